@@ -1,0 +1,175 @@
+/*
+ * config: the operator's configuration file, read and checked, as plain C data.
+ *
+ * What stands here is what the file says, with the defaults filled in. What follows from it (is
+ * there a pool to ask for, which networking is left when virtio is off) is policy.h's to decide.
+ */
+#ifndef GUESTLINK_HOSTD_CONFIG_H
+#define GUESTLINK_HOSTD_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Strings of a list, NULL-terminated besides; items NULL if count is 0. */
+struct config_strings {
+    char **items;
+    size_t count;
+};
+
+enum config_transport { CONFIG_TRANSPORT_AUTO, CONFIG_TRANSPORT_VIRTIOFS, CONFIG_TRANSPORT_9P };
+
+struct config_share {
+    char *tag;    /* 1 to 36 bytes, unique in its VM */
+    char *path;   /* of the host, absolute */
+    char *target; /* in the guest, absolute */
+    bool read_only;
+    enum config_transport transport;
+};
+
+enum config_backend { CONFIG_BACKEND_USER, CONFIG_BACKEND_TAP, CONFIG_BACKEND_STREAM };
+
+struct config_network {
+    char *id; /* unique in its VM */
+    uint8_t mac[6];
+    struct config_strings address; /* "10.0.2.15/24", IPv4 or IPv6 */
+    struct config_strings
+        gateway;                  /* at most one of each family; a string or an array in the file */
+    struct config_strings routes; /* "DESTINATION GATEWAY"; {"to", "via"} objects in the file */
+    struct config_strings dns;
+    uint32_t mtu; /* bytes, 0: leave it */
+    enum config_backend backend;
+    char *interface;   /* tap: the host's interface */
+    char *socket_path; /* stream: the Unix socket of passt or another */
+};
+
+enum config_restart {
+    CONFIG_RESTART_NEVER,
+    CONFIG_RESTART_ON_FAILURE,
+    CONFIG_RESTART_ALWAYS,
+};
+
+/* "payload": an array of words, or an object with "argv" and the rest. */
+struct config_payload {
+    struct config_strings argv;        /* empty: no payload from the host */
+    struct config_strings environment; /* NAME=VALUE */
+    char *directory;                   /* NULL: / */
+    uint32_t uid, gid;
+    enum config_restart restart;
+    bool terminal;
+    bool output; /* its output is sent to the host and lands in telemetry-independent log lines */
+};
+
+enum config_device_host_type {
+    CONFIG_DEVICE_HOST_NONE,
+    CONFIG_DEVICE_HOST_QEMU,
+    CONFIG_DEVICE_HOST_COMMAND,
+};
+
+struct config_device_host {
+    enum config_device_host_type type;
+    char *qmp;                  /* qemu: path of the QMP Unix socket */
+    char *virtiofsd;            /* qemu: path of the program; NULL: the first of the usual places */
+    struct config_strings argv; /* command: the program and its first words */
+    uint32_t timeout_ms;        /* for one operation */
+};
+
+enum config_networking {
+    CONFIG_NETWORKING_VIRTIOPROXY,
+    CONFIG_NETWORKING_NAT,
+    CONFIG_NETWORKING_NONE
+};
+
+enum config_swiotlb { CONFIG_SWIOTLB_AUTO, CONFIG_SWIOTLB_OFF, CONFIG_SWIOTLB_SIZE };
+
+struct config_timeouts { /* ms; each phase of a guest's way has one */
+    uint32_t connect;    /* from the daemon (or the VM's QMP) being up to the guest's connection */
+    uint32_t
+        capabilities; /* "handshake_timeout_ms": from accept to the last byte of CAPABILITIES */
+    uint32_t device;
+    uint32_t mount;
+    uint32_t network;
+    uint32_t payload;
+    uint32_t shut_down; /* the grace between SIGTERM and SIGKILL in the guest */
+};
+
+struct config_vm {
+    char *name;      /* unique; 1 to 64 bytes of letters, digits, `-`, `_`, `.` */
+    char id[37];     /* UUID, lower-case */
+    uint32_t cid;    /* 0: none */
+    char *socket;    /* NULL: none; one of the two there must be */
+    uint64_t memory; /* bytes */
+    bool bundled_kernel;
+    bool virtio, virtiofs;
+    enum config_networking networking;
+    bool networking_is_default; /* the file does not say it */
+    enum config_swiotlb swiotlb;
+    uint64_t swiotlb_size; /* bytes, if CONFIG_SWIOTLB_SIZE */
+    char *hostname;        /* NULL: leave the guest's */
+    struct config_share *shares;
+    size_t share_count;
+    struct config_network *networks;
+    size_t network_count;
+    struct config_payload payload;
+    struct config_device_host device_host;
+    struct config_timeouts timeouts;
+    unsigned line; /* of the file, where the VM's object begins */
+};
+
+struct config_telemetry {
+    char *file; /* NULL: none */
+    uint64_t max_bytes;
+    unsigned keep;
+    bool journal;
+};
+
+struct config_limits {
+    uint32_t connections;        /* in all */
+    uint32_t connections_per_vm; /* the accepted one and those in the handshake */
+    uint32_t connection_bytes;   /* held for one connection, in and out */
+    uint32_t guest_events_per_s; /* telemetry lines that one guest can cause, sustained */
+    uint32_t guest_events_burst;
+};
+
+struct config {
+    char *file;                   /* its path, for messages */
+    struct config_strings listen; /* "vsock:[CID]:PORT", "unix:/path" */
+    char *control;                /* path of the control socket */
+    char *control_group;          /* group that may use it besides root; NULL: none */
+    char *metrics;                /* path of the Prometheus socket; NULL: none */
+    char *state_dir;
+    struct config_telemetry telemetry;
+    struct config_limits limits;
+    struct config_timeouts timeouts; /* defaults of the VMs' */
+    struct config_vm *vms;
+    size_t vm_count;
+};
+
+/* A remark about the file: one line, "FILE:LINE: KEY: …, expected …; …", without newline. */
+typedef void (*config_remark_fn)(void *userdata, const char *remark);
+
+/*
+ * Reads and checks a configuration file: JSON with comments, at most 16 MiB.
+ *
+ * Every error in the file is told, not only the first. A bad swiotlb value is a warning, and the
+ * default is used.
+ *
+ * @param on_warning  told of what was mended (may be NULL); on_error: of what makes it useless
+ * @return 0 with a configuration for config_free(); 1 if the file was read and is wrong (told
+ *         through on_error); -errno if it could not be read (told through on_error too)
+ */
+int config_load(const char *file, config_remark_fn on_warning, config_remark_fn on_error,
+                void *userdata, struct config **ret_config);
+
+/* As config_load(), of text in memory; @p name stands for the file's path in remarks. */
+int config_parse(const char *text, size_t size, const char *name, config_remark_fn on_warning,
+                 config_remark_fn on_error, void *userdata, struct config **ret_config);
+
+/* Frees @p config with all that it holds; NULL is fine. @return NULL */
+struct config *config_free(struct config *config);
+
+/* True if two VMs of two configurations say the same in everything (but the line). */
+bool config_vm_equal(const struct config_vm *a, const struct config_vm *b);
+
+#endif

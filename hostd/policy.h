@@ -1,0 +1,47 @@
+/*
+ * policy: what a VM's settings come to, decided once, after all of them are final.
+ */
+#ifndef GUESTLINK_HOSTD_POLICY_H
+#define GUESTLINK_HOSTD_POLICY_H
+
+#include "config.h"
+
+#define POLICY_SWIOTLB_AUTO_BYTES (UINT64_C(64) << 20)
+/* A VM with less memory is not asked to give 64 MiB of it away by `auto`. */
+#define POLICY_SWIOTLB_AUTO_MEMORY ((UINT64_C(1) << 30) + POLICY_SWIOTLB_AUTO_BYTES)
+
+enum policy_transport { POLICY_TRANSPORT_NONE, POLICY_TRANSPORT_VIRTIOFS, POLICY_TRANSPORT_9P };
+
+struct policy {
+    bool virtiofs; /* virtiofs devices may be made */
+    bool p9;       /* 9P over a vsock connection may be used (needs no virtio device of its own) */
+    enum config_networking networking;
+    uint64_t swiotlb_bytes; /* the pool to ask the guest's kernel for; 0: none */
+};
+
+/*
+ * Decides.
+ *
+ * @param on_warning  told of each fallback, one sentence a remark; may be NULL
+ */
+struct policy policy_decide(const struct config *config, const struct config_vm *vm,
+                            config_remark_fn on_warning, void *userdata);
+
+/*
+ * The transport of one share, once the guest's features are known.
+ *
+ * @param features  guest_capabilities.features
+ */
+enum policy_transport policy_share_transport(const struct policy *policy,
+                                             const struct config_share *share, uint64_t features);
+
+/*
+ * Writes what is to be added to the guest's kernel command line: `guestlink.host=…`, and
+ * `swiotlb=force hv_pci_swiotlb=<bytes>` if a pool is asked for.
+ *
+ * @return 0, or -ENOBUFS
+ */
+int policy_format_cmdline(const struct policy *policy, uint32_t port, char *buffer,
+                          size_t capacity);
+
+#endif
