@@ -1,0 +1,87 @@
+/*
+ * daemon: everything that guestlink-hostd is made of, tied together on one event loop.
+ *
+ * Beside this file, a control socket is expected to offer (control.h):
+ *     int control_new(sd_event *event, struct daemon *daemon, const char *path, const char *group,
+ *                     int listen_fd, struct control **ret_control);
+ *     struct control *control_free(struct control *control);
+ * with listen_fd a listening socket that systemd passed (consumed), or -1: make one at path.
+ */
+#ifndef GUESTLINK_HOSTD_DAEMON_H
+#define GUESTLINK_HOSTD_DAEMON_H
+
+#include "config.h"
+#include "latency.h"
+#include "vm.h"
+
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+struct daemon;
+struct telemetry;
+
+/*
+ * Sets everything up: store, telemetry, VMs with their device hosts, listening sockets, control
+ * socket, signals, watchdog. Says what fails on stderr.
+ *
+ * @param config  consumed, whatever happens
+ * @return 0 or -errno
+ */
+int daemon_new(sd_event *event, struct config *config, struct daemon **ret_daemon);
+
+/* Stops; devices and what serves them live on for the next daemon. @return NULL */
+struct daemon *daemon_free(struct daemon *daemon);
+
+sd_event *daemon_event(const struct daemon *daemon);
+const struct config *daemon_config(const struct daemon *daemon);
+struct telemetry *daemon_telemetry(const struct daemon *daemon);
+
+/* @param name  a VM's name, or its UUID. @return NULL if there is no such VM */
+struct vm *daemon_find_vm(const struct daemon *daemon, const char *name);
+/* The VMs in the order of the configuration file. @param index below daemon_vm_count() */
+size_t daemon_vm_count(const struct daemon *daemon);
+struct vm *daemon_get_vm(const struct daemon *daemon, size_t index);
+
+/* The port that guests are to connect to on the host: of the first vsock `listen`, or of the VM's
+ * own socket ("…_PORT"), else the default. For policy_format_cmdline(). */
+uint32_t daemon_guest_port(const struct config *config, const struct config_vm *vm);
+
+/*
+ * Reads the configuration file again and brings everything in line with it. A bad file changes
+ * nothing.
+ *
+ * @param on_remark  told of each warning and error, besides the log; may be NULL
+ * @return 0; 1: the file is wrong; or -errno
+ */
+int daemon_reload(struct daemon *daemon, config_remark_fn on_remark, void *userdata);
+
+/* Since the daemon's start. */
+struct daemon_counters {
+    uint64_t connections; /* accepted by accept(2) */
+    uint64_t accepted;    /* answered WELCOME status 0 */
+    uint64_t refused[6];  /* by WELCOME status; [0] is not used */
+    uint64_t malformed;   /* protocol errors */
+    uint64_t timed_out;   /* handshakes */
+    uint64_t frames_in, frames_out;
+    uint64_t bytes_in, bytes_out;
+    uint64_t boots;         /* boots accepted (a new boot_id) */
+    uint64_t accept_paused; /* times that accept had to wait for file descriptors */
+    uint64_t slow_guests;   /* closed because they did not read */
+    uint64_t reloads, reloads_refused;
+    uint32_t open; /* connections of guests, now */
+};
+
+/* How long things took, in all VMs. */
+struct daemon_latencies {
+    struct latency handshake; /* accept to WELCOME */
+    struct latency device;    /* asking the device host to its answer, adds alone */
+    struct latency mount;
+    struct latency network;
+    struct latency payload;
+    struct latency ready; /* accept to READY */
+};
+
+const struct daemon_counters *daemon_get_counters(const struct daemon *daemon);
+const struct daemon_latencies *daemon_get_latencies(const struct daemon *daemon);
+
+#endif
