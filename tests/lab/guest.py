@@ -1,0 +1,82 @@
+"""A virtual machine of QEMU's with what guestlink needs: shared memory, a vsock device, free
+PCIe root ports, a QMP socket, a serial console in a file."""
+
+import os
+import re
+
+import vsock
+from process import Process
+from wait import wait_for
+
+ROOT_PORTS = 6
+
+
+def acceleration():
+    """KVM if it works here, else emulation. /dev/kvm alone proves nothing: see README.md."""
+    with open("/proc/cpuinfo", encoding="utf-8") as info:
+        flags = re.search(r"^flags\s*:.*\b(vmx|svm)\b", info.read(), re.MULTILINE)
+    if flags and os.access("/dev/kvm", os.R_OK | os.W_OK):
+        # On a nested AMD machine the host's MSRs are not to be had.
+        return ["-accel", "kvm", "-cpu", "host,-arch-capabilities" if flags[1] == "svm" else "host"]
+    return ["-accel", "tcg", "-cpu", "max"]
+
+
+class Guest:
+    def __init__(self, folder, kernel, image, cmdline="", memory_mib=512, extra=(), arguments=""):
+        """cmdline: what is added to the kernel's own words; arguments: what follows `--`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.console_file = folder / "console.log"
+        self.qmp = folder / "qmp"
+        self.vsock = vsock.make(folder)
+        self._kernel = kernel
+        self._image = image
+        self._memory = memory_mib
+        self._extra = list(extra)
+        self._cmdline = f"console=ttyS0 panic=-1 {cmdline}" + (f" -- {arguments}" if arguments
+                                                               else "")
+        self.process = None
+
+    def argv(self):
+        ports = []
+        for number in range(1, ROOT_PORTS + 1):
+            ports += ["-device", f"pcie-root-port,id=rp{number},chassis={number}"]
+        return ["qemu-system-x86_64", *acceleration(),
+                "-M", "q35,memory-backend=mem", "-m", f"{self._memory}M",
+                "-object", f"memory-backend-memfd,id=mem,size={self._memory}M,share=on",
+                "-nodefaults", "-display", "none", "-no-reboot",
+                "-kernel", self._kernel.image, "-initrd", self._image, "-append", self._cmdline,
+                "-serial", f"file:{self.console_file}",
+                "-qmp", f"unix:{self.qmp},server=on,wait=off",
+                *ports, *self.vsock.qemu, *self._extra]
+
+    def start(self):
+        self.vsock.start()
+        self.process = Process("QEMU", self.argv(), self.folder / "qemu.log")
+        wait_for("QEMU's QMP socket", 20, lambda: self.qmp.exists() or self._ended())
+        return self
+
+    def _ended(self):
+        if not self.process.alive():
+            raise RuntimeError(f"QEMU ended with status {self.process.status()}: "
+                               f"{self.process.words()}")
+
+    def console(self):
+        try:
+            return self.console_file.read_text(errors="replace").replace("\r", "")
+        except FileNotFoundError:
+            return ""
+
+    def wait_console(self, pattern, seconds):
+        """Waits for a line of the console that matches, and returns the match."""
+        return wait_for(f"/{pattern}/ on the guest's console", seconds,
+                        lambda: re.search(pattern, self.console(), re.MULTILINE)
+                        or self._ended_silently())
+
+    def _ended_silently(self):
+        if not self.process.alive():
+            raise RuntimeError(f"QEMU ended with status {self.process.status()} meanwhile")
+
+    def wait_off(self, seconds):
+        """Waits until the machine is off; returns QEMU's exit status."""
+        return self.process.wait(seconds)

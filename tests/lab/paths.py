@@ -1,0 +1,20 @@
+"""Where things are: the checkout, what the set-up made, what a run leaves behind."""
+
+import os
+import pathlib
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LAB = ROOT / "build/lab"
+RUNS = LAB / "runs"
+
+# The build under test: tests/run points it at build/default, a developer may say otherwise.
+BUILD = pathlib.Path(os.environ.get("LAB_BUILD", ROOT / "build/default"))
+
+
+def program(name):
+    """A program of the build under test: init lives in init/, the others in hostd/."""
+    folder = "init" if name == "guestlink-init" else "hostd"
+    path = BUILD / folder / name
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is not there: build first (cmake --build --preset default)")
+    return path

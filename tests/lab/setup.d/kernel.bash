@@ -1,0 +1,95 @@
+# A distribution's kernel for guests: unpacked under build/lab/kernel, never installed.
+# shellcheck shell=bash disable=SC2154 # lab: set by setup
+
+kernel_is_ubuntu() {
+    grep -q '^ID=ubuntu' /etc/os-release
+}
+
+# The package that always depends on the newest kernel of a kind: cloud (small) or full (has 9P).
+kernel_meta_package() {
+    if kernel_is_ubuntu; then
+        case $1 in
+        cloud) printf 'linux-image-virtual' ;;
+        full) printf 'linux-image-generic' ;;
+        esac
+    else
+        case $1 in
+        cloud) printf 'linux-image-cloud-amd64' ;;
+        full) printf 'linux-image-amd64' ;;
+        esac
+    fi
+}
+
+# The packages that a kernel's files are in: Ubuntu keeps the modules apart.
+kernel_packages() {
+    local image
+    image=$(apt-cache depends "$(kernel_meta_package "$1")" |
+        sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+    [ -n "$image" ] || return 1
+    printf '%s\n' "$image"
+    if kernel_is_ubuntu; then
+        printf '%s\n' "${image/linux-image/linux-modules}"
+        apt-cache show "${image/linux-image/linux-modules-extra}" >>/dev/null 2>&1 &&
+            printf '%s\n' "${image/linux-image/linux-modules-extra}"
+    fi
+    return 0
+}
+
+kernel_release() {
+    local modules
+    modules=$(ls -d "$lab/kernel/$1/lib/modules/"*)
+    printf '%s' "${modules##*/}"
+}
+
+# kernel_provide cloud|full
+kernel_provide() {
+    local kind=$1 packages
+    local to=$lab/kernel/$kind
+    [ ! -e "$to/complete" ] || return 0
+    if ! packages=$(kernel_packages "$kind"); then
+        apt_update
+        packages=$(kernel_packages "$kind") ||
+            fail "$(kernel_meta_package "$kind") names no kernel: are the apt sources complete?"
+    fi
+    rm -rf "$to"
+    # shellcheck disable=SC2086 # one word per package
+    step "fetching the guest's kernel ${packages%%$'\n'*}" kernel_unpack "$to" $packages
+}
+
+kernel_unpack() {
+    local to=$1
+    apt_unpack "$@"
+    # Newer releases have /usr/lib alone; everything here says /lib.
+    [ -e "$to/lib" ] || ln -s usr/lib "$to/lib"
+    depmod -b "$to" "$(ls "$to/lib/modules")"
+    touch "$to/complete"
+}
+
+# kernel_build_pool KIND SOURCE: the stand-in for the kernel's publisher of the pool.
+kernel_build_pool() {
+    local kind=$1 source=$2 release
+    local to=$lab/pool
+    release=$(kernel_release "$kind")
+    if [ -e "$to/$release/pool.ko" ] && [ ! "$source/pool.c" -nt "$to/$release/pool.ko" ]; then
+        return 0
+    fi
+    apt_is_installed "linux-headers-$release" || {
+        apt_update
+        apt_install "linux-headers-$release"
+    }
+    mkdir -p "$to/$release"
+    cp "$source/pool.c" "$source/Kbuild" "$to/$release/"
+    step "building the stand-in module for $release" \
+        make -s -C "/lib/modules/$release/build" M="$to/$release" modules
+}
+
+# kernel_build_stage SOURCE: what runs before PID 1's program, in the same process.
+kernel_build_stage() {
+    local source=$1
+    if [ -e "$lab/stage" ] && [ ! "$source/stage.c" -nt "$lab/stage" ]; then
+        return 0
+    fi
+    step "building the stage before PID 1" \
+        gcc -std=gnu17 -O2 -static -Wall -Wextra -Werror -o "$lab/stage" "$source/stage.c"
+    strip "$lab/stage"
+}

@@ -1,0 +1,60 @@
+# A vsock device for guests. The host's own vhost-vsock is best; without it, vhost-device-vsock,
+# which only Debian sid has; without that, a VM inside a VM needs nothing more.
+# shellcheck shell=bash disable=SC2154 # lab: set by setup
+
+vsock_provide() {
+    [ ! -e /dev/vhost-vsock ] || return 0
+    [ ! -x "$lab/sid/usr/bin/vhost-device-vsock" ] || return 0
+    [ ! -e "$lab/sid/unavailable" ] || return 0
+    command -v vhost-device-vsock >>/dev/null && return 0
+    if vsock_sid_source >>"$lab/setup.log" 2>&1; then
+        step "fetching vhost-device-vsock from Debian sid" vsock_fetch
+        apt_private=()
+    fi
+    if [ ! -x "$lab/sid/usr/bin/vhost-device-vsock" ]; then
+        mkdir -p "$lab/sid"
+        touch "$lab/sid/unavailable"
+        printf '  %s\n' "no vhost-device-vsock for this distribution, and no /dev/vhost-vsock here:" \
+            "guests will run in a VM inside a VM, which takes about 90 s longer"
+    fi
+}
+
+# It may not be there to be had: that is no error, there is another way.
+vsock_fetch() {
+    if apt-get -q "${apt_private[@]}" update; then
+        apt_unpack "$lab/sid" vhost-device-vsock
+    fi
+    rm -rf "$lab/sid/apt"
+}
+
+# Derives a source for sid from the machine's own, in an apt state of its own: nothing in /etc/apt
+# changes, and nothing of sid is installed.
+vsock_sid_source() {
+    local state=$lab/sid/apt uri
+    local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    uri=$(vsock_debian_archive)
+    if [ -z "$uri" ]; then
+        apt_update
+        uri=$(vsock_debian_archive)
+    fi
+    [ -n "$uri" ] || return 1
+    mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
+    {
+        printf 'Types: deb\nURIs: %s\nSuites: sid\nComponents: main\n' "$uri"
+        [ ! -e "$keyring" ] || printf 'Signed-By: %s\n' "$keyring"
+    } >"$state/sid.sources"
+    apt_private=(
+        -o APT::Sandbox::User=root
+        -o Dir::Etc::sourcelist="$state/sid.sources"
+        -o Dir::Etc::sourceparts=/dev/null
+        -o Dir::State::lists="$state/lists"
+        -o Dir::Cache="$state/cache"
+    )
+}
+
+# The address of the first source of this machine that is Debian's main archive.
+vsock_debian_archive() {
+    # shellcheck disable=SC2016 # apt expands them
+    apt-get indextargets --format '$(REPO_URI)|$(ORIGIN)|$(LABEL)' \
+        'Created-By: Packages' 2>>/dev/null | sed -n 's/|Debian|Debian$//p' | head -n 1
+}
