@@ -137,11 +137,13 @@ int event_process_output_unpack(const uint8_t *payload, size_t size,
 
 void event_pool_usage_pack(struct wire_writer *writer, const struct event_pool_usage *m)
 {
+    uint16_t count = m->count < EVENT_POOLS_MAX ? m->count : EVENT_POOLS_MAX;
+
     wire_put_u32(writer, POOL_USAGE_SIZE);
     wire_put_u32(writer, m->slot_bytes);
-    wire_put_u16(writer, m->count);
+    wire_put_u16(writer, count);
     wire_put_u16(writer, 0);
-    for (uint16_t i = 0; i < m->count && i < EVENT_POOLS_MAX; i++) {
+    for (uint16_t i = 0; i < count; i++) {
         wire_put_u64(writer, m->pools[i].total);
         wire_put_u64(writer, m->pools[i].used);
         wire_put_u64(writer, m->pools[i].high_water);

@@ -104,6 +104,7 @@ void event_process_output_pack(struct wire_writer *writer, const struct event_pr
 int event_process_output_unpack(const uint8_t *payload, size_t size,
                                 struct event_process_output *ret);
 
+/* Of more than EVENT_POOLS_MAX pools, the first ones are told. */
 void event_pool_usage_pack(struct wire_writer *writer, const struct event_pool_usage *m);
 int event_pool_usage_unpack(const uint8_t *payload, size_t size, struct event_pool_usage *ret);
 

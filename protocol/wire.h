@@ -32,7 +32,7 @@ struct wire_list {
 struct wire_reader {
     const uint8_t *data;
     size_t size;   /* bytes */
-    size_t offset; /* of the next byte; may pass size */
+    size_t offset; /* of the next byte, at most size */
 };
 
 uint8_t wire_get_u8(struct wire_reader *reader);
