@@ -16,36 +16,36 @@
 
 static const struct {
     const char *what;
-    bool published;
     uint64_t base, size, memory;
     enum pool_verdict verdict;
+    bool published;
 } rows[] = {
-    {"nothing at all", false, 0, 0, 4 * G, POOL_E_NOT_PUBLISHED},
-    {"published by the bit, all 0", true, 0, 0, 4 * G, POOL_E_ZERO},
-    {"published by the base alone", false, 64 * M, 0, 4 * G, POOL_E_ZERO},
-    {"published by the size alone", false, 0, 64 * M, 4 * G, POOL_E_ZERO},
-    {"published by both values, without the bit", false, 320 * M, 64 * M, 4 * G, POOL_USABLE},
-    {"size 0", true, 320 * M, 0, 4 * G, POOL_E_ZERO},
-    {"base 0", true, 0, 64 * M, 4 * G, POOL_E_ZERO},
-    {"lowest base, smallest size", true, 4096, 4096, 4 * G, POOL_USABLE},
-    {"base one byte up", true, 4097, 4096, 4 * G, POOL_E_UNALIGNED},
-    {"base one byte down", true, 4095, 4096, 4 * G, POOL_E_UNALIGNED},
-    {"base on half a page", true, 4096 + 2048, 4096, 4 * G, POOL_E_UNALIGNED},
-    {"size one byte up", true, 4096, 4097, 4 * G, POOL_E_UNALIGNED},
-    {"size one byte down", true, 4096, 4095, 4 * G, POOL_E_UNALIGNED},
-    {"size 1", true, 4096, 1, 4 * G, POOL_E_UNALIGNED},
-    {"ends at 2^64 - 4096", true, 4096, UINT64_MAX - 8191, BIG, POOL_E_BEYOND_4G},
-    {"ends at 2^64", true, 4096, UINT64_MAX - 4095, BIG, POOL_E_OVERFLOW},
-    {"wraps to a small end", true, UINT64_MAX - 4095, 8192, BIG, POOL_E_OVERFLOW},
-    {"ends at 4 GiB", true, 4 * G - 64 * M, 64 * M, 8 * G, POOL_USABLE},
-    {"ends a page over 4 GiB", true, 4 * G - 64 * M + 4096, 64 * M, 8 * G, POOL_E_BEYOND_4G},
-    {"begins at 4 GiB", true, 4 * G, 4096, 8 * G, POOL_E_BEYOND_4G},
-    {"half of memory", true, 64 * M, 256 * M, 512 * M, POOL_USABLE},
-    {"a page over half of memory", true, 64 * M, 256 * M + 4096, 512 * M, POOL_E_TOO_LARGE},
-    {"half of an odd memory, rounded down", true, 64 * M, 8192, 16385, POOL_USABLE},
-    {"a byte less than twice the size", true, 64 * M, 8192, 16383, POOL_E_TOO_LARGE},
-    {"no memory", true, 64 * M, 4096, 0, POOL_E_TOO_LARGE},
-    {"all of memory and all at fault but zero", true, UINT64_MAX, UINT64_MAX, 0, POOL_E_UNALIGNED},
+    {"nothing at all", 0, 0, 4 * G, POOL_E_NOT_PUBLISHED, false},
+    {"published by the bit, all 0", 0, 0, 4 * G, POOL_E_ZERO, true},
+    {"published by the base alone", 64 * M, 0, 4 * G, POOL_E_ZERO, false},
+    {"published by the size alone", 0, 64 * M, 4 * G, POOL_E_ZERO, false},
+    {"published by both values, without the bit", 320 * M, 64 * M, 4 * G, POOL_USABLE, false},
+    {"size 0", 320 * M, 0, 4 * G, POOL_E_ZERO, true},
+    {"base 0", 0, 64 * M, 4 * G, POOL_E_ZERO, true},
+    {"lowest base, smallest size", 4096, 4096, 4 * G, POOL_USABLE, true},
+    {"base one byte up", 4097, 4096, 4 * G, POOL_E_UNALIGNED, true},
+    {"base one byte down", 4095, 4096, 4 * G, POOL_E_UNALIGNED, true},
+    {"base on half a page", 4096 + 2048, 4096, 4 * G, POOL_E_UNALIGNED, true},
+    {"size one byte up", 4096, 4097, 4 * G, POOL_E_UNALIGNED, true},
+    {"size one byte down", 4096, 4095, 4 * G, POOL_E_UNALIGNED, true},
+    {"size 1", 4096, 1, 4 * G, POOL_E_UNALIGNED, true},
+    {"ends at 2^64 - 4096", 4096, UINT64_MAX - 8191, BIG, POOL_E_BEYOND_4G, true},
+    {"ends at 2^64", 4096, UINT64_MAX - 4095, BIG, POOL_E_OVERFLOW, true},
+    {"wraps to a small end", UINT64_MAX - 4095, 8192, BIG, POOL_E_OVERFLOW, true},
+    {"ends at 4 GiB", 4 * G - 64 * M, 64 * M, 8 * G, POOL_USABLE, true},
+    {"ends a page over 4 GiB", 4 * G - 64 * M + 4096, 64 * M, 8 * G, POOL_E_BEYOND_4G, true},
+    {"begins at 4 GiB", 4 * G, 4096, 8 * G, POOL_E_BEYOND_4G, true},
+    {"half of memory", 64 * M, 256 * M, 512 * M, POOL_USABLE, true},
+    {"a page over half of memory", 64 * M, 256 * M + 4096, 512 * M, POOL_E_TOO_LARGE, true},
+    {"half of an odd memory, rounded down", 64 * M, 8192, 16385, POOL_USABLE, true},
+    {"a byte less than twice the size", 64 * M, 8192, 16383, POOL_E_TOO_LARGE, true},
+    {"no memory", 64 * M, 4096, 0, POOL_E_TOO_LARGE, true},
+    {"all of memory and all at fault but zero", UINT64_MAX, UINT64_MAX, 0, POOL_E_UNALIGNED, true},
 };
 
 static void every_rule_holds_on_both_sides_of_its_bound(void **state)

@@ -81,24 +81,25 @@ static void frame_is_decoded_as_the_table_says(void **state)
     for (size_t i = 0; i < vector_rows_count; i++) {
         const struct vector_row *row = &vector_rows[i];
         VECTOR_CLEANUP struct vector vector = read_vector(row->name);
+        VECTOR_CLEANUP struct vector whole = {0};
         struct frame frame = {0};
         size_t size = 0;
 
         if (row->kind & VECTOR_HEADER_ONLY) {
             assert_int_equal(frame_decode(vector.data, vector.size, &frame, &size), FRAME_E_MORE);
-            vector.data = realloc(vector.data, size);
-            assert_non_null(vector.data);
-            memset(vector.data + vector.size, 0, size - vector.size);
-            vector.size = size;
+            whole = vector_zeroed(size);
+            memcpy(whole.data, vector.data, vector.size);
+        } else {
+            whole = vector_of(vector.data, vector.size);
         }
-        if (frame_decode(vector.data, vector.size, &frame, &size) != 0)
+        if (frame_decode(whole.data, whole.size, &frame, &size) != 0)
             fail_msg("%s is refused as a frame", row->name);
-        assert_int_equal(size, vector.size);
+        assert_int_equal(size, whole.size);
         assert_int_equal(frame.type, row->type);
         assert_int_equal(frame.flags, row->flags);
         assert_int_equal(frame.id, row->id);
-        assert_int_equal(frame.length, vector.size - FRAME_HEADER_SIZE);
-        assert_ptr_equal(frame.payload, vector.data + FRAME_HEADER_SIZE);
+        assert_int_equal(frame.length, whole.size - FRAME_HEADER_SIZE);
+        assert_ptr_equal(frame.payload, whole.data + FRAME_HEADER_SIZE);
     }
 }
 
@@ -241,15 +242,13 @@ static void check_later(const struct vector_row *row, const struct message_kind 
                         const struct vector *payload)
 {
     size_t struct_size = wire_get_u32(&(struct wire_reader){payload->data, payload->size, 0});
-    VECTOR_CLEANUP struct vector longer = {.data = malloc(payload->size + INSERTED),
-                                           .size = payload->size + INSERTED};
-    VECTOR_CLEANUP struct vector again = {0}, expected = {0};
+    VECTOR_CLEANUP struct vector longer = {0}, again = {0}, expected = {0};
     union message message = {0};
 
     /* A struct that was cut short would be filled with what is inserted, not followed by it. */
     if (struct_size < kind->size)
         return;
-    assert_non_null(longer.data);
+    longer = vector_zeroed(payload->size + INSERTED);
     memcpy(longer.data, payload->data, struct_size);
     memset(longer.data + struct_size, 0xee, INSERTED);
     memcpy(longer.data + struct_size + INSERTED, payload->data + struct_size,
@@ -272,12 +271,10 @@ static void what_a_later_struct_has_more_is_ignored(void **state)
 static void check_trailing(const struct vector_row *row, const struct message_kind *kind,
                            const struct vector *payload)
 {
-    VECTOR_CLEANUP struct vector longer = {.data = calloc(1, payload->size + INSERTED),
-                                           .size = payload->size + INSERTED};
+    VECTOR_CLEANUP struct vector longer = vector_zeroed(payload->size + INSERTED);
     VECTOR_CLEANUP struct vector again = {0}, expected = {0};
     union message message = {0};
 
-    assert_non_null(longer.data);
     memcpy(longer.data, payload->data, payload->size);
     if (kind->unpack(longer.data, longer.size, &message) != 0)
         fail_msg("%s with %u bytes behind it is refused", row->name, INSERTED);

@@ -1,6 +1,8 @@
 /* vector: a test vector, bytes written down by hand. */
 #include "vector.h"
 
+#include "protocol/wire.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
@@ -9,18 +11,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define VECTOR_MAX 4096 /* bytes; the longest has a few hundred */
+
 void vector_done(struct vector *vector)
 {
     free(vector->data);
     *vector = (struct vector){0};
 }
 
-struct vector vector_of(const void *data, size_t size)
+struct vector vector_zeroed(size_t size)
 {
-    struct vector vector = {.data = malloc(size ? size : 1), .size = size};
+    struct vector vector = {.data = calloc(1, size ? size : 1), .size = size};
 
     if (!vector.data)
         abort();
+    return vector;
+}
+
+struct vector vector_of(const void *data, size_t size)
+{
+    struct vector vector = vector_zeroed(size);
+
     if (size > 0)
         memcpy(vector.data, data, size);
     return vector;
@@ -34,34 +45,29 @@ static int digit_value(char digit)
     return found ? (int)(found - digits) : -1;
 }
 
-/* Appends the bytes of one line. */
-static int take_line(const char *line, struct vector *vector)
+/* Appends the bytes of one line to @p memory. */
+static int take_line(const char *line, struct wire_writer *memory)
 {
     while (true) {
         int high, low;
-        uint8_t *grown;
 
         while (isspace((unsigned char)*line))
             line++;
         if (*line == '\0' || *line == '#')
-            return 0;
+            return memory->overflow ? -EFBIG : 0;
         high = digit_value(line[0]);
         low = high < 0 ? -1 : digit_value(line[1]);
         if (low < 0)
             return -EINVAL;
-        grown = realloc(vector->data, vector->size + 1);
-        if (!grown)
-            return -ENOMEM;
-        grown[vector->size] = (uint8_t)(high * 16 + low);
-        vector->data = grown;
-        vector->size++;
+        wire_put_u8(memory, (uint8_t)(high * 16 + low));
         line += 2;
     }
 }
 
 int vector_read(const char *name, struct vector *ret_vector)
 {
-    VECTOR_CLEANUP struct vector vector = {0};
+    uint8_t bytes[VECTOR_MAX];
+    struct wire_writer memory = {.data = bytes, .capacity = sizeof(bytes)};
     char path[PATH_MAX];
     char line[256];
     FILE *file;
@@ -72,10 +78,10 @@ int vector_read(const char *name, struct vector *ret_vector)
     if (!file)
         return -errno;
     while (r == 0 && fgets(line, sizeof(line), file))
-        r = take_line(line, &vector);
+        r = take_line(line, &memory);
     (void)fclose(file);
     if (r < 0)
         return r;
-    *ret_vector = vector_of(vector.data, vector.size);
+    *ret_vector = vector_of(bytes, memory.size);
     return 0;
 }

@@ -24,6 +24,9 @@ void vector_done(struct vector *vector);
 /* Makes a vector of @p size bytes, copied from @p data. Aborts without memory. */
 struct vector vector_of(const void *data, size_t size);
 
+/* Makes a vector of @p size zeros. Aborts without memory. */
+struct vector vector_zeroed(size_t size);
+
 /*
  * Reads tests/vectors/@p name.hex.
  *
