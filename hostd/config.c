@@ -1,0 +1,324 @@
+/* config: the keys of the whole file, the defaults, and the way from a file to a struct. */
+#include "config.h"
+
+#include "config_json.h"
+#include "config_reader.h"
+#include "config_strings.h"
+#include "config_text.h"
+#include "config_unique.h"
+#include "config_vm.h"
+#include "protocol/limits.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* 16 MiB is a hundred times what 1,000 VMs need. */
+#define FILE_BYTES (UINT64_C(16) << 20)
+#define VMS        16384u
+
+static const struct config_timeouts default_timeouts = {
+    .connect = 60000,      /* firmware, boot loader, kernel and its PID 1, without KVM */
+    .capabilities = 30000, /* the reference system's kernel boot timeout */
+    .device = 20000,
+    .mount = 30000,
+    .network = 30000,
+    .payload = 30000,
+    .shut_down = 10000, /* what a container runtime gives, too */
+};
+
+static const struct config_limits default_limits = {
+    .connections = 4096,
+    .connections_per_vm = 4, /* the accepted one and three in the handshake */
+    .connection_bytes = LIMITS_CONNECTION_BYTES,
+    .guest_events_per_s = 10,
+    .guest_events_burst = 200, /* a boot with dozens of devices must fit */
+};
+
+#define LIMIT(name, low, high)                                                                     \
+    {                                                                                              \
+        .key = #name, .read = config_read_u32, .offset = offsetof(struct config_limits, name),     \
+        .min = (low), .max = (high)                                                                \
+    }
+
+static void read_limits(struct config_reader *reader, const struct config_json *node,
+                        const struct config_field *field, void *to)
+{
+    static const struct config_field fields[] = {
+        LIMIT(connections, 1, 65536),
+        LIMIT(connections_per_vm, 1, 64),
+        /* one whole frame in and one out must fit */
+        LIMIT(connection_bytes, 2 * 65552, 16777216),
+        LIMIT(guest_events_per_s, 1, 100000),
+        LIMIT(guest_events_burst, 1, 1000000),
+    };
+
+    (void)field;
+    config_reader_object(reader, node, CONFIG_FIELDS(fields), to);
+}
+
+/* null is how a file says that it wants none. */
+static void read_text_or_null(struct config_reader *reader, const struct config_json *node,
+                              const struct config_field *field, void *to)
+{
+    char **text = to;
+
+    if (node->type != CONFIG_JSON_NULL) {
+        config_read_text(reader, node, field, to);
+        return;
+    }
+    free(*text);
+    *text = NULL;
+}
+
+static void read_telemetry(struct config_reader *reader, const struct config_json *node,
+                           const struct config_field *field, void *to)
+{
+    static const struct config_field fields[] = {
+        {.key = "file",
+         .read = read_text_or_null,
+         .offset = offsetof(struct config_telemetry, file),
+         .check = config_text_check_path},
+        /* no line is longer than 64 KiB: one must fit a file */
+        {.key = "max_bytes",
+         .read = config_read_size,
+         .offset = offsetof(struct config_telemetry, max_bytes),
+         .min = 65536,
+         .max = UINT64_C(1) << 40},
+        {.key = "keep",
+         .read = config_read_u32,
+         .offset = offsetof(struct config_telemetry, keep),
+         .max = 100},
+        {.key = "journal",
+         .read = config_read_bool,
+         .offset = offsetof(struct config_telemetry, journal)},
+    };
+
+    (void)field;
+    config_reader_object(reader, node, CONFIG_FIELDS(fields), to);
+}
+
+static void read_vms(struct config_reader *reader, const struct config_json *node,
+                     const struct config_field *field, void *to)
+{
+    struct config *config = to;
+    void *vms;
+
+    (void)field;
+    if (!config_reader_list(reader, node, VMS, sizeof(*config->vms), &vms))
+        return;
+    config->vms = vms;
+    config->vm_count = node->count;
+    for (const struct config_json *one = node->first; one != NULL; one = one->next) {
+        config_vm_init(&config->vms[one->index], &config->timeouts);
+        config_vm_read(reader, one, &config->vms[one->index]);
+    }
+    config_unique_check(reader, node, config);
+}
+
+#define AT(member) offsetof(struct config, member)
+
+static const struct config_field fields[] = {
+    {.key = "listen",
+     .read = config_read_texts,
+     .offset = AT(listen),
+     .max = 16,
+     .check = config_text_check_listen},
+    {.key = "control",
+     .read = config_read_text,
+     .offset = AT(control),
+     .check = config_text_check_socket},
+    {.key = "control_group",
+     .read = read_text_or_null,
+     .offset = AT(control_group),
+     .check = config_text_check_group},
+    {.key = "metrics",
+     .read = read_text_or_null,
+     .offset = AT(metrics),
+     .check = config_text_check_socket},
+    {.key = "state_dir",
+     .read = config_read_text,
+     .offset = AT(state_dir),
+     .check = config_text_check_path},
+    {.key = "telemetry", .read = read_telemetry, .offset = AT(telemetry)},
+    {.key = "handshake_timeout_ms",
+     .read = config_read_u32,
+     .offset = AT(timeouts.capabilities),
+     .min = 1,
+     .max = 3600000},
+    {.key = "limits", .read = read_limits, .offset = AT(limits)},
+    {.key = "timeouts_ms", .read = config_vm_read_timeouts, .offset = AT(timeouts)},
+    /* last: its VMs start from the time-outs above */
+    {.key = "vms", .read = read_vms, .required = true},
+};
+
+/* What hangs between keys of the top. */
+static void finish(struct config_reader *reader, const struct config_json *root,
+                   struct config *config)
+{
+    const struct config_json *timeouts = config_json_find(root, "timeouts_ms");
+    const struct config_json *handshake = config_json_find(root, "handshake_timeout_ms");
+    char port[32];
+
+    if (handshake != NULL && timeouts != NULL && config_json_find(timeouts, "capabilities") != NULL)
+        config_reader_error(reader, handshake,
+                            "the same setting as timeouts_ms.capabilities, expected one of them");
+    if (config_json_find(root, "listen") != NULL)
+        return;
+    for (size_t i = 0; i < config->vm_count; i++) {
+        if (config->vms[i].cid != 0 && config->vms[i].socket == NULL) {
+            (void)snprintf(port, sizeof(port), "vsock::%u", LIMITS_PORT);
+            if (config_strings_add(&config->listen, port) < 0)
+                reader->out_of_memory = true;
+            return;
+        }
+    }
+}
+
+static struct config *new_with_defaults(const char *name)
+{
+    struct config *config = calloc(1, sizeof(*config));
+
+    if (config == NULL)
+        return NULL;
+    config->file = strdup(name);
+    config->control = strdup("/run/guestlink/control.sock");
+    config->control_group = strdup("guestlink");
+    config->state_dir = strdup("/var/lib/guestlink");
+    config->telemetry.file = strdup("/var/log/guestlink/telemetry.jsonl");
+    config->telemetry.max_bytes = UINT64_C(16) << 20;
+    config->telemetry.keep = 4;
+    config->telemetry.journal = true;
+    config->limits = default_limits;
+    config->timeouts = default_timeouts;
+    if (config->file == NULL || config->control == NULL || config->control_group == NULL ||
+        config->state_dir == NULL || config->telemetry.file == NULL)
+        return config_free(config);
+    return config;
+}
+
+static int read_root(struct config_reader *reader, const struct config_json *root,
+                     struct config **ret_config)
+{
+    struct config *config = new_with_defaults(reader->name);
+
+    if (config == NULL)
+        return -ENOMEM;
+    config_reader_object(reader, root, CONFIG_FIELDS(fields), config);
+    if (root->type == CONFIG_JSON_OBJECT)
+        finish(reader, root, config);
+    if (reader->out_of_memory || reader->errors > 0) {
+        (void)config_free(config);
+        return reader->out_of_memory ? -ENOMEM : 1;
+    }
+    *ret_config = config;
+    return 0;
+}
+
+int config_parse(const char *text, size_t size, const char *name, config_remark_fn on_warning,
+                 config_remark_fn on_error, void *userdata, struct config **ret_config)
+{
+    struct config_reader reader = {
+        .name = name, .on_warning = on_warning, .on_error = on_error, .userdata = userdata};
+    struct config_json_error error;
+    struct config_json *root = NULL;
+    int r;
+
+    r = config_json_parse(text, size, &error, &root);
+    if (r == 1) {
+        const struct config_json place = {.line = error.line};
+
+        config_reader_error(&reader, &place, "%s", error.text);
+    }
+    if (r != 0)
+        return r;
+    r = read_root(&reader, root, ret_config);
+    (void)config_json_free(root);
+    return r;
+}
+
+static void tell_unreadable(const char *file, config_remark_fn on_error, void *userdata,
+                            const char *reason)
+{
+    char text[5000];
+
+    (void)snprintf(text, sizeof(text), "%s: %s, expected a readable configuration file", file,
+                   reason);
+    if (on_error != NULL)
+        on_error(userdata, text);
+}
+
+/* @return 0 with the text, malloc()ed, or -errno */
+static int read_file(const char *file, char **ret_text, size_t *ret_size)
+{
+    FILE *stream = fopen(file, "re");
+    size_t size = 0, capacity = 0;
+    char *text = NULL;
+    int r = stream == NULL ? -errno : 0;
+
+    while (r == 0) {
+        if (size == capacity) {
+            char *grown = realloc(text, capacity = capacity == 0 ? 16384 : capacity * 2);
+
+            if (grown == NULL) {
+                r = -ENOMEM;
+                break;
+            }
+            text = grown;
+        }
+        size += fread(text + size, 1, capacity - size, stream);
+        if (ferror(stream))
+            r = errno > 0 ? -errno : -EIO;
+        else if (size > FILE_BYTES)
+            r = -EFBIG;
+        else if (feof(stream))
+            break;
+    }
+    if (stream != NULL)
+        (void)fclose(stream);
+    if (r < 0) {
+        free(text);
+        return r;
+    }
+    *ret_text = text;
+    *ret_size = size;
+    return 0;
+}
+
+int config_load(const char *file, config_remark_fn on_warning, config_remark_fn on_error,
+                void *userdata, struct config **ret_config)
+{
+    char *text;
+    size_t size;
+    int r;
+
+    r = read_file(file, &text, &size);
+    if (r < 0) {
+        tell_unreadable(file, on_error, userdata, r == -EFBIG ? "more than 16 MiB" : strerror(-r));
+        return r;
+    }
+    r = config_parse(text, size, file, on_warning, on_error, userdata, ret_config);
+    if (r < 0)
+        tell_unreadable(file, on_error, userdata, strerror(-r));
+    free(text);
+    return r;
+}
+
+struct config *config_free(struct config *config)
+{
+    if (config == NULL)
+        return NULL;
+    free(config->file);
+    config_strings_done(&config->listen);
+    free(config->control);
+    free(config->control_group);
+    free(config->metrics);
+    free(config->state_dir);
+    free(config->telemetry.file);
+    for (size_t i = 0; i < config->vm_count; i++)
+        config_vm_done(&config->vms[i]);
+    free(config->vms);
+    free(config);
+    return NULL;
+}
