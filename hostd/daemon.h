@@ -11,7 +11,7 @@
 #define GUESTLINK_HOSTD_DAEMON_H
 
 #include "config.h"
-#include "latency.h"
+#include "counters.h"
 #include "vm.h"
 
 #include <stdint.h>
@@ -54,32 +54,6 @@ uint32_t daemon_guest_port(const struct config *config, const struct config_vm *
  * @return 0; 1: the file is wrong; or -errno
  */
 int daemon_reload(struct daemon *daemon, config_remark_fn on_remark, void *userdata);
-
-/* Since the daemon's start. */
-struct daemon_counters {
-    uint64_t connections; /* accepted by accept(2) */
-    uint64_t accepted;    /* answered WELCOME status 0 */
-    uint64_t refused[6];  /* by WELCOME status; [0] is not used */
-    uint64_t malformed;   /* protocol errors */
-    uint64_t timed_out;   /* handshakes */
-    uint64_t frames_in, frames_out;
-    uint64_t bytes_in, bytes_out;
-    uint64_t boots;         /* boots accepted (a new boot_id) */
-    uint64_t accept_paused; /* times that accept had to wait for file descriptors */
-    uint64_t slow_guests;   /* closed because they did not read */
-    uint64_t reloads, reloads_refused;
-    uint32_t open; /* connections of guests, now */
-};
-
-/* How long things took, in all VMs. */
-struct daemon_latencies {
-    struct latency handshake; /* accept to WELCOME */
-    struct latency device;    /* asking the device host to its answer, adds alone */
-    struct latency mount;
-    struct latency network;
-    struct latency payload;
-    struct latency ready; /* accept to READY */
-};
 
 const struct daemon_counters *daemon_get_counters(const struct daemon *daemon);
 const struct daemon_latencies *daemon_get_latencies(const struct daemon *daemon);

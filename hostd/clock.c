@@ -1,0 +1,19 @@
+/* clock: the times that the daemon reads, in the units that it uses. */
+#include "clock.h"
+
+/* sd-event may wake up a little later than asked, to serve several timers at once. */
+#define ACCURACY_US 5000u
+
+int clock_arm(sd_event *event, sd_event_source **source, uint64_t ms, sd_event_time_handler_t fn,
+              void *userdata)
+{
+    uint64_t at_us = clock_now_us() + ms * 1000u;
+    int r;
+
+    if (!*source)
+        return sd_event_add_time(event, source, CLOCK_MONOTONIC, at_us, ACCURACY_US, fn, userdata);
+    r = sd_event_source_set_time(*source, at_us);
+    if (r < 0)
+        return r;
+    return sd_event_source_set_enabled(*source, SD_EVENT_ONESHOT);
+}

@@ -1,0 +1,45 @@
+/*
+ * clock: the times that the daemon reads, in the units that it uses.
+ */
+#ifndef GUESTLINK_HOSTD_CLOCK_H
+#define GUESTLINK_HOSTD_CLOCK_H
+
+#include <stdint.h>
+#include <systemd/sd-event.h>
+#include <time.h>
+
+/* CLOCK_MONOTONIC in µs. */
+static inline uint64_t clock_now_us(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+/* CLOCK_REALTIME in µs. */
+static inline uint64_t clock_real_us(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+/*
+ * Arms a timer of the caller's to go off once, @p ms from now: makes it if *source is NULL, else
+ * sets and enables it anew.
+ *
+ * @return 0 or -errno of sd-event
+ */
+int clock_arm(sd_event *event, sd_event_source **source, uint64_t ms, sd_event_time_handler_t fn,
+              void *userdata);
+
+/* Switches off a timer, or any other source; NULL is fine. */
+static inline void clock_disarm(sd_event_source *source)
+{
+    if (source)
+        (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+}
+
+#endif

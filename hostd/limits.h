@@ -1,0 +1,91 @@
+/*
+ * limits: every bound and deadline of the host's side that no operator sets, each with its reason.
+ * What an operator may set stands in config.h (struct config_limits, struct config_timeouts); what
+ * both sides keep stands in protocol/limits.h.
+ */
+#ifndef GUESTLINK_HOSTD_LIMITS_H
+#define GUESTLINK_HOSTD_LIMITS_H
+
+#include "protocol/limits.h"
+
+/* Connections taken from one listening socket in one wake-up, so that a storm on one socket leaves
+ * the others their turn. */
+#define LIMITS_ACCEPTS_PER_WAKEUP 16u
+
+/* Waiting connections that the kernel keeps for us (listen(2)); more than VMs that boot in the same
+ * instant on one host. */
+#define LIMITS_BACKLOG 1024
+
+/* Without file descriptors there is nothing to accept with; so long until the next try. Guests call
+ * again by themselves. */
+#define LIMITS_ACCEPT_PAUSE_MS 250u
+
+/* Bytes read from one connection in one wake-up, so that one loud guest leaves the others theirs;
+ * it holds the usual frames of a boot. */
+#define LIMITS_READ_CHUNK 16384u
+
+/* A refused guest is given so long to read why, because bytes written right before a close may get
+ * lost on vsock. */
+#define LIMITS_REFUSAL_LINGER_MS 250u
+
+/* Connections over a limit that are still heard, to be answered "too many"; those beyond are closed
+ * unheard. Per VM and in all. */
+#define LIMITS_REFUSED_PER_VM 4u
+#define LIMITS_REFUSED_IN_ALL 64u
+
+/* A guest answers a request that takes no time of its own (hostname, entropy, ping, signals) within
+ * this, or never. */
+#define LIMITS_ANSWER_MS 10000u
+
+/* The guest keeps the deadlines that it was given and says which step failed; the host waits this
+ * much longer before it speaks up itself. */
+#define LIMITS_ANSWER_SLACK_MS 2000u
+
+/* Between stopping everything and the farewell a guest also syncs and unmounts. */
+#define LIMITS_FAREWELL_SLACK_MS 20000u
+
+/* Requests that may be outstanding to one guest: shares, adapters, and commands of operators. */
+#define LIMITS_REQUESTS 1024u
+
+/* Commands of operators running in one guest. */
+#define LIMITS_EXECS 64u
+
+/* Shares of one VM, added at runtime included: QEMU takes far fewer devices. */
+#define LIMITS_SHARES 256u
+
+/* Text of a guest's that is kept, logged or reported; more is cut. */
+#define LIMITS_TEXT 512u
+
+/* "swiotlb buffer is full" after so long a quiet is news again. */
+#define LIMITS_EXHAUSTED_QUIET_MS 60000u
+
+/* A share whose server died is made again at most so often in so long; a server that always dies
+ * is not started for ever. */
+#define LIMITS_SHARE_RETRIES          3u
+#define LIMITS_SHARE_RETRY_FORGIVE_MS 60000u
+
+/* A changed document is written after this, so that a burst of changes costs one write and one
+ * fsync(2); devices are remembered at once. */
+#define LIMITS_SAVE_DELAY_MS 2000u
+
+/* Kernel releases per VM for which a warning is remembered; the oldest is forgotten first. */
+#define LIMITS_WARNED_RELEASES 16u
+
+/* The vsock ports of 9P shares: from the one behind the daemon's own port upward. */
+#define LIMITS_P9_PORT_FIRST 50001u
+#define LIMITS_P9_PORT_LAST  59999u
+
+/* 9P connections at one time for one share: a mount is one, a remount overlaps with its
+ * predecessor. */
+#define LIMITS_P9_CONNECTIONS 4u
+
+/* A VM taken out of the configuration gets so long to let its devices go. */
+#define LIMITS_LEAVE_MS 30000u
+
+/* The number that the payload of the configuration has in the guest; commands have others. */
+#define LIMITS_PAYLOAD_PROCESS 1u
+
+/* Fresh entropy for a guest that just booted, from getrandom(2). */
+#define LIMITS_ENTROPY_BYTES 64u
+
+#endif

@@ -1,0 +1,36 @@
+/* rate: a token bucket, so that what one guest provokes costs a bounded number of lines. */
+#include "rate.h"
+
+#define TOKEN UINT64_C(1000) /* thousandths */
+
+bool rate_allow(struct rate *rate, uint64_t now_us, uint32_t per_s, uint32_t burst)
+{
+    uint64_t full = burst * TOKEN;
+    uint64_t passed_us = now_us - rate->at_us;
+
+    if (!rate->begun || passed_us > UINT64_C(3600000000)) {
+        rate->millis = full;
+        rate->begun = true;
+    } else {
+        rate->millis += passed_us * per_s / 1000u;
+    }
+    /* what is less than a thousandth of a token is not lost while the guest goes on */
+    if (passed_us * per_s >= 1000u || rate->millis >= full)
+        rate->at_us = now_us;
+    if (rate->millis > full)
+        rate->millis = full;
+    if (rate->millis < TOKEN) {
+        rate->dropped++;
+        return false;
+    }
+    rate->millis -= TOKEN;
+    return true;
+}
+
+uint64_t rate_take_dropped(struct rate *rate)
+{
+    uint64_t dropped = rate->dropped;
+
+    rate->dropped = 0;
+    return dropped;
+}

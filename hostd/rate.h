@@ -1,0 +1,29 @@
+/*
+ * rate: a token bucket, so that what one guest provokes costs a bounded number of lines.
+ */
+#ifndef GUESTLINK_HOSTD_RATE_H
+#define GUESTLINK_HOSTD_RATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct rate {
+    uint64_t at_us;   /* when `millis` was right */
+    uint64_t millis;  /* tokens in the bucket, in thousandths */
+    uint64_t dropped; /* refused since rate_take_dropped() */
+    bool begun;
+};
+
+/*
+ * Takes one token.
+ *
+ * @param per_s   tokens that come back in a second
+ * @param burst   tokens that the bucket holds; it begins full
+ * @return false if there is none; that is counted
+ */
+bool rate_allow(struct rate *rate, uint64_t now_us, uint32_t per_s, uint32_t burst);
+
+/* How many were refused since this was last asked. */
+uint64_t rate_take_dropped(struct rate *rate);
+
+#endif
