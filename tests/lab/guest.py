@@ -22,16 +22,19 @@ def acceleration():
 
 
 class Guest:
-    def __init__(self, folder, kernel, image, cmdline="", memory_mib=512, extra=(), arguments=""):
-        """cmdline: what is added to the kernel's own words; arguments: what follows `--`."""
+    def __init__(self, folder, sockets, kernel, image, cmdline="", memory_mib=512, extra=(),
+                 arguments="", vsock_device=True):
+        """folder: for logs; sockets: a folder with a short path; cmdline: what is added to the
+        kernel's own words; arguments: what follows `--`."""
         folder.mkdir(parents=True, exist_ok=True)
+        sockets.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.console_file = folder / "console.log"
-        self.qmp = folder / "qmp"
-        self.vsock = vsock.make(folder)
+        self.qmp = sockets / "qmp"
+        self.vsock = vsock.make(folder, sockets) if vsock_device else vsock.NoVsock()
         self._kernel = kernel
         self._image = image
-        self._memory = memory_mib
+        self.memory_mib = memory_mib
         self._extra = list(extra)
         self._cmdline = f"console=ttyS0 panic=-1 {cmdline}" + (f" -- {arguments}" if arguments
                                                                else "")
@@ -42,8 +45,8 @@ class Guest:
         for number in range(1, ROOT_PORTS + 1):
             ports += ["-device", f"pcie-root-port,id=rp{number},chassis={number}"]
         return ["qemu-system-x86_64", *acceleration(),
-                "-M", "q35,memory-backend=mem", "-m", f"{self._memory}M",
-                "-object", f"memory-backend-memfd,id=mem,size={self._memory}M,share=on",
+                "-M", "q35,memory-backend=mem", "-m", f"{self.memory_mib}M",
+                "-object", f"memory-backend-memfd,id=mem,size={self.memory_mib}M,share=on",
                 "-nodefaults", "-display", "none", "-no-reboot",
                 "-kernel", self._kernel.image, "-initrd", self._image, "-append", self._cmdline,
                 "-serial", f"file:{self.console_file}",
@@ -76,6 +79,11 @@ class Guest:
     def _ended_silently(self):
         if not self.process.alive():
             raise RuntimeError(f"QEMU ended with status {self.process.status()} meanwhile")
+
+    def wait_console_after_end(self, pattern):
+        """As wait_console(), of a machine that is off already."""
+        return wait_for(f"/{pattern}/ on the guest's console", 2,
+                        lambda: re.search(pattern, self.console(), re.MULTILINE))
 
     def wait_off(self, seconds):
         """Waits until the machine is off; returns QEMU's exit status."""

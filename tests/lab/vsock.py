@@ -35,13 +35,22 @@ def provider():
     return "user" if user_program() else "nested"
 
 
+class NoVsock:
+    """For a guest that is to have none."""
+
+    peer = {}
+    qemu = []
+
+    def start(self):
+        pass
+
+
 class VhostVsock:
     """The kernel's: nothing to start."""
 
     listen = [f"vsock::{PORT}"]
 
-    def __init__(self, folder):
-        del folder
+    def __init__(self):
         self.cid = next(_next_cid)
         self.peer = {"cid": self.cid}
         self.qemu = ["-device", f"vhost-vsock-pci,guest-cid={self.cid}"]
@@ -56,12 +65,12 @@ class UserVsock:
 
     listen = []
 
-    def __init__(self, folder):
+    def __init__(self, folder, sockets):
         self.cid = 4
         self._folder = folder
-        self._device = folder / "vhost.sock"
-        self._calls = folder / "vm.sock"
-        self.socket = folder / f"vm.sock_{PORT}"
+        self._device = sockets / "vhost.sock"
+        self._calls = sockets / "vm.sock"
+        self.socket = sockets / f"vm.sock_{PORT}"
         self.peer = {"socket": str(self.socket)}
         self.qemu = ["-chardev", f"socket,id=vsock,path={self._device}",
                      "-device", "vhost-user-vsock-pci,chardev=vsock"]
@@ -83,5 +92,6 @@ class UserVsock:
                                f"{self.process.words()}")
 
 
-def make(folder):
-    return VhostVsock(folder) if provider() == "vhost" else UserVsock(folder)
+def make(folder, sockets):
+    """The device of one guest; its log goes to folder, its sockets to sockets."""
+    return VhostVsock() if provider() == "vhost" else UserVsock(folder, sockets)

@@ -1,0 +1,29 @@
+"""What the lab's guests run: a shell script that says on the console what it found."""
+
+import re
+
+STATUS = 42
+
+
+def script(port, target="/mnt/c"):
+    """Reads and writes the share, shows the interface, calls the host; ends with STATUS."""
+    return f"""exec >/dev/console 2>&1
+pool=/sys/bus/vmbus/drivers/hv_pci
+say() {{ echo "payload: $*"; }}
+say base $(cat $pool/swiotlb_base 2>/dev/null || echo none)
+say size $(cat $pool/swiotlb_size 2>/dev/null || echo none)
+say environment $(env | grep -c -i -e swiotlb -e guestlink)
+say hostname $(hostname)
+say read $(cat {target}/from-host.txt)
+echo "written in the guest under Linux $(uname -r)" >{target}/from-guest.txt && say wrote
+say address $(ip -4 -o addr | sed -n 's/.*inet \\(10[^ ]*\\).*/\\1/p')
+say route $(ip -4 route | sed -n 's/^default via \\([^ ]*\\).*/\\1/p')
+say answer $(echo "a packet from the guest, kernel $(uname -r)" | nc -w 5 10.0.2.2 {port})
+exit {STATUS}
+"""
+
+
+def said(guest, word):
+    """What the payload said after a word, or None; the kernel's own lines may stand between."""
+    found = re.search(rf"^payload: {word}[ ]?(.*)$", guest.console(), re.MULTILINE)
+    return found[1].strip() if found else None

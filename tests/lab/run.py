@@ -1,0 +1,90 @@
+"""One run of the lab: a folder for what is worth keeping (build/lab/runs/<time>), a short one for
+sockets (a Unix socket's path has at most 107 bytes), and the end of all that was started."""
+
+import atexit
+import os
+import pathlib
+import shutil
+import signal
+import sys
+import tempfile
+import time
+
+import paths
+import process
+from guest import Guest
+from hostd import Hostd
+from image import Image
+from kernel import Kernel
+
+KEPT_RUNS = 20
+
+
+def new_folder():
+    """A folder for this run; LAB_RUN names it, for a lab inside the lab."""
+    asked = os.environ.get("LAB_RUN")
+    if asked:
+        folder = pathlib.Path(asked)
+    else:
+        base = paths.RUNS / time.strftime("%Y%m%d-%H%M%S")
+        folder, number = base, 1
+        while folder.exists():
+            number += 1
+            folder = base.with_name(f"{base.name}.{number}")
+    folder.mkdir(parents=True, exist_ok=True)
+    if not asked:
+        for old in sorted(paths.RUNS.iterdir())[:-KEPT_RUNS]:
+            shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+class Run:
+    def __init__(self, folder):
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.sockets = pathlib.Path(tempfile.mkdtemp(prefix="glab."))
+        self._images = {}
+        atexit.register(self.end)
+
+    def image(self, kind="cloud"):
+        """The usual image, made once."""
+        if kind not in self._images:
+            kernel = Kernel(kind)
+            path = Image(kernel).add_init().write(self.sockets / f"image-{kind}")
+            self._images[kind] = (kernel, path)
+        return self._images[kind]
+
+    def guest(self, name, kind="published", cmdline="", kernel="cloud", **more):
+        """A guest of one of the three kinds (stage/stage.c), with the usual image."""
+        kernel, image = self.image(kernel)
+        return Guest(self.folder / name, self.sockets / name, kernel, image,
+                     f"lab_kind={kind} swiotlb=force hv_pci_swiotlb=64M {cmdline}", **more)
+
+    def hostd(self, vms, **more):
+        return Hostd(self.folder, self.sockets, vms, **more)
+
+    def share_folder(self, name):
+        """A folder of the host for a share, with a file to be read in the guest."""
+        folder = self.folder / "shares" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "from-host.txt").write_text(f"written on the host for {name}\n")
+        return folder
+
+    def end(self):
+        """Ends all processes of this run, those that hostd left behind on purpose included."""
+        process.stop_all()
+        for pid in process.pids_with(str(self.sockets)):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        shutil.rmtree(self.sockets, ignore_errors=True)
+
+
+def exit_on_signals():
+    """SIGTERM and SIGINT run what atexit knows, as any end does."""
+    def stop(number, frame):
+        del frame
+        sys.exit(128 + number)
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
