@@ -1,0 +1,178 @@
+/*
+ * policy: what a VM's settings come to.
+ *
+ *     virtio  virtiofs   may make virtiofs devices
+ *     off     any        no
+ *     on      off        no
+ *     on      on         yes
+ *
+ *     virtio  networking                 becomes
+ *     on      any                        itself
+ *     off     virtioproxy, by default    none, with a warning
+ *     off     virtioproxy, as written    nat, with a warning
+ *     off     nat, none                  itself
+ *
+ *     virtio  swiotlb    and                                    pool to ask for
+ *     off     a size     any                                    none, with a warning
+ *     off     auto, off  any                                    none
+ *     on      off        any                                    none
+ *     on      a size     at most half of the memory             that size
+ *     on      a size     more than half of the memory           half, with a warning
+ *     on      auto       less than 1 GiB + 64 MiB, or unknown   none
+ *     on      auto       no share, networking not virtioproxy   none
+ *     on      auto       a share, or networking virtioproxy     64 MiB
+ *
+ * 9P over a vsock connection needs no device that virtio=false takes away and is always allowed.
+ */
+#include "policy.h"
+
+#include "protocol/capabilities.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+/* The guest's kernel rounds a pool up to this. */
+#define POOL_GRANULE (UINT64_C(2) << 20)
+
+struct teller {
+    const struct config *config;
+    const struct config_vm *vm;
+    config_remark_fn fn;
+    void *userdata;
+};
+
+__attribute__((format(printf, 3, 4))) static void warn(const struct teller *teller, const char *key,
+                                                       const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    int n;
+
+    if (teller->fn == NULL)
+        return;
+    n = snprintf(text, sizeof(text), "%.400s:%u: vm %s: %s: ", teller->config->file,
+                 teller->vm->line, teller->vm->name, key);
+    va_start(arguments, format);
+    (void)vsnprintf(text + n, sizeof(text) - (size_t)n, format, arguments);
+    va_end(arguments);
+    teller->fn(teller->userdata, text);
+}
+
+static enum config_networking decide_networking(const struct config_vm *vm,
+                                                const struct teller *teller)
+{
+    enum config_networking fallback =
+        vm->networking_is_default ? CONFIG_NETWORKING_NONE : CONFIG_NETWORKING_NAT;
+
+    if (vm->virtio || vm->networking != CONFIG_NETWORKING_VIRTIOPROXY)
+        return vm->networking;
+    warn(teller, "networking",
+         "virtioproxy networking is not supported when virtio is off, expected nat or none; "
+         "falling back to %s",
+         fallback == CONFIG_NETWORKING_NAT ? "nat" : "none");
+    return fallback;
+}
+
+static bool may_be_used(const struct policy *policy, const struct config_share *share)
+{
+    return policy->virtiofs || (policy->p9 && share->transport != CONFIG_TRANSPORT_VIRTIOFS);
+}
+
+/* @return true if a share will be there, of either transport */
+static bool uses_shares(const struct policy *policy, const struct config_vm *vm,
+                        const struct teller *teller)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < vm->share_count; i++) {
+        if (may_be_used(policy, &vm->shares[i]))
+            any = true;
+        else
+            warn(teller, "shares",
+                 "the share %s asks for virtiofs, which %s switches off, expected transport auto "
+                 "or 9p; the share is not made",
+                 vm->shares[i].tag, vm->virtio ? "virtiofs=false" : "virtio=false");
+    }
+    return any;
+}
+
+static uint64_t decide_size(const struct config_vm *vm, const struct teller *teller)
+{
+    uint64_t largest = vm->memory / 2 & ~(POOL_GRANULE - 1);
+    uint64_t rounded = (vm->swiotlb_size + POOL_GRANULE - 1) & ~(POOL_GRANULE - 1);
+
+    if (!vm->virtio) {
+        warn(teller, "swiotlb",
+             "a pool of %" PRIu64 " bytes is of no use when virtio is off, expected off; none is "
+             "asked for",
+             vm->swiotlb_size);
+        return 0;
+    }
+    if (vm->memory == 0 || rounded <= largest)
+        return vm->swiotlb_size;
+    warn(teller, "swiotlb",
+         "a pool of %" PRIu64 " bytes is more than half of the VM's %" PRIu64
+         " bytes of memory and would be refused, expected at most half; %" PRIu64 " are asked for",
+         vm->swiotlb_size, vm->memory, largest);
+    return largest;
+}
+
+/* Last of all: it hangs on what the others came to. */
+static uint64_t decide_swiotlb(const struct policy *policy, const struct config_vm *vm, bool shares,
+                               const struct teller *teller)
+{
+    switch (vm->swiotlb) {
+    case CONFIG_SWIOTLB_SIZE:
+        return decide_size(vm, teller);
+    case CONFIG_SWIOTLB_AUTO:
+        if (vm->virtio && vm->memory >= POLICY_SWIOTLB_AUTO_MEMORY &&
+            (shares || policy->networking == CONFIG_NETWORKING_VIRTIOPROXY))
+            return POLICY_SWIOTLB_AUTO_BYTES;
+        return 0;
+    case CONFIG_SWIOTLB_OFF:
+    default:
+        return 0;
+    }
+}
+
+struct policy policy_decide(const struct config *config, const struct config_vm *vm,
+                            config_remark_fn on_warning, void *userdata)
+{
+    const struct teller teller = {config, vm, on_warning, userdata};
+    struct policy policy = {.virtiofs = vm->virtio && vm->virtiofs, .p9 = true};
+    bool shares;
+
+    policy.networking = decide_networking(vm, &teller);
+    shares = uses_shares(&policy, vm, &teller);
+    policy.swiotlb_bytes = decide_swiotlb(&policy, vm, shares, &teller);
+    return policy;
+}
+
+enum policy_transport policy_share_transport(const struct policy *policy,
+                                             const struct config_share *share, uint64_t features)
+{
+    if (share->transport != CONFIG_TRANSPORT_9P && policy->virtiofs &&
+        (features & CAPABILITIES_VIRTIOFS) != 0)
+        return POLICY_TRANSPORT_VIRTIOFS;
+    if (share->transport != CONFIG_TRANSPORT_VIRTIOFS && policy->p9 &&
+        (features & CAPABILITIES_9P) != 0)
+        return POLICY_TRANSPORT_9P;
+    return POLICY_TRANSPORT_NONE;
+}
+
+int policy_format_cmdline(const struct policy *policy, uint32_t port, char *buffer, size_t capacity)
+{
+    char text[128];
+    int n;
+
+    n = snprintf(text, sizeof(text), "guestlink.host=vsock:2:%" PRIu32, port);
+    if (policy->swiotlb_bytes > 0)
+        n += snprintf(text + n, sizeof(text) - (size_t)n, " swiotlb=force hv_pci_swiotlb=%" PRIu64,
+                      policy->swiotlb_bytes);
+    if ((size_t)n >= capacity)
+        return -ENOBUFS;
+    memcpy(buffer, text, (size_t)n + 1);
+    return 0;
+}
