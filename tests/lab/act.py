@@ -1,0 +1,231 @@
+"""One guest from power-on to power-off, each step checked from what it left behind: the guest's
+console, the host's files, telemetry."""
+
+import subprocess
+
+import nested
+import payload
+import qmp
+import vsock
+from guest import acceleration
+from listener import ANSWER
+from show import need
+from wait import wait_for
+
+# Seconds. Software emulation boots in 3; a machine of many guests, or one in another, is slower.
+SLOW = 150 if nested.inside() else 60
+SOON = 60 if nested.inside() else 20
+
+
+class Act:
+    """One guest, from power-on to power-off, as numbered steps."""
+
+    def __init__(self, show, run, hostd, guest, settings, listener):
+        self.show, self.run, self.hostd, self.guest = show, run, hostd, guest
+        self.settings, self.listener = settings, listener
+        self.name = settings["name"]
+        self.folder = run.folder / "shares" / self.name
+        self.pool = None
+        self.token = ""
+
+    def event(self, name, seconds=SOON, **fields):
+        return self.hostd.wait_event(name, seconds, vm=self.name, **fields)
+
+    def options(self):
+        """What DESIGN.md says that a device of this guest gets."""
+        return ";".join(part for part in (self.token, f"vmId={self.settings['id']}") if part)
+
+    # -- the steps ---------------------------------------------------------------------------------
+
+    def power_on(self):
+        self.guest.start()
+        self.guest.wait_console(r"Linux version (\S+)", SLOW)
+        way = {"vhost": "vhost-vsock", "user": "vhost-device-vsock"}[vsock.provider()]
+        return f"QEMU with {acceleration()[1].upper()}, 512 MiB, {way}"
+
+    def kernel_publishes(self):
+        line = self.guest.wait_console(r"hv_pci: pool of (\d+) bytes at (0x[0-9a-f]+)", SLOW)
+        self.pool = (line[2], int(line[1]))
+        return f"{self.pool[1] >> 20} MiB reserved at {self.pool[0]}, says the guest's kernel log"
+
+    def connects(self):
+        event = self.event("GuestConnected", SLOW)
+        return "vsock, from " + ", ".join(f"{key} {event[key]}" for key in ("cid", "socket", "port")
+                                          if key in event).replace(str(self.run.sockets), "…")
+
+    def capabilities(self):
+        info = self.event("GuestKernelInfo")
+        release = self.guest.console().split("Linux version ")[1].split()[0]
+        need(info["release"] == release, f"release {info['release']}, but it runs {release}")
+        base, size = info["HvPciSwiotlbBase"], info["HvPciSwiotlbSize"]
+        expected = self.pool or ("0x0", 0)
+        need((base, size) == expected, f"pool {base}, {size} arrived, {expected} was published")
+        seccomp = "yes" if info["SeccompAvailable"] else "no"
+        return f"Linux {release}, seccomp {seccomp}, pool base {base}, size {size}"
+
+    def token_made(self):
+        event = self.event("ApplyGuestCapabilities")
+        self.token = event.get("token") or ""
+        if not self.pool:
+            need(not self.token, f"a token without a pool: {self.token}")
+            return "none: there is no pool"
+        expected = f"swiotlb={self.pool[0]},{self.pool[1]}"
+        need(self.token == expected, f"{self.token!r} instead of {expected!r}")
+        return self.token
+
+    def share_device(self):
+        event = self.event("AddVirtioFsShare", tag="c")
+        need(event["options"] == self.options(),
+             f"options {event['options']!r} instead of {self.options()!r}")
+        return event["options"]
+
+    def net_device(self):
+        event = self.event("AddNetAdapter", id="eth0")
+        need(event["options"] == self.options(),
+             f"options {event['options']!r} instead of {self.options()!r}")
+        return event["options"]
+
+    def plugged(self):
+        buses = qmp.execute(self.guest.qmp, "query-pci")
+        found = [device["id"] for bus in buses for device in devices_of(bus)
+                 if device["id"]["vendor"] == 0x1af4]
+        kinds = [{0x105a: "virtio-fs", 0x1041: "virtio-net", 0x1000: "virtio-net"}
+                 .get(number["device"]) for number in found]
+        for kind in ("virtio-fs", "virtio-net"):
+            need(kind in kinds, f"QEMU has no {kind} device")
+        return "QEMU has both: virtio-fs and virtio-net, hot-plugged"
+
+    def pool_read_in_guest(self):
+        base, size = self.said("base"), self.said("size")
+        expected = (self.pool[0], str(self.pool[1])) if self.pool else ("none", "none")
+        need((base, size) == expected, f"the payload read {base}, {size}")
+        if not self.pool:
+            return "no files: this kernel publishes nothing"
+        return f"swiotlb_base {base}, swiotlb_size {size}"
+
+    def said(self, word):
+        def probe():
+            found = payload.said(self.guest, word)
+            return None if found is None else (found,)
+        return wait_for(f"the payload's word on {word}", SOON, probe)[0]
+
+    def host_file_read(self):
+        expected = (self.folder / "from-host.txt").read_text().strip()
+        got = self.said("read")
+        need(got == expected, f"the guest read {got!r}, the host wrote {expected!r}")
+        return f"“{got}”"
+
+    def guest_file_read(self):
+        self.said("wrote")
+        text = (self.folder / "from-guest.txt").read_text().strip()
+        need(text.startswith("written in the guest"), f"the host read {text!r}")
+        return f"“{text}”"
+
+    def interface(self):
+        address, route = self.said("address"), self.said("route")
+        need(address == "10.0.2.15/24" and route == "10.0.2.2",
+             f"address {address}, gateway {route}")
+        return f"{address} by way of {route}"
+
+    def packet(self):
+        answer = self.said("answer")
+        need(answer == ANSWER.decode().strip(), f"the guest got the answer {answer!r}")
+        need(self.listener.heard, "the host heard nothing")
+        return f"“{self.listener.heard[-1]}” → “{answer}”"
+
+    def ready(self):
+        event = self.event("GuestReady")
+        need(event.get("boot_id"), "no boot_id")
+        times = [value for key, value in event.items() if key == "ready_ns"]
+        return f"boot {event['boot_id']}" + (f", {times[0] / 1e9:.2f} s after its kernel began"
+                                             if times and times[0] else "")
+
+    def payload_ends(self):
+        event = self.event("ChildExit")
+        need(event["status"] == payload.STATUS,
+             f"status {event['status']}, the payload ended with {payload.STATUS}")
+        return f"exit status {event['status']}, as told"
+
+    def power_off(self):
+        subprocess.run(self.hostd.ctl("shutdown", self.name), check=True, timeout=SOON,
+                       stdout=subprocess.DEVNULL)
+        status = self.guest.wait_off(SOON)
+        need(status == 0, f"QEMU ended with status {status}")
+        self.guest.wait_console_after_end(r"reboot: Power down")
+        self.event("GuestFarewell")
+        self.event("GuestDisconnected")
+        return "asked, said farewell, synced, off"
+
+    def warnings(self, reason):
+        """Exactly one if there is a reason, in telemetry and on hostd's stderr; else none."""
+        told = self.hostd.events("SwiotlbKernelUnsupported", vm=self.name)
+        lines = [line for line in self.hostd.log().splitlines()
+                 if self.name in line and "swiotlb" in line.lower()]
+        expected = 1 if reason else 0
+        need(len(told) == expected, f"{len(told)} in telemetry instead of {expected}")
+        need(len(lines) == expected, f"{len(lines)} on stderr instead of {expected}: {lines}")
+        if not reason:
+            return "none"
+        need(told[0]["reason"] == reason, f"reason {told[0]['reason']!r} instead of {reason!r}")
+        return f"one, in telemetry and on stderr: {told[0]['reason']}"
+
+
+def devices_of(bus):
+    for device in bus["devices"]:
+        yield device
+        if "pci_bridge" in device:
+            yield from devices_of({"devices": device["pci_bridge"].get("devices", [])})
+
+
+# What each kind of guest is warned about, and with what reason.
+REASONS = {"published": None, "old": "kernel too old", "failed": "allocation failed"}
+
+
+def play(act, kind):
+    """All of one guest of that kind (stage/stage.c)."""
+    step = act.show.step
+    published = kind == "published"
+    step("power on", act.power_on)
+    if published:
+        step("the kernel publishes a pool", act.kernel_publishes)
+    step("the guest calls the host", act.connects)
+    step("its capabilities arrive", act.capabilities)
+    step("the token", act.token_made)
+    step("device 1: virtiofs share", act.share_device)
+    step("device 2: virtio-net adapter", act.net_device)
+    step("are they there?", act.plugged)
+    step("the payload looks at the pool", act.pool_read_in_guest)
+    step("host's file, read in guest", act.host_file_read)
+    step("guest's file, read on host", act.guest_file_read)
+    step("the interface", act.interface)
+    step("a packet, there and back", act.packet)
+    step("the guest is ready", act.ready)
+    step("the payload ends", act.payload_ends)
+    step("warnings about the kernel", lambda: act.warnings(REASONS[kind]))
+    step("power off", act.power_off)
+    act.show.line()
+    show_telemetry(act)
+
+
+EXPECTED = ["GuestConnected", "GuestKernelInfo", "ReadGuestCapabilities", "ApplyGuestCapabilities",
+            "AddVirtioFsShare", "AddNetAdapter", "GuestReady", "ChildExit", "GuestDisconnected"]
+
+
+def show_telemetry(act):
+    events = act.hostd.events(vm=act.name)
+
+    def whole():
+        names = [event["event"] for event in events]
+        missing = [name for name in EXPECTED if name not in names]
+        need(not missing, f"missing: {', '.join(missing)}")
+        numbers = [event["seq"] for event in act.hostd.events()]
+        need(numbers == sorted(set(numbers)), "not in order")
+        return f"{len(events)} lines, in order"
+
+    act.show.step("the telemetry of all that", whole)
+    act.show.line()
+    for event in events:
+        own = ", ".join(f"{key}={value}" for key, value in event.items()
+                        if key not in ("ts", "seq", "event", "vm", "vm_id", "boot_id"))
+        own = own.replace(str(act.run.sockets), "…").replace(str(act.run.folder), "…")
+        act.show.line(f"     {event['ts'][11:23]} {event['event']:<25.25} {own:.54}")

@@ -1,0 +1,77 @@
+"""Runs one scenario: a file of tests/lab/scenarios with a function play(lab). Exit 0: it held; 1: it
+did not, and the reason is the last line; 77: it cannot be tried here, likewise.
+
+    tests/lab/scenario.py NAME      (build/lab/runs/<time> keeps the logs)"""
+
+import importlib
+import sys
+import time
+import traceback
+
+import nested
+import vsock
+from hostd import adapter, share, vm_settings
+from listener import Listener
+from run import Run, exit_on_signals, new_folder
+
+# Everything in an outer guest is slower by this much.
+PATIENCE = 5 if nested.inside() else 1
+
+
+class Skipped(Exception):
+    """Cannot be tried here; the message says why."""
+
+
+class Lab(Run):
+    """What a scenario gets: a run, and the usual things to put into one."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self._began = time.monotonic()
+        self.listener = Listener()
+
+    def say(self, text):
+        """A line of the scenario's log."""
+        print(f"{time.monotonic() - self._began:7.2f} s  {text}", flush=True)
+
+    def seconds(self, usual):
+        """A deadline, longer where everything is."""
+        return usual * PATIENCE
+
+    def usual_vm(self, guest, name="lab", **more):
+        """A VM with a share `c` on /mnt/c and an adapter."""
+        settings = {"network": [adapter()],
+                    "shares": [share("c", self.share_folder(name), "/mnt/c")]}
+        settings.update(more)
+        return vm_settings(guest, name, **settings)
+
+    def skip(self, why):
+        raise Skipped(why)
+
+
+def main():
+    exit_on_signals()
+    name = sys.argv[1]
+    folder = new_folder()
+    if vsock.provider() == "nested":
+        return nested.repeat(f"/usr/bin/python3 tests/lab/scenario.py {name}", folder, 900)
+    scenario = importlib.import_module("scenarios." + name.replace("-", "_"))
+    lab = Lab(folder)
+    try:
+        scenario.play(lab)
+    except Skipped as reason:
+        print(reason)
+        return 77
+    except Exception as error:  # pylint: disable=broad-except # shown, whatever it is
+        traceback.print_exc(file=sys.stdout)
+        print(f"logs: {folder}")
+        print(f"{type(error).__name__}: {error}")
+        return 1
+    finally:
+        lab.end()
+    lab.say("held")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

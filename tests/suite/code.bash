@@ -1,0 +1,80 @@
+# Tests of the code: it builds, unit tests, form, layers, static analysis.
+# shellcheck shell=bash disable=SC2034,SC2154 # the tables are read, and root, lab set, by tests/run
+
+declare -A about
+about[build-gcc]="builds with gcc, every warning an error"
+about[build-clang]="builds with clang, every warning an error"
+about[unit]="unit tests"
+about[unit-asan]="unit tests under AddressSanitizer and UndefinedBehaviorSanitizer"
+about[format]="the code has the form of .clang-format (version 14)"
+about[layers]="includes point one way: protocol knows nobody, init and hostd not each other"
+about[shell]="shellcheck has nothing to say about the scripts"
+about[python]="the lab's Python compiles without a warning"
+about[tidy]="clang-tidy has nothing to say"
+about[size]="guestlink-init is at most 1.5 MB stripped"
+code_tests=(build-gcc build-clang unit unit-asan format layers shell python size tidy)
+
+# The C sources and headers that are ours.
+code_files() {
+    find "$root/protocol" "$root/init" "$root/hostd" "$root/tests" -name '*.[ch]' | sort
+}
+
+test_build_gcc() {
+    cmake --preset default -DGUESTLINK_WERROR=ON && cmake --build --preset default
+}
+
+test_build_clang() {
+    cmake --preset clang -DGUESTLINK_WERROR=ON && cmake --build --preset clang
+}
+
+test_unit() {
+    ctest --preset default
+}
+
+test_unit_asan() {
+    cmake --preset asan -DGUESTLINK_WERROR=ON && cmake --build --preset asan && ctest --preset asan
+}
+
+test_format() {
+    local version
+    version=$(clang-format --version 2>>/dev/null | sed -n 's/.*version \([0-9]*\).*/\1/p')
+    if [ "$version" != 14 ]; then
+        echo "clang-format ${version:-is missing} here; another version than 14 forms code otherwise"
+        return "$SKIPPED"
+    fi
+    code_files | xargs clang-format --dry-run -Werror
+    echo "all as it should be"
+}
+
+test_layers() {
+    "$root/tests/suite/layers"
+}
+
+test_shell() {
+    shellcheck -x -P "$root" tests/run tests/lab/demo tests/lab/setup tests/lab/build .ci/run \
+        tests/lab/setup.d/*.bash tests/suite/*.bash
+}
+
+test_python() {
+    find tests -name '*.py' -print0 | xargs -0 /usr/bin/python3 -W error -m py_compile
+}
+
+test_size() {
+    local copy=$lab/guestlink-init.stripped size
+    strip -o "$copy" "$root/build/default/init/guestlink-init"
+    size=$(stat -c %s "$copy")
+    echo "guestlink-init: $size bytes stripped; at most 1500000"
+    [ "$size" -le 1500000 ]
+}
+
+test_tidy() {
+    local database=$root/build/clang/compile_commands.json
+    if ! command -v clang-tidy >>/dev/null; then
+        echo "clang-tidy is missing"
+        return "$SKIPPED"
+    fi
+    [ -e "$database" ] || cmake --preset clang
+    sed -n 's/^ *"file": "\(.*\)",*$/\1/p' "$database" | sort -u |
+        xargs -n 4 -P "$(nproc)" clang-tidy --quiet -p "$root/build/clang"
+    echo "nothing to say"
+}

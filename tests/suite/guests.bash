@@ -1,0 +1,44 @@
+# Tests with real guests (tests/lab/scenarios), one of them in a VM inside a VM.
+# shellcheck shell=bash disable=SC2034,SC2154 # the tables are read, and root, lab set, by tests/run
+
+guest_tests=()
+
+# Each scenario is a test; the first line of its text says what it holds.
+guest_tests_find() {
+    local file name
+    for file in "$here"/lab/scenarios/[a-z]*.py; do
+        name=${file##*/}
+        name=${name%.py}
+        name=${name//_/-}
+        about["$name"]=$(sed -n '1s/^"""\(.*[^"]\)"*$/\1/p' "$file")
+        guest_tests+=("$name")
+        eval "test_${name//-/_}() { guest_scenario $name; }"
+    done
+}
+
+guest_scenario() {
+    /usr/bin/python3 tests/lab/scenario.py "$1"
+}
+
+guest_tests_find
+
+about[demo]="tests/lab/demo ends with exit 0"
+about[first-frame]="the first frame is on the wire within 1.5 times the least program's time"
+about[vhost-vsock]="a guest over the kernel's own vhost-vsock, in a VM inside a VM if need be"
+guest_tests+=(demo first-frame vhost-vsock)
+
+test_demo() {
+    "$root/tests/lab/demo"
+}
+
+test_first_frame() {
+    "$root/tests/bench/first-frame" --at-most 1.5
+}
+
+test_vhost_vsock() {
+    if [ -e /dev/vhost-vsock ]; then
+        LAB_VSOCK=vhost guest_scenario guest-published
+    else
+        LAB_VSOCK=nested guest_scenario guest-published
+    fi
+}
