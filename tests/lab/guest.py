@@ -59,6 +59,11 @@ class Guest:
         wait_for("QEMU's QMP socket", 20, lambda: self.qmp.exists() or self._ended())
         return self
 
+    def start_again(self):
+        """Power on once more, after power-off or QEMU's end; the console's file starts anew."""
+        self.qmp.unlink(missing_ok=True)
+        return self.start()
+
     def _ended(self):
         if not self.process.alive():
             raise RuntimeError(f"QEMU ended with status {self.process.status()}: "

@@ -27,3 +27,21 @@ def said(guest, word):
     """What the payload said after a word, or None; the kernel's own lines may stand between."""
     found = re.search(rf"^payload: {word}[ ]?(.*)$", guest.console(), re.MULTILINE)
     return found[1].strip() if found else None
+
+
+COUNTING = """n=0
+while :; do
+    n=$((n + 1))
+    echo $n >/mnt/c/counter || echo "payload: cannot write" >/dev/console
+    sleep 0.2
+done
+"""
+"""A payload that shows by a growing number on its share that guest and share live."""
+
+
+def count(folder):
+    """The newest number of COUNTING, as the host sees it."""
+    try:
+        return int((folder / "counter").read_text() or 0)
+    except (FileNotFoundError, ValueError):
+        return 0

@@ -105,6 +105,14 @@ def pids_with(text):
     return found
 
 
+def kill_pid(pid, number=signal.SIGKILL):
+    """Sends a signal to a process that may have ended already."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
 def wait_gone(what, pid, seconds):
     """Waits until there is no process of that pid (a zombie counts as gone)."""
     def gone():

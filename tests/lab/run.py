@@ -73,11 +73,9 @@ class Run:
     def end(self):
         """Ends all processes of this run, those that hostd left behind on purpose included."""
         process.stop_all()
-        for pid in process.pids_with(str(self.sockets)):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        for place in (self.sockets, self.folder / "shares"):
+            for pid in process.pids_with(str(place)):
+                process.kill_pid(pid)
         shutil.rmtree(self.sockets, ignore_errors=True)
 
 

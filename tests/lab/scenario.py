@@ -4,15 +4,19 @@ did not, and the reason is the last line; 77: it cannot be tried here, likewise.
     tests/lab/scenario.py NAME      (build/lab/runs/<time> keeps the logs)"""
 
 import importlib
+import subprocess
 import sys
 import time
 import traceback
 
 import nested
+import payload
 import vsock
 from hostd import adapter, share, vm_settings
 from listener import Listener
 from run import Run, exit_on_signals, new_folder
+from show import need
+from wait import wait_for
 
 # Everything in an outer guest is slower by this much.
 PATIENCE = 5 if nested.inside() else 1
@@ -44,6 +48,34 @@ class Lab(Run):
                     "shares": [share("c", self.share_folder(name), "/mnt/c")]}
         settings.update(more)
         return vm_settings(guest, name, **settings)
+
+    def counting_vm(self, guest, name="lab", **more):
+        """The usual VM with a payload that counts on its share."""
+        return self.usual_vm(guest, name, payload=["/bin/sh", "-c", payload.COUNTING], **more)
+
+    def wait_counting(self, name="lab"):
+        """Waits until the payload's number grows: the guest lives and so does its share."""
+        folder = self.folder / "shares" / name
+        before = payload.count(folder)
+        wait_for(f"the payload of {name} to count on its share", self.seconds(20),
+                 lambda: payload.count(folder) > before + 1)
+
+    def run_in_guest(self, hostd, name, *words):
+        """Runs a command in the guest by guestlinkctl; returns its status and words."""
+        return self.control(hostd, "exec", name, "--", *words)
+
+    def control(self, hostd, *words, seconds=20):
+        """Runs guestlinkctl; returns its status and words."""
+        ended = subprocess.run(hostd.ctl(*words), stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               timeout=self.seconds(seconds), check=False)
+        return ended.returncode, ended.stdout
+
+    def shut_down(self, hostd, guest, name="lab"):
+        """Asks for a power-off and sees the machine go off."""
+        status, words = self.control(hostd, "shutdown", name)
+        need(status == 0, f"guestlinkctl shutdown: {status}: {words}")
+        need(guest.wait_off(self.seconds(20)) == 0, "QEMU did not end with status 0")
 
     def skip(self, why):
         raise Skipped(why)
