@@ -1,0 +1,130 @@
+/* dial: opens a way to the host. */
+#include "dial.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <linux/vm_sockets.h>
+
+#include "clock.h"
+#include "fd.h"
+#include "limits.h"
+#include "protocol/limits.h"
+
+/* Half of the privileged ports, so that what else binds there has room. */
+#define LOWEST_PORT 512u
+
+static int bind_privileged(int fd, uint16_t *port)
+{
+    struct sockaddr_vm local = {.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY};
+
+    for (unsigned i = 0; i < LIMITS_PRIVILEGED_PORTS - LOWEST_PORT; i++) {
+        if (*port < LOWEST_PORT || *port >= LIMITS_PRIVILEGED_PORTS)
+            *port = LIMITS_PRIVILEGED_PORTS - 1;
+        local.svm_port = (*port)--;
+        if (bind(fd, (const struct sockaddr *)&local, sizeof(local)) == 0)
+            return 0;
+        if (errno != EADDRINUSE)
+            return -errno;
+    }
+    return -EADDRINUSE;
+}
+
+static int open_vsock(uint32_t cid, uint32_t remote_port, uint16_t *port)
+{
+    struct sockaddr_vm remote = {.svm_family = AF_VSOCK, .svm_cid = cid, .svm_port = remote_port};
+    struct timeval timeout = {.tv_sec = INIT_CONNECT_MS / 1000};
+    FD_CLOSE int fd = -1;
+    int r;
+
+    fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) /* the vsock module is not there */
+        return errno == EAFNOSUPPORT ? -ENODEV : -errno;
+    /* The default of 2 s is too short for a busy host; a kernel that refuses to change it keeps
+     * its own. */
+    (void)setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &timeout, sizeof(timeout));
+    r = bind_privileged(fd, port);
+    if (r < 0)
+        return r;
+    if (connect(fd, (const struct sockaddr *)&remote, sizeof(remote)) < 0 && errno != EINPROGRESS)
+        return errno == ENETUNREACH || errno == EHOSTUNREACH ? -ENODEV : -errno;
+    return fd_take(&fd);
+}
+
+/* udev would make /dev/virtio-ports/NAME; the name itself stands in sysfs. */
+static int find_virtio_port(const char *name, char *path, size_t capacity)
+{
+    static const char class[] = "/sys/class/virtio-ports";
+    DIR *directory = opendir(class);
+    const struct dirent *entry;
+    int r = -ENODEV;
+
+    if (!directory)
+        return -ENODEV;
+    while (r < 0 && (entry = readdir(directory))) {
+        char file[PATH_MAX];
+        char text[HOST_ADDRESS_NAME_SIZE + 1];
+
+        if (entry->d_name[0] == '.')
+            continue;
+        (void)snprintf(file, sizeof(file), "%s/%s/name", class, entry->d_name);
+        if (fd_read_file(file, text, sizeof(text)) < 0)
+            continue;
+        text[strcspn(text, "\n")] = '\0';
+        if (strcmp(text, name) == 0) {
+            (void)snprintf(path, capacity, "/dev/%s", entry->d_name);
+            r = 0;
+        }
+    }
+    (void)closedir(directory);
+    return r;
+}
+
+static int open_virtio_port(const char *name)
+{
+    char path[PATH_MAX];
+    int fd, r;
+
+    r = find_virtio_port(name, path, sizeof(path));
+    if (r < 0)
+        return r;
+    fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    return fd < 0 ? -errno : fd;
+}
+
+int dial_open(const struct host_address *address, uint16_t *port)
+{
+    if (address->kind == HOST_ADDRESS_VIRTIO_PORT)
+        return open_virtio_port(address->name);
+    return open_vsock(address->cid, address->port, port);
+}
+
+int dial_wait(uint32_t cid, uint32_t vsock_port, uint64_t until_ns)
+{
+    uint16_t port = LIMITS_PRIVILEGED_PORTS - 1 - (uint16_t)(getpid() % 256);
+    FD_CLOSE int fd = open_vsock(cid, vsock_port, &port);
+    struct pollfd wait = {.events = POLLOUT};
+    int error = 0;
+    socklen_t size = sizeof(error);
+
+    if (fd < 0)
+        return fd;
+    wait.fd = fd;
+    if (poll(&wait, 1, clock_ms_until(until_ns)) <= 0)
+        return -ETIMEDOUT;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+        return -errno;
+    if (error != 0)
+        return -error;
+    if (fcntl(fd, F_SETFL, 0) < 0)
+        return -errno;
+    return fd_take(&fd);
+}

@@ -1,0 +1,390 @@
+/* dispatch: every frame of the host finds who handles it. */
+#include "dispatch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/random.h>
+
+#include "clock.h"
+#include "facts.h"
+#include "fd.h"
+#include "kmsg_log.h"
+#include "network.h"
+#include "protocol/limits.h"
+#include "protocol/request.h"
+#include "protocol/result.h"
+#include "share.h"
+
+/* A request in hand: what a handler fills in becomes its answer. */
+struct dispatch {
+    struct guest *guest;
+    const struct frame *frame;
+    struct report report;
+    bool later; /* somebody else is going to answer */
+};
+
+/* @return 0, or a WIRE_E_… of an unpack: a protocol error */
+typedef int dispatch_handler(struct dispatch *d);
+
+void dispatch_answer(struct guest *guest, uint32_t id, uint32_t generation,
+                     const struct report *report)
+{
+    const struct result result = {.error = report->error, .text = wire_text_of(report->text)};
+    struct wire_writer *writer;
+
+    if (id == 0 || generation != guest->link.generation)
+        return;
+    writer = link_begin(&guest->link, FRAME_RESULT, FRAME_FLAG_ANSWER, id);
+    if (!writer)
+        return;
+    result_pack(writer, &result);
+    (void)link_end(&guest->link);
+}
+
+/* FNV-1a over type and payload: recognises a request that is asked again after a reconnect. */
+static uint64_t digest_of(const struct frame *frame)
+{
+    uint64_t hash = (UINT64_C(0xcbf29ce484222325) ^ frame->type) * UINT64_C(0x100000001b3);
+
+    for (uint32_t i = 0; i < frame->length; i++)
+        hash = (hash ^ frame->payload[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+static void on_job_done(struct job *job, const struct report *report)
+{
+    struct guest *guest = job->order.context;
+
+    if (report->error != 0)
+        kmsg_log(LOG_WARNING, "%s: %s", job->order.name, report->text);
+    dispatch_answer(guest, job->order.id, job->order.generation, report);
+}
+
+static void on_mounted(struct job *job, const struct report *report)
+{
+    struct guest *guest = job->order.context;
+
+    if (report->error == 0)
+        guest->timings.mounted_ns = clock_now_ns();
+    on_job_done(job, report);
+}
+
+static void on_configured(struct job *job, const struct report *report)
+{
+    struct guest *guest = job->order.context;
+
+    if (report->error == 0)
+        guest->timings.network_ns = clock_now_ns();
+    on_job_done(job, report);
+}
+
+static void start_job(struct dispatch *d, struct job_order *order)
+{
+    struct guest *guest = d->guest;
+    int r;
+
+    order->id = d->frame->id;
+    order->generation = guest->link.generation;
+    order->digest = digest_of(d->frame);
+    order->context = guest;
+    if (order->timeout_ms > INIT_JOB_LONGEST_MS)
+        order->timeout_ms = INIT_JOB_LONGEST_MS;
+    d->later = true;
+    if (jobs_adopt(&guest->jobs, order->digest, order->id, order->generation))
+        return;
+    r = jobs_start(&guest->jobs, order);
+    if (r >= 0)
+        return;
+    d->later = false;
+    (void)report_fail(&d->report, EAGAIN, "%s: no child can be started: %s", order->name,
+                      strerror(-r));
+}
+
+static int set_hostname(struct dispatch *d)
+{
+    struct request_set_hostname request;
+    int r = request_set_hostname_unpack(d->frame->payload, d->frame->length, &request);
+
+    if (r != 0)
+        return r;
+    if (request.name.size == 0 || request.name.size > LIMITS_HOSTNAME ||
+        wire_text_has_control(request.name))
+        return report_fail(&d->report, EINVAL, "hostname: expected 1 to %u bytes without controls",
+                           LIMITS_HOSTNAME),
+               0;
+    if (sethostname(request.name.data, request.name.size) < 0)
+        (void)report_fail(&d->report, errno, "hostname: %s", strerror(errno));
+    return 0;
+}
+
+static int add_entropy(struct dispatch *d)
+{
+    union {
+        struct rand_pool_info info;
+        uint8_t bytes[sizeof(struct rand_pool_info) + LIMITS_ENTROPY];
+    } pool = {0};
+    struct request_add_entropy request;
+    FD_CLOSE int fd = -1;
+    int r = request_add_entropy_unpack(d->frame->payload, d->frame->length, &request);
+
+    if (r != 0)
+        return r;
+    if (request.data.size > LIMITS_ENTROPY || request.bits > request.data.size * 8)
+        return report_fail(&d->report, EINVAL,
+                           "entropy: %u bits of %zu bytes: expected at most %u "
+                           "bytes, and 8 bits of each",
+                           request.bits, request.data.size, LIMITS_ENTROPY),
+               0;
+    pool.info.entropy_count = (int)request.bits;
+    pool.info.buf_size = (int)request.data.size;
+    memcpy(pool.bytes + sizeof(pool.info), request.data.data, request.data.size);
+    fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || ioctl(fd, RNDADDENTROPY, &pool) < 0)
+        (void)report_fail(&d->report, errno, "entropy: %s", strerror(errno));
+    explicit_bzero(&pool, sizeof(pool));
+    return 0;
+}
+
+static void work_mount(const void *argument, struct report *report)
+{
+    share_mount(argument, report);
+}
+
+static void work_unmount(const void *argument, struct report *report)
+{
+    share_unmount(argument, report);
+}
+
+static void work_network(const void *argument, struct report *report)
+{
+    network_configure(argument, report);
+}
+
+static int mount_share(struct dispatch *d)
+{
+    struct request_mount request;
+    struct share_order share = {.cid = d->guest->cmdline.host.cid,
+                                .modules = d->guest->modules_pid,
+                                .modules_failed = d->guest->modules_failed};
+    struct job_order order = {
+        .name = "mount", .work = work_mount, .argument = &share, .done = on_mounted};
+    int r = request_mount_unpack(d->frame->payload, d->frame->length, &request);
+
+    if (r != 0)
+        return r;
+    if (wire_text_copy(request.tag, share.tag, sizeof(share.tag)) < 0 ||
+        wire_text_copy(request.target, share.target, sizeof(share.target)) < 0 ||
+        request.transport > REQUEST_TRANSPORT_9P || (request.flags & ~REQUEST_MOUNT_READ_ONLY))
+        return report_fail(&d->report, EINVAL,
+                           "mount: transport %u, flags 0x%x, or a name of "
+                           "%zu and %zu bytes is not understood",
+                           request.transport, request.flags, request.tag.size, request.target.size),
+               0;
+    share.read_only = (request.flags & REQUEST_MOUNT_READ_ONLY) != 0;
+    share.by_9p = request.transport == REQUEST_TRANSPORT_9P;
+    share.port = request.port;
+    share.timeout_ms = order.timeout_ms = request.timeout_ms;
+    start_job(d, &order);
+    return 0;
+}
+
+static int unmount_share(struct dispatch *d)
+{
+    struct request_unmount request;
+    struct share_order share = {.modules_failed = ""};
+    struct job_order order = {.name = "unmount",
+                              .work = work_unmount,
+                              .argument = &share,
+                              .timeout_ms = INIT_UNMOUNT_MS,
+                              .done = on_job_done};
+    int r = request_unmount_unpack(d->frame->payload, d->frame->length, &request);
+
+    if (r != 0)
+        return r;
+    if (wire_text_copy(request.target, share.target, sizeof(share.target)) < 0)
+        return report_fail(&d->report, ENAMETOOLONG, "unmount: a target of %zu bytes",
+                           request.target.size),
+               0;
+    share.detach = (request.flags & REQUEST_UNMOUNT_DETACH) != 0;
+    start_job(d, &order);
+    return 0;
+}
+
+static int configure_network(struct dispatch *d)
+{
+    struct network_order network = {.modules = d->guest->modules_pid,
+                                    .modules_failed = d->guest->modules_failed};
+    struct job_order order = {
+        .name = "network", .work = work_network, .argument = &network, .done = on_configured};
+    int r = request_configure_network_unpack(d->frame->payload, d->frame->length, &network.request);
+
+    if (r != 0)
+        return r;
+    order.timeout_ms = network.request.timeout_ms;
+    start_job(d, &order);
+    return 0;
+}
+
+static int start_process(struct dispatch *d)
+{
+    struct request_start_process request;
+    int r = request_start_process_unpack(d->frame->payload, d->frame->length, &request);
+
+    if (r != 0)
+        return r;
+    if (request.process == 0)
+        return report_fail(&d->report, EINVAL, "process 0: expected another number"), 0;
+    d->later = process_start(&d->guest->processes, &request, d->frame->id,
+                             d->guest->link.generation, &d->report) == 0;
+    return 0;
+}
+
+static int send_signal(struct dispatch *d)
+{
+    struct request_send_signal request;
+    int r = request_send_signal_unpack(d->frame->payload, d->frame->length, &request);
+
+    if (r == 0)
+        (void)process_signal(&d->guest->processes, request.process, request.signal, &d->report);
+    return r;
+}
+
+static int process_input_of(struct dispatch *d)
+{
+    struct request_process_input request;
+    int r = request_process_input_unpack(d->frame->payload, d->frame->length, &request);
+
+    if (r == 0)
+        (void)process_input(&d->guest->processes, &request, &d->report);
+    return r;
+}
+
+static int shut_down(struct dispatch *d)
+{
+    struct request_shut_down request;
+    int r = request_shut_down_unpack(d->frame->payload, d->frame->length, &request);
+
+    if (r != 0)
+        return r;
+    if (request.how > REQUEST_HALT)
+        return report_fail(&d->report, EINVAL, "shut-down %u: expected 0 to %u", request.how,
+                           REQUEST_HALT),
+               0;
+    if (request.grace_ms > INIT_GRACE_LONGEST_MS)
+        request.grace_ms = INIT_GRACE_LONGEST_MS;
+    /* The answer goes first: with nothing to stop, the farewell follows at once. */
+    if (d->guest->shutdown.phase != SHUTDOWN_RUNNING)
+        (void)snprintf(d->report.text, sizeof(d->report.text), "under way already");
+    dispatch_answer(d->guest, d->frame->id, d->guest->link.generation, &d->report);
+    d->later = true;
+    (void)shutdown_begin(&d->guest->shutdown, request.how, EVENT_BY_HOST, request.grace_ms);
+    return 0;
+}
+
+static int ping(struct dispatch *d)
+{
+    (void)d;
+    return 0;
+}
+
+static int get_capabilities(struct dispatch *d)
+{
+    struct guest *guest = d->guest;
+    struct guest_capabilities facts;
+    struct wire_writer *writer;
+
+    facts_measure(&guest->cmdline, &guest->modules, guest->facts.started_ns, &facts);
+    /* A boot's features stay as first reported: what was promised to be loaded may have failed. */
+    facts.features = guest->facts.features;
+    facts.sent_ns = clock_now_ns();
+    writer = link_begin(&guest->link, FRAME_CAPABILITIES, FRAME_FLAG_ANSWER, d->frame->id);
+    if (writer) {
+        capabilities_pack(writer, &facts);
+        (void)link_end(&guest->link);
+    }
+    d->later = true;
+    return 0;
+}
+
+static int complete_boot(struct dispatch *d)
+{
+    struct guest *guest = d->guest;
+    struct wire_writer *writer;
+
+    dispatch_start_words(guest);
+    dispatch_answer(guest, d->frame->id, guest->link.generation, &d->report);
+    d->later = true;
+    guest->timings.payload_ns = guest->processes.payload_ns;
+    guest->timings.ready_ns = clock_now_ns();
+    writer = link_begin(&guest->link, FRAME_READY, 0, 0);
+    if (writer) {
+        event_ready_pack(writer, &guest->timings);
+        (void)link_end(&guest->link);
+    }
+    return 0;
+}
+
+static const struct {
+    uint16_t type;
+    dispatch_handler *handle;
+} handlers[] = {
+    {FRAME_GET_CAPABILITIES, get_capabilities},
+    {FRAME_SET_HOSTNAME, set_hostname},
+    {FRAME_ADD_ENTROPY, add_entropy},
+    {FRAME_MOUNT, mount_share},
+    {FRAME_UNMOUNT, unmount_share},
+    {FRAME_CONFIGURE_NETWORK, configure_network},
+    {FRAME_START_PROCESS, start_process},
+    {FRAME_SEND_SIGNAL, send_signal},
+    {FRAME_SHUT_DOWN, shut_down},
+    {FRAME_PING, ping},
+    {FRAME_PROCESS_INPUT, process_input_of},
+    {FRAME_COMPLETE_BOOT, complete_boot},
+};
+
+static const char *take_answer(struct guest *guest, const struct frame *frame)
+{
+    struct result result;
+
+    if (frame->type != FRAME_RESULT)
+        return NULL; /* an answer to nothing that we ask */
+    if (result_unpack(frame->payload, frame->length, &result) != 0)
+        return "a malformed result";
+    if (!exit_report_acknowledge(&guest->exits, frame->id))
+        shutdown_acknowledged(&guest->shutdown, frame->id);
+    return NULL;
+}
+
+const char *dispatch_frame(struct guest *guest, const struct frame *frame)
+{
+    struct dispatch d = {.guest = guest, .frame = frame};
+    dispatch_handler *handle = NULL;
+
+    if (frame->flags & FRAME_FLAG_ANSWER)
+        return take_answer(guest, frame);
+    for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
+        if (handlers[i].type == frame->type)
+            handle = handlers[i].handle;
+    if (!handle)
+        (void)report_fail(&d.report, ENOSYS, "type %u is not known here", frame->type);
+    else if (handle(&d) != 0)
+        return "a malformed payload";
+    if (!d.later)
+        dispatch_answer(guest, frame->id, guest->link.generation, &d.report);
+    return NULL;
+}
+
+void dispatch_start_words(struct guest *guest)
+{
+    struct report report = {0};
+
+    if (guest->word_count == 0 || guest->processes.payload_ns != 0)
+        return;
+    if (process_start_words(&guest->processes, guest->words, guest->word_count, &report) != 0)
+        kmsg_log(LOG_ERR, "%s", report.text);
+}

@@ -1,0 +1,154 @@
+/* facts: what this guest can do, measured for CAPABILITIES. */
+#include "facts.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <linux/seccomp.h>
+
+#include "fd.h"
+#include "kmsg_log.h"
+#include "modules.h"
+#include "swiotlb.h"
+
+bool facts_lists_filesystem(const char *text, const char *name)
+{
+    size_t size = strlen(name);
+
+    while (*text != '\0') {
+        const char *end = strchr(text, '\n');
+        const char *tab = strchr(text, '\t');
+
+        if (!end)
+            end = text + strlen(text);
+        if (tab && tab < end && (size_t)(end - tab - 1) == size && memcmp(tab + 1, name, size) == 0)
+            return true;
+        text = *end == '\0' ? end : end + 1;
+    }
+    return false;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return -1;
+}
+
+int facts_parse_uuid(const char *text, uint8_t ret_uuid[16])
+{
+    uint8_t uuid[16];
+    size_t at = 0;
+
+    for (size_t i = 0; i < sizeof(uuid); i++) {
+        int high, low;
+
+        if ((i == 4 || i == 6 || i == 8 || i == 10) && text[at++] != '-')
+            return -EINVAL;
+        high = hex_digit(text[at]);
+        low = high < 0 ? -1 : hex_digit(text[at + 1]);
+        if (low < 0)
+            return -EINVAL;
+        uuid[i] = (uint8_t)(high * 16 + low);
+        at += 2;
+    }
+    if (text[at] != '\0' && text[at] != '\n')
+        return -EINVAL;
+    memcpy(ret_uuid, uuid, sizeof(uuid));
+    return 0;
+}
+
+static uint64_t measure_filesystems(struct module_list *list)
+{
+    static const struct {
+        const char *filesystem;
+        const char *module;
+        uint64_t feature;
+    } table[] = {
+        {"virtiofs", "virtiofs", CAPABILITIES_VIRTIOFS},
+        {"9p", "9p", CAPABILITIES_9P},
+        {"overlay", "overlay", CAPABILITIES_OVERLAY},
+    };
+    char text[4096];
+    uint64_t features = 0;
+    int r;
+
+    r = fd_read_file("/proc/filesystems", text, sizeof(text));
+    if (r < 0)
+        kmsg_log(LOG_WARNING, "/proc/filesystems: %s", strerror(-r));
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        if (facts_lists_filesystem(text, table[i].filesystem) || modules_has(list, table[i].module))
+            features |= table[i].feature;
+    return features;
+}
+
+static uint64_t measure_swiotlb(const struct cmdline *cmdline, struct guest_capabilities *facts)
+{
+    uint64_t features = 0;
+    int r;
+
+    r = swiotlb_read(&facts->swiotlb_base, &facts->swiotlb_size);
+    if (r < 0)
+        kmsg_log(LOG_WARNING, SWIOTLB_DIRECTORY "swiotlb_{base,size}: %s; reported as no pool",
+                 strerror(-r));
+    if (r > 0)
+        features |= CAPABILITIES_SWIOTLB_PUBLISHED;
+    if (cmdline->swiotlb_asked)
+        features |= CAPABILITIES_SWIOTLB_ASKED;
+    /* A kernel that does not know the parameter hands it on to PID 1. */
+    if (getenv("hv_pci_swiotlb"))
+        features |= CAPABILITIES_SWIOTLB_LEFT;
+    return features;
+}
+
+static void measure_machine(struct guest_capabilities *facts)
+{
+    struct sysinfo info = {0};
+    cpu_set_t cpus;
+    char text[64];
+    int r;
+
+    if (sysinfo(&info) == 0) /* totalram is MemTotal without a file to parse */
+        facts->memory_bytes = (uint64_t)info.totalram * info.mem_unit;
+    facts->page_size = (uint32_t)getauxval(AT_PAGESZ);
+    CPU_ZERO(&cpus);
+    if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+        facts->cpu_count = (uint32_t)CPU_COUNT(&cpus);
+    r = fd_read_file("/proc/sys/kernel/random/boot_id", text, sizeof(text));
+    if (r >= 0)
+        r = facts_parse_uuid(text, facts->boot_id);
+    if (r < 0)
+        kmsg_log(LOG_WARNING, "/proc/sys/kernel/random/boot_id: %s; reported as 0", strerror(-r));
+}
+
+void facts_measure(const struct cmdline *cmdline, struct module_list *list, uint64_t started_ns,
+                   struct guest_capabilities *ret)
+{
+    struct guest_capabilities facts = {
+        .major = PROTOCOL_MAJOR,
+        .minor = PROTOCOL_MINOR,
+        .init_version = GUESTLINK_VERSION,
+        .started_ns = started_ns,
+    };
+    uint32_t action = SECCOMP_RET_USER_NOTIF;
+    struct utsname name = {0};
+
+    if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0)
+        facts.features |= CAPABILITIES_SECCOMP_USER_NOTIF;
+    facts.features |= measure_filesystems(list);
+    facts.features |= measure_swiotlb(cmdline, &facts);
+    measure_machine(&facts);
+    (void)uname(&name);
+    (void)snprintf(facts.kernel_release, sizeof(facts.kernel_release), "%.63s", name.release);
+    *ret = facts;
+}

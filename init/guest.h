@@ -1,0 +1,41 @@
+/*
+ * guest: everything that PID 1 knows and has, in one place.
+ */
+#ifndef GUESTLINK_INIT_GUEST_H
+#define GUESTLINK_INIT_GUEST_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "cmdline.h"
+#include "exit_report.h"
+#include "job.h"
+#include "link.h"
+#include "loop.h"
+#include "module_list.h"
+#include "process.h"
+#include "protocol/capabilities.h"
+#include "protocol/event.h"
+#include "shutdown.h"
+
+struct guest {
+    struct loop loop;
+    struct cmdline cmdline;
+    char *const *words; /* the payload that stands after `--`, if any */
+    size_t word_count;
+    struct guest_capabilities facts; /* as first measured: what this boot reports */
+    struct event_ready timings;
+    pid_t modules_pid; /* the job that loads the late modules; 0: it has ended */
+    char modules_failed[INIT_TEXT_SIZE];
+    struct loop_source signals;
+    struct loop_timer reap_timer; /* there is more to reap */
+    struct loop_timer patience;   /* the payload starts without a host then */
+    struct exit_reports exits;
+    struct shutdown shutdown;
+    struct jobs jobs;
+    struct module_list modules;
+    struct link link;
+    struct processes processes;
+};
+
+#endif

@@ -1,0 +1,97 @@
+/*
+ * limits: every bound and deadline that PID 1 keeps, each with its reason. What both sides keep
+ * stands in protocol/limits.h. All tables are static: PID 1 allocates nothing after its start, so
+ * that a machine without memory still has its PID 1.
+ */
+#ifndef GUESTLINK_INIT_LIMITS_H
+#define GUESTLINK_INIT_LIMITS_H
+
+/* The kernel's own limit on x86 is 2048 bytes, on arm64 2048, on s390 4096. */
+#define INIT_CMDLINE_SIZE 4096u
+
+/* An image's module list: 256 modules of 128 bytes a path. The cloud kernel's whole virtio, vsock,
+ * net and filesystem set is 30. */
+#define INIT_MODULES          256u
+#define INIT_MODULE_LIST_SIZE 32768u
+
+/* Requests that may be worked on side by side, a child each. More are answered EAGAIN. */
+#define INIT_JOBS 32u
+
+/* Processes that the host started and that PID 1 reports on. More are answered EAGAIN. */
+#define INIT_PROCESSES 64u
+
+/* Words and variables of one process; the bytes are bounded by the frame. */
+#define INIT_WORDS 1024u
+
+/* Exits of payloads that the host has not acknowledged yet; the newest are kept. */
+#define INIT_EXIT_REPORTS 16u
+
+/* Text of a result or a log line, with the NUL. */
+#define INIT_TEXT_SIZE 256u
+
+/* What may wait to be written to the host. Frames of output are queued only while
+ * INIT_OUTPUT_RESERVE bytes stay free for answers and events; requests are read only while
+ * INIT_ANSWER_RESERVE bytes do. */
+#define INIT_OUTPUT_SIZE    131072u
+#define INIT_OUTPUT_RESERVE 65536u
+#define INIT_ANSWER_RESERVE 4096u
+
+/* Input of one process that its pipe did not take yet; PROCESS_INPUT beyond it is answered
+ * EAGAIN. */
+#define INIT_INPUT_SIZE 16384u
+
+/* Frames that may be handled before other sources have their turn: a host that sends without end
+ * cannot keep PID 1 from reaping. */
+#define INIT_FRAMES_PER_TURN 16u
+
+/* Log lines: a burst, then so many a second. A line is about 100 bytes, so that this is at most
+ * 1 KiB/s of the kernel's log buffer (128 KiB at least). */
+#define INIT_LOG_BURST      60u
+#define INIT_LOG_PER_SECOND 10u
+
+/* The kernel gives a vsock connection 2 s by default, and a host under load needs more. */
+#define INIT_CONNECT_MS 10000u
+
+/* From CAPABILITIES to WELCOME: what the host gives its own side of the handshake. */
+#define INIT_WELCOME_MS 30000u
+
+/* Pauses between attempts to reach the host: from the first, doubled up to the last, each ± 25 %
+ * so that a hundred guests do not knock at once. A refusal is not going to change soon. */
+#define INIT_PAUSE_FIRST_MS   50u
+#define INIT_PAUSE_LAST_MS    5000u
+#define INIT_PAUSE_REFUSED_MS 30000u
+
+/* When the payload is started if no host ever answered (guestlink.connect_timeout_ms). */
+#define INIT_CONNECT_TIMEOUT_MS 30000u
+
+/* A job has said for itself that it timed out by then, with a better text than PID 1's. */
+#define INIT_JOB_MARGIN_MS 500u
+
+/* The most that a host may give a request: one hour. */
+#define INIT_JOB_LONGEST_MS 3600000u
+
+/* Unmounting has no deadline of the host's. */
+#define INIT_UNMOUNT_MS 10000u
+
+/* Loading all the late modules; software emulation needs about 1 s. */
+#define INIT_MODULES_MS 60000u
+
+/* Between the exit of a process and its report, if somebody else holds its pipes open. */
+#define INIT_STREAMS_MS 1000u
+
+/* Between starts of a payload that ends: from the first, doubled up to the last; a payload that
+ * ran for INIT_RESTART_CALM_MS begins anew. */
+#define INIT_RESTART_FIRST_MS 100u
+#define INIT_RESTART_LAST_MS  30000u
+#define INIT_RESTART_CALM_MS  10000u
+
+/* Shut-down: what SIGTERM gives if nobody said (a signal, a lost host), what SIGKILL gives, what
+ * syncing and unmounting get, and how long the host may take to say that it has read our farewell.
+ */
+#define INIT_GRACE_MS         5000u
+#define INIT_GRACE_LONGEST_MS 3600000u
+#define INIT_KILL_MS          2000u
+#define INIT_SYNC_MS          30000u
+#define INIT_FAREWELL_MS      1000u
+
+#endif

@@ -1,0 +1,365 @@
+/* link: the connection to the host, for ever. */
+#include "link.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "dial.h"
+#include "kmsg_log.h"
+#include "protocol/limits.h"
+#include "protocol/welcome.h"
+#include "uevent.h"
+
+static void dial(struct link *link);
+
+/* ± 25 %; the kernel's generator without blocking, which early in boot is good enough for this. */
+static uint32_t jitter(uint32_t ms)
+{
+    uint16_t random = 0x8000;
+
+    (void)!getrandom(&random, sizeof(random), GRND_INSECURE);
+    return ms - ms / 4 + (uint32_t)((uint64_t)(ms / 2) * random / UINT16_MAX);
+}
+
+/* Leaves whatever state for DOWN, and dials again after @p pause_ms. */
+static void drop(struct link *link, uint32_t pause_ms)
+{
+    bool was_up = link->state == LINK_UP;
+
+    if (link->source.fd >= 0) /* a child that was forked meanwhile cannot keep it open */
+        (void)shutdown(link->source.fd, SHUT_RDWR);
+    loop_close(link->loop, &link->source);
+    link->state = LINK_DOWN;
+    link->broken = false;
+    link->in_size = 0;
+    link->out.size = 0;
+    link->out_start = 0;
+    loop_arm(link->loop, &link->timer, clock_in_ms(jitter(pause_ms)));
+    if (was_up)
+        link->user->lost(link);
+}
+
+static void fail(struct link *link, const char *what, int error)
+{
+    uint32_t pause = link->pause_ms;
+
+    /* The first failure and then one line per longest pause: not one for every attempt. */
+    if (link->state == LINK_UP || pause == INIT_PAUSE_FIRST_MS || pause == INIT_PAUSE_LAST_MS)
+        kmsg_log(LOG_NOTICE, "host: %s: %s; trying again in about %u ms", what,
+                 error ? strerror(error) : "closed", pause);
+    link->pause_ms = pause * 2 > INIT_PAUSE_LAST_MS ? INIT_PAUSE_LAST_MS : pause * 2;
+    drop(link, pause);
+}
+
+static void violation(struct link *link, const char *what)
+{
+    kmsg_log(LOG_ERR, "host: protocol error: %s; connection closed", what);
+    link->pause_ms = INIT_PAUSE_LAST_MS;
+    drop(link, INIT_PAUSE_LAST_MS);
+}
+
+static void on_device(struct loop_source *source, uint32_t events)
+{
+    struct link *link = LOOP_OWNER(source, struct link, device);
+    struct uevent event;
+    bool arrived = false;
+    int r;
+
+    (void)events;
+    while ((r = uevent_receive(source->fd, &event)) == 0)
+        arrived = arrived || uevent_is_arrival(&event, "virtio") ||
+                  uevent_is_arrival(&event, "virtio-ports") || uevent_is_arrival(&event, "vmbus") ||
+                  uevent_is_arrival(&event, "module");
+    if ((arrived || r == -ENOBUFS) && link->state == LINK_DOWN)
+        dial(link);
+}
+
+/* The device is not there. @return true if it is worth trying again at once: it may have come
+ * before we listened */
+static bool wait_for_device(struct link *link)
+{
+    if (link->device.fd >= 0)
+        return false;
+    kmsg_log(LOG_NOTICE, "host: no device for it yet; waiting for the kernel to report one");
+    link->device.fd = uevent_open();
+    if (link->device.fd < 0)
+        return false;
+    link->device.ready = on_device;
+    (void)loop_add(link->loop, &link->device, EPOLLIN);
+    return true;
+}
+
+static void dial(struct link *link)
+{
+    int fd = dial_open(&link->address, &link->local_port);
+
+    if (fd == -ENODEV && wait_for_device(link))
+        fd = dial_open(&link->address, &link->local_port);
+    if (fd < 0) {
+        fail(link, "cannot connect", -fd);
+        return;
+    }
+    link->source.fd = fd;
+    link->state = LINK_CONNECTING;
+    if (loop_add(link->loop, &link->source, EPOLLOUT) < 0) {
+        fail(link, "cannot watch the connection", ENOMEM);
+        return;
+    }
+    /* The kernel has a deadline for this too; a margin lets its better error come first. */
+    loop_arm(link->loop, &link->timer, clock_in_ms(INIT_CONNECT_MS + 1000));
+}
+
+/* Writes what is queued. */
+static void flush(struct link *link)
+{
+    while (link->out_start < link->out.size) {
+        ssize_t n = write(link->source.fd, link->out_bytes + link->out_start,
+                          link->out.size - link->out_start);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno != EAGAIN) {
+            link->broken = true;
+            loop_arm(link->loop, &link->timer, clock_now_ns());
+        }
+        if (n <= 0)
+            break;
+        link->out_start += (size_t)n;
+    }
+    if (link->out_start == link->out.size) {
+        link->out_start = 0;
+        link->out.size = 0;
+    }
+}
+
+static size_t room(const struct link *link)
+{
+    return link->out.capacity - (link->out.size - link->out_start);
+}
+
+static void watch(struct link *link)
+{
+    uint32_t events = 0;
+
+    if (room(link) >= INIT_ANSWER_RESERVE)
+        events |= EPOLLIN;
+    if (link->out.size > link->out_start)
+        events |= EPOLLOUT;
+    loop_watch(link->loop, &link->source, events);
+}
+
+static size_t begin(struct link *link, uint16_t type, uint16_t flags, uint32_t id)
+{
+    if (link->out_start > 0 && link->out.capacity - link->out.size < FRAME_SIZE_MAX) {
+        link->out.size -= link->out_start;
+        memmove(link->out_bytes, link->out_bytes + link->out_start, link->out.size);
+        link->out_start = 0;
+    }
+    return frame_begin(&link->out, type, flags, id);
+}
+
+/* The connection stands: the first frame goes out before anything else is done. */
+static void greet(struct link *link)
+{
+    int error = 0;
+    socklen_t size = sizeof(error);
+    size_t start;
+
+    if (link->address.kind == HOST_ADDRESS_VSOCK &&
+        getsockopt(link->source.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+        error = errno;
+    if (error != 0) {
+        fail(link, "cannot connect", error);
+        return;
+    }
+    link->state = LINK_GREETING;
+    link->generation++;
+    start = begin(link, FRAME_CAPABILITIES, 0, link_new_id(link));
+    link->user->greet(link, &link->out);
+    (void)frame_end(&link->out, start);
+    flush(link);
+    watch(link);
+    if (!link->broken)
+        loop_arm(link->loop, &link->timer, clock_in_ms(INIT_WELCOME_MS));
+    link->user->greeted(link);
+}
+
+static void take_welcome(struct link *link, const struct frame *frame)
+{
+    struct welcome welcome;
+
+    if (frame->type != FRAME_WELCOME || !(frame->flags & FRAME_FLAG_ANSWER) ||
+        welcome_unpack(frame->payload, frame->length, &welcome) != 0) {
+        violation(link, "the first frame is no valid welcome");
+        return;
+    }
+    if (welcome.status != WELCOME_ACCEPTED) {
+        kmsg_log(LOG_ERR,
+                 "host: refused: status %u (%s); it speaks %u.%u, this guest %u.%u; "
+                 "trying again in about %u ms",
+                 welcome.status, welcome_status_text(welcome.status), welcome.major, welcome.minor,
+                 PROTOCOL_MAJOR, PROTOCOL_MINOR, INIT_PAUSE_REFUSED_MS);
+        drop(link, INIT_PAUSE_REFUSED_MS);
+        return;
+    }
+    kmsg_log(LOG_INFO, "host: welcomed as %.*s", (int)welcome.name.size, welcome.name.data);
+    link->state = LINK_UP;
+    link->pause_ms = INIT_PAUSE_FIRST_MS;
+    loop_disarm(link->loop, &link->timer);
+    loop_close(link->loop, &link->device);
+    link->user->welcomed(link);
+}
+
+static void take_frame(struct link *link, const struct frame *frame)
+{
+    const char *wrong;
+
+    if (link->state == LINK_GREETING) {
+        take_welcome(link, frame);
+        return;
+    }
+    wrong = link->user->frame(link, frame);
+    if (wrong && link->state == LINK_UP) {
+        kmsg_log(LOG_ERR, "host: frame %s (type %u, id %u, %u bytes): %s",
+                 frame_type_name(frame->type), frame->type, frame->id, frame->length, wrong);
+        violation(link, wrong);
+    }
+}
+
+/* @return true if whole frames may be left in the buffer */
+static bool take_frames(struct link *link)
+{
+    size_t taken = 0;
+    bool more = true;
+
+    for (unsigned i = 0; i < INIT_FRAMES_PER_TURN && room(link) >= INIT_ANSWER_RESERVE; i++) {
+        struct frame frame;
+        size_t size;
+        int r = frame_decode(link->in_bytes + taken, link->in_size - taken, &frame, &size);
+
+        if (r == FRAME_E_MAGIC || r == FRAME_E_LENGTH) {
+            violation(link, r == FRAME_E_MAGIC ? "a wrong magic" : "a length over 65536");
+            return false;
+        }
+        if (r == FRAME_E_MORE) {
+            more = false;
+            break;
+        }
+        take_frame(link, &frame);
+        if (link->state != LINK_GREETING && link->state != LINK_UP)
+            return false;
+        taken += size;
+    }
+    if (taken > 0) {
+        link->in_size -= taken;
+        memmove(link->in_bytes, link->in_bytes + taken, link->in_size);
+    }
+    return more;
+}
+
+/* @return false if the connection is gone */
+static bool read_some(struct link *link)
+{
+    ssize_t n;
+
+    if (link->in_size == sizeof(link->in_bytes))
+        return true;
+    n = read(link->source.fd, link->in_bytes + link->in_size,
+             sizeof(link->in_bytes) - link->in_size);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return true;
+    if (n <= 0) {
+        fail(link, "connection lost", n < 0 ? errno : 0);
+        return false;
+    }
+    link->in_size += (size_t)n;
+    return true;
+}
+
+static void on_ready(struct loop_source *source, uint32_t events)
+{
+    struct link *link = LOOP_OWNER(source, struct link, source);
+
+    if (link->state == LINK_CONNECTING) {
+        if (link->address.kind == HOST_ADDRESS_VIRTIO_PORT && (events & EPOLLHUP))
+            fail(link, "cannot connect", ECONNREFUSED);
+        else
+            greet(link);
+        return;
+    }
+    if (events & EPOLLOUT)
+        flush(link);
+    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !read_some(link))
+        return;
+    if (take_frames(link)) /* our turn is over, but bytes that we hold wake no poll */
+        loop_watch(link->loop, source,
+                   EPOLLOUT | (room(link) >= INIT_ANSWER_RESERVE ? EPOLLIN : 0u));
+    else if (link->state == LINK_GREETING || link->state == LINK_UP)
+        watch(link);
+    if ((events & EPOLLOUT) && link->state == LINK_UP)
+        link->user->drained(link);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    struct link *link = LOOP_OWNER(timer, struct link, timer);
+
+    if (link->state == LINK_DOWN)
+        dial(link);
+    else if (link->broken)
+        fail(link, "connection lost", EPIPE);
+    else if (link->state == LINK_CONNECTING)
+        fail(link, "connect: no answer in the time given", ETIMEDOUT);
+    else
+        fail(link, "capabilities: no welcome in the time given", ETIMEDOUT);
+}
+
+void link_start(struct link *link, struct loop *loop, const struct host_address *address,
+                const struct link_user *user)
+{
+    link->loop = loop;
+    link->user = user;
+    link->address = *address;
+    link->local_port = LIMITS_PRIVILEGED_PORTS - 1;
+    link->pause_ms = INIT_PAUSE_FIRST_MS;
+    link->source = (struct loop_source){.fd = -1, .ready = on_ready};
+    link->device.fd = -1;
+    link->timer.expired = on_timer;
+    link->out = (struct wire_writer){.data = link->out_bytes, .capacity = sizeof(link->out_bytes)};
+    dial(link);
+}
+
+size_t link_room(const struct link *link)
+{
+    return link->state == LINK_UP && !link->broken ? room(link) : 0;
+}
+
+struct wire_writer *link_begin(struct link *link, uint16_t type, uint16_t flags, uint32_t id)
+{
+    if (link->state != LINK_UP || link->broken)
+        return NULL;
+    link->frame_start = begin(link, type, flags, id);
+    return &link->out;
+}
+
+int link_end(struct link *link)
+{
+    int r = frame_end(&link->out, link->frame_start);
+
+    if (r < 0)
+        return r;
+    flush(link);
+    watch(link);
+    return 0;
+}
+
+uint32_t link_new_id(struct link *link)
+{
+    if (++link->next_id == 0)
+        link->next_id = 1;
+    return link->next_id;
+}

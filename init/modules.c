@@ -1,0 +1,88 @@
+/* modules: loads the modules of a list into the kernel. */
+#include "modules.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <linux/module.h>
+
+#include "fd.h"
+#include "kmsg_log.h"
+
+#ifndef MODULE_INIT_COMPRESSED_FILE
+#define MODULE_INIT_COMPRESSED_FILE 4 /* linux/module.h, from Linux 5.17 */
+#endif
+
+void modules_read(struct module_list *list, const struct cmdline *cmdline)
+{
+    char missing[MODULE_NAME_SIZE] = "";
+    unsigned line = 0;
+    int r;
+
+    r = fd_read_file(MODULES_LIST_PATH, list->text, sizeof(list->text));
+    if (r < 0 && r != -ENOENT)
+        kmsg_log(LOG_WARNING, "%s: %s; no modules are loaded", MODULES_LIST_PATH, strerror(-r));
+    if (r == (int)sizeof(list->text) - 1)
+        kmsg_log(LOG_WARNING, "%s is longer than %zu bytes; the rest is left out",
+                 MODULES_LIST_PATH, sizeof(list->text) - 1);
+    r = module_list_parse(list, &line);
+    if (r == MODULE_LIST_E_LINE)
+        kmsg_log(LOG_WARNING, "%s:%u: expected the absolute path of a .ko file; left out",
+                 MODULES_LIST_PATH, line);
+    else if (r == MODULE_LIST_E_FULL)
+        kmsg_log(LOG_WARNING, "%s:%u: more than %u modules; the rest is left out",
+                 MODULES_LIST_PATH, line, INIT_MODULES);
+    if (cmdline->has_modules)
+        module_list_choose(list, cmdline->modules, missing);
+    if (missing[0] != '\0')
+        kmsg_log(LOG_WARNING, "guestlink.modules: %s is not in %s; left out", missing,
+                 MODULES_LIST_PATH);
+}
+
+static int load(const struct module *module)
+{
+    FD_CLOSE int fd = -1;
+    const char *end = strstr(strrchr(module->path, '/'), ".ko");
+
+    fd = open(module->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (syscall(SYS_finit_module, fd, "", end[3] != '\0' ? MODULE_INIT_COMPRESSED_FILE : 0) < 0)
+        return errno == EEXIST ? 0 : -errno;
+    return 0;
+}
+
+void modules_load(struct module_list *list, bool late, char *failures, size_t size)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < list->count; i++) {
+        struct module *module = &list->modules[i];
+        int r;
+
+        if (!module->wanted || module->late != late)
+            continue;
+        r = load(module);
+        if (r == 0)
+            continue;
+        module->failed = true;
+        kmsg_log(LOG_WARNING, "module %s (%s) cannot be loaded: %s; going on without it",
+                 module->name, module->path, strerror(-r));
+        if (failures && used < size) {
+            int n = snprintf(failures + used, size - used, "%s%s", used ? " " : "", module->name);
+
+            used += n > 0 ? (size_t)n : 0;
+        }
+    }
+}
+
+bool modules_has(struct module_list *list, const char *name)
+{
+    const struct module *module = module_list_find(list, name, strlen(name));
+
+    return module && module->wanted && !module->failed && access(module->path, R_OK) == 0;
+}

@@ -1,0 +1,93 @@
+/* mountinfo: the kernel's table of mounts. */
+#include "mountinfo.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Takes one field. @return false if it is missing or too long */
+static bool take_field(const char **cursor, char *field, size_t capacity)
+{
+    const char *p = *cursor;
+    size_t size = 0;
+
+    while (*p != ' ' && *p != '\n' && *p != '\0') {
+        char c = *p++;
+
+        if (c == '\\' && p[0] >= '0' && p[0] <= '3' && p[1] >= '0' && p[1] <= '7' && p[2] >= '0' &&
+            p[2] <= '7') {
+            c = (char)((p[0] - '0') * 64 + (p[1] - '0') * 8 + (p[2] - '0'));
+            p += 3;
+        }
+        if (size == capacity - 1)
+            return false;
+        field[size++] = c;
+    }
+    field[size] = '\0';
+    *cursor = p + (*p == ' ');
+    return size > 0;
+}
+
+int mountinfo_parse(const char *line, struct mountinfo *ret)
+{
+    struct mountinfo mount = {0};
+    char skipped[4096];
+    const char *cursor = line;
+
+    for (int i = 0; i < 4; i++) /* ids, device, root */
+        if (!take_field(&cursor, skipped, sizeof(skipped)))
+            return -EINVAL;
+    if (!take_field(&cursor, mount.target, sizeof(mount.target)) ||
+        !take_field(&cursor, mount.options, sizeof(mount.options)))
+        return -EINVAL;
+    do { /* optional fields end with a dash */
+        if (!take_field(&cursor, skipped, sizeof(skipped)))
+            return -EINVAL;
+    } while (strcmp(skipped, "-") != 0);
+    if (!take_field(&cursor, mount.type, sizeof(mount.type)))
+        return -EINVAL;
+    (void)take_field(&cursor, mount.source, sizeof(mount.source));
+    *ret = mount;
+    return 0;
+}
+
+int mountinfo_walk(bool (*each)(const struct mountinfo *mount, void *context), void *context)
+{
+    FILE *file = fopen("/proc/self/mountinfo", "re");
+    struct mountinfo mount;
+    char line[8192];
+    bool more = true;
+
+    if (!file)
+        return -errno;
+    while (more && fgets(line, sizeof(line), file))
+        if (mountinfo_parse(line, &mount) == 0)
+            more = each(&mount, context);
+    (void)fclose(file);
+    return 0;
+}
+
+struct search {
+    const char *target;
+    struct mountinfo *ret;
+    int found;
+};
+
+static bool compare(const struct mountinfo *mount, void *context)
+{
+    struct search *search = context;
+
+    if (strcmp(mount->target, search->target) == 0) {
+        *search->ret = *mount;
+        search->found = 1;
+    }
+    return true;
+}
+
+int mountinfo_find(const char *target, struct mountinfo *ret)
+{
+    struct search search = {.target = target, .ret = ret};
+    int r = mountinfo_walk(compare, &search);
+
+    return r < 0 ? r : search.found;
+}

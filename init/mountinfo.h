@@ -1,0 +1,28 @@
+/*
+ * mountinfo: the kernel's table of mounts, one line of /proc/self/mountinfo at a time.
+ */
+#ifndef GUESTLINK_INIT_MOUNTINFO_H
+#define GUESTLINK_INIT_MOUNTINFO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct mountinfo {
+    char target[4096];
+    char type[64];
+    char source[256];
+    char options[256]; /* of the mount, not of the filesystem */
+};
+
+/* Reads one line; the kernel's \040 and the like are undone. @return 0 or -EINVAL */
+int mountinfo_parse(const char *line, struct mountinfo *ret);
+
+/* Calls @p each for every mount, in the kernel's order; it ends the walk by returning false.
+ * @return 0 or a negative errno */
+int mountinfo_walk(bool (*each)(const struct mountinfo *mount, void *context), void *context);
+
+/* The newest mount right on @p target. @return 1 and *ret, 0 if there is none, or a negative errno
+ */
+int mountinfo_find(const char *target, struct mountinfo *ret);
+
+#endif

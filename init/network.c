@@ -1,0 +1,359 @@
+/* network: interfaces, through libnl-route. */
+#include "network.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <linux/if_addr.h>
+#include <netlink/netlink.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/link.h>
+#include <netlink/route/route.h>
+
+#include "clock.h"
+#include "fd.h"
+#include "inet.h"
+#include "resolv.h"
+#include "uevent.h"
+
+#define SOCKET_FREE  __attribute__((cleanup(free_socket)))
+#define CACHE_FREE   __attribute__((cleanup(free_cache)))
+#define LINK_FREE    __attribute__((cleanup(free_link)))
+#define ADDRESS_FREE __attribute__((cleanup(free_address)))
+#define ROUTE_FREE   __attribute__((cleanup(free_route)))
+#define NL_ADDR_FREE __attribute__((cleanup(free_nl_addr)))
+
+/* One interface that is being configured. */
+struct network_job {
+    struct nl_sock *socket;
+    int index;
+    char name[IF_NAMESIZE];
+    struct report *report;
+};
+
+static void free_socket(struct nl_sock **p)
+{
+    nl_socket_free(*p); /* takes NULL */
+}
+
+static void free_cache(struct nl_cache **p)
+{
+    nl_cache_free(*p);
+}
+
+static void free_link(struct rtnl_link **p)
+{
+    rtnl_link_put(*p);
+}
+
+static void free_address(struct rtnl_addr **p)
+{
+    rtnl_addr_put(*p);
+}
+
+static void free_route(struct rtnl_route **p)
+{
+    rtnl_route_put(*p);
+}
+
+static void free_nl_addr(struct nl_addr **p)
+{
+    nl_addr_put(*p);
+}
+
+/* The errno that a person knows for libnl's own numbers. */
+static int errno_of(int nl_error)
+{
+    switch (-nl_error) {
+    case NLE_EXIST:
+        return EEXIST;
+    case NLE_NOMEM:
+        return ENOMEM;
+    case NLE_PERM:
+    case NLE_NOACCESS:
+        return EPERM;
+    case NLE_NODEV:
+        return ENODEV;
+    case NLE_OBJ_NOTFOUND:
+        return ENOENT;
+    case NLE_BUSY:
+        return EBUSY;
+    case NLE_RANGE:
+        return ERANGE;
+    case NLE_AF_NOSUPPORT:
+        return EAFNOSUPPORT;
+    default:
+        return EINVAL;
+    }
+}
+
+static int fail(struct network_job *job, int nl_error, const char *what, struct wire_text value)
+{
+    return report_fail(job->report, errno_of(nl_error), "%s: %s %.*s: %s", job->name, what,
+                       (int)(value.size > 60 ? 60 : value.size), value.data ? value.data : "",
+                       nl_geterror(nl_error));
+}
+
+static int refuse(struct network_job *job, const char *what, struct wire_text value,
+                  const char *expected)
+{
+    return report_fail(job->report, EINVAL, "%s: %s '%.*s': expected %s", job->name, what,
+                       (int)(value.size > 60 ? 60 : value.size), value.data, expected);
+}
+
+static bool has_mac(struct rtnl_link *link, const uint8_t mac[6])
+{
+    struct nl_addr *address = rtnl_link_get_addr(link);
+
+    return address && nl_addr_get_len(address) == 6 &&
+           memcmp(nl_addr_get_binary_addr(address), mac, 6) == 0;
+}
+
+/* @return 0, -ENODEV if there is no such interface now, or a negative errno */
+static int find_interface(struct network_job *job, const uint8_t mac[6])
+{
+    CACHE_FREE struct nl_cache *cache = NULL;
+    int r;
+
+    r = rtnl_link_alloc_cache(job->socket, AF_UNSPEC, &cache);
+    if (r < 0)
+        return -errno_of(r);
+    for (struct nl_object *object = nl_cache_get_first(cache); object;
+         object = nl_cache_get_next(object)) {
+        struct rtnl_link *link = (struct rtnl_link *)object;
+
+        if (!has_mac(link, mac))
+            continue;
+        job->index = rtnl_link_get_ifindex(link);
+        (void)snprintf(job->name, sizeof(job->name), "%s", rtnl_link_get_name(link));
+        return 0;
+    }
+    return -ENODEV;
+}
+
+static int wait_for_interface(struct network_job *job, const struct network_order *order)
+{
+    const uint8_t *mac = order->request.mac;
+    uint64_t end = clock_in_ms(order->request.timeout_ms);
+    uint64_t half = clock_in_ms(order->request.timeout_ms / 2);
+    FD_CLOSE int uevents = uevent_open();
+    FD_CLOSE int modules =
+        order->modules > 0 ? (int)syscall(SYS_pidfd_open, order->modules, 0) : -1;
+    bool rescanned = false;
+    int r;
+
+    (void)snprintf(job->name, sizeof(job->name), "interface");
+    while ((r = find_interface(job, mac)) == -ENODEV) {
+        if (uevents < 0)
+            return report_fail(job->report, -uevents, "cannot listen for interfaces: %s",
+                               strerror(-uevents));
+        r = uevent_wait(uevents, "net", modules, rescanned ? end : half);
+        if (r == 1) {
+            modules = fd_close(modules);
+        } else if (r == -ETIMEDOUT && !rescanned) {
+            rescanned = true;
+            (void)fd_write_file("/sys/bus/pci/rescan", "1");
+        } else if (r < 0) {
+            return report_fail(
+                job->report, -r,
+                "no interface with the MAC %02x:%02x:%02x:%02x:%02x:%02x came in "
+                "%u ms%s%.80s",
+                mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], order->request.timeout_ms,
+                order->modules_failed[0] ? "; modules that could not be loaded: " : "",
+                order->modules_failed);
+        }
+    }
+    if (r < 0)
+        return report_fail(job->report, -r, "cannot list the interfaces: %s", strerror(-r));
+    return 0;
+}
+
+static int change_link(struct network_job *job, bool up, uint32_t mtu)
+{
+    LINK_FREE struct rtnl_link *which = rtnl_link_alloc();
+    LINK_FREE struct rtnl_link *change = rtnl_link_alloc();
+    int r;
+
+    if (!which || !change)
+        return fail(job, -NLE_NOMEM, "link", (struct wire_text){0});
+    rtnl_link_set_ifindex(which, job->index);
+    if (mtu > 0)
+        rtnl_link_set_mtu(change, mtu);
+    if (up)
+        rtnl_link_set_flags(change, IFF_UP);
+    else
+        rtnl_link_unset_flags(change, IFF_UP);
+    r = rtnl_link_change(job->socket, which, change, 0);
+    if (r < 0 && mtu > 0)
+        return report_fail(job->report, errno_of(r), "%s: up with MTU %u: %s", job->name, mtu,
+                           nl_geterror(r));
+    if (r < 0)
+        return fail(job, r, up ? "up" : "down", (struct wire_text){0});
+    return 0;
+}
+
+static struct nl_addr *nl_addr_of(const struct inet *inet)
+{
+    struct nl_addr *address = nl_addr_build(inet->family, inet->bytes, inet_size(inet->family));
+
+    if (address)
+        nl_addr_set_prefixlen(address, inet->prefix);
+    return address;
+}
+
+static int add_address(struct network_job *job, struct wire_text text)
+{
+    ADDRESS_FREE struct rtnl_addr *address = rtnl_addr_alloc();
+    NL_ADDR_FREE struct nl_addr *local = NULL;
+    struct inet inet;
+    int r;
+
+    if (inet_parse(text, &inet) < 0)
+        return refuse(job, "address", text, "an address/prefix");
+    local = nl_addr_of(&inet);
+    if (!address || !local || rtnl_addr_set_local(address, local) < 0)
+        return fail(job, -NLE_NOMEM, "address", text);
+    rtnl_addr_set_ifindex(address, job->index);
+    if (inet.family == AF_INET6) /* the host gave it: nobody else has it, nobody need wait */
+        rtnl_addr_set_flags(address, IFA_F_NODAD);
+    if (inet.family == AF_INET && inet.prefix < 31) {
+        NL_ADDR_FREE struct nl_addr *broadcast = NULL;
+        struct inet last = inet;
+
+        for (unsigned bit = inet.prefix; bit < 32; bit++)
+            last.bytes[bit / 8] = (uint8_t)(last.bytes[bit / 8] | (0x80u >> (bit % 8)));
+        last.prefix = 32;
+        broadcast = nl_addr_of(&last);
+        if (broadcast)
+            (void)rtnl_addr_set_broadcast(address, broadcast);
+    }
+    r = rtnl_addr_add(job->socket, address, 0);
+    return r < 0 && r != -NLE_EXIST ? fail(job, r, "address", text) : 0;
+}
+
+static int add_route(struct network_job *job, const struct inet_route *order, const char *what,
+                     struct wire_text text)
+{
+    ROUTE_FREE struct rtnl_route *route = rtnl_route_alloc();
+    NL_ADDR_FREE struct nl_addr *destination = nl_addr_of(&order->destination);
+    NL_ADDR_FREE struct nl_addr *gateway = nl_addr_of(&order->gateway);
+    struct rtnl_nexthop *hop = rtnl_route_nh_alloc();
+    int r;
+
+    if (!route || !destination || !gateway || !hop) {
+        rtnl_route_nh_free(hop);
+        return fail(job, -NLE_NOMEM, what, text);
+    }
+    rtnl_route_nh_set_ifindex(hop, job->index);
+    rtnl_route_nh_set_gateway(hop, gateway);
+    rtnl_route_add_nexthop(route, hop); /* the route owns it now */
+    (void)rtnl_route_set_family(route, (uint8_t)order->destination.family);
+    (void)rtnl_route_set_dst(route, destination);
+    rtnl_route_set_scope(route, RT_SCOPE_UNIVERSE);
+    rtnl_route_set_table(route, RT_TABLE_MAIN);
+    rtnl_route_set_protocol(route, RTPROT_STATIC);
+    rtnl_route_set_type(route, RTN_UNICAST);
+    r = rtnl_route_add(job->socket, route, NLM_F_REPLACE);
+    return r < 0 && r != -NLE_EXIST ? fail(job, r, what, text) : 0;
+}
+
+static int add_gateway(struct network_job *job, struct wire_text text)
+{
+    struct inet_route route = {0};
+
+    if (inet_parse(text, &route.gateway) < 0 ||
+        route.gateway.prefix != inet_size(route.gateway.family) * 8)
+        return refuse(job, "gateway", text, "an address");
+    route.destination.family = route.gateway.family; /* 0/0: everything else */
+    return add_route(job, &route, "gateway", text);
+}
+
+static int add_further_route(struct network_job *job, struct wire_text text)
+{
+    struct inet_route route;
+
+    if (inet_parse_route(text, &route) < 0)
+        return refuse(job, "route", text, "'destination/prefix gateway'");
+    return add_route(job, &route, "route", text);
+}
+
+static int for_each(struct network_job *job, struct wire_list list,
+                    int (*add)(struct network_job *job, struct wire_text text))
+{
+    struct wire_text text;
+
+    while (wire_list_next(&list, &text))
+        if (add(job, text) != 0)
+            return job->report->error;
+    return 0;
+}
+
+/* Routes go with the addresses and the link. */
+static int remove_all(struct network_job *job)
+{
+    CACHE_FREE struct nl_cache *cache = NULL;
+    int r = rtnl_addr_alloc_cache(job->socket, &cache);
+
+    if (r < 0)
+        return fail(job, r, "cannot list addresses", (struct wire_text){0});
+    for (struct nl_object *object = nl_cache_get_first(cache); object;
+         object = nl_cache_get_next(object)) {
+        struct rtnl_addr *address = (struct rtnl_addr *)object;
+
+        if (rtnl_addr_get_ifindex(address) == job->index)
+            (void)rtnl_addr_delete(job->socket, address, 0);
+    }
+    return change_link(job, false, 0);
+}
+
+static int configure(struct network_job *job, const struct network_order *order)
+{
+    const struct request_configure_network *request = &order->request;
+    int r = wait_for_interface(job, order);
+
+    if (r == 0 && (request->flags & REQUEST_NETWORK_REMOVE)) {
+        r = remove_all(job);
+        return r == 0 ? resolv_set(job->name, (struct wire_list){0}, job->report) : r;
+    }
+    if (r == 0)
+        r = change_link(job, true, request->mtu);
+    if (r == 0)
+        r = for_each(job, request->addresses, add_address);
+    if (r == 0)
+        r = for_each(job, request->gateways, add_gateway);
+    if (r == 0)
+        r = for_each(job, request->routes, add_further_route);
+    if (r == 0)
+        r = resolv_set(job->name, request->dns, job->report);
+    return r;
+}
+
+void network_configure(const struct network_order *order, struct report *report)
+{
+    SOCKET_FREE struct nl_sock *socket = nl_socket_alloc();
+    struct network_job job = {.socket = socket, .report = report};
+    int r = socket ? nl_connect(socket, NETLINK_ROUTE) : -NLE_NOMEM;
+
+    if (r < 0)
+        (void)report_fail(report, errno_of(r), "cannot open a route socket: %s", nl_geterror(r));
+    else
+        (void)configure(&job, order);
+}
+
+int network_loopback_up(void)
+{
+    struct ifreq request = {.ifr_name = "lo"};
+    FD_CLOSE int fd = -1;
+
+    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    request.ifr_flags = IFF_UP | IFF_RUNNING;
+    return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
+}

@@ -1,0 +1,149 @@
+/* share: directories of the host, mounted and unmounted. */
+#include "share.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "dial.h"
+#include "fd.h"
+#include "mountinfo.h"
+#include "target.h"
+#include "uevent.h"
+
+#define SHARE_FLAGS (MS_NOSUID | MS_NODEV)
+
+static unsigned long flags_of(const struct share_order *order)
+{
+    return SHARE_FLAGS | (order->read_only ? MS_RDONLY : 0ul);
+}
+
+/* @return 0: not mounted there yet; 1: done already; or a positive errno in the report */
+static int judge_target(const struct share_order *order, struct report *report)
+{
+    struct mountinfo mount;
+
+    if (target_check(order->target, report) != 0)
+        return report->error;
+    if (mountinfo_find(order->target, &mount) <= 0)
+        return 0;
+    if (strcmp(mount.type, order->by_9p ? "9p" : "virtiofs") == 0 &&
+        strcmp(mount.source, order->tag) == 0)
+        return 1;
+    return report_fail(report, EBUSY, "target '%.100s': %s '%.60s' is mounted there", order->target,
+                       mount.type, mount.source);
+}
+
+static int try_virtiofs(const struct share_order *order, int target_fd)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", target_fd);
+    return mount(order->tag, path, "virtiofs", flags_of(order), NULL) < 0 ? errno : 0;
+}
+
+static int fail_late(const struct share_order *order, int error, struct report *report)
+{
+    if (error == ENODEV)
+        return report_fail(report, ENODEV, "virtiofs '%.36s': this kernel has no virtiofs%s%.120s",
+                           order->tag,
+                           order->modules_failed[0] ? "; modules that could not be loaded: " : "",
+                           order->modules_failed);
+    return report_fail(report, ETIMEDOUT, "virtiofs '%.36s': no device with this tag came in %u ms",
+                       order->tag, order->timeout_ms);
+}
+
+/*
+ * Mounts as soon as the device is there: at once, after every virtio device that comes, and when
+ * the late modules are loaded. Half-way through, one rescan of the PCI bus, for VMMs whose hot-plug
+ * does not notify the guest.
+ */
+static int mount_virtiofs(const struct share_order *order, int target_fd, struct report *report)
+{
+    uint64_t end = clock_in_ms(order->timeout_ms);
+    uint64_t half = clock_in_ms(order->timeout_ms / 2);
+    FD_CLOSE int uevents = uevent_open();
+    FD_CLOSE int modules =
+        order->modules > 0 ? (int)syscall(SYS_pidfd_open, order->modules, 0) : -1;
+    bool rescanned = false;
+
+    if (uevents < 0)
+        return report_fail(report, -uevents, "cannot listen for devices: %s", strerror(-uevents));
+    for (;;) {
+        int error = try_virtiofs(order, target_fd);
+        int r;
+
+        if (error == 0)
+            return 0;
+        /* EINVAL: no device with this tag; ENODEV: no virtiofs in the kernel (yet) */
+        if (error != EINVAL && (error != ENODEV || modules < 0))
+            return error == ENODEV ? fail_late(order, error, report)
+                                   : report_fail(report, error, "virtiofs '%.36s' on '%.100s': %s",
+                                                 order->tag, order->target, strerror(error));
+        r = uevent_wait(uevents, "virtio", modules, rescanned ? end : half);
+        if (r == 1) {
+            modules = fd_close(modules);
+        } else if (r == -ETIMEDOUT && rescanned) {
+            return fail_late(order, error, report);
+        } else if (r == -ETIMEDOUT) {
+            rescanned = true;
+            (void)fd_write_file("/sys/bus/pci/rescan", "1");
+        } else if (r < 0) {
+            return report_fail(report, -r, "waiting for a device: %s", strerror(-r));
+        }
+    }
+}
+
+static int mount_9p(const struct share_order *order, int target_fd, struct report *report)
+{
+    uint64_t end = clock_in_ms(order->timeout_ms);
+    FD_CLOSE int fd = -1;
+    char path[64], options[128];
+
+    fd = dial_wait(order->cid, order->port, end);
+    if (fd < 0)
+        return report_fail(report, -fd, "9p '%.36s': no connection to vsock port %u: %s",
+                           order->tag, order->port, strerror(-fd));
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", target_fd);
+    (void)snprintf(options, sizeof(options),
+                   "trans=fd,rfdno=%d,wfdno=%d,msize=65536,version=9p2000.L,access=any", fd, fd);
+    if (mount(order->tag, path, "9p", flags_of(order), options) == 0)
+        return 0;
+    if (errno == ENODEV)
+        return report_fail(report, ENODEV, "9p '%.36s': this kernel has no 9p%s%.120s", order->tag,
+                           order->modules_failed[0] ? "; modules that could not be loaded: " : "",
+                           order->modules_failed);
+    return report_fail(report, errno, "9p '%.36s' on '%.100s': %s", order->tag, order->target,
+                       strerror(errno));
+}
+
+void share_mount(const struct share_order *order, struct report *report)
+{
+    FD_CLOSE int target_fd = -1;
+
+    if (!order->by_9p && (order->tag[0] == '\0' || strlen(order->tag) > LIMITS_TAG)) {
+        (void)report_fail(report, EINVAL, "tag '%.60s': expected 1 to %u bytes", order->tag,
+                          LIMITS_TAG);
+        return;
+    }
+    if (judge_target(order, report) != 0 || target_open(order->target, report, &target_fd) != 0)
+        return;
+    if (order->by_9p)
+        (void)mount_9p(order, target_fd, report);
+    else
+        (void)mount_virtiofs(order, target_fd, report);
+}
+
+void share_unmount(const struct share_order *order, struct report *report)
+{
+    if (target_check(order->target, report) != 0)
+        return;
+    if (umount2(order->target, UMOUNT_NOFOLLOW | (order->detach ? MNT_DETACH : 0)) < 0)
+        (void)report_fail(report, errno, "cannot unmount '%.100s': %s", order->target,
+                          strerror(errno));
+}

@@ -1,0 +1,166 @@
+/* shutdown: the end of the machine, step by step. */
+#include "shutdown.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/reboot.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "kmsg_log.h"
+#include "protocol/event.h"
+#include "protocol/request.h"
+#include "unmount.h"
+
+static void on_timer(struct loop_timer *timer);
+
+static const char *how_name(uint16_t how)
+{
+    return how == REQUEST_REBOOT ? "reboot" : how == REQUEST_HALT ? "halt" : "power off";
+}
+
+static void finish(struct shutdown *shutdown)
+{
+    unsigned command = RB_POWER_OFF;
+
+    kmsg_log(LOG_NOTICE, "%s now", how_name(shutdown->how));
+    if (shutdown->how == REQUEST_REBOOT)
+        command = RB_AUTOBOOT;
+    else if (shutdown->how == REQUEST_HALT)
+        command = RB_HALT_SYSTEM;
+    (void)reboot((int)command);
+    /* A machine without that way out: PID 1 must not end, so it goes on serving. */
+    kmsg_log(LOG_CRIT, "%s: %s; waiting to be ended from outside", how_name(shutdown->how),
+             strerror(errno));
+}
+
+static void say_farewell(struct shutdown *shutdown)
+{
+    const struct event_farewell farewell = {.how = shutdown->how,
+                                            .reason = shutdown->reason,
+                                            .killed = shutdown->killed,
+                                            .mounted = shutdown->mounted};
+    uint32_t id = link_new_id(shutdown->link);
+    struct wire_writer *writer = link_begin(shutdown->link, FRAME_FAREWELL, 0, id);
+
+    shutdown->phase = SHUTDOWN_FAREWELL;
+    if (writer) {
+        event_farewell_pack(writer, &farewell);
+        (void)link_end(shutdown->link);
+        shutdown->farewell_id = id;
+        loop_arm(shutdown->loop, &shutdown->timer, clock_in_ms(INIT_FAREWELL_MS));
+    } else {
+        finish(shutdown);
+    }
+}
+
+static void on_unmounted(struct job *job, const struct report *report)
+{
+    struct shutdown *shutdown = job->order.context;
+
+    shutdown->mounted = (uint32_t)report->error;
+    say_farewell(shutdown);
+}
+
+static void unmount(struct shutdown *shutdown)
+{
+    const struct job_order order = {
+        .name = "unmounting",
+        .work = unmount_all,
+        .timeout_ms = INIT_SYNC_MS,
+        .done = on_unmounted,
+        .context = shutdown,
+    };
+
+    shutdown->phase = SHUTDOWN_UNMOUNTING;
+    loop_disarm(shutdown->loop, &shutdown->timer);
+    if (jobs_start(shutdown->jobs, &order) < 0) {
+        /* No child to be had: PID 1 does the least by itself, with nothing else left to do. */
+        sync();
+        say_farewell(shutdown);
+    }
+}
+
+/* kill(-1) cannot tell: it counts the kernel's threads. */
+static bool is_alone(void)
+{
+    siginfo_t info;
+
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD;
+}
+
+static void kill_all(struct shutdown *shutdown)
+{
+    shutdown->phase = SHUTDOWN_KILLING;
+    (void)kill(-1, SIGKILL);
+    loop_arm(shutdown->loop, &shutdown->timer, clock_in_ms(INIT_KILL_MS));
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    struct shutdown *shutdown = LOOP_OWNER(timer, struct shutdown, timer);
+
+    switch (shutdown->phase) {
+    case SHUTDOWN_TERMINATING:
+        kill_all(shutdown);
+        break;
+    case SHUTDOWN_KILLING:
+        kmsg_log(LOG_WARNING, "some processes did not even end by SIGKILL; going on");
+        unmount(shutdown);
+        break;
+    case SHUTDOWN_FAREWELL:
+        kmsg_log(LOG_WARNING, "host: farewell not acknowledged in %u ms", INIT_FAREWELL_MS);
+        finish(shutdown);
+        break;
+    case SHUTDOWN_RUNNING:
+    case SHUTDOWN_UNMOUNTING: /* the job has a deadline of its own */
+        break;
+    }
+}
+
+bool shutdown_begin(struct shutdown *shutdown, uint16_t how, uint16_t reason, uint32_t grace_ms)
+{
+    if (shutdown->phase != SHUTDOWN_RUNNING)
+        return false;
+    shutdown->phase = SHUTDOWN_TERMINATING;
+    shutdown->how = how;
+    shutdown->reason = reason;
+    shutdown->timer.expired = on_timer;
+    shutdown->processes->stopping = true;
+    kmsg_log(LOG_NOTICE, "%s: stopping everything, at most %u ms before SIGKILL", how_name(how),
+             grace_ms);
+    if (is_alone()) {
+        unmount(shutdown);
+        return true;
+    }
+    (void)kill(-1, SIGTERM);
+    (void)kill(-1, SIGCONT); /* what is stopped could not see its SIGTERM */
+    loop_arm(shutdown->loop, &shutdown->timer, clock_in_ms(grace_ms));
+    return true;
+}
+
+void shutdown_reaped(struct shutdown *shutdown, int status)
+{
+    if (shutdown->phase == SHUTDOWN_KILLING && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+        shutdown->killed++;
+}
+
+void shutdown_alone(struct shutdown *shutdown)
+{
+    if (shutdown->phase == SHUTDOWN_TERMINATING || shutdown->phase == SHUTDOWN_KILLING)
+        unmount(shutdown);
+}
+
+void shutdown_acknowledged(struct shutdown *shutdown, uint32_t id)
+{
+    if (shutdown->phase == SHUTDOWN_FAREWELL && id == shutdown->farewell_id)
+        finish(shutdown);
+}
+
+void shutdown_lost(struct shutdown *shutdown)
+{
+    if (shutdown->phase == SHUTDOWN_FAREWELL)
+        finish(shutdown);
+}

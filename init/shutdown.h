@@ -1,0 +1,59 @@
+/*
+ * shutdown: the end of the machine, step by step, each with a deadline.
+ *
+ *     RUNNING ─▶ TERMINATING ─▶ KILLING ─▶ UNMOUNTING ─▶ FAREWELL ─▶ reboot(2)
+ *                (SIGTERM)      (SIGKILL)  (in a job)    (until acknowledged)
+ *
+ * TERMINATING and KILLING end early when no child is left. A second request does not restart any
+ * clock.
+ */
+#ifndef GUESTLINK_INIT_SHUTDOWN_H
+#define GUESTLINK_INIT_SHUTDOWN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "job.h"
+#include "link.h"
+#include "loop.h"
+#include "process.h"
+
+enum shutdown_phase {
+    SHUTDOWN_RUNNING = 0,
+    SHUTDOWN_TERMINATING,
+    SHUTDOWN_KILLING,
+    SHUTDOWN_UNMOUNTING,
+    SHUTDOWN_FAREWELL,
+};
+
+struct shutdown {
+    enum shutdown_phase phase;
+    uint16_t how;    /* REQUEST_POWER_OFF, … */
+    uint16_t reason; /* EVENT_BY_… */
+    uint32_t killed; /* processes that needed SIGKILL */
+    uint32_t mounted;
+    uint32_t farewell_id;
+    struct loop_timer timer;
+    struct loop *loop;
+    struct link *link;
+    struct jobs *jobs;
+    struct processes *processes;
+};
+
+/* Begins. @return false if it is under way already; nothing changes then */
+bool shutdown_begin(struct shutdown *shutdown, uint16_t how, uint16_t reason, uint32_t grace_ms);
+
+/* A child was reaped. */
+void shutdown_reaped(struct shutdown *shutdown, int status);
+
+/* No child is left. */
+void shutdown_alone(struct shutdown *shutdown);
+
+/* The host acknowledged the request @p id, or (0) another one. */
+void shutdown_acknowledged(struct shutdown *shutdown, uint32_t id);
+
+/* The connection is gone: nobody is going to acknowledge. */
+void shutdown_lost(struct shutdown *shutdown);
+
+#endif

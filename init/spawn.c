@@ -1,0 +1,215 @@
+/* spawn: starts one program. */
+#include "spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "job.h"
+#include "limits.h"
+#include "protocol/frame.h"
+#include "protocol/limits.h"
+
+#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* Filled by the child alone, in its own copy of PID 1's memory: PID 1 never touches these pages. */
+static struct {
+    char *argv[INIT_WORDS + 1];
+    char *environment[2 * INIT_WORDS + 1];
+    size_t variables;
+    char directory[LIMITS_PATH];
+    char strings[FRAME_PAYLOAD_MAX + 2];
+    size_t used;
+} child;
+
+bool spawn_is_private(const char *variable)
+{
+    size_t size = strcspn(variable, "=");
+
+    return memchr(variable, '.', size) != NULL ||
+           (size == 14 && memcmp(variable, "hv_pci_swiotlb", size) == 0) ||
+           (size == 7 && memcmp(variable, "swiotlb", size) == 0);
+}
+
+int spawn_check(const struct request_start_process *order)
+{
+    struct wire_list environment = order->environment;
+    struct wire_text text;
+
+    if (order->argv.count == 0)
+        return EINVAL;
+    if (order->argv.count > INIT_WORDS || order->environment.count > INIT_WORDS)
+        return E2BIG;
+    while (wire_list_next(&environment, &text))
+        if (text.size < 2 || !memchr(text.data + 1, '=', text.size - 1))
+            return EINVAL;
+    return 0;
+}
+
+/* An item of a list takes two bytes more than its text, so that its NUL always has room. */
+static char *keep(struct wire_text text)
+{
+    char *string = child.strings + child.used;
+
+    memcpy(string, text.data, text.size);
+    string[text.size] = '\0';
+    child.used += text.size + 1;
+    return string;
+}
+
+static void set_variable(char *variable)
+{
+    size_t size = strcspn(variable, "=") + 1;
+
+    for (size_t i = 0; i < child.variables; i++)
+        if (strncmp(child.environment[i], variable, size) == 0) {
+            child.environment[i] = variable;
+            return;
+        }
+    if (child.variables < 2 * INIT_WORDS)
+        child.environment[child.variables++] = variable;
+}
+
+static void make_environment(const struct request_start_process *order)
+{
+    static char path[] = DEFAULT_PATH, home[] = "HOME=/root", root[] = "HOME=/";
+    struct wire_list list = order->environment;
+    struct wire_text text;
+
+    set_variable(path);
+    for (char **variable = environ; *variable && child.variables < INIT_WORDS; variable++)
+        if (!spawn_is_private(*variable))
+            set_variable(*variable);
+    set_variable(order->uid == 0 && access("/root", X_OK) == 0 ? home : root);
+    while (wire_list_next(&list, &text))
+        set_variable(keep(text));
+    environ = child.environment;
+}
+
+static void make_argv(const struct request_start_process *order)
+{
+    struct wire_list list = order->argv;
+    struct wire_text text;
+
+    for (size_t i = 0; wire_list_next(&list, &text); i++)
+        child.argv[i] = keep(text);
+}
+
+__attribute__((noreturn)) static void give_up(int exec_fd, const char *where, int status)
+{
+    struct spawn_failure failure = {.error = errno};
+
+    (void)snprintf(failure.where, sizeof(failure.where), "%s", where);
+    (void)!write(exec_fd, &failure, sizeof(failure));
+    _exit(status);
+}
+
+/* @param fd  the child's end, or -1 for @p path */
+static int give_standard(int number, int fd, const char *path, int flags)
+{
+    FD_CLOSE int opened = -1;
+
+    if (fd < 0) {
+        fd = opened = open(path, flags | O_NOCTTY);
+        if (fd < 0)
+            fd = opened = open("/dev/null", O_RDWR);
+    }
+    if (fd == number) { /* cannot be: PID 1 has its own there */
+        (void)fd_take(&opened);
+        return fcntl(fd, F_SETFD, 0);
+    }
+    return fd < 0 ? -1 : dup2(fd, number);
+}
+
+static int set_standards(const struct request_start_process *order, const int ends[3])
+{
+    bool terminal = (order->flags & REQUEST_PROCESS_TERMINAL) != 0;
+
+    if (give_standard(0, ends[0], terminal ? "/dev/console" : "/dev/null", O_RDWR) < 0 ||
+        give_standard(1, ends[1], "/dev/console", O_RDWR) < 0 ||
+        give_standard(2, ends[2], "/dev/console", O_RDWR) < 0)
+        return -1;
+    if (terminal) /* best effort: no console, no job control */
+        (void)ioctl(0, TIOCSCTTY, 1);
+    return 0;
+}
+
+__attribute__((noreturn)) static void run_child(const struct request_start_process *order,
+                                                int exec_fd, const int ends[3])
+{
+    job_reset_signals();
+    (void)setsid();
+    (void)fd_write_file("/proc/self/oom_score_adj", "0");
+    if (set_standards(order, ends) < 0)
+        give_up(exec_fd, "standard input and output", SPAWN_NOT_STARTED);
+    if (wire_text_copy(order->directory, child.directory, sizeof(child.directory)) < 0)
+        child.directory[0] = '\0';
+    make_argv(order);
+    make_environment(order);
+    if (chdir(child.directory[0] ? child.directory : "/") < 0)
+        give_up(exec_fd, "working directory", SPAWN_NOT_STARTED);
+    if (setgroups(0, NULL) < 0 || setgid(order->gid) < 0 || setuid(order->uid) < 0)
+        give_up(exec_fd, "user and group", SPAWN_NOT_STARTED);
+    (void)execvp(child.argv[0], child.argv);
+    give_up(exec_fd, "exec",
+            errno == ENOENT || errno == ENOTDIR ? SPAWN_NOT_FOUND : SPAWN_NOT_EXECUTABLE);
+}
+
+struct pipes {
+    int fds[4][2]; /* stdin, stdout, stderr, exec; [0] is read, [1] written */
+};
+
+static void close_pipes(struct pipes *pipes)
+{
+    for (size_t i = 0; i < 4; i++)
+        for (size_t end = 0; end < 2; end++)
+            pipes->fds[i][end] = fd_close(pipes->fds[i][end]);
+}
+
+static int open_pipes(uint32_t flags, struct pipes *pipes)
+{
+    const bool wanted[4] = {flags & REQUEST_PROCESS_INPUT, flags & REQUEST_PROCESS_OUTPUT,
+                            flags & REQUEST_PROCESS_OUTPUT, true};
+
+    memset(pipes, 0xff, sizeof(*pipes));
+    for (size_t i = 0; i < 4; i++) {
+        int ours = i == 0 ? 1 : 0;
+
+        if (!wanted[i])
+            continue;
+        if (pipe2(pipes->fds[i], O_CLOEXEC) < 0 ||
+            fcntl(pipes->fds[i][ours], F_SETFL, O_NONBLOCK) < 0)
+            return -errno;
+    }
+    return 0;
+}
+
+int spawn(const struct request_start_process *order, struct spawned *ret)
+{
+    __attribute__((cleanup(close_pipes))) struct pipes pipes;
+    int r = open_pipes(order->flags, &pipes);
+    pid_t pid;
+
+    if (r < 0)
+        return r;
+    pid = fork();
+    if (pid == 0) {
+        const int ends[3] = {pipes.fds[0][0], pipes.fds[1][1], pipes.fds[2][1]};
+
+        run_child(order, pipes.fds[3][1], ends);
+    }
+    if (pid < 0)
+        return -errno;
+    *ret = (struct spawned){
+        .pid = pid,
+        .exec_fd = fd_take(&pipes.fds[3][0]),
+        .out_fd = {fd_take(&pipes.fds[1][0]), fd_take(&pipes.fds[2][0])},
+        .in_fd = fd_take(&pipes.fds[0][1]),
+    };
+    return 0;
+}

@@ -1,0 +1,46 @@
+/*
+ * spawn: starts one program.
+ */
+#ifndef GUESTLINK_INIT_SPAWN_H
+#define GUESTLINK_INIT_SPAWN_H
+
+#include <sys/types.h>
+
+#include "protocol/request.h"
+
+/* Exit statuses of what never became the program (shells and container runtimes have the same). */
+#define SPAWN_NOT_STARTED    125
+#define SPAWN_NOT_EXECUTABLE 126
+#define SPAWN_NOT_FOUND      127
+
+/* What the child says through exec_fd if it does not become the program. */
+struct spawn_failure {
+    int error;      /* positive errno */
+    char where[32]; /* "working directory", … */
+};
+
+struct spawned {
+    pid_t pid;
+    int exec_fd;   /* a spawn_failure, or end of file once execve(2) succeeded */
+    int out_fd[2]; /* stdout, stderr, if REQUEST_PROCESS_OUTPUT; else -1 */
+    int in_fd;     /* stdin, if REQUEST_PROCESS_INPUT; else -1 */
+};
+
+/*
+ * Forks, and has the child become order's program: a session and process group of its own, signals
+ * at their defaults, no descriptor but 0, 1 and 2, not protected from the OOM killer, the
+ * environment of PID 1 without what was meant for PID 1 alone.
+ *
+ * @param order  lists already checked by spawn_check()
+ * @param ret    all non-blocking and close-on-exec, the caller's
+ * @return 0 or a negative errno
+ */
+int spawn(const struct request_start_process *order, struct spawned *ret);
+
+/* @return 0, E2BIG (too many words) or EINVAL (no argv, a variable without `=`) */
+int spawn_check(const struct request_start_process *order);
+
+/* True if a variable of PID 1's environment (NAME=VALUE) is not for its children. */
+bool spawn_is_private(const char *variable);
+
+#endif

@@ -1,0 +1,76 @@
+/* target: where a share may be mounted. */
+#include "target.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fd.h"
+
+static bool is_below(const char *path, const char *directory)
+{
+    size_t size = strlen(directory);
+
+    return strncmp(path, directory, size) == 0 && (path[size] == '\0' || path[size] == '/');
+}
+
+int target_check(const char *path, struct report *report)
+{
+    static const char *const kept[] = {"/proc", "/sys", "/dev"};
+    const char *part = path;
+
+    if (path[0] != '/' || path[1] == '\0' || strlen(path) >= PATH_MAX)
+        return report_fail(report, EINVAL,
+                           "target '%.100s': expected an absolute path other than /", path);
+    while (*part == '/') {
+        size_t size = strcspn(++part, "/");
+
+        if (size == 0 || (size == 1 && part[0] == '.') ||
+            (size == 2 && part[0] == '.' && part[1] == '.'))
+            return report_fail(report, EINVAL,
+                               "target '%.100s': empty, '.' and '..' parts are refused", path);
+        part += size;
+    }
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+        if (is_below(path, kept[i]))
+            return report_fail(report, EINVAL, "target '%.100s': %s is the kernel's", path,
+                               kept[i]);
+    return 0;
+}
+
+int target_open(const char *path, struct report *report, int *ret_fd)
+{
+    FD_CLOSE int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    char name[NAME_MAX + 1];
+
+    if (fd < 0)
+        return report_fail(report, errno, "cannot open /: %s", strerror(errno));
+    for (const char *part = path + 1; *part != '\0';) {
+        size_t size = strcspn(part, "/");
+        int next;
+
+        if (size > NAME_MAX)
+            return report_fail(report, ENAMETOOLONG, "target '%.100s': a part is too long", path);
+        memcpy(name, part, size);
+        name[size] = '\0';
+        if (mkdirat(fd, name, 0755) < 0 && errno != EEXIST && errno != EROFS)
+            return report_fail(report, errno, "target '%.100s': cannot make '%.60s': %s", path,
+                               name, strerror(errno));
+        /* With O_PATH and O_NOFOLLOW a symbolic link is opened itself, and is no directory. */
+        next = openat(fd, name, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
+        if (next < 0)
+            return report_fail(report, errno,
+                               "target '%.100s': '%.60s' is no directory of its own: %s", path,
+                               name, strerror(errno));
+        (void)fd_close(fd);
+        fd = next;
+        part += size;
+        part += *part == '/';
+    }
+    *ret_fd = fd_take(&fd);
+    return 0;
+}

@@ -1,0 +1,26 @@
+/*
+ * target: where a share may be mounted.
+ */
+#ifndef GUESTLINK_INIT_TARGET_H
+#define GUESTLINK_INIT_TARGET_H
+
+#include "report.h"
+
+/*
+ * Judges a target by its text alone: absolute, no empty, `.` or `..` part, not `/`, and neither
+ * /proc, /sys, /dev nor anything below them.
+ *
+ * @return 0, or EINVAL with the reason in @p report
+ */
+int target_check(const char *path, struct report *report);
+
+/*
+ * Opens the directory, making it and its parents (0755) where they are missing. No symbolic link
+ * on the way is followed, so that none can lead out of what target_check() allowed.
+ *
+ * @param ret_fd  an O_PATH descriptor
+ * @return 0, or a positive errno with the reason in @p report
+ */
+int target_open(const char *path, struct report *report, int *ret_fd);
+
+#endif

@@ -1,0 +1,73 @@
+/* unmount: leaves every filesystem whole, at the end. */
+#include "unmount.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "kmsg_log.h"
+#include "mountinfo.h"
+
+#define TARGETS 512u
+
+/* A job is a child, which may allocate. */
+struct targets {
+    char *paths[TARGETS];
+    size_t count;
+};
+
+static bool is_kernels(const struct mountinfo *mount)
+{
+    static const char *const types[] = {"proc",    "sysfs",  "devtmpfs",   "devpts", "cgroup2",
+                                        "debugfs", "rootfs", "securityfs", "tracefs"};
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        if (strcmp(mount->type, types[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool collect(const struct mountinfo *mount, void *context)
+{
+    struct targets *targets = context;
+
+    if (!is_kernels(mount) && targets->count < TARGETS) {
+        targets->paths[targets->count] = strdup(mount->target);
+        targets->count += targets->paths[targets->count] != NULL;
+    }
+    return true;
+}
+
+/* @return true if nothing can be written there any more */
+static bool put_away(const char *path)
+{
+    int error;
+
+    if (strcmp(path, "/") != 0 && umount2(path, UMOUNT_NOFOLLOW) == 0)
+        return true;
+    error = errno;
+    if (mount(NULL, path, NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0)
+        return true;
+    kmsg_log(LOG_WARNING, "%s can be neither unmounted (%s) nor made read-only (%s)", path,
+             strerror(error), strerror(errno));
+    return false;
+}
+
+void unmount_all(const void *argument, struct report *report)
+{
+    struct targets targets = {0};
+    int left = 0;
+
+    (void)argument;
+    sync();
+    (void)mountinfo_walk(collect, &targets);
+    for (size_t i = targets.count; i > 0; i--) {
+        left += !put_away(targets.paths[i - 1]);
+        free(targets.paths[i - 1]);
+    }
+    sync();
+    report->error = left;
+}
