@@ -6,6 +6,7 @@
  * knows addresses and numbers alone, so that names are simply not found here.
  */
 #include <netdb.h>
+#include <stddef.h>
 
 int getaddrinfo(const char *restrict name, const char *restrict service,
                 const struct addrinfo *restrict hints, struct addrinfo **restrict ret)
