@@ -1,0 +1,227 @@
+/* child: a process that does work for the daemon, started without a shell and watched to its end.
+ */
+#include "child.h"
+
+#include "child_exec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct child {
+    pid_t pid;
+    int pidfd;
+    bool detached;
+    bool ended;
+    struct child_end end;
+    sd_event_source *source;
+    child_ended_fn on_ended;
+    void *userdata;
+};
+
+int child_find_program(const char *name, char *buffer, size_t capacity)
+{
+    const char *path = getenv("PATH");
+    int r = -ENOENT;
+
+    if (strchr(name, '/')) {
+        if ((size_t)snprintf(buffer, capacity, "%s", name) >= capacity)
+            return -ENAMETOOLONG;
+        return access(name, X_OK) < 0 ? -errno : 0;
+    }
+    if (!path)
+        path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    while (*path) {
+        size_t length = strcspn(path, ":");
+        int n = snprintf(buffer, capacity, "%.*s/%s", (int)length, path, name);
+
+        if (n > 0 && (size_t)n < capacity && length > 0) {
+            if (access(buffer, X_OK) == 0)
+                return 0;
+            if (errno == EACCES)
+                r = -EACCES;
+        }
+        path += length + (path[length] == ':');
+    }
+    return r;
+}
+
+bool child_has_ended(struct child *child, struct child_end *ret_end)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    if (!child->ended) {
+        if (waitid(P_PIDFD, (id_t)child->pidfd, &info, WEXITED | WNOHANG) == 0) {
+            child->ended = info.si_pid != 0;
+            child->end.known = true;
+            child->end.signaled = info.si_code != CLD_EXITED;
+            child->end.status = info.si_status;
+        } else if (errno == ECHILD) {
+            /* Not our child: whether it lives is all that can be known. */
+            child->ended = pidfd_send_signal(child->pidfd, 0, NULL, 0) < 0 && errno == ESRCH;
+            child->end.known = false;
+        }
+    }
+    if (child->ended && ret_end)
+        *ret_end = child->end;
+    return child->ended;
+}
+
+static int on_pidfd(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+    struct child *child = userdata;
+
+    (void)fd;
+    (void)revents;
+    if (!child_has_ended(child, NULL)) {
+        /* A foreign zombie: its parent has not waited for it yet, but it is dead. */
+        child->ended = true;
+        child->end.known = false;
+    }
+    (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+    if (child->on_ended)
+        child->on_ended(child->userdata, &child->end);
+    else
+        (void)sd_event_source_set_floating(source,
+                                           false); /* see child_kill(): the last reference */
+    return 0;
+}
+
+/* @param pidfd  consumed on success */
+static int watch(sd_event *event, pid_t pid, int pidfd, bool detached, child_ended_fn ended,
+                 void *userdata, struct child **ret_child)
+{
+    struct child *child = calloc(1, sizeof(*child));
+    int r;
+
+    if (!child)
+        return -ENOMEM;
+    r = sd_event_add_io(event, &child->source, pidfd, EPOLLIN, on_pidfd, child);
+    if (r < 0) {
+        free(child);
+        return r;
+    }
+    (void)sd_event_source_set_description(child->source, "child");
+    child->pid = pid;
+    child->pidfd = pidfd;
+    child->detached = detached;
+    child->on_ended = ended;
+    child->userdata = userdata;
+    *ret_child = child;
+    return 0;
+}
+
+int child_start(sd_event *event, const struct child_spec *spec, child_ended_fn ended,
+                void *userdata, struct child **ret_child)
+{
+    pid_t pid = fork();
+    int pidfd, r;
+
+    if (pid < 0)
+        return -errno;
+    if (pid == 0)
+        child_exec(spec);
+
+    pidfd = pidfd_open(pid, 0);
+    r = pidfd < 0 ? -errno : watch(event, pid, pidfd, spec->detached, ended, userdata, ret_child);
+    if (r < 0) {
+        (void)kill(pid, SIGKILL);
+        (void)waitpid(pid, NULL, 0);
+        if (pidfd >= 0)
+            (void)close(pidfd);
+    }
+    return r;
+}
+
+int child_recall(sd_event *event, const char *record, child_ended_fn ended, void *userdata,
+                 struct child **ret_child)
+{
+    pid_t pid;
+    int pidfd, r;
+
+    r = child_record_read(record, &pid);
+    if (r < 0)
+        return r;
+    /* The pidfd first, then the comparison again: now the number cannot be another's any more. */
+    pidfd = pidfd_open(pid, 0);
+    if (pidfd < 0)
+        return -errno;
+    r = child_record_read(record, &pid);
+    if (r == 0)
+        r = watch(event, pid, pidfd, true, ended, userdata, ret_child);
+    if (r < 0)
+        (void)close(pidfd);
+    return r;
+}
+
+struct child *child_free(struct child *child)
+{
+    if (!child)
+        return NULL;
+    (void)child_has_ended(child, NULL); /* leaves no zombie if it can be helped */
+    sd_event_source_disable_unref(child->source);
+    (void)close(child->pidfd);
+    free(child);
+    return NULL;
+}
+
+static void destroy(void *userdata)
+{
+    struct child *child = userdata;
+
+    (void)close(child->pidfd);
+    free(child);
+}
+
+struct child *child_kill(struct child *child)
+{
+    if (!child)
+        return NULL;
+    (void)child_signal(child, SIGKILL, true);
+    if (child_has_ended(child, NULL))
+        return child_free(child);
+    /* From here on it belongs to its event source, which waits for the end, or goes with the loop.
+     */
+    child->on_ended = NULL;
+    (void)sd_event_source_set_destroy_callback(child->source, destroy);
+    (void)sd_event_source_set_floating(child->source, true);
+    sd_event_source_unref(child->source);
+    return NULL;
+}
+
+pid_t child_pid(const struct child *child)
+{
+    return child->pid;
+}
+
+int child_signal(const struct child *child, int signal, bool group)
+{
+    if (pidfd_send_signal(child->pidfd, signal, NULL, 0) < 0)
+        return -errno;
+    /* It lived (or is a zombie that we have not waited for), so the group's number is still its. */
+    if (group && child->detached && kill(-child->pid, signal) < 0 && errno != ESRCH)
+        return -errno;
+    return 0;
+}
+
+const char *child_end_describe(const struct child_end *end, char buffer[CHILD_END_SIZE])
+{
+    if (!end->known)
+        (void)snprintf(buffer, CHILD_END_SIZE,
+                       "exit status unknown: an earlier daemon had started it");
+    else if (end->signaled)
+        (void)snprintf(buffer, CHILD_END_SIZE, "killed by signal %d (%s)", end->status,
+                       sigdescr_np(end->status) ? sigdescr_np(end->status) : "unknown");
+    else
+        (void)snprintf(buffer, CHILD_END_SIZE, "exit status %d", end->status);
+    return buffer;
+}

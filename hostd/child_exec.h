@@ -1,0 +1,22 @@
+/*
+ * child exec: what happens in a child between fork and execve, and the record that it leaves.
+ *
+ * A record is one line, "PID START BOOT_ID\n": START is field 22 of /proc/PID/stat (clock ticks
+ * since boot, proc(5)). The three together name one process for ever.
+ */
+#ifndef GUESTLINK_HOSTD_CHILD_EXEC_H
+#define GUESTLINK_HOSTD_CHILD_EXEC_H
+
+#include "child.h"
+
+/* Becomes what @p spec says, or ends with 126 or 127 after a sentence on stderr. */
+_Noreturn void child_exec(const struct child_spec *spec);
+
+/*
+ * Reads a record and checks that its process lives.
+ *
+ * @return 0; -ESRCH if the process is gone, the number is another's, or the record is not whole
+ */
+int child_record_read(const char *path, pid_t *ret_pid);
+
+#endif

@@ -1,0 +1,176 @@
+/* device host: who gives a VM its devices. This part only passes on to the kind at hand, and keeps
+ * the promise that every `done` is called once and never from inside the call that began it. */
+#include "device_host.h"
+
+#include "device_command.h"
+#include "device_driver.h"
+#include "device_none.h"
+#include "device_qemu.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int device_host_new(sd_event *event, const struct config_vm *vm, const char *state_dir,
+                    struct json_object *memory, const struct device_host_events *events,
+                    void *userdata, struct device_host **ret_host)
+{
+    switch (vm->device_host.type) {
+    case CONFIG_DEVICE_HOST_QEMU:
+        return device_qemu_new(event, vm, state_dir, memory, events, userdata, ret_host);
+    case CONFIG_DEVICE_HOST_COMMAND:
+        return device_command_new(event, vm, events, userdata, ret_host);
+    case CONFIG_DEVICE_HOST_NONE:
+        return device_none_new(event, vm, events, userdata, ret_host);
+    }
+    return -EINVAL;
+}
+
+void device_host_init(struct device_host *host, const struct device_driver *driver, sd_event *event,
+                      const struct config_vm *vm, const struct device_host_events *events,
+                      void *userdata)
+{
+    host->driver = driver;
+    host->event = sd_event_ref(event);
+    host->vm = vm;
+    host->events = *events;
+    host->userdata = userdata;
+    host->timeout_ms = vm->device_host.timeout_ms ? vm->device_host.timeout_ms : DEVICE_TIMEOUT_MS;
+}
+
+void device_host_done(struct device_host *host)
+{
+    while (host->operations) {
+        struct device_operation *operation = host->operations;
+
+        if (operation->canceled)
+            operation->canceled(operation->driver_data);
+        device_operation_finish(operation, ECANCELED, "the daemon lets go of the device host");
+    }
+    host->event = sd_event_unref(host->event);
+}
+
+static struct device_operation *operation_new(struct device_host *host, device_done_fn done,
+                                              void *userdata)
+{
+    struct device_operation *operation = calloc(1, sizeof(*operation));
+
+    if (!operation)
+        return NULL;
+    operation->host = host;
+    operation->done = done;
+    operation->userdata = userdata;
+    operation->next = host->operations;
+    host->operations = operation;
+    return operation;
+}
+
+static void operation_free(struct device_operation *operation)
+{
+    struct device_operation **position = &operation->host->operations;
+
+    while (*position != operation)
+        position = &(*position)->next;
+    *position = operation->next;
+    sd_event_source_disable_unref(operation->deferred);
+    free(operation);
+}
+
+static void set_outcome(struct device_operation *operation, int error, const char *format,
+                        va_list arguments)
+{
+    (void)vsnprintf(operation->text, sizeof(operation->text), format, arguments);
+    operation->outcome.error = error;
+    operation->outcome.text = operation->text;
+}
+
+void device_operation_finish(struct device_operation *operation, int error, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    set_outcome(operation, error, format, arguments);
+    va_end(arguments);
+    if (operation->done)
+        operation->done(operation->userdata, &operation->outcome);
+    operation_free(operation);
+}
+
+static int on_deferred(sd_event_source *source, void *userdata)
+{
+    struct device_operation *operation = userdata;
+
+    (void)source;
+    if (operation->done)
+        operation->done(operation->userdata, &operation->outcome);
+    operation_free(operation);
+    return 0;
+}
+
+int device_operation_finish_later(struct device_operation *operation, int error, const char *format,
+                                  ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    set_outcome(operation, error, format, arguments);
+    va_end(arguments);
+    return sd_event_add_defer(operation->host->event, &operation->deferred, on_deferred, operation);
+}
+
+struct device_host *device_host_free(struct device_host *host, bool take_down)
+{
+    return host ? host->driver->free(host, take_down) : NULL;
+}
+
+/* @return @p r, after an operation that could not begin is gone */
+static int begun(struct device_operation *operation, int r)
+{
+    if (r < 0)
+        operation_free(operation);
+    return r;
+}
+
+int device_host_add_share(struct device_host *host, const struct device_share *share,
+                          device_done_fn done, void *userdata)
+{
+    struct device_operation *operation = operation_new(host, done, userdata);
+
+    return operation ? begun(operation, host->driver->add_share(host, share, operation)) : -ENOMEM;
+}
+
+int device_host_remove_share(struct device_host *host, const char *tag, device_done_fn done,
+                             void *userdata)
+{
+    struct device_operation *operation = operation_new(host, done, userdata);
+
+    return operation ? begun(operation, host->driver->remove_share(host, tag, operation)) : -ENOMEM;
+}
+
+int device_host_add_adapter(struct device_host *host, const struct device_adapter *adapter,
+                            device_done_fn done, void *userdata)
+{
+    struct device_operation *operation = operation_new(host, done, userdata);
+
+    return operation ? begun(operation, host->driver->add_adapter(host, adapter, operation))
+                     : -ENOMEM;
+}
+
+int device_host_remove_adapter(struct device_host *host, const char *id, device_done_fn done,
+                               void *userdata)
+{
+    struct device_operation *operation = operation_new(host, done, userdata);
+
+    return operation ? begun(operation, host->driver->remove_adapter(host, id, operation))
+                     : -ENOMEM;
+}
+
+bool device_host_is_up(const struct device_host *host)
+{
+    return host->driver->is_up(host);
+}
+
+struct json_object *device_host_remember(const struct device_host *host)
+{
+    return host->driver->remember(host);
+}

@@ -1,0 +1,173 @@
+/* device qemu: hot-plugs devices into QEMU over QMP, and runs virtiofsd for the shares. */
+#include "device_qemu.h"
+
+#include "qemu_adapter.h"
+#include "qemu_share.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Of the state directory: where virtiofsd's files are. Short, for the path of a Unix socket has at
+ * most 107 bytes. */
+#define DIRECTORY "fs"
+
+static struct device_qemu *from_host(struct device_host *host)
+{
+    return (struct device_qemu *)host;
+}
+
+static int add_share(struct device_host *host, const struct device_share *share,
+                     struct device_operation *operation)
+{
+    return qemu_share_add(from_host(host), share, operation);
+}
+
+static int remove_share(struct device_host *host, const char *tag,
+                        struct device_operation *operation)
+{
+    return qemu_share_remove(from_host(host), tag, operation);
+}
+
+static int add_adapter(struct device_host *host, const struct device_adapter *adapter,
+                       struct device_operation *operation)
+{
+    return qemu_adapter_add(from_host(host), adapter, operation);
+}
+
+static int remove_adapter(struct device_host *host, const char *id,
+                          struct device_operation *operation)
+{
+    return qemu_adapter_remove(from_host(host), id, operation);
+}
+
+static bool is_up(const struct device_host *host)
+{
+    return qmp_is_up(((const struct device_qemu *)host)->qmp);
+}
+
+/* {"shares": {TAG: NAME, …}}: only to clean up after a QEMU that ended while no daemon ran; a
+ * device that is there is found by QMP and virtiofsd's own files. */
+static struct json_object *qemu_remember(const struct device_host *host)
+{
+    const struct device_qemu *qemu = (const struct device_qemu *)host;
+    struct json_object *shares = json_object_new_object();
+
+    for (const struct qemu_share *share = qemu->shares; share && shares; share = share->next)
+        (void)json_object_object_add(shares, share->tag, json_object_new_string(share->name));
+    return qmp_arguments("shares", shares, NULL);
+}
+
+/* QEMU is gone: nobody uses what the shares of this daemon, and of the one before, left. */
+static void clean_up(struct device_qemu *qemu)
+{
+    struct json_object *shares;
+
+    while (qemu->shares)
+        (void)qemu_share_free(qemu->shares, true);
+    if (json_object_object_get_ex(qemu->memory, "shares", &shares)) {
+        json_object_object_foreach(shares, tag, name)
+        {
+            const char *text = json_object_get_string(name);
+
+            (void)tag;
+            if (text && strspn(text, "0123456789abcdef") == strlen(text))
+                virtiofsd_sweep(qemu->host.event, qemu->directory, text);
+        }
+    }
+    json_object_put(qemu->memory);
+    qemu->memory = NULL;
+}
+
+static void on_up(void *userdata)
+{
+    struct device_qemu *qemu = userdata;
+
+    qemu->host.events.up(qemu->host.userdata);
+}
+
+static void on_down(void *userdata, bool ended, const char *text)
+{
+    struct device_qemu *qemu = userdata;
+
+    /* At the start a socket that is not there, or does not answer, is a QEMU that is not there. A
+     * connection that broke while QEMU lives leaves the devices as they are. */
+    if (ended || !qemu->was_up)
+        clean_up(qemu);
+    qemu->was_up = true;
+    qemu->host.events.down(qemu->host.userdata, ended, text);
+}
+
+static void on_event(void *userdata, const char *name, struct json_object *data)
+{
+    struct device_qemu *qemu = userdata;
+    struct json_object *device = NULL;
+
+    if (strcmp(name, "RESET") == 0)
+        qemu->host.events.reset(qemu->host.userdata);
+    else if (json_object_object_get_ex(data, "device", &device) &&
+             strcmp(name, "DEVICE_DELETED") == 0)
+        qemu_task_on_unplug_event(qemu, json_object_get_string(device), 0);
+    else if (device && (strcmp(name, "DEVICE_UNPLUG_GUEST_ERROR") == 0 ||
+                        strcmp(name, "MEM_UNPLUG_ERROR") == 0))
+        qemu_task_on_unplug_event(qemu, json_object_get_string(device), EBUSY);
+}
+
+static struct device_host *qemu_free(struct device_host *host, bool take_down)
+{
+    struct device_qemu *qemu = from_host(host);
+
+    qemu->qmp = qmp_free(qemu->qmp); /* ends the commands, and with them most operations */
+    device_host_done(host);
+    if (take_down)
+        clean_up(qemu);
+    while (qemu->shares)
+        (void)qemu_share_free(qemu->shares, false);
+    json_object_put(qemu->memory);
+    free(qemu->directory);
+    free(qemu);
+    return NULL;
+}
+
+int device_qemu_new(sd_event *event, const struct config_vm *vm, const char *state_dir,
+                    struct json_object *memory, const struct device_host_events *events,
+                    void *userdata, struct device_host **ret_host)
+{
+    static const struct device_driver driver = {
+        .add_share = add_share,
+        .remove_share = remove_share,
+        .add_adapter = add_adapter,
+        .remove_adapter = remove_adapter,
+        .is_up = is_up,
+        .remember = qemu_remember,
+        .free = qemu_free,
+    };
+    static const struct qmp_events qmp_events = {
+        .up = on_up,
+        .down = on_down,
+        .event = on_event,
+    };
+    struct device_qemu *qemu = calloc(1, sizeof(*qemu));
+    int r;
+
+    if (!qemu)
+        return -ENOMEM;
+    device_host_init(&qemu->host, &driver, event, vm, events, userdata);
+    qemu->memory = json_object_get(memory);
+    if (asprintf(&qemu->directory, "%s/" DIRECTORY, state_dir) < 0) {
+        qemu->directory = NULL;
+        r = -ENOMEM;
+    } else {
+        /* What cannot be made is said when a share needs it. */
+        (void)mkdir(state_dir, 0755);
+        r = qmp_new(event, vm->device_host.qmp, &qmp_events, qemu, &qemu->qmp);
+    }
+    if (r < 0) {
+        (void)qemu_free(&qemu->host, false);
+        return r;
+    }
+    *ret_host = &qemu->host;
+    return 0;
+}

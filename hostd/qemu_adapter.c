@@ -1,0 +1,229 @@
+/*
+ * qemu adapter: a virtio-net device in QEMU with its netdev.
+ *
+ * An adapter that is there is equal if its netdev and whether it bounces are: the netdev's id is a
+ * hash of backend and MAC. One that is not is unplugged first, so that a guest that came back with
+ * another token gets an adapter that fits.
+ */
+#include "qemu_adapter.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAC_SIZE 18u
+
+static void format_mac(const uint8_t mac[6], char buffer[MAC_SIZE])
+{
+    (void)snprintf(buffer, MAC_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+                   mac[3], mac[4], mac[5]);
+}
+
+static void fail(struct qemu_task *task, int error, const char *what, const char *text)
+{
+    if (task->device_sent) {
+        if (error != EREMOTEIO)
+            qemu_task_tell(task, "device_del", qmp_strings("id", task->device, NULL));
+        qemu_task_tell(task, "netdev_del", qmp_strings("id", task->backend, NULL));
+    }
+    qemu_task_finish(task, error == EREMOTEIO ? EIO : error, "adapter %s: %s%s%s",
+                     task->network->id, what, what[0] ? ": " : "", text);
+}
+
+static void on_device_added(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error) {
+        fail(task, reply->error, "QEMU could not add the device", reply->text);
+        return;
+    }
+    task->operation->outcome.created = true;
+    task->operation->outcome.iommu_platform = task->token;
+    qemu_task_finish(task, 0, "%s", "");
+}
+
+static void on_netdev_added(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    char mac[MAC_SIZE];
+    struct json_object *arguments;
+
+    if (reply->error) {
+        fail(task, reply->error, "QEMU could not make its netdev", reply->text);
+        return;
+    }
+    format_mac(task->network->mac, mac);
+    arguments = qmp_strings("driver", "virtio-net-pci", "id", task->device, "netdev", task->backend,
+                            "mac", mac, "bus", qemu_task_port(task), NULL);
+    if (arguments && task->token)
+        (void)json_object_object_add(arguments, "iommu_platform", json_object_new_boolean(true));
+    task->device_sent = true;
+    qemu_task_next(task, "device_add", arguments, on_device_added);
+}
+
+static struct json_object *netdev_arguments(const struct qemu_task *task)
+{
+    const struct config_network *network = task->network;
+
+    switch (network->backend) {
+    case CONFIG_BACKEND_TAP:
+        /* The interface is the operator's, made and bridged by him: QEMU runs no scripts. */
+        return qmp_strings("type", "tap", "id", task->backend, "ifname", network->interface,
+                           "script", "no", "downscript", "no", NULL);
+    case CONFIG_BACKEND_STREAM:
+        return qmp_arguments("type", json_object_new_string("stream"), "id",
+                             json_object_new_string(task->backend), "server",
+                             json_object_new_boolean(false), "addr",
+                             qmp_strings("type", "unix", "path", network->socket_path, NULL), NULL);
+    case CONFIG_BACKEND_USER:
+        break;
+    }
+    return qmp_strings("type", "user", "id", task->backend, NULL);
+}
+
+static void on_port(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error) {
+        fail(task, reply->error, "", reply->text);
+        return;
+    }
+    /* A daemon that died in between may have left it. */
+    qemu_task_tell(task, "netdev_del", qmp_strings("id", task->backend, NULL));
+    qemu_task_next(task, "netdev_add", netdev_arguments(task), on_netdev_added);
+}
+
+static void on_old_unplugged(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error) {
+        fail(task, reply->error, "an adapter of that id that is not equal is in the way",
+             reply->text);
+        return;
+    }
+    if (task->path && task->path[0])
+        qemu_task_tell(task, "netdev_del", qmp_strings("id", task->path, NULL));
+    qemu_task_find_port(task, on_port);
+}
+
+static void on_existing_iommu(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error) {
+        fail(task, reply->error, "QEMU could not tell about the device", reply->text);
+    } else if (json_object_get_boolean(reply->result) != task->token) {
+        qemu_task_unplug(task, on_old_unplugged);
+    } else {
+        task->operation->outcome.iommu_platform = task->token;
+        qemu_task_finish(task, 0, "%s", "");
+    }
+}
+
+static void on_existing_netdev(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    char path[QEMU_NAME_SIZE + 32];
+
+    if (reply->error) {
+        fail(task, reply->error, "QEMU could not tell about the device", reply->text);
+        return;
+    }
+    task->path = strdup(json_object_get_string(reply->result));
+    if (!task->path || strcmp(task->path, task->backend) != 0) {
+        qemu_task_unplug(task, on_old_unplugged);
+        return;
+    }
+    (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
+    qemu_task_next(task, "qom-get", qmp_strings("path", path, "property", "iommu_platform", NULL),
+                   on_existing_iommu);
+}
+
+static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    char path[QEMU_NAME_SIZE + 32];
+
+    if (reply->error) {
+        fail(task, reply->error, "QEMU could not list its devices", reply->text);
+        return;
+    }
+    if (!qemu_task_device_is_listed(task, reply)) {
+        qemu_task_find_port(task, on_port);
+        return;
+    }
+    (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
+    qemu_task_next(task, "qom-get", qmp_strings("path", path, "property", "netdev", NULL),
+                   on_existing_netdev);
+}
+
+int qemu_adapter_add(struct device_qemu *qemu, const struct device_adapter *adapter,
+                     struct device_operation *operation)
+{
+    static const char *const backends[] = {
+        [CONFIG_BACKEND_USER] = "user",
+        [CONFIG_BACKEND_TAP] = "tap",
+        [CONFIG_BACKEND_STREAM] = "stream",
+    };
+    const struct config_network *network = adapter->network;
+    struct qemu_task *task = qemu_task_new(qemu, operation);
+    char hash[QEMU_NAME_HASH_SIZE], mac[MAC_SIZE];
+    int r;
+
+    if (!task)
+        return -ENOMEM;
+    task->network = network;
+    task->token = adapter->token;
+    format_mac(network->mac, mac);
+    qemu_name_hash(hash, qemu->host.vm->id, network->id, mac, backends[network->backend],
+                   network->interface ? network->interface : "",
+                   network->socket_path ? network->socket_path : "", NULL);
+    (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_NET, hash);
+    r = qemu_name_device(QEMU_NAME_NET, network->id, task->device);
+    if (r == 0)
+        r = qemu_task_begin(task, "qom-list", qmp_strings("path", "/machine/peripheral", NULL),
+                            on_peripherals);
+    if (r < 0)
+        (void)qemu_task_abandon(task);
+    return r;
+}
+
+static void on_removed(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error) {
+        qemu_task_finish(task, reply->error == EREMOTEIO ? EIO : reply->error, "adapter %s: %s",
+                         task->path, reply->text);
+        return;
+    }
+    if (task->backend[0])
+        qemu_task_tell(task, "netdev_del", qmp_strings("id", task->backend, NULL));
+    qemu_task_finish(task, 0, "%s", "");
+}
+
+static void on_netdev_to_remove(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error == EREMOTEIO) {
+        qemu_task_finish(task, 0, "the device was not there");
+        return;
+    }
+    if (reply->error) {
+        on_removed(task, reply);
+        return;
+    }
+    (void)snprintf(task->backend, sizeof(task->backend), "%s",
+                   json_object_get_string(reply->result));
+    qemu_task_unplug(task, on_removed);
+}
+
+int qemu_adapter_remove(struct device_qemu *qemu, const char *id,
+                        struct device_operation *operation)
+{
+    struct qemu_task *task = qemu_task_new(qemu, operation);
+    char path[QEMU_NAME_SIZE + 32];
+    int r;
+
+    if (!task)
+        return -ENOMEM;
+    task->path = strdup(id);
+    r = task->path ? qemu_name_device(QEMU_NAME_NET, id, task->device) : -ENOMEM;
+    if (r == 0) {
+        (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
+        r = qemu_task_begin(task, "qom-get", qmp_strings("path", path, "property", "netdev", NULL),
+                            on_netdev_to_remove);
+    }
+    if (r < 0)
+        (void)qemu_task_abandon(task);
+    return r;
+}

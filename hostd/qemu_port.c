@@ -1,0 +1,116 @@
+/*
+ * qemu task, its part that finds a free PCIe root port. A port holds one device. QEMU lists the
+ * devices of a bus in its object tree also before the guest has numbered its buses, when query-pci
+ * shows nothing behind a bridge.
+ */
+#include "qemu_task.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct qmp_reply no_reply = {.text = ""};
+
+const char *qemu_task_port(const struct qemu_task *task)
+{
+    return task->ports[task->port];
+}
+
+/* Another task may have found the same port a moment ago and not have filled it yet. */
+static bool is_reserved(const struct qemu_task *task, const char *port)
+{
+    for (const struct qemu_task *other = task->qemu->tasks; other; other = other->next)
+        if (other != task && other->ports && other->ports[other->port] &&
+            strcmp(other->ports[other->port], port) == 0)
+            return true;
+    return false;
+}
+
+static void on_bus(struct qemu_task *task, const struct qmp_reply *reply);
+
+static void look_at_port(struct qemu_task *task)
+{
+    char path[QEMU_NAME_SIZE * 2];
+
+    while (task->ports[task->port] && is_reserved(task, task->ports[task->port]))
+        task->port++;
+    if (!task->ports[task->port]) {
+        const struct qmp_reply none = {
+            .error = ENOSPC,
+            .text = "no free PCIe root port: QEMU needs one for every device to come; add "
+                    "-device pcie-root-port,id=rp9,chassis=9 (each id and chassis once) to its "
+                    "command line",
+        };
+
+        task->port_found(task, &none);
+        return;
+    }
+    (void)snprintf(path, sizeof(path), "/machine/peripheral/%s/%s", task->ports[task->port],
+                   task->ports[task->port]);
+    qemu_task_next(task, "qom-list", qmp_strings("path", path, NULL), on_bus);
+}
+
+static void on_bus(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    size_t count;
+
+    if (reply->error == EREMOTEIO) { /* the port went away meanwhile */
+        task->port++;
+        look_at_port(task);
+        return;
+    }
+    if (reply->error) {
+        task->port_found(task, reply);
+        return;
+    }
+    count = json_object_array_length(reply->result);
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *name;
+
+        if (json_object_object_get_ex(json_object_array_get_idx(reply->result, i), "name", &name) &&
+            strncmp(json_object_get_string(name), "child[", 6) == 0) {
+            task->port++;
+            look_at_port(task);
+            return;
+        }
+    }
+    task->port_found(task, &no_reply);
+}
+
+static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    size_t count, ports = 0;
+
+    if (reply->error) {
+        task->port_found(task, reply);
+        return;
+    }
+    count = json_object_array_length(reply->result);
+    task->ports = calloc(count + 1, sizeof(*task->ports));
+    for (size_t i = 0; task->ports && i < count; i++) {
+        struct json_object *item = json_object_array_get_idx(reply->result, i), *name, *type;
+
+        if (!json_object_object_get_ex(item, "name", &name) ||
+            !json_object_object_get_ex(item, "type", &type) ||
+            strcmp(json_object_get_string(type), "child<pcie-root-port>") != 0)
+            continue;
+        task->ports[ports] = strdup(json_object_get_string(name));
+        if (task->ports[ports])
+            ports++;
+    }
+    if (!task->ports) {
+        const struct qmp_reply failed = {.error = ENOMEM, .text = "out of memory"};
+
+        task->port_found(task, &failed);
+        return;
+    }
+    look_at_port(task);
+}
+
+void qemu_task_find_port(struct qemu_task *task, qemu_step_fn found)
+{
+    task->port_found = found;
+    qemu_task_next(task, "qom-list", qmp_strings("path", "/machine/peripheral", NULL),
+                   on_peripherals);
+}

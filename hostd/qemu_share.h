@@ -1,0 +1,18 @@
+/*
+ * qemu share: a virtiofs device in QEMU with its virtiofsd, added, taken over, removed.
+ */
+#ifndef GUESTLINK_HOSTD_QEMU_SHARE_H
+#define GUESTLINK_HOSTD_QEMU_SHARE_H
+
+#include "qemu_task.h"
+
+/* As their namesakes in device_host.h. */
+int qemu_share_add(struct device_qemu *qemu, const struct device_share *share,
+                   struct device_operation *operation);
+int qemu_share_remove(struct device_qemu *qemu, const char *tag,
+                      struct device_operation *operation);
+
+/* Takes it off the list and frees it. @p stop: its virtiofsd ends too. @return NULL */
+struct qemu_share *qemu_share_free(struct qemu_share *share, bool stop);
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * qemu share, its removal: the device, when the guest let go of it; the chardev; virtiofsd last. It
+ * works for devices of which this daemon knows nothing but the tag.
+ */
+#include "qemu_share.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static void finish(struct qemu_task *task, const char *text)
+{
+    const char *name = task->backend + sizeof(QEMU_NAME_FS) - 1;
+    struct qemu_share *share = task->qemu->shares, *next;
+
+    if (task->backend[0]) {
+        qemu_task_tell(task, "chardev-remove", qmp_strings("id", task->backend, NULL));
+        virtiofsd_sweep(task->qemu->host.event, task->qemu->directory, name);
+    }
+    for (; share; share = next) {
+        next = share->next;
+        if (strcmp(share->tag, task->path) == 0)
+            (void)qemu_share_free(share, true);
+    }
+    qemu_task_finish(task, 0, "%s", text);
+}
+
+static void on_unplugged(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error)
+        qemu_task_finish(task, reply->error == EREMOTEIO ? EIO : reply->error, "share %s: %s",
+                         task->path, reply->text);
+    else
+        finish(task, "");
+}
+
+static void on_chardev(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    const char *chardev = reply->error ? "" : json_object_get_string(reply->result);
+
+    if (reply->error == EREMOTEIO) { /* no such device */
+        finish(task, "the device was not there");
+        return;
+    }
+    if (reply->error) {
+        on_unplugged(task, reply);
+        return;
+    }
+    if (strncmp(chardev, QEMU_NAME_FS, sizeof(QEMU_NAME_FS) - 1) == 0 && !strchr(chardev, '/'))
+        (void)snprintf(task->backend, sizeof(task->backend), "%s", chardev);
+    qemu_task_unplug(task, on_unplugged);
+}
+
+int qemu_share_remove(struct device_qemu *qemu, const char *tag, struct device_operation *operation)
+{
+    char path[QEMU_NAME_SIZE + 32];
+    struct qemu_task *task;
+    int r;
+
+    for (struct qemu_share *share = qemu->shares; share; share = share->next)
+        if (share->task && strcmp(share->tag, tag) == 0)
+            return device_operation_finish_later(
+                operation, EBUSY, "share %s: another operation on it is under way", tag);
+    task = qemu_task_new(qemu, operation);
+    if (!task)
+        return -ENOMEM;
+    task->path = strdup(tag);
+    r = task->path ? qemu_name_device(QEMU_NAME_FS, tag, task->device) : -ENOMEM;
+    if (r == 0) {
+        (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
+        r = qemu_task_begin(task, "qom-get", qmp_strings("path", path, "property", "chardev", NULL),
+                            on_chardev);
+    }
+    if (r < 0)
+        (void)qemu_task_abandon(task);
+    return r;
+}

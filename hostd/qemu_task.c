@@ -1,0 +1,128 @@
+/* qemu task: one operation on QEMU, as a row of steps of which each is the answer to a command. */
+#include "qemu_task.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static struct qemu_task *destroy(struct qemu_task *task)
+{
+    struct qemu_task **position = &task->qemu->tasks;
+
+    while (*position != task)
+        position = &(*position)->next;
+    *position = task->next;
+    sd_event_source_disable_unref(task->timer);
+    for (size_t i = 0; task->ports && task->ports[i]; i++)
+        free(task->ports[i]);
+    free(task->ports);
+    free(task->path);
+    free(task);
+    return NULL;
+}
+
+struct qemu_task *qemu_task_abandon(struct qemu_task *task)
+{
+    if (!task)
+        return NULL;
+    if (task->cleanup)
+        task->cleanup(task);
+    task->operation->driver_data = NULL;
+    task->operation->canceled = NULL;
+    return destroy(task);
+}
+
+static void on_canceled(void *driver_data)
+{
+    (void)qemu_task_abandon(driver_data);
+}
+
+struct qemu_task *qemu_task_new(struct device_qemu *qemu, struct device_operation *operation)
+{
+    struct qemu_task *task = calloc(1, sizeof(*task));
+    uint64_t now = 0;
+
+    if (!task)
+        return NULL;
+    (void)sd_event_now(qemu->host.event, CLOCK_BOOTTIME, &now);
+    task->deadline = now + (uint64_t)qemu->host.timeout_ms * 1000;
+    task->qemu = qemu;
+    task->operation = operation;
+    task->next = qemu->tasks;
+    qemu->tasks = task;
+    operation->driver_data = task;
+    operation->canceled = on_canceled;
+    return task;
+}
+
+void qemu_task_finish(struct qemu_task *task, int error, const char *format, ...)
+{
+    struct device_operation *operation = task->operation;
+    char text[DEVICE_TEXT_SIZE];
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    operation->canceled = NULL;
+    (void)destroy(task);
+    device_operation_finish(operation, error, "%s", text);
+}
+
+uint32_t qemu_task_left_ms(const struct qemu_task *task)
+{
+    uint64_t now = 0;
+
+    (void)sd_event_now(task->qemu->host.event, CLOCK_BOOTTIME, &now);
+    return now + 1000 < task->deadline ? (uint32_t)((task->deadline - now) / 1000) : 1;
+}
+
+static void on_reply(void *userdata, const struct qmp_reply *reply)
+{
+    struct qemu_task *task = userdata;
+
+    task->step(task, reply);
+}
+
+int qemu_task_begin(struct qemu_task *task, const char *command, struct json_object *arguments,
+                    qemu_step_fn step)
+{
+    task->step = step;
+    return qmp_execute(task->qemu->qmp, command, arguments, qemu_task_left_ms(task), on_reply,
+                       task);
+}
+
+void qemu_task_next(struct qemu_task *task, const char *command, struct json_object *arguments,
+                    qemu_step_fn step)
+{
+    int r = qemu_task_begin(task, command, arguments, step);
+
+    if (r < 0) {
+        const struct qmp_reply reply = {.error = -r, .text = strerrordesc_np(-r)};
+
+        step(task, &reply);
+    }
+}
+
+void qemu_task_tell(struct qemu_task *task, const char *command, struct json_object *arguments)
+{
+    (void)qmp_execute(task->qemu->qmp, command, arguments, task->qemu->host.timeout_ms, NULL, NULL);
+}
+
+bool qemu_task_device_is_listed(const struct qemu_task *task, const struct qmp_reply *reply)
+{
+    size_t count = json_object_is_type(reply->result, json_type_array)
+                       ? json_object_array_length(reply->result)
+                       : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *name;
+
+        if (json_object_object_get_ex(json_object_array_get_idx(reply->result, i), "name", &name) &&
+            strcmp(json_object_get_string(name), task->device) == 0)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,85 @@
+/*
+ * qemu task, its part that removes a device. The guest must let go of it; QEMU says so with an
+ * event, and says nothing if the guest does not react.
+ */
+#include "qemu_task.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define ACCURACY_US 10000u
+
+static void unplug_end(struct qemu_task *task, int error, const char *text)
+{
+    const struct qmp_reply reply = {.error = error, .text = text};
+
+    task->unplugging = false;
+    task->timer = sd_event_source_disable_unref(task->timer);
+    task->unplugged(task, &reply);
+}
+
+/* The event can come before the answer to device_del; the task goes on when it has both. */
+static void check(struct qemu_task *task)
+{
+    if (!task->unplug_answered || !task->unplug_event)
+        return;
+    unplug_end(task, task->unplug_error,
+               task->unplug_error ? "the guest refused to let go of the device; it stays" : "");
+}
+
+void qemu_task_on_unplug_event(struct device_qemu *qemu, const char *id, int error)
+{
+    for (struct qemu_task *task = qemu->tasks; task; task = task->next) {
+        if (task->unplugging && strcmp(task->device, id) == 0) {
+            task->unplug_event = true;
+            task->unplug_error = error;
+            check(task);
+            return;
+        }
+    }
+}
+
+static int on_timeout(sd_event_source *source, uint64_t now, void *userdata)
+{
+    struct qemu_task *task = userdata;
+    char text[512];
+
+    (void)source;
+    (void)now;
+    if (!task->unplug_answered)
+        return 0; /* the command has the same deadline */
+    (void)snprintf(text, sizeof(text),
+                   "the guest did not let go of device %s within %u ms (is it stopped, or is "
+                   "something still mounted?); the device goes as soon as the guest does",
+                   task->device, task->qemu->host.timeout_ms);
+    unplug_end(task, ETIMEDOUT, text);
+    return 0;
+}
+
+static void on_device_del(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    task->unplug_answered = true;
+    /* Already asked for, by us or by an earlier daemon, and not yet done: then wait as well. */
+    if (!reply->error || strstr(reply->text, "already in the process of unplug"))
+        check(task);
+    else if (strstr(reply->text, "not found"))
+        unplug_end(task, 0, "");
+    else
+        unplug_end(task, reply->error, reply->text);
+}
+
+void qemu_task_unplug(struct qemu_task *task, qemu_step_fn unplugged)
+{
+    task->unplugging = true;
+    task->unplug_answered = task->unplug_event = false;
+    task->unplugged = unplugged;
+    if (sd_event_add_time_relative(task->qemu->host.event, &task->timer, CLOCK_BOOTTIME,
+                                   (uint64_t)qemu_task_left_ms(task) * 1000, ACCURACY_US,
+                                   on_timeout, task) < 0) {
+        unplug_end(task, ENOMEM, "out of memory");
+        return;
+    }
+    qemu_task_next(task, "device_del", qmp_strings("id", task->device, NULL), on_device_del);
+}

@@ -1,0 +1,73 @@
+/*
+ * qmp: an asynchronous client of QEMU's machine protocol (QEMU's docs/interop/qmp-spec) on its Unix
+ * socket, for as long as the client lives: it connects, and connects again when the socket is back.
+ */
+#ifndef GUESTLINK_HOSTD_QMP_H
+#define GUESTLINK_HOSTD_QMP_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+/* Bytes of one line from QEMU. `query-qmp-schema`, the longest answer known, has 170 KiB. */
+#define QMP_LINE_MAX (1024u * 1024u)
+
+/* From the connection to the end of the negotiation. QEMU serves one client a socket and leaves
+ * another one waiting without a word: this is how that is noticed. */
+#define QMP_GREETING_TIMEOUT_MS 5000u
+
+struct qmp;
+
+/* The answer to a command. */
+struct qmp_reply {
+    int error;                  /* 0; EREMOTEIO: QEMU said no; ETIMEDOUT; ECONNRESET: QEMU or the
+                                   connection ended; ECANCELED: qmp_free() */
+    const char *text;           /* QEMU's own words, or what happened; "" if error is 0 */
+    struct json_object *result; /* borrowed; NULL if error is not 0 */
+};
+
+typedef void (*qmp_reply_fn)(void *userdata, const struct qmp_reply *reply);
+
+struct qmp_events {
+    void (*up)(void *userdata);
+    /* @p ended: it was up, and the socket does not answer any more, so QEMU ended. Told once until
+     * it is up again. */
+    void (*down)(void *userdata, bool ended, const char *text);
+    /* An event of QEMU's; @p data is borrowed and may be NULL. */
+    void (*event)(void *userdata, const char *name, struct json_object *data);
+};
+
+/*
+ * Begins to connect to @p path (copied).
+ *
+ * @return 0 or -errno (-ENAMETOOLONG: the path does not fit a socket address)
+ */
+int qmp_new(sd_event *event, const char *path, const struct qmp_events *events, void *userdata,
+            struct qmp **ret_qmp);
+
+/* Answers the open commands with ECANCELED; none of the events comes any more. @return NULL */
+struct qmp *qmp_free(struct qmp *qmp);
+
+bool qmp_is_up(const struct qmp *qmp);
+
+/*
+ * Sends a command.
+ *
+ * @param arguments   consumed (put) whatever happens; NULL for none
+ * @param timeout_ms  for the answer
+ * @param fn          called exactly once, from the event loop or from qmp_free(); NULL if nobody
+ *                    wants to know
+ * @return 0; -ENOTCONN if it is not up; -ENOMEM; -ENOBUFS if QEMU does not read
+ */
+int qmp_execute(struct qmp *qmp, const char *command, struct json_object *arguments,
+                uint32_t timeout_ms, qmp_reply_fn fn, void *userdata);
+
+/* A JSON object of (const char *key, struct json_object *value) pairs, ended by a NULL key; the
+ * values are consumed. @return NULL: no memory */
+struct json_object *qmp_arguments(const char *key, ...) __attribute__((sentinel));
+
+/* Shorthand: an object of string values, (key, value) pairs ended by a NULL key. */
+struct json_object *qmp_strings(const char *key, ...) __attribute__((sentinel));
+
+#endif

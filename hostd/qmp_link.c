@@ -1,0 +1,225 @@
+/* qmp link: one connection to a QMP socket, as lines of JSON in and out. */
+#include "qmp_link.h"
+
+#include "qmp.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+struct qmp_link {
+    int fd;
+    sd_event_source *source;
+    qmp_link_message_fn on_message;
+    qmp_link_ended_fn on_ended;
+    void *userdata;
+    struct json_tokener *tokener;
+    char *line; /* what has come of the next line */
+    size_t line_size, line_capacity;
+    char *output;
+    size_t output_size;
+    unsigned busy; /* callbacks under way */
+    bool freed;    /* by one of them */
+};
+
+static struct qmp_link *destroy(struct qmp_link *link)
+{
+    sd_event_source_disable_unref(link->source);
+    if (link->fd >= 0)
+        (void)close(link->fd);
+    if (link->tokener)
+        json_tokener_free(link->tokener);
+    free(link->line);
+    free(link->output);
+    free(link);
+    return NULL;
+}
+
+struct qmp_link *qmp_link_free(struct qmp_link *link)
+{
+    if (!link)
+        return NULL;
+    if (link->busy == 0)
+        return destroy(link);
+    link->freed = true;
+    link->source = sd_event_source_disable_unref(link->source);
+    return NULL;
+}
+
+static void end(struct qmp_link *link, const char *text)
+{
+    link->source = sd_event_source_disable_unref(link->source);
+    link->on_ended(link->userdata, text);
+}
+
+/* @return 0, or -1 after the end was told */
+static int take_line(struct qmp_link *link, const char *line, size_t size)
+{
+    struct json_object *message;
+
+    while (size > 0 && (line[size - 1] == '\r' || line[size - 1] == ' '))
+        size--;
+    if (size == 0)
+        return 0;
+    json_tokener_reset(link->tokener);
+    message = json_tokener_parse_ex(link->tokener, line, (int)size);
+    if (!json_object_is_type(message, json_type_object)) {
+        json_object_put(message);
+        end(link, "what answers on it does not speak QMP (a line is not a JSON object)");
+        return -1;
+    }
+    link->on_message(link->userdata, message);
+    json_object_put(message);
+    return 0;
+}
+
+/* @return 0, or -1 after the end was told */
+static int take(struct qmp_link *link, const char *data, size_t size)
+{
+    while (size > 0 && !link->freed) {
+        const char *newline = memchr(data, '\n', size);
+        size_t part = newline ? (size_t)(newline - data) : size;
+        int r = 0;
+
+        if (link->line_size + part > QMP_LINE_MAX) {
+            end(link, "QEMU sent a line of more than 1 MiB");
+            return -1;
+        }
+        if (link->line_size + part > link->line_capacity) {
+            char *line = realloc(link->line, link->line_size + part);
+
+            if (!line) {
+                end(link, "out of memory");
+                return -1;
+            }
+            link->line = line;
+            link->line_capacity = link->line_size + part;
+        }
+        memcpy(link->line + link->line_size, data, part);
+        link->line_size += part;
+        if (newline) {
+            size_t line_size = link->line_size;
+
+            link->line_size = 0;
+            r = take_line(link, link->line, line_size);
+        }
+        if (r < 0)
+            return r;
+        data += part + (newline ? 1 : 0);
+        size -= part + (newline ? 1 : 0);
+    }
+    return 0;
+}
+
+static void receive(struct qmp_link *link)
+{
+    char buffer[16384];
+    ssize_t size = recv(link->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+
+    if (size > 0)
+        (void)take(link, buffer, (size_t)size);
+    else if (size == 0)
+        end(link, "QEMU closed the connection");
+    else if (errno != EAGAIN && errno != EINTR)
+        end(link, strerrordesc_np(errno));
+}
+
+/* @return 0, or -errno of the socket */
+static int flush(struct qmp_link *link)
+{
+    while (link->output_size > 0) {
+        ssize_t size = send(link->fd, link->output, link->output_size, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        if (size < 0 && errno == EAGAIN)
+            break;
+        if (size < 0 && errno != EINTR)
+            return -errno;
+        if (size > 0) {
+            link->output_size -= (size_t)size;
+            memmove(link->output, link->output + size, link->output_size);
+        }
+    }
+    return sd_event_source_set_io_events(link->source,
+                                         EPOLLIN | (link->output_size > 0 ? EPOLLOUT : 0));
+}
+
+static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+    struct qmp_link *link = userdata;
+
+    (void)source;
+    (void)fd;
+    link->busy++;
+    if (revents & (EPOLLIN | EPOLLHUP | EPOLLERR))
+        receive(link);
+    else if (flush(link) < 0)
+        end(link, "it cannot be written to");
+    link->busy--;
+    if (link->freed)
+        (void)destroy(link);
+    return 0;
+}
+
+int qmp_link_send(struct qmp_link *link, struct json_object *message)
+{
+    size_t size;
+    const char *text = json_object_to_json_string_length(message, JSON_C_TO_STRING_PLAIN, &size);
+    char *output;
+
+    if (!text)
+        return -ENOMEM;
+    if (!link->source)
+        return -ENOTCONN;
+    if (link->output_size + size + 1 > QMP_LINK_OUTPUT_MAX)
+        return -ENOBUFS;
+    output = realloc(link->output, link->output_size + size + 1);
+    if (!output)
+        return -ENOMEM;
+    memcpy(output + link->output_size, text, size);
+    output[link->output_size + size] = '\n';
+    link->output = output;
+    link->output_size += size + 1;
+    return flush(link);
+}
+
+int qmp_link_new(sd_event *event, const char *path, qmp_link_message_fn message,
+                 qmp_link_ended_fn ended, void *userdata, struct qmp_link **ret_link)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct qmp_link *link;
+    int r = 0;
+
+    if (strlen(path) >= sizeof(address.sun_path))
+        return -ENAMETOOLONG;
+    strcpy(address.sun_path, path);
+    link = calloc(1, sizeof(*link));
+    if (!link)
+        return -ENOMEM;
+    link->on_message = message;
+    link->on_ended = ended;
+    link->userdata = userdata;
+    link->tokener = json_tokener_new();
+    link->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (link->fd < 0)
+        r = -errno;
+    else if (!link->tokener)
+        r = -ENOMEM;
+    else if (connect(link->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        r = -errno;
+    if (r == 0)
+        r = sd_event_add_io(event, &link->source, link->fd, EPOLLIN, on_socket, link);
+    if (r < 0) {
+        (void)destroy(link);
+        return r;
+    }
+    (void)sd_event_source_set_description(link->source, "qmp");
+    *ret_link = link;
+    return 0;
+}

@@ -1,0 +1,31 @@
+/*
+ * qmp link: one connection to a QMP socket, as lines of JSON in and out.
+ */
+#ifndef GUESTLINK_HOSTD_QMP_LINK_H
+#define GUESTLINK_HOSTD_QMP_LINK_H
+
+#include <json-c/json.h>
+#include <stddef.h>
+#include <systemd/sd-event.h>
+
+/* Bytes that wait for QEMU to read them: it answers within milliseconds or has a problem. */
+#define QMP_LINK_OUTPUT_MAX (256u * 1024u)
+
+struct qmp_link;
+
+/* @p message is borrowed. */
+typedef void (*qmp_link_message_fn)(void *userdata, struct json_object *message);
+/* The connection ended or broke; the link is then only good for qmp_link_free(), which the callee
+ * may call. @p text says why. */
+typedef void (*qmp_link_ended_fn)(void *userdata, const char *text);
+
+/* Connects without blocking. @return 0; -ENOENT, -ECONNREFUSED and the like; -ENAMETOOLONG */
+int qmp_link_new(sd_event *event, const char *path, qmp_link_message_fn message,
+                 qmp_link_ended_fn ended, void *userdata, struct qmp_link **ret_link);
+/* May be called from within the callbacks. @return NULL */
+struct qmp_link *qmp_link_free(struct qmp_link *link);
+
+/* Sends a message (borrowed). @return 0, -ENOMEM, -ENOBUFS, or -errno of the socket */
+int qmp_link_send(struct qmp_link *link, struct json_object *message);
+
+#endif

@@ -1,0 +1,309 @@
+/* virtiofsd: the process that serves one virtiofs share to QEMU. */
+#include "virtiofsd.h"
+
+#include "child.h"
+#include "protocol/limits.h"
+#include "sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* The child finds the listening socket here. */
+#define SOCKET_FD "3"
+
+#define FILE_NAME_SIZE (sizeof(((struct sockaddr_un *)NULL)->sun_path))
+
+struct virtiofsd {
+    char socket[FILE_NAME_SIZE];
+    char record[FILE_NAME_SIZE];
+    char log[FILE_NAME_SIZE];
+    struct child *child;
+    struct sink *sink;
+    virtiofsd_ended_fn on_ended;
+    void *userdata;
+    char text[VIRTIOFSD_TEXT_SIZE];
+};
+
+static const char *find_program(const char *program, char buffer[LIMITS_PATH])
+{
+    /* Debian 13, Ubuntu 24.04, Fedora; Arch; Debian 12 (the C version of QEMU 7.2) */
+    static const char *const usual[] = {"/usr/libexec/virtiofsd", "/usr/lib/virtiofsd",
+                                        "/usr/lib/qemu/virtiofsd"};
+
+    if (program)
+        return child_find_program(program, buffer, LIMITS_PATH) == 0 ? buffer : NULL;
+    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+        if (access(usual[i], X_OK) == 0)
+            return usual[i];
+    return child_find_program("virtiofsd", buffer, LIMITS_PATH) == 0 ? buffer : NULL;
+}
+
+/*
+ * The Rust version names the directory with --shared-dir, the C version with -o source=. The name
+ * of an option stands in the program's text: looking there needs no trial run. A wrapper script has
+ * neither and gets -o source=, which both understand.
+ */
+static bool takes_shared_dir(const char *program)
+{
+    static const char option[] = "shared-dir";
+    int fd = open(program, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    bool found = false;
+    void *text = MAP_FAILED;
+
+    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0)
+        text = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (text != MAP_FAILED) {
+        found = memmem(text, (size_t)status.st_size, option, sizeof(option) - 1) != NULL;
+        (void)munmap(text, (size_t)status.st_size);
+    }
+    if (fd >= 0)
+        (void)close(fd);
+    return found;
+}
+
+/* The C version's option parser takes a comma for the next option unless it is escaped. */
+static int format_source(const char *path, char *buffer, size_t capacity)
+{
+    size_t used = (size_t)snprintf(buffer, capacity, "source=");
+
+    for (; *path; path++) {
+        if (used + 3 > capacity)
+            return -ENAMETOOLONG;
+        if (*path == ',' || *path == '\\')
+            buffer[used++] = '\\';
+        buffer[used++] = *path;
+    }
+    buffer[used] = '\0';
+    return 0;
+}
+
+static void remove_files(const struct virtiofsd *virtiofsd)
+{
+    (void)unlink(virtiofsd->socket);
+    (void)unlink(virtiofsd->record);
+    (void)unlink(virtiofsd->log);
+}
+
+const char *virtiofsd_describe(struct virtiofsd *virtiofsd)
+{
+    char end_text[CHILD_END_SIZE] = "still running", words[SINK_LAST_WORDS + 1];
+    struct child_end end;
+
+    if (virtiofsd->child && child_has_ended(virtiofsd->child, &end))
+        (void)child_end_describe(&end, end_text);
+    if (virtiofsd->sink)
+        sink_drain(virtiofsd->sink);
+    (void)sink_last_words(virtiofsd->sink, words, sizeof(words));
+    (void)snprintf(virtiofsd->text, sizeof(virtiofsd->text), "virtiofsd: %s; last words: %s",
+                   end_text, words[0] ? words : "none");
+    return virtiofsd->text;
+}
+
+static void on_child_ended(void *userdata, const struct child_end *end)
+{
+    struct virtiofsd *virtiofsd = userdata;
+
+    (void)end;
+    virtiofsd->on_ended(virtiofsd->userdata, virtiofsd_describe(virtiofsd));
+}
+
+static int new_named(const char *directory, const char *name, virtiofsd_ended_fn ended,
+                     void *userdata, struct virtiofsd **ret_virtiofsd)
+{
+    struct virtiofsd *virtiofsd;
+    size_t size = strlen(directory) + strlen(name) + sizeof("/.sock");
+
+    if (size > FILE_NAME_SIZE)
+        return -ENAMETOOLONG;
+    virtiofsd = calloc(1, sizeof(*virtiofsd));
+    if (!virtiofsd)
+        return -ENOMEM;
+    (void)snprintf(virtiofsd->socket, FILE_NAME_SIZE, "%s/%s.sock", directory, name);
+    (void)snprintf(virtiofsd->record, FILE_NAME_SIZE, "%s/%s.pid", directory, name);
+    (void)snprintf(virtiofsd->log, FILE_NAME_SIZE, "%s/%s.log", directory, name);
+    virtiofsd->on_ended = ended;
+    virtiofsd->userdata = userdata;
+    *ret_virtiofsd = virtiofsd;
+    return 0;
+}
+
+/* @return the listening socket, or -errno */
+static int listen_for_qemu(const struct virtiofsd *virtiofsd, uid_t uid, gid_t gid)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int r = 0;
+
+    if (fd < 0)
+        return -errno;
+    memcpy(address.sun_path, virtiofsd->socket, FILE_NAME_SIZE);
+    if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+        chmod(virtiofsd->socket, 0600) < 0)
+        r = -errno;
+    /* Not root: then QEMU runs as the same user or cannot connect, and says so. */
+    else if (chown(virtiofsd->socket, uid, gid) < 0 && errno != EPERM)
+        r = -errno;
+    else if (listen(fd, 1) < 0)
+        r = -errno;
+    if (r < 0) {
+        (void)close(fd);
+        return r;
+    }
+    return fd;
+}
+
+/* @return the end of the log for virtiofsd's stderr, or -errno */
+static int open_log(sd_event *event, struct virtiofsd *virtiofsd, bool make)
+{
+    int reader, writer, r;
+
+    if (make && mkfifo(virtiofsd->log, 0600) < 0)
+        return -errno;
+    reader = open(virtiofsd->log, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+    if (reader < 0)
+        return -errno;
+    /* Both ends in one: without a reader it is no SIGPIPE, and full it does not block. */
+    writer = open(virtiofsd->log, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+    r = writer < 0 ? -errno : 0;
+    if (r < 0) {
+        (void)close(reader);
+        return r;
+    }
+    r = sink_new(event, reader, SINK_KEEP_LAST, SINK_LAST_WORDS, &virtiofsd->sink);
+    if (r < 0) {
+        (void)close(writer);
+        return r;
+    }
+    return writer;
+}
+
+static int start_child(sd_event *event, struct virtiofsd *virtiofsd,
+                       const struct virtiofsd_spec *spec, int socket_fd, int log_fd)
+{
+    char found[LIMITS_PATH], source[LIMITS_PATH * 2];
+    const char *argv[] = {NULL, "--fd=" SOCKET_FD, NULL, NULL, NULL};
+    struct child_spec child = {
+        .argv = argv,
+        .fds = {-1, -1, log_fd, socket_fd},
+        .detached = true,
+        .record = virtiofsd->record,
+        .read_only = spec->read_only ? spec->path : NULL,
+    };
+
+    argv[0] = find_program(spec->program, found);
+    if (!argv[0])
+        return -ENOENT;
+    if (takes_shared_dir(argv[0])) {
+        argv[2] = "--shared-dir";
+        argv[3] = spec->path;
+    } else {
+        int r = format_source(spec->path, source, sizeof(source));
+
+        if (r < 0)
+            return r;
+        argv[2] = "-o";
+        argv[3] = source;
+    }
+    return child_start(event, &child, on_child_ended, virtiofsd, &virtiofsd->child);
+}
+
+int virtiofsd_start(sd_event *event, const struct virtiofsd_spec *spec, virtiofsd_ended_fn ended,
+                    void *userdata, struct virtiofsd **ret_virtiofsd)
+{
+    struct virtiofsd *virtiofsd;
+    int socket_fd, log_fd, r;
+
+    r = new_named(spec->directory, spec->name, ended, userdata, &virtiofsd);
+    if (r < 0)
+        return r;
+    /* Others may pass through, as QEMU's user must, but not look around. */
+    if (mkdir(spec->directory, 0711) < 0 && errno != EEXIST) {
+        r = -errno;
+        (void)virtiofsd_free(virtiofsd);
+        return r;
+    }
+    virtiofsd_sweep(event, spec->directory, spec->name);
+    socket_fd = listen_for_qemu(virtiofsd, spec->uid, spec->gid);
+    log_fd = socket_fd < 0 ? socket_fd : open_log(event, virtiofsd, true);
+    r = log_fd < 0 ? log_fd : start_child(event, virtiofsd, spec, socket_fd, log_fd);
+    if (log_fd >= 0)
+        (void)close(log_fd);
+    if (socket_fd >= 0)
+        (void)close(socket_fd);
+    if (r < 0) {
+        (void)virtiofsd_stop(virtiofsd);
+        return r;
+    }
+    *ret_virtiofsd = virtiofsd;
+    return 0;
+}
+
+int virtiofsd_adopt(sd_event *event, const char *directory, const char *name,
+                    virtiofsd_ended_fn ended, void *userdata, struct virtiofsd **ret_virtiofsd)
+{
+    struct virtiofsd *virtiofsd;
+    int writer, r;
+
+    r = new_named(directory, name, ended, userdata, &virtiofsd);
+    if (r < 0)
+        return r;
+    r = child_recall(event, virtiofsd->record, on_child_ended, virtiofsd, &virtiofsd->child);
+    if (r < 0) {
+        (void)virtiofsd_free(virtiofsd);
+        return r;
+    }
+    writer = open_log(event, virtiofsd, false); /* without it there are no last words, no more */
+    if (writer >= 0)
+        (void)close(writer);
+    *ret_virtiofsd = virtiofsd;
+    return 0;
+}
+
+void virtiofsd_sweep(sd_event *event, const char *directory, const char *name)
+{
+    struct virtiofsd *virtiofsd;
+
+    if (new_named(directory, name, NULL, NULL, &virtiofsd) < 0)
+        return;
+    (void)child_recall(event, virtiofsd->record, on_child_ended, virtiofsd, &virtiofsd->child);
+    (void)virtiofsd_stop(virtiofsd);
+}
+
+const char *virtiofsd_socket(const struct virtiofsd *virtiofsd)
+{
+    return virtiofsd->socket;
+}
+
+bool virtiofsd_has_ended(struct virtiofsd *virtiofsd)
+{
+    return child_has_ended(virtiofsd->child, NULL);
+}
+
+struct virtiofsd *virtiofsd_free(struct virtiofsd *virtiofsd)
+{
+    if (!virtiofsd)
+        return NULL;
+    child_free(virtiofsd->child);
+    sink_free(virtiofsd->sink);
+    free(virtiofsd);
+    return NULL;
+}
+
+struct virtiofsd *virtiofsd_stop(struct virtiofsd *virtiofsd)
+{
+    if (!virtiofsd)
+        return NULL;
+    virtiofsd->child = child_kill(virtiofsd->child);
+    remove_files(virtiofsd);
+    return virtiofsd_free(virtiofsd);
+}
