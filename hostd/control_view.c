@@ -1,0 +1,321 @@
+/* control view: views of VMs to the types of io.guestlink.varlink. */
+#include "control_view.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static void add_text(struct json_object *object, const char *key, const char *text)
+{
+    json_object_object_add(object, key, json_object_new_string(text == NULL ? "" : text));
+}
+
+static void add_number(struct json_object *object, const char *key, uint64_t number)
+{
+    json_object_object_add(object, key, json_object_new_uint64(number));
+}
+
+static void add_flag(struct json_object *object, const char *key, bool flag)
+{
+    json_object_object_add(object, key, json_object_new_boolean(flag));
+}
+
+static void add_texts(struct json_object *object, const char *key,
+                      const struct config_strings *strings)
+{
+    struct json_object *array = json_object_new_array();
+
+    for (size_t i = 0; i < strings->count; i++)
+        json_object_array_add(array, json_object_new_string(strings->items[i]));
+    json_object_object_add(object, key, array);
+}
+
+static const char *transport_name(enum policy_transport transport)
+{
+    static const char *const names[] = {
+        [POLICY_TRANSPORT_NONE] = "none",
+        [POLICY_TRANSPORT_VIRTIOFS] = "virtiofs",
+        [POLICY_TRANSPORT_9P] = "9p",
+    };
+
+    return names[transport];
+}
+
+static const char *networking_name(enum config_networking networking)
+{
+    static const char *const names[] = {
+        [CONFIG_NETWORKING_VIRTIOPROXY] = "virtioproxy",
+        [CONFIG_NETWORKING_NAT] = "nat",
+        [CONFIG_NETWORKING_NONE] = "none",
+    };
+
+    return names[networking];
+}
+
+static const char *device_host_name(enum config_device_host_type type)
+{
+    static const char *const names[] = {
+        [CONFIG_DEVICE_HOST_NONE] = "none",
+        [CONFIG_DEVICE_HOST_QEMU] = "qemu",
+        [CONFIG_DEVICE_HOST_COMMAND] = "command",
+    };
+
+    return names[type];
+}
+
+static struct json_object *view_features(uint64_t features)
+{
+    static const struct {
+        uint64_t bit;
+        const char *name;
+    } bits[] = {
+        {CAPABILITIES_SECCOMP_USER_NOTIF, "seccomp-user-notification"},
+        {CAPABILITIES_VIRTIOFS, "virtiofs"},
+        {CAPABILITIES_9P, "9p"},
+        {CAPABILITIES_OVERLAY, "overlay"},
+        {CAPABILITIES_SWIOTLB_PUBLISHED, "swiotlb-published"},
+        {CAPABILITIES_SWIOTLB_ASKED, "swiotlb-asked"},
+        {CAPABILITIES_SWIOTLB_LEFT, "swiotlb-left"},
+    };
+    struct json_object *array = json_object_new_array();
+
+    for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
+        if ((features & bits[i].bit) != 0)
+            json_object_array_add(array, json_object_new_string(bits[i].name));
+    return array;
+}
+
+static void add_boot_id(struct json_object *object, const uint8_t id[16])
+{
+    char text[37];
+    size_t used = 0;
+
+    for (size_t i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            text[used++] = '-';
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%02x", id[i]);
+    }
+    add_text(object, "boot_id", text);
+}
+
+struct json_object *control_view_capabilities(const struct guest_capabilities *capabilities)
+{
+    struct json_object *object = json_object_new_object();
+    char text[32];
+
+    (void)snprintf(text, sizeof(text), "%u.%u", capabilities->major, capabilities->minor);
+    add_text(object, "version", text);
+    json_object_object_add(object, "features", view_features(capabilities->features));
+    (void)snprintf(text, sizeof(text), "0x%" PRIx64, capabilities->swiotlb_base);
+    add_text(object, "swiotlb_base", text);
+    add_number(object, "swiotlb_size", capabilities->swiotlb_size);
+    add_number(object, "memory_bytes", capabilities->memory_bytes);
+    add_number(object, "page_size", capabilities->page_size);
+    add_number(object, "cpu_count", capabilities->cpu_count);
+    add_boot_id(object, capabilities->boot_id);
+    add_text(object, "kernel_release", capabilities->kernel_release);
+    add_text(object, "init_version", capabilities->init_version);
+    add_number(object, "started_ns", capabilities->started_ns);
+    add_number(object, "sent_ns", capabilities->sent_ns);
+    return object;
+}
+
+static struct json_object *view_share(const struct vm_share_view *share)
+{
+    struct json_object *object = json_object_new_object();
+
+    add_text(object, "tag", share->tag);
+    add_text(object, "path", share->path);
+    add_text(object, "target", share->target);
+    add_flag(object, "read_only", share->read_only);
+    add_text(object, "transport", transport_name(share->transport));
+    add_text(object, "device", share->device);
+    add_number(object, "port", share->port);
+    add_text(object, "options", share->options);
+    add_text(object, "state", vm_device_state_name(share->state));
+    add_flag(object, "iommu_platform", share->iommu_platform);
+    add_flag(object, "configured", share->configured);
+    add_text(object, "error", share->error);
+    return object;
+}
+
+static struct json_object *view_adapter(const struct vm_adapter_view *adapter)
+{
+    struct json_object *object = json_object_new_object();
+    const uint8_t *mac = adapter->network->mac;
+    char text[18];
+
+    (void)snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+                   mac[3], mac[4], mac[5]);
+    add_text(object, "id", adapter->network->id);
+    add_text(object, "mac", text);
+    add_texts(object, "address", &adapter->network->address);
+    add_text(object, "options", adapter->options);
+    add_text(object, "state", vm_device_state_name(adapter->state));
+    add_flag(object, "iommu_platform", adapter->iommu_platform);
+    add_text(object, "error", adapter->error);
+    return object;
+}
+
+static struct json_object *view_timings(const struct vm_timings *timings)
+{
+    struct json_object *object = json_object_new_object();
+
+    add_number(object, "accepted_us", timings->accepted_us);
+    add_number(object, "capabilities_ms", timings->capabilities_ms);
+    add_number(object, "devices_ms", timings->devices_ms);
+    add_number(object, "mounts_ms", timings->mounts_ms);
+    add_number(object, "network_ms", timings->network_ms);
+    add_number(object, "payload_ms", timings->payload_ms);
+    add_number(object, "ready_ms", timings->ready_ms);
+    add_number(object, "guest_started_ns", timings->guest_started_ns);
+    add_number(object, "guest_modules_ns", timings->guest.modules_ns);
+    add_number(object, "guest_connected_ns", timings->guest.connected_ns);
+    add_number(object, "guest_sent_ns", timings->guest_sent_ns);
+    add_number(object, "guest_welcomed_ns", timings->guest.welcomed_ns);
+    add_number(object, "guest_mounted_ns", timings->guest.mounted_ns);
+    add_number(object, "guest_network_ns", timings->guest.network_ns);
+    add_number(object, "guest_payload_ns", timings->guest.payload_ns);
+    add_number(object, "guest_ready_ns", timings->guest.ready_ns);
+    return object;
+}
+
+static struct json_object *view_payload(const struct vm_payload_view *payload)
+{
+    static const struct config_strings none = {0};
+    struct json_object *object = json_object_new_object();
+
+    add_text(object, "state", vm_payload_state_name(payload->state));
+    add_texts(object, "argv", payload->config != NULL ? &payload->config->argv : &none);
+    add_number(object, "status", payload->status);
+    add_number(object, "signal", payload->signal);
+    add_number(object, "restarts", payload->restarts);
+    add_text(object, "error", payload->error);
+    return object;
+}
+
+static struct json_object *view_policy(const struct policy *policy)
+{
+    struct json_object *object = json_object_new_object();
+
+    add_flag(object, "virtiofs", policy->virtiofs);
+    add_text(object, "networking", networking_name(policy->networking));
+    add_number(object, "swiotlb_bytes", policy->swiotlb_bytes);
+    return object;
+}
+
+/* What went wrong anywhere in the VM, the most important first. */
+static const char *first_error(const struct vm *vm, const struct vm_view *view)
+{
+    struct vm_share_view share;
+    struct vm_adapter_view adapter;
+
+    if (view->device_host_error != NULL && view->device_host_error[0] != '\0')
+        return view->device_host_error;
+    for (size_t i = 0; i < view->share_count; i++) {
+        vm_get_share(vm, i, &share);
+        if (share.state == VM_DEVICE_FAILED)
+            return share.error;
+    }
+    for (size_t i = 0; i < view->adapter_count; i++) {
+        vm_get_adapter(vm, i, &adapter);
+        if (adapter.state == VM_DEVICE_FAILED)
+            return adapter.error;
+    }
+    return view->payload.error;
+}
+
+/* The keys that a summary and a whole view have in common. */
+static void add_head(struct json_object *object, const struct vm_view *view)
+{
+    add_text(object, "name", view->config->name);
+    add_text(object, "id", view->config->id);
+    add_text(object, "state", vm_state_name(view->state));
+    add_number(object, "cid", view->config->cid);
+    add_text(object, "socket", view->config->socket);
+}
+
+struct json_object *control_view_summary(const struct vm *vm)
+{
+    struct json_object *object = json_object_new_object();
+    struct vm_view view;
+
+    vm_get_view(vm, &view);
+    add_head(object, &view);
+    add_text(object, "kernel_release",
+             view.capabilities != NULL ? view.capabilities->kernel_release : "");
+    add_text(object, "token", view.token);
+    add_number(object, "shares", view.share_count);
+    add_number(object, "adapters", view.adapter_count);
+    add_text(object, "error", first_error(vm, &view));
+    return object;
+}
+
+static void add_devices(struct json_object *object, const struct vm *vm, const struct vm_view *view)
+{
+    struct json_object *shares = json_object_new_array(), *adapters = json_object_new_array();
+    struct vm_share_view share;
+    struct vm_adapter_view adapter;
+
+    for (size_t i = 0; i < view->share_count; i++) {
+        vm_get_share(vm, i, &share);
+        json_object_array_add(shares, view_share(&share));
+    }
+    for (size_t i = 0; i < view->adapter_count; i++) {
+        vm_get_adapter(vm, i, &adapter);
+        json_object_array_add(adapters, view_adapter(&adapter));
+    }
+    json_object_object_add(object, "shares", shares);
+    json_object_object_add(object, "adapters", adapters);
+}
+
+struct json_object *control_view_vm(const struct vm *vm)
+{
+    struct json_object *object = json_object_new_object();
+    struct vm_view view;
+
+    vm_get_view(vm, &view);
+    add_head(object, &view);
+    add_number(object, "memory_bytes", view.config->memory);
+    add_text(object, "kernel", view.config->bundled_kernel ? "bundled" : "custom");
+    json_object_object_add(object, "policy", view_policy(view.policy));
+    add_text(object, "device_host", device_host_name(view.config->device_host.type));
+    add_flag(object, "device_host_up", view.device_host_up);
+    add_text(object, "device_host_error", view.device_host_error);
+    if (view.boot_known && view.capabilities != NULL) {
+        json_object_object_add(object, "capabilities",
+                               control_view_capabilities(view.capabilities));
+        add_text(object, "pool",
+                 view.verdict == POOL_USABLE ? "usable" : pool_verdict_text(view.verdict));
+    } else {
+        add_text(object, "pool", "");
+    }
+    add_text(object, "token", view.token);
+    add_devices(object, vm, &view);
+    json_object_object_add(object, "payload", view_payload(&view.payload));
+    json_object_object_add(object, "timings", view_timings(&view.timings));
+    add_number(object, "connections", view.connections);
+    add_number(object, "bytes_held", view.bytes_held);
+    add_number(object, "pool_exhausted", view.exhausted);
+    add_number(object, "events_dropped", view.dropped);
+    add_number(object, "last_seen_us", view.last_seen_us);
+    return object;
+}
+
+struct json_object *control_view_pools(const struct event_pool_usage *usage)
+{
+    struct json_object *object = json_object_new_object(), *pools = json_object_new_array();
+
+    for (uint16_t i = 0; i < usage->count; i++) {
+        const struct event_pool *pool = &usage->pools[i];
+        struct json_object *one = json_object_new_object();
+
+        json_object_object_add(one, "name",
+                               json_object_new_string_len(pool->name.data, (int)pool->name.size));
+        add_number(one, "total_bytes", pool->total * usage->slot_bytes);
+        add_number(one, "used_bytes", pool->used * usage->slot_bytes);
+        add_number(one, "high_water_bytes", pool->high_water * usage->slot_bytes);
+        json_object_array_add(pools, one);
+    }
+    json_object_object_add(object, "pools", pools);
+    return object;
+}
