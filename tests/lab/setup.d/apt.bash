@@ -14,7 +14,7 @@ apt_is_installed() {
 }
 
 apt_has_candidate() {
-    apt-cache policy "$1" 2>>/dev/null | grep -q '^  Candidate: [^(]'
+    [ -n "$(apt-cache policy "$1" 2>>/dev/null | sed -n '/^  Candidate: [^(]/p')" ]
 }
 
 # apt_install_missing demo|run FILE: installs those of FILE's packages that are missing.

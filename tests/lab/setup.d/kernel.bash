@@ -24,7 +24,7 @@ kernel_meta_package() {
 kernel_packages() {
     local image
     image=$(apt-cache depends "$(kernel_meta_package "$1")" |
-        sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+        awk '$1 == "Depends:" && $2 ~ /^linux-image-[0-9]/ && !found { print $2; found = 1 }')
     [ -n "$image" ] || return 1
     printf '%s\n' "$image"
     if kernel_is_ubuntu; then

@@ -56,5 +56,5 @@ vsock_sid_source() {
 vsock_debian_archive() {
     # shellcheck disable=SC2016 # apt expands them
     apt-get indextargets --format '$(REPO_URI)|$(ORIGIN)|$(LABEL)' \
-        'Created-By: Packages' 2>>/dev/null | sed -n 's/|Debian|Debian$//p' | head -n 1
+        'Created-By: Packages' 2>>/dev/null | awk 'sub(/\|Debian\|Debian$/, "") && !found { print; found = 1 }'
 }
