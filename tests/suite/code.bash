@@ -42,8 +42,10 @@ test_format() {
         echo "clang-format ${version:-is missing} here; another version than 14 forms code otherwise"
         return "$SKIPPED"
     fi
-    code_files | xargs clang-format --dry-run -Werror
-    echo "all as it should be"
+    if ! code_files | xargs clang-format --dry-run -Werror; then
+        echo "clang-format would form these lines otherwise"
+        return 1
+    fi
 }
 
 test_layers() {
