@@ -4,15 +4,16 @@
 declare -A about
 about[build-gcc]="builds with gcc, every warning an error"
 about[build-clang]="builds with clang, every warning an error"
-about[unit]="unit tests"
-about[unit-asan]="unit tests under AddressSanitizer and UndefinedBehaviorSanitizer"
+about[unit]="unit tests, and a second implementation against the daemon"
+about[unit-asan]="the same under AddressSanitizer and UndefinedBehaviorSanitizer"
 about[format]="the code has the form of .clang-format (version 14)"
 about[layers]="includes point one way: protocol knows nobody, init and hostd not each other"
 about[shell]="shellcheck has nothing to say about the scripts"
 about[python]="the lab's Python compiles without a warning"
 about[tidy]="clang-tidy has nothing to say"
+about[fuzz]="no decoder falls over what it knows, nor over new input for a minute"
 about[size]="guestlink-init is at most 1.5 MB stripped"
-code_tests=(build-gcc build-clang unit unit-asan format layers shell python size tidy)
+code_tests=(build-gcc build-clang unit unit-asan format layers shell python size tidy fuzz)
 
 # The C sources and headers that are ours.
 code_files() {
@@ -49,16 +50,25 @@ test_format() {
 }
 
 test_layers() {
-    "$root/tests/suite/layers"
+    "$root/tests/unit/includes_point_one_way" "$root"
 }
 
 test_shell() {
-    shellcheck -x -P "$root" tests/run tests/lab/demo tests/lab/setup tests/lab/build .ci/run \
-        tests/lab/setup.d/*.bash tests/suite/*.bash
+    # Every script of ours, by its first line.
+    grep -rlE --exclude-dir=build --exclude-dir=.git '^#!/bin/(ba|da)?sh' . | sort >"$lab/scripts"
+    xargs shellcheck -x -P "$root" tests/lab/setup.d/*.bash tests/suite/*.bash <"$lab/scripts"
 }
 
 test_python() {
     find tests -name '*.py' -print0 | xargs -0 /usr/bin/python3 -W error -m py_compile
+}
+
+test_fuzz() {
+    if ! command -v clang >>/dev/null; then
+        echo "clang is missing, which has libFuzzer"
+        return "$SKIPPED"
+    fi
+    "$root/tests/fuzz/run" --seconds 60
 }
 
 test_size() {
