@@ -42,3 +42,12 @@ test_vhost_vsock() {
         LAB_VSOCK=nested guest_scenario guest-published
     fi
 }
+
+# Debian's small kernel has no 9P: this one needs the large one.
+test_share_9p() {
+    if [ ! -e "$lab/kernel/full/complete" ] &&
+        ! grep -q '/9p\.ko' "$lab"/kernel/cloud/lib/modules/*/modules.dep; then
+        "$root/tests/lab/setup" run 9p
+    fi
+    guest_scenario share-9p
+}

@@ -1,0 +1,28 @@
+"""A share over 9P, on a vsock connection of its own, in a guest whose kernel has 9P."""
+
+import shutil
+
+from hostd import share
+from kernel import Kernel
+from show import need
+
+
+def play(lab):
+    if not shutil.which("diod"):
+        lab.skip("diod is missing, which serves 9P")
+    kind = "cloud" if Kernel("cloud").has("9p") else "full"
+    guest = lab.guest("lab", "failed", kernel=kind)
+    settings = lab.counting_vm(
+        guest, network=[],
+        shares=[share("c", lab.share_folder("lab"), "/mnt/c", transport="9p")])
+    hostd = lab.hostd([settings]).start()
+    guest.start()
+    hostd.wait_event("GuestReady", lab.seconds(90))
+    lab.wait_counting()
+    status, words = lab.run_in_guest(hostd, "lab", "cat", "/mnt/c/from-host.txt")
+    expected = (lab.folder / "shares/lab/from-host.txt").read_text()
+    need((status, words) == (0, expected), f"the guest read {status}: {words!r}")
+    status, words = lab.run_in_guest(hostd, "lab", "grep", "/mnt/c", "/proc/mounts")
+    need(" 9p " in words, f"not mounted over 9P: {words!r}")
+    lab.say(words.strip())
+    lab.shut_down(hostd, guest)
