@@ -5,8 +5,7 @@
 #include "child_exec.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -57,6 +56,7 @@ int child_find_program(const char *name, char *buffer, size_t capacity)
 
 bool child_has_ended(struct child *child, struct child_end *ret_end)
 {
+    struct pollfd dead = {.fd = child->pidfd, .events = POLLIN};
     siginfo_t info = {.si_pid = 0};
 
     if (!child->ended) {
@@ -66,8 +66,8 @@ bool child_has_ended(struct child *child, struct child_end *ret_end)
             child->end.signaled = info.si_code != CLD_EXITED;
             child->end.status = info.si_status;
         } else if (errno == ECHILD) {
-            /* Not our child: whether it lives is all that can be known. */
-            child->ended = pidfd_send_signal(child->pidfd, 0, NULL, 0) < 0 && errno == ESRCH;
+            /* Not our child: that it is dead, waited for or not, is all that can be known. */
+            child->ended = poll(&dead, 1, 0) > 0;
             child->end.known = false;
         }
     }
@@ -82,11 +82,8 @@ static int on_pidfd(sd_event_source *source, int fd, uint32_t revents, void *use
 
     (void)fd;
     (void)revents;
-    if (!child_has_ended(child, NULL)) {
-        /* A foreign zombie: its parent has not waited for it yet, but it is dead. */
-        child->ended = true;
-        child->end.known = false;
-    }
+    if (!child_has_ended(child, NULL))
+        return 0;
     (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
     if (child->on_ended)
         child->on_ended(child->userdata, &child->end);

@@ -61,7 +61,8 @@ static int read_boot_id(char boot_id[BOOT_ID_SIZE])
     return 0;
 }
 
-/* Field 22 of /proc/PID/stat, counted from behind the command's name, which may hold anything. */
+/* Field 22 of /proc/PID/stat, counted from behind the command's name, which may hold anything. The
+ * field behind the name is the state: a process that only waits to be waited for is gone. */
 static int read_start(pid_t pid, uint64_t *ret_start)
 {
     char path[64], text[1024];
@@ -71,6 +72,8 @@ static int read_start(pid_t pid, uint64_t *ret_start)
     if (read_text(path, text, sizeof(text)) <= 0)
         return -ESRCH;
     field = strrchr(text, ')');
+    if (!field || strlen(field) < 3 || field[2] == 'Z' || field[2] == 'X')
+        return -ESRCH;
     for (int number = 2; field && number < 22; number++) {
         field = strchr(field, ' ');
         field = field ? field + 1 : NULL;

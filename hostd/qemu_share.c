@@ -116,10 +116,20 @@ static void on_virtiofsd_ended(void *userdata, const char *text)
 {
     struct qemu_share *share = userdata;
 
-    if (share->task && share->task->timer && share->task->error)
+    if (share->task && share->task->timer && share->task->error) {
         fail_now(share->task);
-    else if (!share->task)
-        share->qemu->host.events.share_lost(share->qemu->host.userdata, share->tag, false, text);
+    } else if (!share->task) {
+        struct device_qemu *qemu = share->qemu;
+        char device[QEMU_NAME_SIZE];
+
+        /* At once, and before anybody unmounts: what the guest asks of a device that nobody serves
+         * is never answered, and the kernel's driver waits for it for ever; of a device that is
+         * gone it fails with ENOTCONN. */
+        if (qemu_name_device(QEMU_NAME_FS, share->tag, device) == 0)
+            (void)qmp_execute(qemu->qmp, "device_del", qmp_strings("id", device, NULL),
+                              qemu->host.timeout_ms, NULL, NULL);
+        qemu->host.events.share_lost(qemu->host.userdata, share->tag, false, text);
+    }
     /* Else QEMU is about to find out, and the step under way fails. */
 }
 
