@@ -15,6 +15,7 @@
 #include "fd.h"
 #include "kmsg_log.h"
 #include "network.h"
+#include "pool_usage.h"
 #include "protocol/limits.h"
 #include "protocol/request.h"
 #include "protocol/result.h"
@@ -311,6 +312,25 @@ static int get_capabilities(struct dispatch *d)
     return 0;
 }
 
+static int get_pool_usage(struct dispatch *d)
+{
+    struct pool_usage usage;
+    struct wire_writer *writer;
+
+    pool_usage_mount_debugfs();
+    if (pool_usage_read(POOL_USAGE_DIRECTORY, &usage) < 0)
+        return report_fail(&d->report, ENOENT,
+                           "this kernel keeps no statistics of its pools in " POOL_USAGE_DIRECTORY),
+               0;
+    writer = link_begin(&d->guest->link, FRAME_POOL_USAGE, FRAME_FLAG_ANSWER, d->frame->id);
+    if (writer) {
+        event_pool_usage_pack(writer, &usage.event);
+        (void)link_end(&d->guest->link);
+    }
+    d->later = true;
+    return 0;
+}
+
 static int complete_boot(struct dispatch *d)
 {
     struct guest *guest = d->guest;
@@ -344,6 +364,7 @@ static const struct {
     {FRAME_SHUT_DOWN, shut_down},
     {FRAME_PING, ping},
     {FRAME_PROCESS_INPUT, process_input_of},
+    {FRAME_GET_POOL_USAGE, get_pool_usage},
     {FRAME_COMPLETE_BOOT, complete_boot},
 };
 

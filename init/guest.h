@@ -13,6 +13,7 @@
 #include "link.h"
 #include "loop.h"
 #include "module_list.h"
+#include "pool_pressure.h"
 #include "process.h"
 #include "protocol/capabilities.h"
 #include "protocol/event.h"
@@ -32,6 +33,7 @@ struct guest {
     struct loop_timer patience;   /* the payload starts without a host then */
     struct exit_reports exits;
     struct shutdown shutdown;
+    struct pool_pressure pressure;
     struct jobs jobs;
     struct module_list modules;
     struct link link;

@@ -249,6 +249,12 @@ static void settle(void)
     int r;
 
     watch_signals();
+    r = pool_pressure_start(&guest.pressure, &guest.loop, &guest.link);
+    if (r < 0)
+        kmsg_log(LOG_WARNING,
+                 "/dev/kmsg cannot be followed: %s; a pool that runs dry is not "
+                 "reported",
+                 strerror(-r));
     start_late_modules();
     mounts_rest();
     r = network_loopback_up();

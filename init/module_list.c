@@ -6,6 +6,14 @@
 
 #define BLANKS " \t\r"
 
+/* The kernel and modprobe(8) write the same name in both ways. */
+static char canonical(char c)
+{
+    if (c == '-')
+        c = '_';
+    return c;
+}
+
 /* @return 0, or -1 if the path is no module's */
 static int name_of(const char *path, char *name)
 {
@@ -19,7 +27,7 @@ static int name_of(const char *path, char *name)
         strcmp(end, ".ko.gz") != 0)
         return -1;
     for (size_t i = 0; i < size; i++)
-        name[i] = base[1 + i] == '-' ? '_' : base[1 + i];
+        name[i] = canonical(base[1 + i]);
     name[size] = '\0';
     return 0;
 }
@@ -79,7 +87,7 @@ struct module *module_list_find(struct module_list *list, const char *name, size
         const char *own = list->modules[i].name;
         size_t n = 0;
 
-        while (n < size && own[n] != '\0' && own[n] == (name[n] == '-' ? '_' : name[n]))
+        while (n < size && own[n] != '\0' && own[n] == canonical(name[n]))
             n++;
         if (n == size && own[n] == '\0')
             return &list->modules[i];

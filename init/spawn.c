@@ -17,10 +17,12 @@
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+#define VARIABLES (size_t)2048 /* INIT_WORDS of PID 1's own, and as many of the request */
+
 /* Filled by the child alone, in its own copy of PID 1's memory: PID 1 never touches these pages. */
 static struct {
     char *argv[INIT_WORDS + 1];
-    char *environment[2 * INIT_WORDS + 1];
+    char *environment[VARIABLES + 1];
     size_t variables;
     char directory[LIMITS_PATH];
     char strings[FRAME_PAYLOAD_MAX + 2];
@@ -71,7 +73,7 @@ static void set_variable(char *variable)
             child.environment[i] = variable;
             return;
         }
-    if (child.variables < 2 * INIT_WORDS)
+    if (child.variables < VARIABLES)
         child.environment[child.variables++] = variable;
 }
 

@@ -1,0 +1,73 @@
+/* pool_usage: how full each bounce pool is, from the kernel's debugfs. */
+#include "pool_usage.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "swiotlb.h"
+
+#define SLOT_BYTES 2048u /* IO_TLB_SHIFT 11 of include/linux/swiotlb.h, in every kernel so far */
+
+static int read_number(const char *directory, const char *name, uint64_t *ret)
+{
+    char path[PATH_MAX], text[32];
+    int r;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
+    r = fd_read_file(path, text, sizeof(text));
+    return r < 0 ? r : swiotlb_parse(text, ret);
+}
+
+/* A directory without the file is no pool. */
+static void add_pool(const char *directory, const char *name, struct pool_usage *usage)
+{
+    struct event_pool *pool = &usage->event.pools[usage->event.count];
+    char *kept = usage->names[usage->event.count];
+
+    if (usage->event.count == EVENT_POOLS_MAX)
+        return;
+    *pool = (struct event_pool){0};
+    if (read_number(directory, "io_tlb_nslabs", &pool->total) < 0)
+        return;
+    (void)read_number(directory, "io_tlb_used", &pool->used);
+    (void)read_number(directory, "io_tlb_used_hiwater", &pool->high_water); /* from Linux 6.4 */
+    (void)snprintf(kept, sizeof(usage->names[0]), "%s", name);
+    usage->event.count++;
+}
+
+int pool_usage_read(const char *directory, struct pool_usage *ret)
+{
+    DIR *pools = opendir(directory);
+    const struct dirent *entry;
+
+    *ret = (struct pool_usage){.event.slot_bytes = SLOT_BYTES};
+    if (!pools)
+        return -ENOENT;
+    add_pool(directory, "swiotlb", ret); /* the default one stands in the directory itself */
+    while ((entry = readdir(pools))) {
+        char path[PATH_MAX];
+
+        if (entry->d_name[0] == '.' || entry->d_type != DT_DIR)
+            continue;
+        (void)snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+        add_pool(path, entry->d_name, ret);
+    }
+    (void)closedir(pools);
+    for (uint16_t i = 0; i < ret->event.count; i++)
+        ret->event.pools[i].name = wire_text_of(ret->names[i]);
+    return ret->event.count > 0 ? 0 : -ENOENT;
+}
+
+void pool_usage_mount_debugfs(void)
+{
+    /* EBUSY: it is mounted; ENODEV or ENOENT: this kernel has none, which the reader notices. */
+    (void)mount("debugfs", "/sys/kernel/debug", "debugfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                "mode=0700");
+}
