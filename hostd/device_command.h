@@ -8,7 +8,7 @@
 #include "device_host.h"
 
 /* Bytes of the program's answer. */
-#define DEVICE_COMMAND_ANSWER_MAX (64u * 1024u)
+#define DEVICE_COMMAND_ANSWER_MAX ((size_t)64 * 1024)
 
 /* As device_host_new(). */
 int device_command_new(sd_event *event, const struct config_vm *vm,

@@ -55,13 +55,18 @@ bool qmp_is_up(const struct qmp *qmp)
     return qmp->up;
 }
 
-static void command_finish(struct command *command, const struct qmp_reply *reply)
+static void command_take(struct command *command)
 {
     struct command **position = &command->qmp->commands;
 
     while (*position != command)
         position = &(*position)->next;
     *position = command->next;
+}
+
+/* @param command  no longer on the list; freed */
+static void command_finish(struct command *command, const struct qmp_reply *reply)
+{
     sd_event_source_disable_unref(command->deadline);
     if (command->fn)
         command->fn(command->userdata, reply);
@@ -73,10 +78,13 @@ static void command_finish(struct command *command, const struct qmp_reply *repl
 static void finish_all(struct qmp *qmp, int error, const char *text)
 {
     const struct qmp_reply reply = {.error = error, .text = text};
-    int64_t last = qmp->last_id;
+    struct command *command = qmp->commands, *next;
 
-    while (qmp->commands && qmp->commands->id <= last)
-        command_finish(qmp->commands, &reply);
+    qmp->commands = NULL;
+    for (; command; command = next) {
+        next = command->next;
+        command_finish(command, &reply);
+    }
 }
 
 static void tell_down(struct qmp *qmp, bool ended, const char *text)
@@ -162,6 +170,7 @@ static int on_deadline(sd_event_source *source, uint64_t now, void *userdata)
     (void)now;
     (void)snprintf(text, sizeof(text), "QEMU did not answer %s within %u ms", command->name,
                    command->timeout_ms);
+    command_take(command);
     command_finish(command, &reply);
     return 0;
 }
@@ -238,6 +247,7 @@ static void take_reply(struct qmp *qmp, struct json_object *message, struct json
     } else {
         (void)json_object_object_get_ex(message, "return", &reply.result);
     }
+    command_take(command);
     command_finish(command, &reply);
 }
 

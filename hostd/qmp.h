@@ -11,7 +11,7 @@
 #include <systemd/sd-event.h>
 
 /* Bytes of one line from QEMU. `query-qmp-schema`, the longest answer known, has 170 KiB. */
-#define QMP_LINE_MAX (1024u * 1024u)
+#define QMP_LINE_MAX ((size_t)1024 * 1024)
 
 /* From the connection to the end of the negotiation. QEMU serves one client a socket and leaves
  * another one waiting without a word: this is how that is noticed. */

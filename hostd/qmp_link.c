@@ -102,7 +102,8 @@ static int take(struct qmp_link *link, const char *data, size_t size)
             link->line = line;
             link->line_capacity = link->line_size + part;
         }
-        memcpy(link->line + link->line_size, data, part);
+        if (part > 0) /* an empty line may come before there is a buffer */
+            memcpy(link->line + link->line_size, data, part);
         link->line_size += part;
         if (newline) {
             size_t line_size = link->line_size;
@@ -196,9 +197,9 @@ int qmp_link_new(sd_event *event, const char *path, qmp_link_message_fn message,
     struct qmp_link *link;
     int r = 0;
 
-    if (strlen(path) >= sizeof(address.sun_path))
+    if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) >=
+        sizeof(address.sun_path))
         return -ENAMETOOLONG;
-    strcpy(address.sun_path, path);
     link = calloc(1, sizeof(*link));
     if (!link)
         return -ENOMEM;
@@ -207,11 +208,10 @@ int qmp_link_new(sd_event *event, const char *path, qmp_link_message_fn message,
     link->userdata = userdata;
     link->tokener = json_tokener_new();
     link->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (link->fd < 0)
-        r = -errno;
-    else if (!link->tokener)
+    if (!link->tokener)
         r = -ENOMEM;
-    else if (connect(link->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+    else if (link->fd < 0 ||
+             connect(link->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
         r = -errno;
     if (r == 0)
         r = sd_event_add_io(event, &link->source, link->fd, EPOLLIN, on_socket, link);

@@ -9,7 +9,7 @@
 #include <systemd/sd-event.h>
 
 /* Bytes that wait for QEMU to read them: it answers within milliseconds or has a problem. */
-#define QMP_LINK_OUTPUT_MAX (256u * 1024u)
+#define QMP_LINK_OUTPUT_MAX ((size_t)256 * 1024)
 
 struct qmp_link;
 

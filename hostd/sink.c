@@ -141,7 +141,9 @@ const char *sink_last_words(const struct sink *sink, char *buffer, size_t capaci
             buffer[used++] = ' ';
             line_ended = false;
         }
-        buffer[used++] = (unsigned char)c < 0x20 || c == 0x7f ? ' ' : c;
+        if ((unsigned char)c < 0x20 || c == 0x7f)
+            c = ' ';
+        buffer[used++] = c;
     }
     buffer[used] = '\0';
     return buffer;

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 /* The child finds the listening socket here. */
-#define SOCKET_FD "3"
+#define SOCKET_OPTION "--fd=3"
 
 #define FILE_NAME_SIZE (sizeof(((struct sockaddr_un *)NULL)->sun_path))
 
@@ -147,13 +147,10 @@ static int listen_for_qemu(const struct virtiofsd *virtiofsd, uid_t uid, gid_t g
     if (fd < 0)
         return -errno;
     memcpy(address.sun_path, virtiofsd->socket, FILE_NAME_SIZE);
+    /* If it is not ours to give away, QEMU runs as the same user or cannot connect, and says so. */
     if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-        chmod(virtiofsd->socket, 0600) < 0)
-        r = -errno;
-    /* Not root: then QEMU runs as the same user or cannot connect, and says so. */
-    else if (chown(virtiofsd->socket, uid, gid) < 0 && errno != EPERM)
-        r = -errno;
-    else if (listen(fd, 1) < 0)
+        chmod(virtiofsd->socket, 0600) < 0 ||
+        (chown(virtiofsd->socket, uid, gid) < 0 && errno != EPERM) || listen(fd, 1) < 0)
         r = -errno;
     if (r < 0) {
         (void)close(fd);
@@ -191,7 +188,7 @@ static int start_child(sd_event *event, struct virtiofsd *virtiofsd,
                        const struct virtiofsd_spec *spec, int socket_fd, int log_fd)
 {
     char found[LIMITS_PATH], source[LIMITS_PATH * 2];
-    const char *argv[] = {NULL, "--fd=" SOCKET_FD, NULL, NULL, NULL};
+    const char *argv[] = {NULL, SOCKET_OPTION, NULL, NULL, NULL};
     struct child_spec child = {
         .argv = argv,
         .fds = {-1, -1, log_fd, socket_fd},
