@@ -50,8 +50,7 @@ class Act:
 
     def connects(self):
         event = self.event("GuestConnected", SLOW)
-        return "vsock, from " + ", ".join(f"{key} {event[key]}" for key in ("cid", "socket", "port")
-                                          if key in event).replace(str(self.run.sockets), "…")
+        return f"guestlink-init {event['init_version']} is there, over vsock"
 
     def capabilities(self):
         info = self.event("GuestKernelInfo")
@@ -75,15 +74,16 @@ class Act:
 
     def share_device(self):
         event = self.event("AddVirtioFsShare", tag="c")
-        need(event["options"] == self.options(),
-             f"options {event['options']!r} instead of {self.options()!r}")
-        return event["options"]
+        return self.options_of(event)
 
     def net_device(self):
         event = self.event("AddNetAdapter", id="eth0")
+        return self.options_of(event)
+
+    def options_of(self, event):
         need(event["options"] == self.options(),
              f"options {event['options']!r} instead of {self.options()!r}")
-        return event["options"]
+        return event["options"] + (" (bounces through the pool)" if event["iommu_platform"] else "")
 
     def plugged(self):
         buses = qmp.execute(self.guest.qmp, "query-pci")
@@ -160,7 +160,7 @@ class Act:
         """Exactly one if there is a reason, in telemetry and on hostd's stderr; else none."""
         told = self.hostd.events("SwiotlbKernelUnsupported", vm=self.name)
         lines = [line for line in self.hostd.log().splitlines()
-                 if self.name in line and "swiotlb" in line.lower()]
+                 if self.name in line and "without a token" in line]
         expected = 1 if reason else 0
         need(len(told) == expected, f"{len(told)} in telemetry instead of {expected}")
         need(len(lines) == expected, f"{len(lines)} on stderr instead of {expected}: {lines}")
@@ -178,7 +178,7 @@ def devices_of(bus):
 
 
 # What each kind of guest is warned about, and with what reason.
-REASONS = {"published": None, "old": "kernel too old", "failed": "allocation failed"}
+REASONS = {"published": None, "old": "kernel-too-old", "failed": "allocation-failed"}
 
 
 def play(act, kind):

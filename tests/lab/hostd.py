@@ -97,6 +97,15 @@ class Hostd:
                 found.append(event)
         return found
 
+    def failures(self):
+        """What failed of devices; a remark about one that works is not among it."""
+        return [event for event in self.events("DeviceFailed") if event["error"] != 0]
+
+    def wait_failure(self, seconds):
+        """Waits for the first of failures()."""
+        return wait_for("telemetry event DeviceFailed", seconds,
+                        lambda: (self.failures()[:1] or [None])[0] or self._ended())
+
     def wait_event(self, name, seconds, count=1, **fields):
         """Waits for the count-th such event and returns it."""
         what = f"telemetry event {name}" + (f" with {fields}" if fields else "")

@@ -1,8 +1,10 @@
-"""A listener on the host's loopback that keeps what it is told: a packet of the guest's that
-arrives here has crossed its network adapter."""
+"""Listeners of the host's. Listener is on the loopback and keeps what it is told: a packet of the
+guest's that arrives here has crossed its network adapter."""
 
 import socket
 import threading
+
+import vsock
 
 ANSWER = b"the host heard you\n"
 
@@ -31,3 +33,16 @@ class Listener:
 
     def close(self):
         self._sock.close()
+
+
+def calls(guest):
+    """A listening socket where the guest's calls to its host arrive, in hostd's place."""
+    if vsock.provider() == "vhost":
+        sock = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)
+        sock.bind((socket.VMADDR_CID_ANY, vsock.PORT))
+    else:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        guest.vsock.socket.unlink(missing_ok=True)
+        sock.bind(str(guest.vsock.socket))
+    sock.listen()
+    return sock

@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -54,11 +55,22 @@ class Run:
             self._images[kind] = (kernel, path)
         return self._images[kind]
 
-    def guest(self, name, kind="published", cmdline="", kernel="cloud", **more):
-        """A guest of one of the three kinds (stage/stage.c), with the usual image."""
-        kernel, image = self.image(kernel)
+    def guest(self, name, kind="published", cmdline="", kernel="cloud", image=None, **more):
+        """A guest of one of the three kinds (stage/stage.c), with the usual image or another."""
+        kernel, image = self.image(kernel) if image is None else (image.kernel, self.write(image))
         return Guest(self.folder / name, self.sockets / name, kernel, image,
                      f"lab_kind={kind} swiotlb=force hv_pci_swiotlb=64M {cmdline}", **more)
+
+    def write(self, image):
+        return image.write(self.sockets / f"image-{id(image)}")
+
+    def compile(self, name):
+        """A program of tests/lab/programs for guests: static."""
+        program = self.sockets / name
+        source = pathlib.Path(__file__).with_name("programs") / f"{name}.c"
+        subprocess.run(["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-static", "-Wall", "-Wextra",
+                        "-Werror", "-o", program, source], check=True)
+        return program
 
     def hostd(self, vms, **more):
         return Hostd(self.folder, self.sockets, vms, **more)

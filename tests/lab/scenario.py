@@ -53,6 +53,24 @@ class Lab(Run):
         """The usual VM with a payload that counts on its share."""
         return self.usual_vm(guest, name, payload=["/bin/sh", "-c", payload.COUNTING], **more)
 
+    def serve(self, kind="failed", cmdline="", image=None, **vm):
+        """Boots a guest with the counting payload and waits until it is ready; more about the VM
+        may be said. Returns the guest and its hostd."""
+        guest = self.guest("lab", kind, cmdline, image=image)
+        hostd = self.hostd([self.counting_vm(guest, **vm)]).start()
+        guest.start()
+        hostd.wait_event("GuestReady", self.seconds(60))
+        self.say("the guest is ready")
+        return guest, hostd
+
+    def need_alive(self, hostd, name="lab"):
+        """PID 1 answers, and it is not a new boot that does."""
+        status, words = self.control(hostd, "capabilities", name, "--refresh")
+        need(status == 0, f"PID 1 does not answer: {status}: {words}")
+        boots = {event["boot_id"] for event in hostd.events("GuestConnected")}
+        need(len(boots) == 1, f"it booted {len(boots)} times")
+        self.say("PID 1 answers")
+
     def wait_counting(self, name="lab"):
         """Waits until the payload's number grows: the guest lives and so does its share."""
         folder = self.folder / "shares" / name

@@ -25,6 +25,6 @@ def play(lab):
 
     added = [event for event in hostd.events("AddVirtioFsShare") if event.get("created")]
     need(len(added) == 1, f"the share's device was made {len(added)} times")
-    need(not hostd.events("DeviceFailed"), f"{hostd.events('DeviceFailed')}")
+    need(not hostd.failures(), f"{hostd.failures()}")
     need("cannot write" not in guest.console(), "the payload saw an I/O error")
     lab.shut_down(hostd, guest)

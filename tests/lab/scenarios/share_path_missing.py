@@ -12,7 +12,7 @@ def play(lab):
     gone.rmdir()
     hostd = lab.hostd([settings]).start()
     guest.start()
-    event = hostd.wait_event("DeviceFailed", lab.seconds(60))
+    event = hostd.wait_failure(lab.seconds(60))
     need(str(gone) in str(event), f"the event does not name {gone}: {event}")
     need(str(gone) in hostd.log(), f"the log does not name {gone}")
     lab.say(f"telemetry: {event}")

@@ -1,0 +1,21 @@
+"""A bounce pool that runs dry is told by name, with counts and advice, and can be looked at."""
+
+from show import need
+
+# 512 slots of 2 KiB: not enough for what a virtio-net adapter keeps posted to receive.
+TINY = "swiotlb=512,force"
+
+
+def play(lab):
+    guest, hostd = lab.serve("published", TINY)
+    lab.run_in_guest(hostd, "lab", "/bin/sh", "-c",
+                     f"dd if=/dev/zero bs=64k count=64 | nc -w 2 10.0.2.2 {lab.listener.port}")
+    event = hostd.wait_event("SwiotlbPoolExhausted", lab.seconds(30))
+    lab.say(f"telemetry: {event}")
+    need("swiotlb buffer is full" in guest.console(), "the kernel says nothing of it")
+    need(event["count"] > 0 and event["total"] > 0 and "swiotlb" in event["advice"], "no figures")
+    status, words = lab.control(hostd, "show", "lab")
+    lab.say(words)
+    need(status == 0, f"guestlinkctl show: {status}")
+    lab.need_alive(hostd)
+    lab.shut_down(hostd, guest)
