@@ -7,8 +7,6 @@
 #include "fuzz.h"
 #include "protocol/options.h"
 
-#include <string.h>
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char buffer[OPTIONS_SIZE + 64];
@@ -19,10 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     capacity = data[0] >> 1;
-    text = malloc(size);
-    FUZZ_CHECK(text);
-    memcpy(text, data + 1, size - 1);
-    text[size - 1] = '\0';
+    text = fuzz_text(data + 1, size - 1);
     id = strchr(text, '\n');
     if (id)
         *id++ = '\0';
