@@ -23,6 +23,11 @@
     "virtiofs needs the guest's memory shared with virtiofsd: start QEMU with -object "            \
     "memory-backend-memfd,id=mem,size=<the VM's memory>,share=on -machine memory-backend=mem"
 
+#define IOMMU_REMARK                                                                               \
+    "QEMU cannot do iommu_platform with vhost-user-fs (virtiofsd does not offer "                  \
+    "VIRTIO_F_ACCESS_PLATFORM): the device was added without and does not bounce through the "     \
+    "guest's pool"
+
 static struct qemu_share *find(const struct device_qemu *qemu, const char *tag)
 {
     struct qemu_share *share = qemu->shares;
@@ -118,6 +123,8 @@ static void on_virtiofsd_ended(void *userdata, const char *text)
 
     if (share->task && share->task->timer && share->task->error) {
         fail_now(share->task);
+    } else if (share->task && share->task->awaits_ready) {
+        fail(share->task, EIO, "", "virtiofsd could not serve it");
     } else if (!share->task) {
         struct device_qemu *qemu = share->qemu;
         char device[QEMU_NAME_SIZE];
@@ -135,8 +142,6 @@ static void on_virtiofsd_ended(void *userdata, const char *text)
 
 static void succeed(struct qemu_task *task, bool created, bool iommu_platform)
 {
-    bool refused = task->token && !iommu_platform;
-
     if (virtiofsd_has_ended(task->share->virtiofsd)) {
         fail(task, EIO, "", "virtiofsd ended while the device was added");
         return;
@@ -144,11 +149,8 @@ static void succeed(struct qemu_task *task, bool created, bool iommu_platform)
     task->operation->outcome.created = created;
     task->operation->outcome.iommu_platform = iommu_platform;
     task->share->task = NULL;
-    qemu_task_finish(task, 0, "%s",
-                     refused ? "QEMU cannot do iommu_platform with vhost-user-fs (virtiofsd does "
-                               "not offer VIRTIO_F_ACCESS_PLATFORM): the device was added without "
-                               "and does not bounce through the guest's pool"
-                             : "");
+    qemu_task_finish(task, 0, "%s%s%s", task->token && !iommu_platform ? IOMMU_REMARK : "",
+                     task->token && !iommu_platform && task->remark[0] ? "; " : "", task->remark);
 }
 
 static void on_device_added(struct qemu_task *task, const struct qmp_reply *reply)
@@ -208,6 +210,15 @@ static void add_chardev(struct qemu_task *task)
         on_chardev_added);
 }
 
+static void on_virtiofsd_ready(void *userdata, const char *remark)
+{
+    struct qemu_share *share = userdata;
+
+    (void)snprintf(share->task->remark, sizeof(share->task->remark), "%s", remark);
+    share->task->awaits_ready = false;
+    add_chardev(share->task);
+}
+
 static void on_port(struct qemu_task *task, const struct qmp_reply *reply)
 {
     const struct config_vm *vm = task->qemu->host.vm;
@@ -232,8 +243,9 @@ static void on_port(struct qemu_task *task, const struct qmp_reply *reply)
         spec.uid = status.st_uid;
         spec.gid = status.st_gid;
     }
-    r = virtiofsd_start(task->qemu->host.event, &spec, on_virtiofsd_ended, task->share,
-                        &task->share->virtiofsd);
+    task->awaits_ready = true;
+    r = virtiofsd_start(task->qemu->host.event, &spec, on_virtiofsd_ready, on_virtiofsd_ended,
+                        task->share, &task->share->virtiofsd);
     if (r == -ENOENT)
         fail(task, ENOENT, "virtiofsd is not installed, or not where device_host.virtiofsd says",
              spec.program ? spec.program : "(no path configured)");
@@ -244,8 +256,6 @@ static void on_port(struct qemu_task *task, const struct qmp_reply *reply)
              task->qemu->directory);
     else if (r < 0)
         fail(task, -r, "virtiofsd could not be started", strerrordesc_np(-r));
-    else
-        add_chardev(task);
 }
 
 static void make_anew(struct qemu_task *task)

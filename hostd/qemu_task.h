@@ -59,6 +59,7 @@ struct qemu_task {
 
     /* the operation's own */
     bool token, read_only, device_sent;
+    bool awaits_ready; /* virtiofsd was started; no command is under way */
     char *path;
     struct qemu_share *share;
     bool share_adopted; /* an earlier daemon's, with its device */
@@ -66,6 +67,7 @@ struct qemu_task {
     void (*cleanup)(struct qemu_task *task); /* before the task is freed unfinished */
     int error;                               /* of what failed, while it is undone */
     char text[DEVICE_TEXT_SIZE];
+    char remark[512]; /* about what worked, but not as it should */
 };
 
 /* @return a task for qemu_task_finish() or qemu_task_abandon(), or NULL */

@@ -3,6 +3,7 @@
 
 #include "child.h"
 #include "protocol/limits.h"
+#include "scope.h"
 #include "sink.h"
 
 #include <errno.h>
@@ -28,6 +29,8 @@ struct virtiofsd {
     char log[FILE_NAME_SIZE];
     struct child *child;
     struct sink *sink;
+    struct scope *scope;
+    virtiofsd_ready_fn on_ready;
     virtiofsd_ended_fn on_ended;
     void *userdata;
     char text[VIRTIOFSD_TEXT_SIZE];
@@ -113,8 +116,11 @@ static void on_child_ended(void *userdata, const struct child_end *end)
 {
     struct virtiofsd *virtiofsd = userdata;
 
+    char text[VIRTIOFSD_TEXT_SIZE]; /* the callee may free what the other one stands in */
+
     (void)end;
-    virtiofsd->on_ended(virtiofsd->userdata, virtiofsd_describe(virtiofsd));
+    (void)snprintf(text, sizeof(text), "%s", virtiofsd_describe(virtiofsd));
+    virtiofsd->on_ended(virtiofsd->userdata, text);
 }
 
 static int new_named(const char *directory, const char *name, virtiofsd_ended_fn ended,
@@ -214,8 +220,28 @@ static int start_child(sd_event *event, struct virtiofsd *virtiofsd,
     return child_start(event, &child, on_child_ended, virtiofsd, &virtiofsd->child);
 }
 
-int virtiofsd_start(sd_event *event, const struct virtiofsd_spec *spec, virtiofsd_ended_fn ended,
-                    void *userdata, struct virtiofsd **ret_virtiofsd)
+static void on_scope_done(void *userdata, const char *remark)
+{
+    struct virtiofsd *virtiofsd = userdata;
+
+    if (!child_has_ended(virtiofsd->child, NULL))
+        virtiofsd->on_ready(virtiofsd->userdata, remark);
+}
+
+static int start_scope(sd_event *event, struct virtiofsd *virtiofsd,
+                       const struct virtiofsd_spec *spec)
+{
+    char unit[64], description[256];
+
+    (void)snprintf(unit, sizeof(unit), "guestlink-virtiofsd-%.32s.scope", spec->name);
+    (void)snprintf(description, sizeof(description), "virtiofsd of guestlink for %.200s",
+                   spec->path);
+    return scope_new(event, unit, description, child_pid(virtiofsd->child), on_scope_done,
+                     virtiofsd, &virtiofsd->scope);
+}
+
+int virtiofsd_start(sd_event *event, const struct virtiofsd_spec *spec, virtiofsd_ready_fn ready,
+                    virtiofsd_ended_fn ended, void *userdata, struct virtiofsd **ret_virtiofsd)
 {
     struct virtiofsd *virtiofsd;
     int socket_fd, log_fd, r;
@@ -237,6 +263,9 @@ int virtiofsd_start(sd_event *event, const struct virtiofsd_spec *spec, virtiofs
         (void)close(log_fd);
     if (socket_fd >= 0)
         (void)close(socket_fd);
+    virtiofsd->on_ready = ready;
+    if (r == 0)
+        r = start_scope(event, virtiofsd, spec);
     if (r < 0) {
         (void)virtiofsd_stop(virtiofsd);
         return r;
@@ -290,6 +319,7 @@ struct virtiofsd *virtiofsd_free(struct virtiofsd *virtiofsd)
 {
     if (!virtiofsd)
         return NULL;
+    scope_free(virtiofsd->scope);
     child_free(virtiofsd->child);
     sink_free(virtiofsd->sink);
     free(virtiofsd);

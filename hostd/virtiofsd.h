@@ -31,6 +31,10 @@ struct virtiofsd_spec {
     gid_t gid;
 };
 
+/* It runs, where the daemon's end does not reach it (@p remark ""), or why that could not be had.
+ * Not told if it ended before. */
+typedef void (*virtiofsd_ready_fn)(void *userdata, const char *remark);
+
 /* @p text: how it ended, with its last words; it is then only good for virtiofsd_free() and
  * virtiofsd_stop(). */
 typedef void (*virtiofsd_ended_fn)(void *userdata, const char *text);
@@ -41,8 +45,8 @@ typedef void (*virtiofsd_ended_fn)(void *userdata, const char *text);
  * @return 0; -ENOENT: no virtiofsd is installed, or not where @p program says; -ENAMETOOLONG: the
  *         socket's path does not fit; -errno
  */
-int virtiofsd_start(sd_event *event, const struct virtiofsd_spec *spec, virtiofsd_ended_fn ended,
-                    void *userdata, struct virtiofsd **ret_virtiofsd);
+int virtiofsd_start(sd_event *event, const struct virtiofsd_spec *spec, virtiofsd_ready_fn ready,
+                    virtiofsd_ended_fn ended, void *userdata, struct virtiofsd **ret_virtiofsd);
 
 /* Watches the one that an earlier daemon started. @return 0; -ESRCH: it does not run; -errno */
 int virtiofsd_adopt(sd_event *event, const char *directory, const char *name,
