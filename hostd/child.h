@@ -30,6 +30,9 @@ struct child_spec {
     /* A directory that the child sees read-only, with all that is mounted below, in a mount
      * namespace of its own; or NULL. Where that cannot be done the child does not start. */
     const char *read_only;
+    /* Both ends of a pipe, or NULL: the child waits for a byte on it, or its end of file, before it
+     * executes. Not consumed. */
+    const int *gate;
 };
 
 /* How a process ended. */

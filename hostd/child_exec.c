@@ -135,6 +135,15 @@ static void reset_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static void wait_for_gate(const int gate[2])
+{
+    char byte;
+
+    (void)close(gate[1]); /* or there is no end of file when the daemon ends */
+    while (read(gate[0], &byte, sizeof(byte)) < 0 && errno == EINTR)
+        ;
+}
+
 /* Stderr comes first so that what goes wrong afterwards can be said. */
 static void place_fds(const struct child_spec *spec)
 {
@@ -178,6 +187,8 @@ _Noreturn void child_exec(const struct child_spec *spec)
     int r;
 
     reset_signals();
+    if (spec->gate)
+        wait_for_gate(spec->gate);
     place_fds(spec);
     for (size_t i = 0; i < sizeof(private_variables) / sizeof(private_variables[0]); i++)
         (void)unsetenv(private_variables[i]);

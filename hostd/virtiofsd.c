@@ -30,6 +30,7 @@ struct virtiofsd {
     struct child *child;
     struct sink *sink;
     struct scope *scope;
+    int gate[2]; /* holds the child back until it has its scope; -1 when it was let go */
     virtiofsd_ready_fn on_ready;
     virtiofsd_ended_fn on_ended;
     void *userdata;
@@ -137,6 +138,7 @@ static int new_named(const char *directory, const char *name, virtiofsd_ended_fn
     (void)snprintf(virtiofsd->socket, FILE_NAME_SIZE, "%s/%s.sock", directory, name);
     (void)snprintf(virtiofsd->record, FILE_NAME_SIZE, "%s/%s.pid", directory, name);
     (void)snprintf(virtiofsd->log, FILE_NAME_SIZE, "%s/%s.log", directory, name);
+    virtiofsd->gate[0] = virtiofsd->gate[1] = -1;
     virtiofsd->on_ended = ended;
     virtiofsd->userdata = userdata;
     *ret_virtiofsd = virtiofsd;
@@ -201,6 +203,7 @@ static int start_child(sd_event *event, struct virtiofsd *virtiofsd,
         .detached = true,
         .record = virtiofsd->record,
         .read_only = spec->read_only ? spec->path : NULL,
+        .gate = virtiofsd->gate,
     };
 
     argv[0] = find_program(spec->program, found);
@@ -217,13 +220,28 @@ static int start_child(sd_event *event, struct virtiofsd *virtiofsd,
         argv[2] = "-o";
         argv[3] = source;
     }
+    if (pipe2(virtiofsd->gate, O_CLOEXEC) < 0)
+        return -errno;
     return child_start(event, &child, on_child_ended, virtiofsd, &virtiofsd->child);
+}
+
+static void open_gate(struct virtiofsd *virtiofsd)
+{
+    for (size_t i = 2; i-- > 0;) {
+        if (virtiofsd->gate[i] < 0)
+            continue;
+        if (i == 1)
+            (void)!write(virtiofsd->gate[1], "", 1);
+        (void)close(virtiofsd->gate[i]);
+        virtiofsd->gate[i] = -1;
+    }
 }
 
 static void on_scope_done(void *userdata, const char *remark)
 {
     struct virtiofsd *virtiofsd = userdata;
 
+    open_gate(virtiofsd);
     if (!child_has_ended(virtiofsd->child, NULL))
         virtiofsd->on_ready(virtiofsd->userdata, remark);
 }
@@ -319,6 +337,7 @@ struct virtiofsd *virtiofsd_free(struct virtiofsd *virtiofsd)
 {
     if (!virtiofsd)
         return NULL;
+    open_gate(virtiofsd);
     scope_free(virtiofsd->scope);
     child_free(virtiofsd->child);
     sink_free(virtiofsd->sink);
