@@ -1,0 +1,283 @@
+/* client: bytes to and from the daemon, and its errors as sentences. */
+#include "client.h"
+
+#include "say.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A list of thousands of VMs; a daemon that sends more is none. */
+#define REPLY_BYTES (64u << 20)
+#define CHUNK       65536u
+
+struct client {
+    int fd;
+    char *data;
+    size_t size, capacity;
+    char error[1024];
+    int error_number;
+};
+
+int client_new_quietly(const char *socket_path, struct client **ret_client)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct client *client;
+
+    if (strlen(socket_path) >= sizeof(address.sun_path))
+        return -ENAMETOOLONG;
+    memcpy(address.sun_path, socket_path, strlen(socket_path) + 1);
+    client = calloc(1, sizeof(*client));
+    if (client == NULL)
+        return -ENOMEM;
+    client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (client->fd < 0 ||
+        connect(client->fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+        int error = errno;
+
+        (void)client_free(client);
+        return -error;
+    }
+    *ret_client = client;
+    return 0;
+}
+
+int client_new(const char *socket_path, struct client **ret_client)
+{
+    int r = client_new_quietly(socket_path, ret_client);
+
+    if (r == 0)
+        return 0;
+    if (r == -EACCES || r == -EPERM)
+        say_error("%s: %s; the control socket is for root and the group guestlink", socket_path,
+                  strerror(-r));
+    else
+        say_error("%s: %s, expected the control socket of a running guestlink-hostd (--socket "
+                  "names another)",
+                  socket_path, strerror(-r));
+    return 1;
+}
+
+struct client *client_free(struct client *client)
+{
+    if (client == NULL)
+        return NULL;
+    if (client->fd >= 0)
+        (void)close(client->fd);
+    free(client->data);
+    free(client);
+    return NULL;
+}
+
+int client_fd(const struct client *client)
+{
+    return client->fd;
+}
+
+int client_send(struct client *client, const char *method, struct json_object *params, bool more)
+{
+    struct json_object *call = json_object_new_object();
+    size_t size, sent = 0;
+    const char *text;
+    char name[64];
+    int r = 0;
+
+    (void)snprintf(name, sizeof(name), "io.guestlink.%s", method);
+    json_object_object_add(call, "method", json_object_new_string(name));
+    if (params != NULL)
+        json_object_object_add(call, "parameters", params);
+    if (more)
+        json_object_object_add(call, "more", json_object_new_boolean(true));
+    text = json_object_to_json_string_length(call, JSON_C_TO_STRING_NOSLASHESCAPE, &size);
+    while (r == 0 && sent < size + 1) { /* with its NUL */
+        ssize_t n = send(client->fd, text + sent, size + 1 - sent, MSG_NOSIGNAL);
+
+        if (n >= 0)
+            sent += (size_t)n;
+        else if (errno != EINTR)
+            r = -errno;
+    }
+    json_object_put(call);
+    return r;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Waits until there is something to read. */
+static int wait_for_input(const struct client *client, int64_t deadline)
+{
+    for (;;) {
+        struct pollfd poller = {.fd = client->fd, .events = POLLIN};
+        int64_t left = deadline < 0 ? -1 : deadline - now_ms();
+        int n = poll(&poller, 1, deadline >= 0 && left < 0 ? 0 : (int)left);
+
+        if (n > 0)
+            return 0;
+        if (n == 0)
+            return -ETIMEDOUT;
+        if (errno != EINTR)
+            return -errno;
+    }
+}
+
+static int read_more(struct client *client)
+{
+    ssize_t n;
+
+    if (client->capacity - client->size < CHUNK) {
+        size_t capacity = client->capacity * 2 + CHUNK;
+        char *data = capacity > REPLY_BYTES ? NULL : realloc(client->data, capacity);
+
+        if (data == NULL)
+            return -ENOMEM;
+        client->data = data;
+        client->capacity = capacity;
+    }
+    do {
+        n = recv(client->fd, client->data + client->size, client->capacity - client->size, 0);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -errno;
+    if (n == 0)
+        return -ECONNRESET;
+    client->size += (size_t)n;
+    return 0;
+}
+
+static const char *get_text(struct json_object *object, const char *key)
+{
+    struct json_object *value;
+
+    return json_object_object_get_ex(object, key, &value) ? json_object_get_string(value) : "";
+}
+
+static void note_error(struct client *client, const char *name, struct json_object *params)
+{
+    static const struct {
+        const char *name, *format, *key;
+    } known[] = {
+        {"io.guestlink.NoSuchVm", "no VM is called \"%s\"; `guestlinkctl list` shows all", "vm"},
+        {"io.guestlink.NotConnected",
+         "no guest of the VM \"%s\" is connected, expected one; `guestlinkctl show` has more",
+         "vm"},
+        {"io.guestlink.NoSuchProcess", "the command %s has ended", "process"},
+        {"io.guestlink.Refused", "%s", "reason"},
+        {"io.guestlink.Failed", "%s", "reason"},
+        {"org.varlink.service.PermissionDenied",
+         "permission denied; the control socket is for root and the group guestlink%s", ""},
+        {"org.varlink.service.InvalidParameter",
+         "the daemon does not take the parameter \"%s\"; are both of one version?", "parameter"},
+        {"org.varlink.service.MethodNotFound",
+         "the daemon has no method %s; are both of one version?", "method"},
+    };
+    struct json_object *number;
+
+    client->error_number =
+        json_object_object_get_ex(params, "errno", &number) ? json_object_get_int(number) : 0;
+    (void)snprintf(client->error, sizeof(client->error), "the daemon answered %s", name);
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        const char *mark = strstr(known[i].format, "%s");
+
+        if (strcmp(known[i].name, name) == 0 && mark != NULL)
+            (void)snprintf(client->error, sizeof(client->error), "%.*s%s%s",
+                           (int)(mark - known[i].format), known[i].format,
+                           get_text(params, known[i].key), mark + 2);
+    }
+}
+
+/* @return 0 (more follow), 1 (the last), -EREMOTE, -EPROTO */
+static int take_reply(struct client *client, const char *text, struct json_object **ret_params)
+{
+    struct json_object *root = json_tokener_parse(text), *value, *params = NULL;
+    int r = -EPROTO;
+
+    if (json_object_is_type(root, json_type_object)) {
+        if (json_object_object_get_ex(root, "parameters", &params))
+            json_object_get(params);
+        if (params == NULL)
+            params = json_object_new_object();
+        if (json_object_object_get_ex(root, "error", &value)) {
+            note_error(client, json_object_get_string(value), params);
+            r = -EREMOTE;
+        } else {
+            r = json_object_object_get_ex(root, "continues", &value) &&
+                        json_object_get_boolean(value)
+                    ? 0
+                    : 1;
+        }
+    }
+    json_object_put(root);
+    if (r < 0)
+        json_object_put(params);
+    else
+        *ret_params = params;
+    return r;
+}
+
+int client_receive(struct client *client, int timeout_ms, struct json_object **ret_params)
+{
+    int64_t deadline = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+    char *nul;
+    int r;
+
+    while (client->size == 0 || (nul = memchr(client->data, '\0', client->size)) == NULL) {
+        r = wait_for_input(client, deadline);
+        if (r == -ETIMEDOUT && timeout_ms == 0)
+            return -EAGAIN;
+        if (r == 0)
+            r = read_more(client);
+        if (r < 0)
+            return r;
+    }
+    r = take_reply(client, client->data, ret_params);
+    client->size -= (size_t)(nul + 1 - client->data);
+    memmove(client->data, nul + 1, client->size);
+    return r;
+}
+
+const char *client_error(const struct client *client, int r)
+{
+    switch (r) {
+    case -EREMOTE:
+        return client->error;
+    case -ECONNRESET:
+    case -EPIPE:
+        return "the daemon closed the connection; it ended, or we read too slowly";
+    case -ETIMEDOUT:
+        return "the daemon did not answer in time";
+    case -EPROTO:
+        return "what listens there does not speak Varlink, expected guestlink-hostd";
+    default:
+        return strerror(-r);
+    }
+}
+
+int client_error_number(const struct client *client)
+{
+    return client->error_number;
+}
+
+int client_call(struct client *client, const char *method, struct json_object *params,
+                int timeout_ms, struct json_object **ret_params)
+{
+    int r = client_send(client, method, params, false);
+
+    if (r == 0)
+        r = client_receive(client, timeout_ms, ret_params);
+    if (r >= 0)
+        return 0;
+    say_error("%s", client_error(client, r));
+    return 1;
+}

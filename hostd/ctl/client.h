@@ -1,0 +1,61 @@
+/*
+ * client: guestlinkctl's side of the control socket: one Varlink connection, one call at a time.
+ */
+#ifndef GUESTLINK_CTL_CLIENT_H
+#define GUESTLINK_CTL_CLIENT_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+
+/* What the daemon answers without asking a guest. */
+#define CLIENT_QUICK_MS 15000
+/* What waits for a guest has deadlines of the daemon's; this is behind all of them. */
+#define CLIENT_SLOW_MS 600000
+
+struct client;
+
+/*
+ * Connects.
+ *
+ * @return 0, or 1 after saying on stderr what is wrong
+ */
+int client_new(const char *socket, struct client **ret_client);
+/* As client_new(), without saying anything. @return 0 or -errno */
+int client_new_quietly(const char *socket, struct client **ret_client);
+struct client *client_free(struct client *client);
+
+/* For poll(2). */
+int client_fd(const struct client *client);
+
+/*
+ * Sends a call of io.guestlink.
+ *
+ * @param method  "List"
+ * @param params  consumed; NULL for none
+ * @return 0 or -errno
+ */
+int client_send(struct client *client, const char *method, struct json_object *params, bool more);
+
+/*
+ * Takes the next reply, waiting for it.
+ *
+ * @param timeout_ms  -1: for ever; 0: only what is here already
+ * @param ret_params  the caller's
+ * @return 0: one is there, and more follow; 1: the last one; -EAGAIN: not yet (timeout 0);
+ *         -ETIMEDOUT; -ECONNRESET: the daemon closed; -EPROTO; -EREMOTE: an error, see
+ *         client_error()
+ */
+int client_receive(struct client *client, int timeout_ms, struct json_object **ret_params);
+
+/* What is wrong, as a sentence, after client_receive() or client_send() returned @p r < 0. The
+ * client's own, until its next call. */
+const char *client_error(const struct client *client, int r);
+
+/* The errno in the last io.guestlink.Failed, else 0. */
+int client_error_number(const struct client *client);
+
+/* Sends a call and takes its one reply. @return 0, or 1 after saying what is wrong */
+int client_call(struct client *client, const char *method, struct json_object *params,
+                int timeout_ms, struct json_object **ret_params);
+
+#endif

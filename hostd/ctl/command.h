@@ -1,0 +1,46 @@
+/*
+ * command: guestlinkctl's commands. Each returns guestlinkctl's exit status: 0, 1 (failed, said on
+ * stderr), 2 (usage); exec returns the command's.
+ *
+ * Words are options->words behind the command itself; there are as many as the table says.
+ */
+#ifndef GUESTLINK_CTL_COMMAND_H
+#define GUESTLINK_CTL_COMMAND_H
+
+#include "options.h"
+
+#include <json-c/json.h>
+
+int command_list(const struct options *options, char **words);
+int command_show(const struct options *options, char **words);
+int command_capabilities(const struct options *options, char **words);
+int command_cmdline(const struct options *options, char **words);
+int command_share_add(const struct options *options, char **words);
+int command_share_remove(const struct options *options, char **words);
+int command_exec(const struct options *options, char **words);
+int command_shutdown(const struct options *options, char **words);
+int command_telemetry(const struct options *options, char **words);
+int command_timeline(const struct options *options, char **words);
+int command_metrics(const struct options *options, char **words);
+int command_reload(const struct options *options, char **words);
+
+/* Finds the command that the words name, checks its words and options, and runs it. */
+int command_run(const struct options *options);
+
+/* What --help shows: fits 80 columns and 24 lines. */
+void command_help(void);
+
+/* Connects, calls a method, disconnects. @param params  consumed. @return 0 or 1 */
+int command_call(const struct options *options, const char *method, struct json_object *params,
+                 int timeout_ms, struct json_object **ret_params);
+
+/* A member of an object, with "", 0, false, NULL where there is none. */
+const char *command_text(struct json_object *object, const char *key);
+uint64_t command_number(struct json_object *object, const char *key);
+bool command_flag(struct json_object *object, const char *key);
+struct json_object *command_member(struct json_object *object, const char *key);
+
+/* {"vm": NAME} */
+struct json_object *command_vm_params(const char *vm);
+
+#endif

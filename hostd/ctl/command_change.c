@@ -1,0 +1,107 @@
+/* commands share, shutdown and reload: what changes a VM or the daemon, and metrics, its numbers.
+ */
+#include "client.h"
+#include "command.h"
+#include "say.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Calls, and prints what the daemon remarks. */
+static int change(const struct options *options, const char *method, struct json_object *params)
+{
+    struct json_object *reply = NULL;
+    int status = command_call(options, method, params, CLIENT_SLOW_MS, &reply);
+
+    if (status == 0 && options->json) {
+        say_json(reply);
+    } else if (status == 0 && command_text(reply, "remark")[0] != '\0') {
+        say_text(SAY_PLAIN, command_text(reply, "remark"));
+        (void)putchar('\n');
+    }
+    json_object_put(reply);
+    return status;
+}
+
+/* The daemon runs elsewhere: a path is made absolute here, where it was typed. */
+static char *absolute_path(const char *path)
+{
+    char *absolute = realpath(path, NULL);
+
+    return absolute != NULL ? absolute : strdup(path);
+}
+
+int command_share_add(const struct options *options, char **words)
+{
+    struct json_object *params = command_vm_params(words[0]);
+    char *path = absolute_path(words[2]);
+
+    json_object_object_add(params, "tag", json_object_new_string(words[1]));
+    json_object_object_add(params, "path", json_object_new_string(path != NULL ? path : words[2]));
+    json_object_object_add(params, "target", json_object_new_string(words[3]));
+    if ((options->given & OPTIONS_READ_ONLY) != 0)
+        json_object_object_add(params, "read_only", json_object_new_boolean(true));
+    if (options->transport != NULL)
+        json_object_object_add(params, "transport", json_object_new_string(options->transport));
+    free(path);
+    return change(options, "AddShare", params);
+}
+
+int command_share_remove(const struct options *options, char **words)
+{
+    struct json_object *params = command_vm_params(words[0]);
+
+    json_object_object_add(params, "tag", json_object_new_string(words[1]));
+    return change(options, "RemoveShare", params);
+}
+
+int command_shutdown(const struct options *options, char **words)
+{
+    struct json_object *params = command_vm_params(words[0]);
+
+    if ((options->given & OPTIONS_REBOOT) != 0)
+        json_object_object_add(params, "reboot", json_object_new_boolean(true));
+    if ((options->given & OPTIONS_GRACE) != 0)
+        json_object_object_add(params, "grace_ms", json_object_new_uint64(options->grace_ms));
+    return change(options, "ShutDown", params);
+}
+
+int command_reload(const struct options *options, char **words)
+{
+    struct json_object *reply = NULL, *remarks;
+
+    (void)words;
+    if (command_call(options, "Reload", NULL, CLIENT_SLOW_MS, &reply) != 0)
+        return 1;
+    remarks = command_member(reply, "remarks");
+    if (options->json)
+        say_json(reply);
+    for (size_t i = 0; !options->json && json_object_is_type(remarks, json_type_array) &&
+                       i < json_object_array_length(remarks);
+         i++)
+        say_error("%s", json_object_get_string(json_object_array_get_idx(remarks, i)));
+    json_object_put(reply);
+    return 0;
+}
+
+int command_metrics(const struct options *options, char **words)
+{
+    struct json_object *reply = NULL, *counters;
+
+    (void)words;
+    if (command_call(options, "Metrics", NULL, CLIENT_QUICK_MS, &reply) != 0)
+        return 1;
+    counters = command_member(reply, "counters");
+    if (options->json) {
+        say_json(reply);
+    } else if (json_object_is_type(counters, json_type_object)) {
+        json_object_object_foreach(counters, name, value)
+        {
+            say_format(SAY_PLAIN, "%18" PRIu64 "  %s", json_object_get_uint64(value), name);
+            (void)putchar('\n');
+        }
+    }
+    json_object_put(reply);
+    return 0;
+}

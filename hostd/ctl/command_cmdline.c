@@ -1,0 +1,80 @@
+/* command cmdline: the guest kernel's words, from the daemon or from a file alone. */
+#include "client.h"
+#include "command.h"
+#include "daemon.h"
+#include "policy.h"
+#include "say.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void tell(void *userdata, const char *remark)
+{
+    (void)userdata;
+    say_error("%s", remark);
+}
+
+static const struct config_vm *find_vm(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->vm_count; i++)
+        if (strcmp(config->vms[i].name, name) == 0 || strcasecmp(config->vms[i].id, name) == 0)
+            return &config->vms[i];
+    return NULL;
+}
+
+static int print(const struct options *options, const char *text)
+{
+    struct json_object *object;
+
+    if (!options->json) {
+        say_text(SAY_PLAIN, text);
+        (void)putchar('\n');
+        return 0;
+    }
+    object = json_object_new_object();
+    json_object_object_add(object, "command_line", json_object_new_string(text));
+    say_json(object);
+    json_object_put(object);
+    return 0;
+}
+
+static int print_of_config(const struct options *options, const struct config *config,
+                           const char *name)
+{
+    const struct config_vm *vm = find_vm(config, name);
+    struct policy policy;
+    char text[256];
+
+    if (vm == NULL) {
+        say_error("%s: no VM is called \"%s\"", config->file, name);
+        return 1;
+    }
+    policy = policy_decide(config, vm, tell, NULL);
+    if (policy_format_cmdline(&policy, daemon_guest_port(config, vm), text, sizeof(text)) < 0) {
+        say_error("%s", strerror(ENOBUFS));
+        return 1;
+    }
+    return print(options, text);
+}
+
+int command_cmdline(const struct options *options, char **words)
+{
+    struct json_object *reply = NULL;
+    struct config *config = NULL;
+    int status = 1;
+
+    if (options->config != NULL) {
+        if (config_load(options->config, tell, tell, NULL, &config) == 0)
+            status = print_of_config(options, config, words[0]);
+        (void)config_free(config);
+        return status;
+    }
+    status =
+        command_call(options, "CommandLine", command_vm_params(words[0]), CLIENT_QUICK_MS, &reply);
+    if (status == 0)
+        (void)print(options, command_text(reply, "command_line"));
+    else
+        say_error("with --config FILE it works without a running daemon");
+    json_object_put(reply);
+    return status;
+}

@@ -1,0 +1,242 @@
+/*
+ * command exec: a command in the guest with our standard streams.
+ *
+ * One connection carries the output; a second one the input, a piece at a time, each answered
+ * before the next is read, so that what the guest does not take stays in our standard input.
+ */
+#include "base64.h"
+#include "client.h"
+#include "command.h"
+#include "protocol/limits.h"
+#include "say.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* What shells and container runtimes say when the command did not run at all. */
+#define STATUS_NOT_STARTED 125
+
+struct session {
+    const struct options *options;
+    struct client *output, *input;
+    int signals;
+    bool started, stdin_open;
+    bool writing; /* a piece of input waits for its answer */
+    uint32_t process;
+    int interrupts; /* since the start */
+    int status;     /* -1: it runs */
+};
+
+static struct json_object *make_params(const struct options *options, char **words)
+{
+    struct json_object *params = command_vm_params(words[0]), *argv = json_object_new_array();
+    struct json_object *environment = json_object_new_array();
+
+    for (char **word = words + 1; *word != NULL; word++)
+        json_object_array_add(argv, json_object_new_string(*word));
+    for (size_t i = 0; i < options->environment.count; i++)
+        json_object_array_add(environment, json_object_new_string(options->environment.items[i]));
+    json_object_object_add(params, "argv", argv);
+    json_object_object_add(params, "environment", environment);
+    if (options->directory != NULL)
+        json_object_object_add(params, "directory", json_object_new_string(options->directory));
+    json_object_object_add(params, "uid", json_object_new_uint64(options->uid));
+    json_object_object_add(params, "gid", json_object_new_uint64(options->gid));
+    json_object_object_add(params, "input",
+                           json_object_new_boolean((options->given & OPTIONS_NO_INPUT) == 0));
+    return params;
+}
+
+static bool write_all(int fd, const uint8_t *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = write(fd, data, size);
+
+        if (n < 0 && errno != EINTR)
+            return false;
+        if (n > 0) {
+            data += n;
+            size -= (size_t)n;
+        }
+    }
+    return true;
+}
+
+/* @return false if our own output is gone */
+static bool pass_output(struct json_object *reply)
+{
+    const char *text = command_text(reply, "data");
+    int fd = strcmp(command_text(reply, "stream"), "stderr") == 0 ? STDERR_FILENO : STDOUT_FILENO;
+    size_t capacity = strlen(text) / 4 * 3, size = 0;
+    uint8_t *data = malloc(capacity + 1);
+    bool passed = data != NULL && base64_decode(text, data, capacity, &size) == 0 &&
+                  write_all(fd, data, size);
+
+    free(data);
+    return passed;
+}
+
+static void take_output(struct session *session)
+{
+    struct json_object *reply = NULL;
+    int r;
+
+    while (session->status < 0 && (r = client_receive(session->output, 0, &reply)) != -EAGAIN) {
+        if (r < 0) {
+            say_error("%s", client_error(session->output, r));
+            session->status = STATUS_NOT_STARTED;
+            return;
+        }
+        if (session->options->json)
+            (void)puts(json_object_to_json_string_ext(reply, JSON_C_TO_STRING_NOSLASHESCAPE));
+        if (command_member(reply, "process") != NULL) {
+            session->started = true;
+            session->process = (uint32_t)command_number(reply, "process");
+        }
+        if (command_member(reply, "data") != NULL && !session->options->json && !pass_output(reply))
+            session->status = 128 + SIGPIPE;
+        if (command_text(reply, "error")[0] != '\0')
+            say_error("%s: %s", "the command did not run to its end", command_text(reply, "error"));
+        if (r == 1)
+            session->status = (int)command_number(reply, "status");
+        json_object_put(reply);
+        reply = NULL;
+    }
+}
+
+static struct json_object *process_params(const struct session *session)
+{
+    struct json_object *params = json_object_new_object();
+
+    json_object_object_add(params, "process", json_object_new_uint64(session->process));
+    return params;
+}
+
+static void stop_input(struct session *session)
+{
+    session->stdin_open = false;
+    session->input = client_free(session->input);
+}
+
+static void pass_input(struct session *session)
+{
+    struct json_object *params = process_params(session);
+    char text[BASE64_SIZE(LIMITS_STREAM_CHUNK) + 1];
+    uint8_t data[LIMITS_STREAM_CHUNK];
+    ssize_t n = read(STDIN_FILENO, data, sizeof(data));
+
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
+        json_object_put(params);
+        return;
+    }
+    (void)base64_encode(data, n > 0 ? (size_t)n : 0, text);
+    json_object_object_add(params, "data", json_object_new_string(text));
+    session->stdin_open = n > 0;
+    session->writing = true;
+    if (client_send(session->input, "WriteInput", params, false) < 0)
+        stop_input(session);
+}
+
+/* A command that ended, or closed its input, takes no more: no error, as for a pipe's reader. */
+static void take_written(struct session *session)
+{
+    struct json_object *reply = NULL;
+    int r = client_receive(session->input, 0, &reply);
+
+    if (r == -EAGAIN)
+        return;
+    session->writing = false;
+    json_object_put(reply);
+    if (r < 0 || !session->stdin_open)
+        stop_input(session);
+}
+
+/* The command gets our signals; a third of them ends us, should it not care. */
+static void pass_signal(struct session *session)
+{
+    struct json_object *params = process_params(session), *reply = NULL;
+    struct signalfd_siginfo info;
+    struct client *client = NULL;
+
+    if (read(session->signals, &info, sizeof(info)) != sizeof(info)) {
+        json_object_put(params);
+        return;
+    }
+    if (!session->started || ++session->interrupts >= 3)
+        session->status = 128 + (int)info.ssi_signo;
+    json_object_object_add(params, "signal", json_object_new_uint64(info.ssi_signo));
+    if (session->started && client_new_quietly(session->options->socket, &client) == 0) {
+        if (client_send(client, "SendSignal", params, false) == 0)
+            (void)client_receive(client, CLIENT_QUICK_MS, &reply);
+        json_object_put(reply);
+    } else {
+        json_object_put(params);
+    }
+    (void)client_free(client);
+}
+
+static int run(struct session *session)
+{
+    while (session->status < 0) {
+        struct pollfd pollers[] = {
+            {.fd = client_fd(session->output), .events = POLLIN},
+            {.fd = session->signals, .events = POLLIN},
+            {.fd = session->writing && session->input != NULL ? client_fd(session->input) : -1,
+             .events = POLLIN},
+            {.fd = session->started && session->stdin_open && !session->writing ? STDIN_FILENO : -1,
+             .events = POLLIN},
+        };
+
+        if (poll(pollers, 4, -1) < 0 && errno != EINTR)
+            return STATUS_NOT_STARTED;
+        if (pollers[1].revents != 0)
+            pass_signal(session);
+        if (pollers[2].revents != 0)
+            take_written(session);
+        if (pollers[3].revents != 0)
+            pass_input(session);
+        if (pollers[0].revents != 0)
+            take_output(session);
+    }
+    return session->status;
+}
+
+static int watch_signals(void)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGHUP);
+    (void)sigaddset(&set, SIGQUIT);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+int command_exec(const struct options *options, char **words)
+{
+    struct session session = {.options = options, .signals = watch_signals(), .status = -1};
+    int status = STATUS_NOT_STARTED, r;
+
+    session.stdin_open = (options->given & OPTIONS_NO_INPUT) == 0;
+    if (client_new(options->socket, &session.output) != 0)
+        return STATUS_NOT_STARTED;
+    if (session.stdin_open && client_new(options->socket, &session.input) != 0)
+        session.stdin_open = false;
+    r = client_send(session.output, "Exec", make_params(options, words), true);
+    if (r < 0)
+        say_error("%s", client_error(session.output, r));
+    else
+        status = run(&session);
+    (void)client_free(session.output);
+    (void)client_free(session.input);
+    if (session.signals >= 0)
+        (void)close(session.signals);
+    return status;
+}

@@ -1,0 +1,162 @@
+/* options: getopt_long(3), one table for all commands, so that options may stand anywhere. */
+#include "options.h"
+
+#include "config_text.h"
+#include "say.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Values of getopt_long() for options without a letter begin behind the letters. */
+enum { JSON = 256, BIT };
+
+static const struct option table[] = {
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {"socket", required_argument, NULL, 's'},
+    {"json", no_argument, NULL, JSON},
+    {"refresh", no_argument, NULL, BIT},
+    {"config", required_argument, NULL, BIT + 1},
+    {"read-only", no_argument, NULL, BIT + 2},
+    {"transport", required_argument, NULL, BIT + 3},
+    {"reboot", no_argument, NULL, BIT + 4},
+    {"grace", required_argument, NULL, BIT + 5},
+    {"file", required_argument, NULL, BIT + 6},
+    {"vm", required_argument, NULL, BIT + 7},
+    {"event", required_argument, NULL, BIT + 8},
+    {"since", required_argument, NULL, BIT + 9},
+    {"follow", no_argument, NULL, BIT + 10},
+    {"svg", required_argument, NULL, BIT + 11},
+    {"env", required_argument, NULL, BIT + 12},
+    {"directory", required_argument, NULL, BIT + 13},
+    {"uid", required_argument, NULL, BIT + 14},
+    {"gid", required_argument, NULL, BIT + 15},
+    {"no-input", no_argument, NULL, BIT + 16},
+    {0},
+};
+
+const char *options_name(unsigned bits)
+{
+    for (size_t i = 0; table[i].name != NULL; i++)
+        if (table[i].val >= BIT && (bits & 1u << (table[i].val - BIT)) != 0)
+            return table[i].name;
+    return "";
+}
+
+static bool parse_number(const char *name, const char *text, uint32_t *ret_number)
+{
+    unsigned long long value;
+    char *end;
+
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    if (errno != 0 || *text < '0' || *text > '9' || *end != '\0' || value >= UINT32_MAX) {
+        say_error("--%s: \"%s\", expected a whole number", name, text);
+        return false;
+    }
+    *ret_number = (uint32_t)value;
+    return true;
+}
+
+static bool add_variable(struct options *options, char *variable)
+{
+    struct config_strings *list = &options->environment;
+    char **items;
+
+    if (config_text_check_variable(variable) != NULL) {
+        say_error("--env: \"%.80s\", expected %s", variable, config_text_check_variable(variable));
+        return false;
+    }
+    items = realloc(list->items, (list->count + 1) * sizeof(*items));
+    if (items == NULL) {
+        say_error("%s", strerror(ENOMEM));
+        return false;
+    }
+    list->items = items;
+    items[list->count++] = variable;
+    return true;
+}
+
+/* An option that belongs to commands. */
+static bool take(struct options *options, unsigned bit, char *value)
+{
+    options->given |= bit;
+    switch (bit) {
+    case OPTIONS_CONFIG:
+        options->config = value;
+        return true;
+    case OPTIONS_TRANSPORT:
+        options->transport = value;
+        return true;
+    case OPTIONS_FILE:
+        options->file = value;
+        return true;
+    case OPTIONS_VM:
+        options->vm = value;
+        return true;
+    case OPTIONS_EVENT:
+        options->event = value;
+        return true;
+    case OPTIONS_SINCE:
+        options->since = value;
+        return true;
+    case OPTIONS_SVG:
+        options->svg = value;
+        return true;
+    case OPTIONS_DIRECTORY:
+        options->directory = value;
+        return true;
+    case OPTIONS_ENVIRONMENT:
+        return add_variable(options, value);
+    case OPTIONS_GRACE:
+        return parse_number("grace", value, &options->grace_ms);
+    case OPTIONS_UID:
+        return parse_number("uid", value, &options->uid);
+    case OPTIONS_GID:
+        return parse_number("gid", value, &options->gid);
+    default:
+        return true;
+    }
+}
+
+int options_parse(int argc, char **argv, struct options *options)
+{
+    int letter;
+
+    while ((letter = getopt_long(argc, argv, "hVs:f", table, NULL)) >= 0) {
+        switch (letter) {
+        case 'h':
+            options->help = true;
+            break;
+        case 'V':
+            options->version = true;
+            break;
+        case 's':
+            options->socket = optarg;
+            break;
+        case JSON:
+            options->json = true;
+            break;
+        case 'f':
+            options->given |= OPTIONS_FOLLOW;
+            break;
+        case '?': /* getopt_long() said what */
+            say_error("`guestlinkctl --help` shows what there is");
+            return 2;
+        default:
+            if (!take(options, 1u << (letter - BIT), optarg))
+                return 2;
+        }
+    }
+    options->words = argv + optind;
+    options->word_count = argc - optind;
+    return 0;
+}
+
+void options_done(struct options *options)
+{
+    free(options->environment.items);
+    options->environment = (struct config_strings){0};
+}

@@ -1,0 +1,148 @@
+/* say: stdout and stderr, colours, and what a terminal is spared. */
+#include "say.h"
+
+#include <inttypes.h>
+#include <langinfo.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#define COLUMNS     80u
+#define COLUMNS_MAX 200u
+
+void say_sanitise(char *text)
+{
+    mbstate_t state = {0};
+    size_t left = strlen(text);
+
+    while (left > 0) {
+        wchar_t wide = 0;
+        size_t size = mbrtowc(&wide, text, left, &state);
+
+        if (size == (size_t)-1 || size == (size_t)-2 || size == 0) {
+            memset(&state, 0, sizeof(state));
+            wide = 0;
+            size = 1;
+        }
+        if (wide < 0x20 || (wide >= 0x7F && wide < 0xA0))
+            memset(text, '?', size);
+        text += size;
+        left -= size;
+    }
+}
+
+void say_error(const char *format, ...)
+{
+    char text[2048];
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    say_sanitise(text);
+    (void)fprintf(stderr, "guestlinkctl: %s\n", text);
+}
+
+static bool has_colours(void)
+{
+    const char *none = getenv("NO_COLOR"), *terminal = getenv("TERM");
+
+    return (none == NULL || none[0] == '\0') && isatty(STDOUT_FILENO) &&
+           (terminal == NULL || strcmp(terminal, "dumb") != 0);
+}
+
+void say_text(enum say_colour colour, const char *text)
+{
+    static const char *const codes[SAY_COLOURS] = {"", "1", "2", "31", "32", "33"};
+    char *copy = strdup(text);
+
+    if (copy == NULL)
+        return;
+    say_sanitise(copy);
+    if (colour != SAY_PLAIN && has_colours())
+        (void)printf("\033[%sm%s\033[0m", codes[colour], copy);
+    else
+        (void)fputs(copy, stdout);
+    free(copy);
+}
+
+void say_format(enum say_colour colour, const char *format, ...)
+{
+    char *text = NULL;
+    va_list arguments;
+    int n;
+
+    va_start(arguments, format);
+    n = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (n < 0)
+        return;
+    say_text(colour, text);
+    free(text);
+}
+
+void say_json(struct json_object *object)
+{
+    int flags = JSON_C_TO_STRING_NOSLASHESCAPE;
+
+    if (isatty(STDOUT_FILENO))
+        flags |= JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED;
+    (void)puts(json_object_to_json_string_ext(object, flags));
+}
+
+unsigned say_columns(void)
+{
+    struct winsize size;
+
+    if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col < 40)
+        return COLUMNS;
+    return size.ws_col < COLUMNS_MAX ? size.ws_col : COLUMNS_MAX;
+}
+
+unsigned say_width(const char *text)
+{
+    mbstate_t state = {0};
+    size_t left = strlen(text);
+    unsigned width = 0;
+
+    while (left > 0) {
+        wchar_t wide = 0;
+        size_t size = mbrtowc(&wide, text, left, &state);
+        int columns;
+
+        if (size == (size_t)-1 || size == (size_t)-2 || size == 0) {
+            memset(&state, 0, sizeof(state));
+            size = 1;
+        }
+        columns = wcwidth(wide);
+        width += columns < 0 ? 1 : (unsigned)columns;
+        text += size;
+        left -= size;
+    }
+    return width;
+}
+
+bool say_has_utf8(void)
+{
+    return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
+const char *say_size(uint64_t bytes, char *buffer)
+{
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+    unsigned unit = 0;
+    double value = (double)bytes;
+
+    while (value >= 1024 && unit < 4) {
+        value /= 1024;
+        unit++;
+    }
+    if (unit == 0 || value - (double)(uint64_t)value < 0.05)
+        (void)snprintf(buffer, 32, "%" PRIu64 " %s", (uint64_t)value, units[unit]);
+    else
+        (void)snprintf(buffer, 32, "%.1f %s", value, units[unit]);
+    return buffer;
+}

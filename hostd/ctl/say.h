@@ -1,0 +1,44 @@
+/*
+ * say: what guestlinkctl writes to people.
+ *
+ * Whatever a guest or a file said goes through here: control characters (C0, DEL, C1) and bytes
+ * that are not UTF-8 become `?`, so that none of it can steer a terminal.
+ */
+#ifndef GUESTLINK_CTL_SAY_H
+#define GUESTLINK_CTL_SAY_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+enum say_colour { SAY_PLAIN, SAY_BOLD, SAY_DIM, SAY_RED, SAY_GREEN, SAY_YELLOW, SAY_COLOURS };
+
+/* "guestlinkctl: …" and a newline, on stderr. */
+__attribute__((format(printf, 1, 2))) void say_error(const char *format, ...);
+
+/* Writes sanitised text to stdout, in a colour if stdout is a terminal that NO_COLOR allows it. */
+void say_text(enum say_colour colour, const char *text);
+
+/* As say_text(), of formatted text. */
+__attribute__((format(printf, 2, 3))) void say_format(enum say_colour colour, const char *format,
+                                                      ...);
+
+/* One JSON value and a newline on stdout, indented on a terminal. */
+void say_json(struct json_object *object);
+
+/* Puts `?` for what a terminal should not get; in place. */
+void say_sanitise(char *text);
+
+/* Columns that text may take: the terminal's, or 80. */
+unsigned say_columns(void);
+
+/* Columns that @p text, already sanitised, takes. */
+unsigned say_width(const char *text);
+
+/* True if box-drawing characters can be shown. */
+bool say_has_utf8(void);
+
+/* "64 MiB", "1.5 GiB", "512 bytes". @return @p buffer of at least 32 bytes */
+const char *say_size(uint64_t bytes, char *buffer);
+
+#endif
