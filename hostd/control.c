@@ -70,6 +70,20 @@ static void metrics(void *userdata, struct varlink_call *call, struct json_objec
     varlink_call_reply(call, reply, false);
 }
 
+static void files(void *userdata, struct varlink_call *call, struct json_object *params)
+{
+    const struct config *config = daemon_config(((const struct control *)userdata)->daemon);
+    const char *telemetry = config->telemetry.file;
+    struct json_object *reply = json_object_new_object();
+
+    (void)params;
+    json_object_object_add(reply, "configuration", json_object_new_string(config->file));
+    json_object_object_add(reply, "telemetry",
+                           json_object_new_string(telemetry != NULL ? telemetry : ""));
+    json_object_object_add(reply, "state_dir", json_object_new_string(config->state_dir));
+    varlink_call_reply(call, reply, false);
+}
+
 static void add_remark(void *userdata, const char *remark)
 {
     json_object_array_add(userdata, json_object_new_string(remark));
@@ -138,6 +152,7 @@ static const struct varlink_method methods[] = {
     {"SendSignal", send_signal, false},
     {"ShutDown", shut_down, false},
     {"Telemetry", stream_telemetry, true},
+    {"Files", files, false},
     {"Metrics", metrics, false},
     {"Reload", reload, false},
 };
