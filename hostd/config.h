@@ -171,5 +171,6 @@ struct config *config_free(struct config *config);
 
 /* True if two VMs of two configurations say the same in everything (but the line). */
 bool config_vm_equal(const struct config_vm *a, const struct config_vm *b);
+bool config_network_equal(const struct config_network *a, const struct config_network *b);
 
 #endif

@@ -11,7 +11,7 @@ static bool share_equal(const struct config_share *a, const struct config_share 
            a->transport == b->transport;
 }
 
-static bool network_equal(const struct config_network *a, const struct config_network *b)
+bool config_network_equal(const struct config_network *a, const struct config_network *b)
 {
     return config_text_equal(a->id, b->id) && memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 &&
            config_strings_equal(&a->address, &b->address) &&
@@ -53,7 +53,7 @@ static bool lists_equal(const struct config_vm *a, const struct config_vm *b)
         if (!share_equal(&a->shares[i], &b->shares[i]))
             return false;
     for (size_t i = 0; i < a->network_count; i++)
-        if (!network_equal(&a->networks[i], &b->networks[i]))
+        if (!config_network_equal(&a->networks[i], &b->networks[i]))
             return false;
     return true;
 }

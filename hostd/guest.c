@@ -8,7 +8,7 @@
 
 #include "clock.h"
 #include "limits.h"
-#include "log.h"
+#include "text.h"
 
 #include "protocol/result.h"
 
@@ -77,13 +77,12 @@ void guest_attach(struct guest *guest, struct connection *connection)
 {
     static const struct guest_answer lost = {.error = ECONNRESET,
                                              .text = "the guest's connection ended"};
-    uint32_t round = guest->round;
 
     guest->connection = connection;
     if (connection)
         return;
-    /* those asked by a `done` meanwhile fail by themselves: there is no connection */
-    for (uint32_t i = 0; i < guest->capacity && guest->round == round; i++) {
+    /* nothing can be asked meanwhile: there is no connection */
+    for (uint32_t i = 0; i < guest->capacity; i++) {
         if (guest->requests[i].id != 0)
             finish(guest, &guest->requests[i], &lost);
     }
@@ -201,35 +200,43 @@ static bool answers(uint16_t answer, uint16_t request)
            (request == FRAME_GET_POOL_USAGE && answer == FRAME_POOL_USAGE);
 }
 
-void guest_take_answer(struct guest *guest, const struct frame *frame)
+/* @return 0, or GUEST_E_MALFORMED */
+static int read_result(const struct frame *frame, struct guest_answer *answer, char *text,
+                       size_t capacity)
 {
-    struct guest_answer answer = {.text = "", .frame = frame};
-    char text[LIMITS_TEXT] = "";
-    struct request *request;
     struct result result;
 
+    if (result_unpack(frame->payload, frame->length, &result) != 0) {
+        answer->error = EPROTO;
+        answer->text = "the guest's answer is malformed";
+        return GUEST_E_MALFORMED;
+    }
+    text_take(result.text, text, capacity);
+    answer->error = result.error < 0 ? EPROTO : result.error;
+    answer->text = text;
+    return 0;
+}
+
+int guest_take_answer(struct guest *guest, const struct frame *frame)
+{
+    struct guest_answer answer = {.text = "", .frame = frame};
+    char text[LIMITS_TEXT];
+    struct request *request;
+    int r = 0;
+
     if (guest->capacity == 0 || frame->id == 0)
-        return;
+        return 0;
     request = &guest->requests[frame->id & (guest->capacity - 1)];
     if (request->id != frame->id)
-        return;
+        return 0;
     if (frame->type == FRAME_RESULT) {
-        if (result_unpack(frame->payload, frame->length, &result) != 0) {
-            answer.error = EPROTO;
-            answer.text = "the guest's answer is malformed";
-        } else {
-            if (result.text.size >= sizeof(text))
-                result.text.size = sizeof(text) - 1;
-            (void)wire_text_copy(result.text, text, sizeof(text));
-            log_clean(text);
-            answer.error = result.error < 0 ? EPROTO : result.error;
-            answer.text = text;
-        }
+        r = read_result(frame, &answer, text, sizeof(text));
     } else if (!answers(frame->type, request->type)) {
         answer.error = EPROTO;
         answer.text = "the guest answered with a frame of another kind";
     }
     finish(guest, request, &answer);
+    return r;
 }
 
 void guest_reply(struct guest *guest, uint32_t id, int error, const char *text)

@@ -50,9 +50,15 @@ int guest_ask(struct guest *guest, uint16_t type, const void *payload, size_t si
 /* Drops the `done` of every request asked with @p userdata. */
 void guest_forget(struct guest *guest, const void *userdata);
 
-/* Takes a frame with the answer flag. One that answers nothing outstanding is ignored: its request
- * timed out. */
-void guest_take_answer(struct guest *guest, const struct frame *frame);
+enum { GUEST_E_MALFORMED = 1 };
+
+/*
+ * Takes a frame with the answer flag. One that answers nothing outstanding is ignored: its request
+ * timed out.
+ *
+ * @return 0, or GUEST_E_MALFORMED: a protocol error; the request is answered EPROTO
+ */
+int guest_take_answer(struct guest *guest, const struct frame *frame);
 
 /* Answers a request or event of the guest's that carries an id. Without a guest: nothing. */
 void guest_reply(struct guest *guest, uint32_t id, int error, const char *text);

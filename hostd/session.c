@@ -18,6 +18,11 @@ static void violate(struct session_decision *decision, const char *reason)
     decision->reason = reason;
 }
 
+static uint16_t lower(uint16_t a, uint16_t b)
+{
+    return a < b ? a : b;
+}
+
 /* The report itself: version, form, and whether it contradicts this boot's first. */
 static void judge_report(const struct frame *frame, const struct guest_capabilities *boot,
                          struct session_decision *decision)
@@ -44,7 +49,7 @@ static void judge_report(const struct frame *frame, const struct guest_capabilit
         return;
     }
     decision->verdict = SESSION_ACCEPT;
-    decision->minor = report->minor < PROTOCOL_MINOR ? report->minor : PROTOCOL_MINOR;
+    decision->minor = lower(report->minor, PROTOCOL_MINOR);
 }
 
 static void judge_caller(const struct frame *frame, const struct session_facts *facts,

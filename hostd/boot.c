@@ -1,0 +1,28 @@
+/* boot: what is known of one boot of a VM's guest, and the token that its devices get. */
+#include "boot.h"
+
+void boot_begin(struct boot *boot, const struct guest_capabilities *report, uint64_t memory)
+{
+    *boot = (struct boot){.known = true, .capabilities = *report};
+    text_uuid(report->boot_id, boot->id);
+    boot->verdict =
+        pool_judge((report->features & CAPABILITIES_SWIOTLB_PUBLISHED) != 0, report->swiotlb_base,
+                   report->swiotlb_size, memory != 0 ? memory : report->memory_bytes);
+    if (boot->verdict == POOL_USABLE)
+        token_format(boot->token, report->swiotlb_base, report->swiotlb_size);
+    boot->timings.guest_sent_ns = report->sent_ns;
+    boot->timings.guest_started_ns = report->started_ns;
+}
+
+enum boot_pool_trouble boot_pool_trouble(const struct boot *boot)
+{
+    uint64_t features = boot->capabilities.features;
+
+    if (boot->verdict == POOL_USABLE)
+        return BOOT_POOL_FINE;
+    if (boot->verdict != POOL_E_NOT_PUBLISHED)
+        return BOOT_POOL_REJECTED;
+    if (!(features & CAPABILITIES_SWIOTLB_ASKED))
+        return BOOT_POOL_NOT_ASKED;
+    return features & CAPABILITIES_SWIOTLB_LEFT ? BOOT_POOL_OLD_KERNEL : BOOT_POOL_NOT_MADE;
+}

@@ -1,0 +1,323 @@
+/* daemon: everything that guestlink-hostd is made of, tied together on one event loop. */
+#include "daemon.h"
+
+#include "address.h"
+#include "control.h"
+#include "doors.h"
+#include "handshake.h"
+#include "limits.h"
+#include "log.h"
+#include "notify.h"
+#include "p9_share.h"
+#include "registry.h"
+#include "reload.h"
+#include "services.h"
+#include "settings.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+struct daemon {
+    struct services services;
+    struct settings *settings;
+    struct registry *registry;
+    struct handshakes *handshakes;
+    struct doors *doors;
+    struct control *control;
+    int control_fd; /* passed by systemd, or -1 */
+};
+
+sd_event *daemon_event(const struct daemon *daemon)
+{
+    return daemon->services.event;
+}
+
+const struct config *daemon_config(const struct daemon *daemon)
+{
+    return daemon->settings->config;
+}
+
+struct telemetry *daemon_telemetry(const struct daemon *daemon)
+{
+    return daemon->services.telemetry;
+}
+
+struct vm *daemon_find_vm(const struct daemon *daemon, const char *name)
+{
+    struct vm *vm = registry_find_name(daemon->registry, name);
+
+    return vm ? vm : registry_find_id(daemon->registry, name);
+}
+
+size_t daemon_vm_count(const struct daemon *daemon)
+{
+    return registry_count(daemon->registry);
+}
+
+struct vm *daemon_get_vm(const struct daemon *daemon, size_t index)
+{
+    return registry_get(daemon->registry, index);
+}
+
+const struct daemon_counters *daemon_get_counters(const struct daemon *daemon)
+{
+    return &daemon->services.counters;
+}
+
+const struct daemon_latencies *daemon_get_latencies(const struct daemon *daemon)
+{
+    return &daemon->services.latencies;
+}
+
+uint32_t daemon_guest_port(const struct config *config, const struct config_vm *vm)
+{
+    struct address address;
+    uint32_t port;
+
+    if (vm->socket && address_hybrid_port(vm->socket, &port, NULL) == 0)
+        return port;
+    for (size_t i = 0; i < config->listen.count; i++) {
+        if (address_parse(config->listen.items[i], &address) == 0 &&
+            address.family == ADDRESS_VSOCK)
+            return address.port;
+    }
+    return LIMITS_PORT;
+}
+
+int daemon_reload(struct daemon *daemon, config_remark_fn on_remark, void *userdata)
+{
+    struct reload reload = {.services = &daemon->services,
+                            .settings = &daemon->settings,
+                            .registry = daemon->registry,
+                            .handshakes = daemon->handshakes,
+                            .doors = daemon->doors,
+                            .on_remark = on_remark,
+                            .userdata = userdata};
+    int r;
+
+    notify_reloading();
+    r = reload_run(&reload);
+    notify_ready(registry_count(daemon->registry));
+    return r;
+}
+
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+    (void)source;
+    (void)info;
+    (void)daemon_reload(userdata, NULL, NULL);
+    return 0;
+}
+
+static int on_reopen(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+    struct daemon *daemon = userdata;
+
+    (void)source;
+    (void)info;
+    telemetry_reopen(daemon->services.telemetry, NULL);
+    return 0;
+}
+
+static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *info,
+                        void *userdata)
+{
+    struct daemon *daemon = userdata;
+
+    (void)source;
+    (void)info;
+    log_line(LOG_INFO, "asked to stop; guests and their devices go on without it");
+    return sd_event_exit(daemon->services.event, 0);
+}
+
+static int watch_signals(struct daemon *daemon)
+{
+    static const struct {
+        int number;
+        sd_event_signal_handler_t fn;
+    } signals[] = {
+        {SIGTERM, on_terminate}, {SIGINT, on_terminate}, {SIGHUP, on_hangup}, {SIGUSR1, on_reopen}};
+
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        int r = sd_event_add_signal(daemon->services.event, NULL, signals[i].number, signals[i].fn,
+                                    daemon);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* A socket of systemd's is the control socket by its name, or by its path. */
+static bool is_control(const struct config *config, int fd, const char *name)
+{
+    struct sockaddr_un address = {0};
+    socklen_t size = sizeof(address) - 1;
+
+    if (strcmp(name, "control") == 0)
+        return true;
+    return getsockname(fd, (struct sockaddr *)&address, &size) == 0 &&
+           address.sun_family == AF_UNIX && config->control &&
+           strcmp(address.sun_path, config->control) == 0;
+}
+
+static int take_passed_sockets(struct daemon *daemon)
+{
+    char **names = NULL;
+    int count = sd_listen_fds_with_names(1, &names);
+    int r = 0;
+
+    for (int i = 0; i < count; i++) {
+        int fd = SD_LISTEN_FDS_START + i;
+
+        if (daemon->control_fd < 0 && is_control(daemon->settings->config, fd, names[i])) {
+            daemon->control_fd = fd;
+        } else {
+            int taken = doors_consume_fd(daemon->doors, fd);
+
+            if (taken < 0)
+                log_line(LOG_ERR, "the socket \"%s\" that systemd passed is of no use: %s",
+                         names[i], strerrordesc_np(-taken));
+            if (taken < 0 && r == 0)
+                r = taken;
+        }
+        free(names[i]);
+    }
+    free(names);
+    return count < 0 ? count : r;
+}
+
+static int make_vms(struct daemon *daemon)
+{
+    const struct config *config = daemon->settings->config;
+    struct vm **vms = calloc(config->vm_count + 1, sizeof(struct vm *));
+    size_t count = 0;
+    int r = 0;
+
+    if (!vms)
+        return -ENOMEM;
+    while (count < config->vm_count && r >= 0) {
+        r = vm_new(&daemon->services, daemon->settings, &config->vms[count], &vms[count]);
+        if (r >= 0)
+            count++;
+    }
+    if (r >= 0)
+        r = registry_replace(daemon->registry, vms, count);
+    if (r < 0) {
+        while (count > 0)
+            (void)vm_free(vms[--count]);
+        free(vms);
+    }
+    return r;
+}
+
+static int make_parts(struct daemon *daemon)
+{
+    const struct config *config = daemon->settings->config;
+    int r;
+
+    daemon->services.config = config;
+    r = telemetry_new(&config->telemetry, &daemon->services.telemetry);
+    if (r < 0)
+        return r;
+    r = store_new(config->state_dir, &daemon->services.store);
+    if (r < 0)
+        log_line(LOG_WARNING, "state_dir %s cannot be used: %s; nothing outlives this daemon",
+                 config->state_dir, strerrordesc_np(-r));
+    daemon->services.ports = p9_ports_new();
+    daemon->registry = registry_new();
+    daemon->handshakes = handshakes_new(&daemon->services);
+    if (!daemon->services.store || !daemon->services.ports || !daemon->registry ||
+        !daemon->handshakes)
+        return -ENOMEM;
+    daemon->doors = doors_new(&daemon->services, daemon->registry, daemon->handshakes);
+    return daemon->doors ? 0 : -ENOMEM;
+}
+
+static int open_control(struct daemon *daemon)
+{
+    const struct config *config = daemon->settings->config;
+    int fd = daemon->control_fd;
+    int r;
+
+    daemon->control_fd = -1;
+    r = control_new(daemon->services.event, daemon, config->control, config->control_group, fd,
+                    &daemon->control);
+    if (r < 0)
+        log_line(LOG_ERR, "cannot listen on the control socket %s: %s", config->control,
+                 r == -EADDRINUSE ? "another daemon has it" : strerrordesc_np(-r));
+    return r;
+}
+
+/* Guests are let in last, when all that serves them stands. */
+static int set_up(struct daemon *daemon)
+{
+    int r;
+
+    r = make_parts(daemon);
+    if (r < 0)
+        return r;
+    r = watch_signals(daemon);
+    if (r < 0)
+        return r;
+    r = take_passed_sockets(daemon);
+    if (r < 0)
+        return r;
+    r = make_vms(daemon);
+    if (r < 0)
+        return r;
+    r = open_control(daemon);
+    if (r < 0)
+        return r;
+    r = doors_update(daemon->doors);
+    if (r < 0)
+        return r;
+    notify_ready(registry_count(daemon->registry));
+    return 0;
+}
+
+int daemon_new(sd_event *event, struct config *config, struct daemon **ret_daemon)
+{
+    struct daemon *daemon = calloc(1, sizeof(*daemon));
+    int r;
+
+    if (!daemon) {
+        (void)config_free(config);
+        return -ENOMEM;
+    }
+    daemon->control_fd = -1;
+    daemon->services.event = sd_event_ref(event);
+    daemon->settings = settings_new(config);
+    r = daemon->settings ? set_up(daemon) : -ENOMEM;
+    if (r < 0) {
+        (void)daemon_free(daemon);
+        return r;
+    }
+    *ret_daemon = daemon;
+    return 0;
+}
+
+struct daemon *daemon_free(struct daemon *daemon)
+{
+    if (!daemon)
+        return NULL;
+    daemon->control = control_free(daemon->control);
+    if (daemon->control_fd >= 0)
+        (void)close(daemon->control_fd);
+    daemon->doors = doors_free(daemon->doors);
+    daemon->handshakes = handshakes_free(daemon->handshakes);
+    daemon->registry = registry_free(daemon->registry);
+    daemon->services.ports = p9_ports_free(daemon->services.ports);
+    daemon->services.store = store_free(daemon->services.store);
+    daemon->services.telemetry = telemetry_free(daemon->services.telemetry);
+    daemon->settings = settings_unref(daemon->settings);
+    (void)sd_event_unref(daemon->services.event);
+    free(daemon);
+    return NULL;
+}

@@ -1,0 +1,232 @@
+/*
+ * handshake: a connection from its accept until its first frame is judged.
+ *
+ * The time for it runs from the accept to the last byte of CAPABILITIES, however the bytes drip in.
+ * A refused guest is left a moment to read why.
+ */
+#include "handshake.h"
+
+#include "clock.h"
+#include "connection.h"
+#include "limits.h"
+#include "log.h"
+#include "report.h"
+#include "session.h"
+#include "vm_life.h"
+
+#include "protocol/welcome.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct handshake {
+    struct handshake *next, *previous;
+    struct handshakes *all;
+    struct connection *connection;
+    struct session session;
+    struct peer peer;
+    struct vm *vm; /* NULL: nobody's */
+    bool too_many;
+    uint64_t accepted_us;
+    sd_event_source *timer;
+};
+
+struct handshakes {
+    struct services *services;
+    struct handshake *first;
+};
+
+struct handshakes *handshakes_new(struct services *services)
+{
+    struct handshakes *handshakes = calloc(1, sizeof(*handshakes));
+
+    if (handshakes)
+        handshakes->services = services;
+    return handshakes;
+}
+
+/* Frees it, but not a connection that was handed over. */
+static void handshake_free(struct handshake *handshake)
+{
+    if (handshake->previous)
+        handshake->previous->next = handshake->next;
+    else
+        handshake->all->first = handshake->next;
+    if (handshake->next)
+        handshake->next->previous = handshake->previous;
+    if (handshake->connection && handshake->vm)
+        (void)vm_count_connection(handshake->vm, -1);
+    handshake->connection = connection_free(handshake->connection);
+    (void)sd_event_source_disable_unref(handshake->timer);
+    free(handshake);
+}
+
+struct handshakes *handshakes_free(struct handshakes *handshakes)
+{
+    if (!handshakes)
+        return NULL;
+    while (handshakes->first)
+        handshake_free(handshakes->first);
+    free(handshakes);
+    return NULL;
+}
+
+void handshakes_forget(struct handshakes *handshakes, const struct vm *vm)
+{
+    struct handshake *next;
+
+    for (struct handshake *h = handshakes->first; h; h = next) {
+        next = h->next;
+        if (h->vm == vm)
+            handshake_free(h);
+    }
+}
+
+static uint32_t timeout_ms(const struct handshake *handshake)
+{
+    return handshake->vm ? vm_config(handshake->vm)->timeouts.capabilities
+                         : handshake->all->services->config->timeouts.capabilities;
+}
+
+static int on_timer(sd_event_source *source, uint64_t at_us, void *userdata)
+{
+    struct handshake *handshake = userdata;
+    struct services *services = handshake->all->services;
+
+    (void)source;
+    (void)at_us;
+    if (handshake->session.state == SESSION_NEW) {
+        services->counters.timed_out++;
+        report_handshake_timeout(services, handshake->vm, &handshake->peer, timeout_ms(handshake));
+    }
+    handshake_free(handshake);
+    return 0;
+}
+
+static void violate(struct handshake *handshake, const char *reason)
+{
+    struct services *services = handshake->all->services;
+
+    services->counters.malformed++;
+    report_protocol_error(services, handshake->vm, &handshake->peer, reason);
+    handshake_free(handshake);
+}
+
+static void refuse(struct handshake *handshake, uint32_t id,
+                   const struct session_decision *decision)
+{
+    struct services *services = handshake->all->services;
+    uint8_t payload[WELCOME_SIZE + LIMITS_VM_NAME];
+    struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
+
+    welcome_pack(&writer,
+                 &(struct welcome){
+                     .major = PROTOCOL_MAJOR,
+                     .minor = PROTOCOL_MINOR,
+                     .status = decision->status,
+                     .name = wire_text_of(handshake->vm ? vm_config(handshake->vm)->name : NULL)});
+    services->counters.refused[decision->status]++;
+    report_refused(services, handshake->vm, &handshake->peer, decision->status, decision->reason);
+    (void)connection_send(handshake->connection, FRAME_WELCOME, FRAME_FLAG_ANSWER, id, payload,
+                          writer.size);
+    if (clock_arm(services->event, &handshake->timer, LIMITS_REFUSAL_LINGER_MS, on_timer,
+                  handshake) < 0)
+        handshake_free(handshake);
+}
+
+static void on_frame(void *userdata, const struct frame *frame)
+{
+    struct handshake *handshake = userdata;
+    struct vm *vm = handshake->vm;
+    struct session_facts facts = {
+        .known = vm != NULL,
+        .privileged = !handshake->peer.vsock || handshake->peer.port < LIMITS_PRIVILEGED_PORTS,
+        .too_many = handshake->too_many,
+        .boot = vm ? vm_boot_report(vm) : NULL,
+    };
+    struct session_decision decision;
+    struct connection *connection;
+    uint64_t accepted_us = handshake->accepted_us;
+
+    session_judge(&handshake->session, frame, &facts, &decision);
+    switch (decision.verdict) {
+    case SESSION_ACCEPT:
+        connection = handshake->connection;
+        handshake->connection = NULL;
+        handshake_free(handshake);
+        vm_take_connection(vm, connection, frame->id, &decision, accepted_us);
+        break;
+    case SESSION_REFUSE:
+        refuse(handshake, frame->id, &decision);
+        break;
+    case SESSION_VIOLATION:
+        violate(handshake, decision.reason);
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_ended(void *userdata, enum connection_end how, int error)
+{
+    struct handshake *handshake = userdata;
+
+    (void)error;
+    if (how == CONNECTION_END_MAGIC)
+        violate(handshake, "magic");
+    else if (how == CONNECTION_END_LENGTH)
+        violate(handshake, "length");
+    else
+        handshake_free(handshake);
+}
+
+static const struct connection_events connection_events = {.frame = on_frame, .ended = on_ended};
+
+/* Beyond the limits a few are heard, to be told; the rest is closed unheard. */
+static bool is_beyond(const struct services *services, unsigned vm_connections, bool *ret_too_many)
+{
+    const struct config_limits *limits = &services->config->limits;
+    uint32_t all = services->counters.open;
+
+    *ret_too_many = vm_connections > limits->connections_per_vm || all > limits->connections;
+    return vm_connections > limits->connections_per_vm + LIMITS_REFUSED_PER_VM ||
+           all > limits->connections + LIMITS_REFUSED_IN_ALL;
+}
+
+void handshake_begin(struct handshakes *handshakes, int fd, const struct peer *peer, struct vm *vm)
+{
+    struct services *services = handshakes->services;
+    struct handshake *handshake = calloc(1, sizeof(*handshake));
+    unsigned connections = 0;
+
+    services->counters.connections++;
+    if (!handshake) {
+        (void)close(fd);
+        return;
+    }
+    *handshake = (struct handshake){.all = handshakes,
+                                    .next = handshakes->first,
+                                    .peer = *peer,
+                                    .vm = vm,
+                                    .accepted_us = clock_now_us()};
+    if (handshakes->first)
+        handshakes->first->previous = handshake;
+    handshakes->first = handshake;
+    if (connection_new(services->event, fd, services->config->limits.connection_bytes,
+                       &services->counters, &connection_events, handshake,
+                       &handshake->connection) < 0) {
+        handshake_free(handshake);
+        return;
+    }
+    if (vm)
+        connections = vm_count_connection(vm, 1);
+    if (is_beyond(services, connections, &handshake->too_many) ||
+        clock_arm(services->event, &handshake->timer, timeout_ms(handshake), on_timer, handshake) <
+            0) {
+        services->counters.refused[WELCOME_TOO_MANY]++;
+        report_refused(services, vm, peer, WELCOME_TOO_MANY, "too-many-connections");
+        handshake_free(handshake);
+    }
+}

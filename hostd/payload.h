@@ -1,0 +1,44 @@
+/*
+ * payload: the one program that the VM is for, if its configuration names one. It is started once
+ * in a boot.
+ */
+#ifndef GUESTLINK_HOSTD_PAYLOAD_H
+#define GUESTLINK_HOSTD_PAYLOAD_H
+
+#include "protocol/event.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vm;
+
+enum payload_state {
+    PAYLOAD_NONE, /* there is none, or this boot's guest has not got so far */
+    PAYLOAD_STARTING,
+    PAYLOAD_RUNNING,
+    PAYLOAD_EXITED,
+    PAYLOAD_FAILED,
+};
+
+struct payload {
+    enum payload_state state;
+    uint32_t status;
+    uint32_t signal;
+    uint32_t restarts;
+    uint64_t asked_us;
+    char *error; /* why it could not be started, or NULL */
+};
+
+/* Asks for it, unless there is none or it was started in this boot. Leads to bringup_check(). */
+void payload_start(struct vm *vm);
+
+/* The guest says that it ended. */
+void payload_exited(struct vm *vm, const struct event_child_exited *exited);
+
+/* Another boot began. */
+void payload_reset(struct vm *vm);
+
+/* The exit status by which a shell tells that a program could not be started. */
+uint32_t payload_status_of_error(int error);
+
+#endif

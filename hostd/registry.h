@@ -1,0 +1,46 @@
+/*
+ * registry: the VMs of the daemon, found by name, UUID and CID.
+ */
+#ifndef GUESTLINK_HOSTD_REGISTRY_H
+#define GUESTLINK_HOSTD_REGISTRY_H
+
+#include "vm_life.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct registry;
+
+/* @return NULL: no memory */
+struct registry *registry_new(void);
+/* Frees the VMs too. @return NULL */
+struct registry *registry_free(struct registry *registry);
+
+/*
+ * Puts the VMs into another order or set.
+ *
+ * @param vms  an array of @p count VMs, from malloc(); consumed, and the VMs in it are the
+ *             registry's. VMs that were there before and are not now are the caller's.
+ * @return 0 or -ENOMEM (then nothing changed, and @p vms is the caller's)
+ */
+int registry_replace(struct registry *registry, struct vm **vms, size_t count);
+
+/*
+ * Keeps a VM that leaves until it is forgotten: it is found by nothing but the calls below.
+ *
+ * @return 0 or -ENOMEM
+ */
+int registry_retire(struct registry *registry, struct vm *vm);
+struct vm *registry_find_retired(const struct registry *registry, const char *id);
+/* Frees it. NULL is fine. */
+void registry_forget_retired(struct registry *registry, struct vm *vm);
+
+size_t registry_count(const struct registry *registry);
+struct vm *registry_get(const struct registry *registry, size_t index);
+
+/* NULL: there is none. */
+struct vm *registry_find_name(const struct registry *registry, const char *name);
+struct vm *registry_find_id(const struct registry *registry, const char *id);
+struct vm *registry_find_cid(const struct registry *registry, uint32_t cid);
+
+#endif

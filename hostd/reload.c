@@ -1,0 +1,215 @@
+/* reload: the configuration file read again, and everything brought in line with it. */
+#include "reload.h"
+
+#include "log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void on_remark(void *userdata, const char *remark)
+{
+    struct reload *reload = userdata;
+
+    log_line(LOG_WARNING, "%s", remark);
+    if (reload->on_remark)
+        reload->on_remark(reload->userdata, remark);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool same_words(const struct config_strings *a, const struct config_strings *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++) {
+        if (strcmp(a->items[i], b->items[i]) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* What a running VM object was made of and cannot change. */
+static bool is_same_machine(const struct config_vm *a, const struct config_vm *b)
+{
+    const struct config_device_host *x = &a->device_host, *y = &b->device_host;
+
+    return strcmp(a->name, b->name) == 0 && a->cid == b->cid && same_text(a->socket, b->socket) &&
+           x->type == y->type && same_text(x->qmp, y->qmp) &&
+           same_text(x->virtiofsd, y->virtiofsd) && same_words(&x->argv, &y->argv) &&
+           x->timeout_ms == y->timeout_ms;
+}
+
+/* It let its devices go, or had the time to. */
+static void on_left(void *userdata, struct vm *vm)
+{
+    registry_forget_retired(userdata, vm);
+}
+
+struct plan {
+    struct vm **vms; /* NULL: to be made anew, in place of an old one */
+    bool *made;      /* by this plan */
+    size_t count;
+};
+
+static void plan_done(struct plan *plan)
+{
+    for (size_t i = 0; plan->made && i < plan->count; i++) {
+        if (plan->made[i])
+            (void)vm_free(plan->vms[i]);
+    }
+    free(plan->vms);
+    free(plan->made);
+    *plan = (struct plan){0};
+}
+
+/* Makes what is new, so that all that can fail has failed before anything else changes. */
+static int plan_make(struct reload *reload, struct settings *settings, struct plan *ret_plan)
+{
+    const struct config *config = settings->config;
+    struct plan plan = {.vms = calloc(config->vm_count + 1, sizeof(struct vm *)),
+                        .made = calloc(config->vm_count + 1, sizeof(bool)),
+                        .count = config->vm_count};
+    int r = plan.vms && plan.made ? 0 : -ENOMEM;
+
+    for (size_t i = 0; r >= 0 && i < plan.count; i++) {
+        struct vm *vm = registry_find_id(reload->registry, config->vms[i].id);
+
+        if (vm) {
+            plan.vms[i] = is_same_machine(vm_config(vm), &config->vms[i]) ? vm : NULL;
+            continue;
+        }
+        /* one that is just leaving is back: what it left is taken over */
+        registry_forget_retired(reload->registry,
+                                registry_find_retired(reload->registry, config->vms[i].id));
+        r = vm_new(reload->services, settings, &config->vms[i], &plan.vms[i]);
+        plan.made[i] = r >= 0;
+    }
+    if (r < 0)
+        plan_done(&plan);
+    else
+        *ret_plan = plan;
+    return r;
+}
+
+static bool is_in(const struct config *config, const char *id)
+{
+    for (size_t i = 0; i < config->vm_count; i++) {
+        if (strcmp(config->vms[i].id, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Those of the old order that the new one has no place for. */
+static void retire(struct reload *reload, const struct config *config)
+{
+    for (size_t i = 0; i < registry_count(reload->registry); i++) {
+        struct vm *vm = registry_get(reload->registry, i);
+
+        if (is_in(config, vm_config(vm)->id))
+            continue;
+        handshakes_forget(reload->handshakes, vm);
+        if (registry_retire(reload->registry, vm) == 0)
+            vm_leave(vm, on_left, reload->registry);
+        else
+            (void)vm_free(vm);
+    }
+}
+
+/* The VM of that UUID is another machine now: what the old one knew is in the store. */
+static struct vm *make_anew(struct reload *reload, struct settings *settings,
+                            const struct config_vm *config)
+{
+    struct vm *vm = registry_find_id(reload->registry, config->id);
+    int r;
+
+    handshakes_forget(reload->handshakes, vm);
+    (void)vm_free(vm);
+    r = vm_new(reload->services, settings, config, &vm);
+    if (r >= 0)
+        return vm;
+    log_line(LOG_ERR, "vm %s: cannot be made anew: %s; it is served after the next reload",
+             config->name, strerrordesc_np(-r));
+    return NULL;
+}
+
+static void change(struct reload *reload, struct settings *settings, struct plan *plan)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct config_vm *config = &settings->config->vms[i];
+        struct vm *vm = plan->vms[i];
+
+        if (!vm)
+            vm = make_anew(reload, settings, config);
+        else if (!plan->made[i] && config_vm_equal(vm_config(vm), config))
+            vm_rebase(vm, settings, config);
+        else if (!plan->made[i])
+            vm_change(vm, settings, config);
+        if (vm)
+            plan->vms[count++] = vm;
+    }
+    plan->count = count;
+}
+
+/* What stays as it is until the daemon is started anew. */
+static void tell_unchangeable(const struct config *old, const struct config *new)
+{
+    if (!same_text(old->control, new->control) ||
+        !same_text(old->control_group, new->control_group) ||
+        !same_text(old->metrics, new->metrics) || !same_text(old->state_dir, new->state_dir))
+        log_line(LOG_WARNING,
+                 "%s: control, control_group, metrics and state_dir take effect when the daemon is "
+                 "started anew; the old ones stay",
+                 new->file);
+}
+
+static void commit(struct reload *reload, struct settings *settings, struct plan *plan)
+{
+    struct settings *old = *reload->settings;
+
+    tell_unchangeable(old->config, settings->config);
+    reload->services->config = settings->config;
+    *reload->settings = settings;
+    telemetry_reopen(reload->services->telemetry, &settings->config->telemetry);
+    retire(reload, settings->config);
+    change(reload, settings, plan);
+    free(plan->made);
+    if (registry_replace(reload->registry, plan->vms, plan->count) < 0)
+        abort(); /* no memory for three small arrays, and the old ones are stale */
+    (void)doors_update(reload->doors);
+    (void)settings_unref(old);
+}
+
+int reload_run(struct reload *reload)
+{
+    const char *file = (*reload->settings)->config->file;
+    struct settings *settings;
+    struct config *config;
+    struct plan plan;
+    int r;
+
+    r = config_load(file, on_remark, on_remark, reload, &config);
+    if (r != 0) {
+        log_line(LOG_ERR, "%s is refused; the configuration that was in force stays", file);
+        reload->services->counters.reloads_refused++;
+        return r;
+    }
+    settings = settings_new(config);
+    if (!settings)
+        return -ENOMEM;
+    r = plan_make(reload, settings, &plan);
+    if (r < 0) {
+        (void)settings_unref(settings);
+        return r;
+    }
+    commit(reload, settings, &plan);
+    reload->services->counters.reloads++;
+    log_line(LOG_INFO, "%s was read again", settings->config->file);
+    return 0;
+}

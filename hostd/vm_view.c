@@ -1,0 +1,125 @@
+/* vm view: what others see of a VM. */
+#include "vm.h"
+
+#include "p9_share.h"
+#include "vm_parts.h"
+
+#define NAME_OF(names, index)                                                                      \
+    ((size_t)(index) < sizeof(names) / sizeof((names)[0]) ? (names)[index] : "unknown")
+
+const char *vm_state_name(enum vm_state state)
+{
+    static const char *const names[] = {"never-seen",    "connected", "ready",
+                                        "shutting-down", "lost",      "ended"};
+
+    return NAME_OF(names, state);
+}
+
+const char *vm_device_state_name(enum vm_device_state state)
+{
+    static const char *const names[] = {"waiting", "adding",    "added",    "setting",
+                                        "in-use",  "releasing", "removing", "failed"};
+
+    return NAME_OF(names, state);
+}
+
+const char *vm_payload_state_name(enum vm_payload_state state)
+{
+    static const char *const names[] = {"none", "waiting", "running", "exited", "failed"};
+
+    return NAME_OF(names, state);
+}
+
+static enum vm_state state_of(const struct vm *vm)
+{
+    if (vm->connection && vm->shutting_down)
+        return VM_SHUTTING_DOWN;
+    if (vm->connection)
+        return vm->boot.ready ? VM_READY : VM_CONNECTED;
+    if (!vm->boot.known)
+        return VM_NEVER_SEEN;
+    return vm->ended ? VM_ENDED : VM_LOST;
+}
+
+static struct vm_payload_view payload_of(const struct vm *vm)
+{
+    static const enum vm_payload_state states[] = {
+        [PAYLOAD_NONE] = VM_PAYLOAD_WAITING,    [PAYLOAD_STARTING] = VM_PAYLOAD_WAITING,
+        [PAYLOAD_RUNNING] = VM_PAYLOAD_RUNNING, [PAYLOAD_EXITED] = VM_PAYLOAD_EXITED,
+        [PAYLOAD_FAILED] = VM_PAYLOAD_FAILED,
+    };
+    struct vm_payload_view view = {
+        .state = states[vm->payload.state],
+        .config = &vm->config->payload,
+        .status = vm->payload.status,
+        .signal = vm->payload.signal,
+        .restarts = vm->payload.restarts,
+        .error = vm->payload.error ? vm->payload.error : "",
+    };
+
+    if (vm->config->payload.argv.count == 0 && view.state == VM_PAYLOAD_WAITING)
+        view.state = VM_PAYLOAD_NONE;
+    return view;
+}
+
+void vm_get_view(const struct vm *vm, struct vm_view *ret_view)
+{
+    *ret_view = (struct vm_view){
+        .config = vm->config,
+        .policy = &vm->policy,
+        .state = state_of(vm),
+        .device_host_error = vm->host_error ? vm->host_error : "",
+        .device_host_up = device_host_is_up(vm->host),
+        .boot_known = vm->boot.known,
+        .boot_id = vm->boot.id,
+        .capabilities = &vm->boot.capabilities,
+        .verdict = vm->boot.verdict,
+        .token = vm->boot.token,
+        .timings = vm->boot.timings,
+        .payload = payload_of(vm),
+        .share_count = vm->shares.count,
+        .adapter_count = vm->adapters.count,
+        .connections = vm->connections,
+        .exhausted = vm->exhausted,
+        .dropped = vm->dropped + vm->rate.dropped,
+        .bytes_held = vm->connection ? connection_held(vm->connection) : 0,
+        .last_seen_us = vm->last_seen_us,
+    };
+}
+
+void vm_get_share(const struct vm *vm, size_t index, struct vm_share_view *ret_view)
+{
+    const struct share *share = vm->shares.first;
+
+    while (index-- > 0)
+        share = share->next;
+    *ret_view = (struct vm_share_view){
+        .tag = share->config.tag,
+        .path = share->config.path,
+        .target = share->config.target,
+        .read_only = share->config.read_only,
+        .transport = share->transport,
+        .device = share->device ? share->device->tag : "",
+        .port = p9_share_port(share->p9),
+        .options = share->device ? share->device->options : "",
+        .state = share->state,
+        .iommu_platform = share->device && share->device->iommu_platform,
+        .configured = share->configured,
+        .error = share->error ? share->error : "",
+    };
+}
+
+void vm_get_adapter(const struct vm *vm, size_t index, struct vm_adapter_view *ret_view)
+{
+    const struct adapter *adapter = vm->adapters.first;
+
+    while (index-- > 0)
+        adapter = adapter->next;
+    *ret_view = (struct vm_adapter_view){
+        .network = adapter->config,
+        .options = adapter->options,
+        .state = adapter->state,
+        .iommu_platform = adapter->iommu_platform,
+        .error = adapter->error ? adapter->error : "",
+    };
+}
