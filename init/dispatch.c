@@ -10,6 +10,7 @@
 
 #include <linux/random.h>
 
+#include "boot.h"
 #include "clock.h"
 #include "facts.h"
 #include "fd.h"
@@ -333,19 +334,8 @@ static int get_pool_usage(struct dispatch *d)
 
 static int complete_boot(struct dispatch *d)
 {
-    struct guest *guest = d->guest;
-    struct wire_writer *writer;
-
-    dispatch_start_words(guest);
-    dispatch_answer(guest, d->frame->id, guest->link.generation, &d->report);
+    boot_complete(d->guest, d->frame->id);
     d->later = true;
-    guest->timings.payload_ns = guest->processes.payload_ns;
-    guest->timings.ready_ns = clock_now_ns();
-    writer = link_begin(&guest->link, FRAME_READY, 0, 0);
-    if (writer) {
-        event_ready_pack(writer, &guest->timings);
-        (void)link_end(&guest->link);
-    }
     return 0;
 }
 
@@ -398,14 +388,4 @@ const char *dispatch_frame(struct guest *guest, const struct frame *frame)
     if (!d.later)
         dispatch_answer(guest, frame->id, guest->link.generation, &d.report);
     return NULL;
-}
-
-void dispatch_start_words(struct guest *guest)
-{
-    struct report report = {0};
-
-    if (guest->word_count == 0 || guest->processes.payload_ns != 0)
-        return;
-    if (process_start_words(&guest->processes, guest->words, guest->word_count, &report) != 0)
-        kmsg_log(LOG_ERR, "%s", report.text);
 }

@@ -20,7 +20,4 @@ const char *dispatch_frame(struct guest *guest, const struct frame *frame);
 void dispatch_answer(struct guest *guest, uint32_t id, uint32_t generation,
                      const struct report *report);
 
-/* Starts the words after `--` as payload, if there are any and no payload was started yet. */
-void dispatch_start_words(struct guest *guest);
-
 #endif

@@ -28,6 +28,7 @@ struct guest {
     struct event_ready timings;
     pid_t modules_pid; /* the job that loads the late modules; 0: it has ended */
     char modules_failed[INIT_TEXT_SIZE];
+    bool root_started; /* guestlink.root is being mounted, or was */
     struct loop_source signals;
     struct loop_timer reap_timer; /* there is more to reap */
     struct loop_timer patience;   /* the payload starts without a host then */

@@ -76,6 +76,12 @@
 /* Loading all the late modules; software emulation needs about 1 s. */
 #define INIT_MODULES_MS 60000u
 
+/* For the device of the real root to come, and for its mount: what distributions give it. */
+#define INIT_ROOT_MS 90000u
+
+/* A message to the VM manager; it is there or it is not. */
+#define INIT_NOTIFY_MS 5000u
+
 /* Between the exit of a process and its report, if somebody else holds its pipes open. */
 #define INIT_STREAMS_MS 1000u
 

@@ -3,14 +3,11 @@
  * says it in full.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/reboot.h>
-#include <sys/signalfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "boot.h"
 #include "clock.h"
 #include "console.h"
 #include "dispatch.h"
@@ -21,9 +18,7 @@
 #include "modules.h"
 #include "mounts.h"
 #include "network.h"
-
-/* Children that are reaped before other sources have their turn. */
-#define REAPED_PER_TURN 256
+#include "signals.h"
 
 static struct guest guest;
 
@@ -106,73 +101,12 @@ static void answer_process(struct processes *processes, uint32_t id, uint32_t ge
     dispatch_answer(&guest, id, generation, report);
 }
 
-/* Whatever ends in this machine ends here: children, jobs, and every orphan. */
-static void reap(void)
-{
-    for (int i = 0; i < REAPED_PER_TURN; i++) {
-        int status = 0;
-        pid_t pid = waitpid(-1, &status, WNOHANG);
-
-        if (pid < 0 && errno == ECHILD)
-            shutdown_alone(&guest.shutdown);
-        if (pid <= 0)
-            return;
-        shutdown_reaped(&guest.shutdown, status);
-        if (!process_reaped(&guest.processes, pid, status))
-            (void)jobs_reaped(&guest.jobs, pid, status);
-    }
-    loop_arm(&guest.loop, &guest.reap_timer, clock_now_ns());
-}
-
-static void on_reap_timer(struct loop_timer *timer)
-{
-    (void)timer;
-    reap();
-}
-
-static void on_signal(struct loop_source *source, uint32_t events)
-{
-    struct signalfd_siginfo info;
-
-    (void)events;
-    if (read(source->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
-        return;
-    switch (info.ssi_signo) {
-    case SIGCHLD:
-        reap();
-        break;
-    case SIGINT: /* Ctrl-Alt-Del */
-        (void)shutdown_begin(&guest.shutdown, REQUEST_REBOOT, EVENT_BY_SIGNAL, INIT_GRACE_MS);
-        break;
-    default: /* SIGTERM, SIGPWR */
-        (void)shutdown_begin(&guest.shutdown, REQUEST_POWER_OFF, EVENT_BY_SIGNAL, INIT_GRACE_MS);
-        break;
-    }
-}
-
-static void watch_signals(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGCHLD);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGPWR);
-    guest.reap_timer.expired = on_reap_timer;
-    guest.signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    guest.signals.ready = on_signal;
-    if (guest.signals.fd < 0 || loop_add(&guest.loop, &guest.signals, EPOLLIN) < 0)
-        kmsg_log(LOG_CRIT, "cannot watch signals: %s", strerror(errno));
-    (void)reboot(RB_DISABLE_CAD); /* from here on Ctrl-Alt-Del is a SIGINT */
-}
-
 static void on_patience(struct loop_timer *timer)
 {
     (void)timer;
     kmsg_log(LOG_NOTICE, "connect: no host answered in %u ms; going on without it",
              guest.cmdline.connect_timeout_ms);
-    dispatch_start_words(&guest);
+    boot_without_host(&guest);
 }
 
 static void load_late_modules(const void *argument, struct report *report)
@@ -248,7 +182,7 @@ static void settle(void)
 {
     int r;
 
-    watch_signals();
+    signals_watch(&guest);
     r = pool_pressure_start(&guest.pressure, &guest.loop, &guest.link);
     if (r < 0)
         kmsg_log(LOG_WARNING,
@@ -272,10 +206,7 @@ static void settle(void)
 
 static void initialize(void)
 {
-    sigset_t all;
-
-    sigfillset(&all);
-    (void)sigprocmask(SIG_SETMASK, &all, NULL);
+    signals_block();
     if (loop_init(&guest.loop) < 0)
         kmsg_log(LOG_CRIT, "epoll_create: %s", strerror(errno));
     jobs_init(&guest.jobs, &guest.loop);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -20,7 +21,7 @@
 
 static unsigned long flags_of(const struct share_order *order)
 {
-    return SHARE_FLAGS | (order->read_only ? MS_RDONLY : 0ul);
+    return (order->as_root ? 0ul : SHARE_FLAGS) | (order->read_only ? MS_RDONLY : 0ul);
 }
 
 /* @return 0: not mounted there yet; 1: done already; or a positive errno in the report */
@@ -47,6 +48,12 @@ static int try_virtiofs(const struct share_order *order, int target_fd)
     return mount(order->tag, path, "virtiofs", flags_of(order), NULL) < 0 ? errno : 0;
 }
 
+/* Readable once the late modules are loaded; -1 if they are. */
+static int open_modules(const struct share_order *order)
+{
+    return order->modules > 0 ? (int)syscall(SYS_pidfd_open, order->modules, 0) : -1;
+}
+
 static int fail_late(const struct share_order *order, int error, struct report *report)
 {
     if (error == ENODEV)
@@ -68,8 +75,7 @@ static int mount_virtiofs(const struct share_order *order, int target_fd, struct
     uint64_t end = clock_in_ms(order->timeout_ms);
     uint64_t half = clock_in_ms(order->timeout_ms / 2);
     FD_CLOSE int uevents = uevent_open();
-    FD_CLOSE int modules =
-        order->modules > 0 ? (int)syscall(SYS_pidfd_open, order->modules, 0) : -1;
+    FD_CLOSE int modules = open_modules(order);
     bool rescanned = false;
 
     if (uevents < 0)
@@ -102,9 +108,12 @@ static int mount_virtiofs(const struct share_order *order, int target_fd, struct
 static int mount_9p(const struct share_order *order, int target_fd, struct report *report)
 {
     uint64_t end = clock_in_ms(order->timeout_ms);
+    FD_CLOSE int modules = open_modules(order);
     FD_CLOSE int fd = -1;
     char path[64], options[128];
 
+    if (modules >= 0) /* 9p and its transport may be among them */
+        (void)poll(&(struct pollfd){.fd = modules, .events = POLLIN}, 1, clock_ms_until(end));
     fd = dial_wait(order->cid, order->port, end);
     if (fd < 0)
         return report_fail(report, -fd, "9p '%.36s': no connection to vsock port %u: %s",

@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "kmsg_log.h"
+#include "notify.h"
 #include "protocol/event.h"
 #include "protocol/request.h"
 #include "unmount.h"
@@ -25,6 +26,8 @@ static void finish(struct shutdown *shutdown)
 {
     unsigned command = RB_POWER_OFF;
 
+    if (shutdown->agent)
+        _exit(0);
     kmsg_log(LOG_NOTICE, "%s now", how_name(shutdown->how));
     if (shutdown->how == REQUEST_REBOOT)
         command = RB_AUTOBOOT;
@@ -75,6 +78,7 @@ static void unmount(struct shutdown *shutdown)
     };
 
     shutdown->phase = SHUTDOWN_UNMOUNTING;
+    notify_stopping(shutdown->jobs, how_name(shutdown->how));
     loop_disarm(shutdown->loop, &shutdown->timer);
     if (jobs_start(shutdown->jobs, &order) < 0) {
         /* No child to be had: PID 1 does the least by itself, with nothing else left to do. */
@@ -120,6 +124,28 @@ static void on_timer(struct loop_timer *timer)
     }
 }
 
+/* systemd(1), "Signals": the same as systemctl poweroff, reboot, halt. SIGTERM comes back at the
+ * end, when everything else is stopped. */
+static bool tell_init(const struct shutdown *shutdown)
+{
+    static const int signals[] = {
+        [REQUEST_POWER_OFF] = 4, [REQUEST_REBOOT] = 5, [REQUEST_HALT] = 3};
+
+    if (kill(1, SIGRTMIN + signals[shutdown->how]) < 0)
+        kmsg_log(LOG_ERR, "%s: cannot tell PID 1: %s", how_name(shutdown->how), strerror(errno));
+    return true;
+}
+
+void shutdown_agent(struct shutdown *shutdown)
+{
+    if (shutdown->phase == SHUTDOWN_FAREWELL)
+        return;
+    if (shutdown->phase == SHUTDOWN_RUNNING)
+        shutdown->reason = EVENT_BY_SIGNAL;
+    shutdown->timer.expired = on_timer;
+    say_farewell(shutdown);
+}
+
 bool shutdown_begin(struct shutdown *shutdown, uint16_t how, uint16_t reason, uint32_t grace_ms)
 {
     if (shutdown->phase != SHUTDOWN_RUNNING)
@@ -131,6 +157,8 @@ bool shutdown_begin(struct shutdown *shutdown, uint16_t how, uint16_t reason, ui
     shutdown->processes->stopping = true;
     kmsg_log(LOG_NOTICE, "%s: stopping everything, at most %u ms before SIGKILL", how_name(how),
              grace_ms);
+    if (shutdown->agent)
+        return tell_init(shutdown);
     if (is_alone()) {
         unmount(shutdown);
         return true;
@@ -149,7 +177,8 @@ void shutdown_reaped(struct shutdown *shutdown, int status)
 
 void shutdown_alone(struct shutdown *shutdown)
 {
-    if (shutdown->phase == SHUTDOWN_TERMINATING || shutdown->phase == SHUTDOWN_KILLING)
+    if (!shutdown->agent &&
+        (shutdown->phase == SHUTDOWN_TERMINATING || shutdown->phase == SHUTDOWN_KILLING))
         unmount(shutdown);
 }
 

@@ -28,6 +28,7 @@ enum shutdown_phase {
 };
 
 struct shutdown {
+    bool agent; /* PID 1 is another program, which ends the machine when it is told to */
     enum shutdown_phase phase;
     uint16_t how;    /* REQUEST_POWER_OFF, … */
     uint16_t reason; /* EVENT_BY_… */
@@ -43,6 +44,9 @@ struct shutdown {
 
 /* Begins. @return false if it is under way already; nothing changes then */
 bool shutdown_begin(struct shutdown *shutdown, uint16_t how, uint16_t reason, uint32_t grace_ms);
+
+/* The agent was told by the real root's init to end (SIGTERM): says farewell, then exits. */
+void shutdown_agent(struct shutdown *shutdown);
 
 /* A child was reaped. */
 void shutdown_reaped(struct shutdown *shutdown, int status);
