@@ -7,7 +7,7 @@
 #include "messages.h"
 
 enum {
-    VECTOR_OF_LATER = 1, /* another minor version wrote it: it is read, but we would write less */
+    VECTOR_OF_OTHERS = 1, /* it is read, but we would write other bytes: another minor version's */
     VECTOR_NO_STRUCT = 2,
     VECTOR_HEADER_ONLY = 4, /* the payload, all zeros, is not in the file */
 };

@@ -114,7 +114,7 @@ static void frame_is_encoded_to_the_bytes_of_its_vector(void **state)
         struct wire_writer writer = {.data = memory, .capacity = sizeof(memory)};
         size_t start;
 
-        if (row->kind & (VECTOR_OF_LATER | VECTOR_NO_STRUCT))
+        if (row->kind & (VECTOR_OF_OTHERS | VECTOR_NO_STRUCT))
             continue;
         start = frame_begin(&writer, row->type, row->flags, row->id);
         messages_find(row->type)->pack(&writer, &row->message);
@@ -136,7 +136,7 @@ static void check_unpacks(const struct vector_row *row, const struct message_kin
     expected = pack(kind, &row->message);
     assert_same(row->name, &again, &expected);
     assert_int_equal(wire_get_u32(&(struct wire_reader){again.data, again.size, 0}), kind->size);
-    if (!(row->kind & VECTOR_OF_LATER))
+    if (!(row->kind & VECTOR_OF_OTHERS))
         assert_same(row->name, &again, payload);
 }
 
@@ -179,8 +179,8 @@ static void check_cut(const struct vector_row *row, const struct message_kind *k
         memset(&message, 0x5a, sizeof(message));
         memset(&untouched, 0x5a, sizeof(untouched));
         r = kind->unpack(piece.data, piece.size, &message);
-        /* Of what 1.9 has behind its struct we read nothing, so nothing can be missing. */
-        if (row->kind & VECTOR_OF_LATER && cut >= struct_size)
+        /* CAPABILITIES has nothing behind its struct that we read, so nothing can be missing. */
+        if (row->type == FRAME_CAPABILITIES && cut >= struct_size)
             expected = 0;
         if (r != expected)
             fail_msg("%s cut to %zu bytes: %d instead of %d", row->name, cut, r, expected);
