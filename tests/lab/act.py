@@ -5,7 +5,6 @@ import subprocess
 
 import nested
 import payload
-import qmp
 import vsock
 from guest import acceleration
 from listener import ANSWER
@@ -86,7 +85,7 @@ class Act:
         return event["options"] + (" (bounces through the pool)" if event["iommu_platform"] else "")
 
     def plugged(self):
-        buses = qmp.execute(self.guest.qmp, "query-pci")
+        buses = self.guest.ask_qemu("query-pci")
         found = [device["id"] for bus in buses for device in devices_of(bus)
                  if device["id"]["vendor"] == 0x1af4]
         kinds = [{0x105a: "virtio-fs", 0x1041: "virtio-net", 0x1000: "virtio-net"}
@@ -133,6 +132,12 @@ class Act:
         need(self.listener.heard, "the host heard nothing")
         return f"“{self.listener.heard[-1]}” → “{answer}”"
 
+    def surroundings(self):
+        name, left = self.said("hostname"), self.said("environment")
+        need(name == self.settings["hostname"], f"hostname {name!r}")
+        need(left == "0", f"{left} variables of PID 1's own are in the payload's environment")
+        return f"hostname {name}; nothing of PID 1's own parameters in its environment"
+
     def ready(self):
         event = self.event("GuestReady")
         need(event.get("boot_id"), "no boot_id")
@@ -167,7 +172,18 @@ class Act:
         if not reason:
             return "none"
         need(told[0]["reason"] == reason, f"reason {told[0]['reason']!r} instead of {reason!r}")
-        return f"one, in telemetry and on stderr: {told[0]['reason']}"
+        return f"one, in telemetry and on stderr: {told[0]['reason']}; {told[0]['advice']}"
+
+    def nothing_failed(self):
+        """From the guest's call to its farewell; before and after it, QEMU is not there."""
+        events = self.hostd.events(vm=self.name)
+        names = [event["event"] for event in events]
+        during = events[names.index("GuestConnected"):names.index("GuestFarewell")]
+        failed = [event for event in during
+                  if event["event"] in ("DeviceFailed", "GuestTimeout", "ProtocolError")
+                  and event.get("error") != 0]
+        need(not failed, "; ".join(str(event) for event in failed))
+        return "no device, no deadline, no byte of the protocol"
 
 
 def devices_of(bus):
@@ -195,6 +211,7 @@ def play(act, kind):
     step("device 2: virtio-net adapter", act.net_device)
     step("are they there?", act.plugged)
     step("the payload looks at the pool", act.pool_read_in_guest)
+    step("the payload's surroundings", act.surroundings)
     step("host's file, read in guest", act.host_file_read)
     step("guest's file, read on host", act.guest_file_read)
     step("the interface", act.interface)
@@ -203,12 +220,14 @@ def play(act, kind):
     step("the payload ends", act.payload_ends)
     step("warnings about the kernel", lambda: act.warnings(REASONS[kind]))
     step("power off", act.power_off)
+    step("did anything fail?", act.nothing_failed)
     act.show.line()
     show_telemetry(act)
 
 
 EXPECTED = ["GuestConnected", "GuestKernelInfo", "ReadGuestCapabilities", "ApplyGuestCapabilities",
-            "AddVirtioFsShare", "AddNetAdapter", "GuestReady", "ChildExit", "GuestDisconnected"]
+            "AddVirtioFsShare", "AddNetAdapter", "MountShare", "ConfigureNetwork", "StartPayload",
+            "GuestReady", "ChildExit", "GuestFarewell", "GuestDisconnected"]
 
 
 def show_telemetry(act):
@@ -225,7 +244,33 @@ def show_telemetry(act):
     act.show.step("the telemetry of all that", whole)
     act.show.line()
     for event in events:
-        own = ", ".join(f"{key}={value}" for key, value in event.items()
-                        if key not in ("ts", "seq", "event", "vm", "vm_id", "boot_id"))
-        own = own.replace(str(act.run.sockets), "…").replace(str(act.run.folder), "…")
-        act.show.line(f"     {event['ts'][11:23]} {event['event']:<25.25} {own:.54}")
+        act.show.line(f"     {event['ts'][11:23]} {event['event']:<25.25} "
+                      f"{summary(act, event):.54}".rstrip())
+
+
+# What a person wants to see first of each event.
+SHOWN = {
+    "GuestConnected": ("release", "same_boot"),
+    "GuestKernelInfo": ("HvPciSwiotlbBase", "HvPciSwiotlbSize"),
+    "ReadGuestCapabilities": ("HvPciSwiotlbBase", "HvPciSwiotlbSize"),
+    "ApplyGuestCapabilities": ("token",),
+    "SwiotlbKernelUnsupported": ("reason", "advice"),
+    "AddVirtioFsShare": ("tag", "options"),
+    "AddNetAdapter": ("id", "options"),
+    "MountShare": ("tag", "target", "transport"),
+    "ConfigureNetwork": ("id", "mac"),
+    "StartPayload": ("argv0",),
+    "GuestReady": ("host_ready_ms", "host_devices_ms"),
+    "ChildExit": ("role", "status", "signal"),
+    "GuestLog": ("text",),
+    "GuestFarewell": ("how", "reason", "killed"),
+    "GuestDisconnected": ("reason", "farewell"),
+    "DeviceFailed": ("device", "text"),
+}
+
+
+def summary(act, event):
+    keys = SHOWN.get(event["event"], [key for key in event if key not in
+                                      ("ts", "seq", "event", "vm", "vm_id", "boot_id")])
+    own = ", ".join(f"{key}={event[key]}" for key in keys if key in event)
+    return own.replace(str(act.run.sockets), "…").replace(str(act.run.folder), "…")

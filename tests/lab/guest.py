@@ -4,6 +4,7 @@ PCIe root ports, a QMP socket, a serial console in a file."""
 import os
 import re
 
+import qmp
 import vsock
 from process import Process
 from wait import wait_for
@@ -30,7 +31,8 @@ class Guest:
         sockets.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.console_file = folder / "console.log"
-        self.qmp = sockets / "qmp"
+        self.qmp = sockets / "qmp"  # hostd's: QEMU serves one client a socket
+        self.own_qmp = sockets / "qmp-lab"
         self.vsock = vsock.make(folder, sockets) if vsock_device else vsock.NoVsock()
         self._kernel = kernel
         self._image = image
@@ -51,23 +53,28 @@ class Guest:
                 "-kernel", self._kernel.image, "-initrd", self._image, "-append", self._cmdline,
                 "-serial", f"file:{self.console_file}",
                 "-qmp", f"unix:{self.qmp},server=on,wait=off",
+                "-qmp", f"unix:{self.own_qmp},server=on,wait=off",
                 *ports, *self.vsock.qemu, *self._extra]
 
     def start(self):
         self.vsock.start()
         self.process = Process("QEMU", self.argv(), self.folder / "qemu.log")
-        wait_for("QEMU's QMP socket", 20, lambda: self.qmp.exists() or self._ended())
+        wait_for("QEMU's QMP socket", 20, lambda: self.own_qmp.exists() or self._ended())
         return self
 
     def start_again(self):
         """Power on once more, after power-off or QEMU's end; the console's file starts anew."""
-        self.qmp.unlink(missing_ok=True)
+        for socket in (self.qmp, self.own_qmp):
+            socket.unlink(missing_ok=True)
         return self.start()
 
     def _ended(self):
         if not self.process.alive():
             raise RuntimeError(f"QEMU ended with status {self.process.status()}: "
                                f"{self.process.words()}")
+
+    def ask_qemu(self, command, **arguments):
+        return qmp.execute(self.own_qmp, command, **arguments)
 
     def console(self):
         try:

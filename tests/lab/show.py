@@ -3,8 +3,8 @@
 Colour and a moving line only on a terminal; at most 98 columns."""
 
 import os
+import re
 import sys
-import textwrap
 import threading
 import time
 
@@ -15,6 +15,19 @@ _TICK, _CROSS = "\u2714", "\u2718"
 
 class Failed(Exception):
     """A step did not show what it had to show."""
+
+
+def wrap(text, width):
+    """Lines of at most that width, cut at blanks and behind semicolons, else anywhere."""
+    lines = [""]
+    for piece in re.findall(r"[^;\s]*(?:;|\s+|$)", text.strip()):
+        if len(lines[-1]) + len(piece.rstrip()) > width:
+            lines[-1] = lines[-1].rstrip()
+            lines.append("")
+        lines[-1] += piece
+        while len(lines[-1].rstrip()) > width:
+            lines[-1:] = [lines[-1][:width], lines[-1][width:]]
+    return lines
 
 
 class Show:
@@ -35,11 +48,6 @@ class Show:
         self.line()
         self.line(self._colour("1", text))
 
-    def note(self, text):
-        """A line that belongs to the step above it."""
-        for part in textwrap.wrap(text, WIDTH - 8, break_long_words=True):
-            self.line("        " + self._colour("2", part))
-
     def step(self, label, check):
         """Runs check(), which returns the detail to be shown, or raises. Returns True if it did
         not. A step that fails does not end the demo: the next ones say what else is (not) so."""
@@ -57,7 +65,7 @@ class Show:
 
     def _put(self, mark, label, detail):
         room = WIDTH - 8 - _LABEL - 8
-        parts = textwrap.wrap(detail, room, break_on_hyphens=False) or [""]
+        parts = wrap(detail, room)
         elapsed = f"{time.monotonic() - self._began:6.1f} s"
         self.line(f"  {mark} {self._number:2} {label:{_LABEL}}{parts[0]:{room}}"
                   + self._colour("2", elapsed))

@@ -8,7 +8,7 @@ import payload
 from listener import calls
 from show import need
 
-CONNECTIONS = 30
+CONNECTIONS = 9  # PID 1 waits longer before each
 WELCOME = struct.pack("<4sHHII", b"GLNK", 2, 1, 14, 1) + struct.pack("<IHHIH", 14, 1, 0, 0, 0)
 
 

@@ -1,6 +1,5 @@
 """SIGTERM, SIGPWR and Ctrl-Alt-Del end the guest in order; SIGTERM and SIGPWR power off."""
 
-import qmp
 from show import need
 
 
@@ -27,4 +26,4 @@ def play(lab):
 
 def press(guest):
     keys = [{"type": "qcode", "data": key} for key in ("ctrl", "alt", "delete")]
-    qmp.execute(guest.qmp, "send-key", keys=keys)
+    guest.ask_qemu("send-key", keys=keys)
