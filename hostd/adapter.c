@@ -119,9 +119,7 @@ static void on_added(void *userdata, const struct device_outcome *outcome)
     } else {
         adapter->device = ADAPTER_DEVICE_THERE;
         adapter->iommu_platform = outcome->iommu_platform;
-        report_adapter_added(adapter, outcome->created);
-        if (*outcome->text)
-            report_device_remark(vm, "adapter", adapter->config->id, outcome->text);
+        report_adapter_added(adapter, outcome->created, outcome->text);
     }
     adapter_step(adapter);
 }

@@ -14,20 +14,22 @@ static int take_ready(struct vm *vm, const struct frame *frame)
     struct vm_timings *timings = &vm->boot.timings;
     struct event_ready ready;
     uint64_t took_us = clock_now_us() - vm->accepted_us;
+    bool again;
 
     if (event_ready_unpack(frame->payload, frame->length, &ready) != 0)
         return GUEST_EVENT_E_MALFORMED;
-    /* a guest that was adopted says it again; it became ready only once */
-    if (vm->boot.ready)
-        return 0;
-    vm->boot.ready = true;
-    timings->guest = ready;
-    if (vm->accepted_us != 0) {
-        timings->ready_ms = (uint32_t)(took_us / 1000u);
-        latency_add(&vm->services->latencies.ready, took_us);
+    again = vm->boot.ready;
+    if (!again) {
+        vm->boot.ready = true;
+        timings->guest = ready;
+        if (vm->accepted_us != 0) {
+            timings->ready_ms = (uint32_t)(took_us / 1000u);
+            latency_add(&vm->services->latencies.ready, took_us);
+        }
+        vm_save_soon(vm);
     }
-    report_ready(vm);
-    vm_save_soon(vm);
+    /* a guest that was adopted says it again, and is told of again */
+    report_ready(vm, again);
     return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "address.h"
 #include "limits.h"
 #include "listener.h"
+#include "log.h"
 #include "p9_server.h"
 #include "report.h"
 #include "vm_parts.h"
@@ -75,8 +76,8 @@ static void on_server_ended(void *userdata, const char *text)
     struct p9_slot *slot = userdata;
     struct p9_share *p9 = slot->p9;
 
-    if (*text)
-        report_device_remark(p9->vm, "share", p9->config->tag, text);
+    log_vm(LOG_NOTICE, p9->vm->config->name, p9->vm->boot.id,
+           "share %s: what serves a 9P connection ended: %s", p9->config->tag, text);
     p9->servers[slot->index] = p9_server_free(p9->servers[slot->index]);
 }
 

@@ -41,7 +41,8 @@ void report_kernel(struct vm *vm);
 void report_capabilities(struct vm *vm, enum telemetry_event event);
 void report_pool_trouble(struct vm *vm, enum boot_pool_trouble trouble);
 void report_pool_exhausted(struct vm *vm, const struct event_pool_exhausted *exhausted);
-void report_ready(struct vm *vm);
+/* @p again: it was ready in this boot before, and came back */
+void report_ready(struct vm *vm, bool again);
 void report_child_exit(struct vm *vm, const struct event_child_exited *exited);
 void report_guest_log(struct vm *vm, const struct event_log_record *record);
 void report_output(struct vm *vm, const struct event_process_output *output);
@@ -57,12 +58,11 @@ void report_timeout(struct vm *vm, const char *phase, uint32_t timeout_ms, const
 /* Devices. @p kind "share", "adapter", "device-host"; @p error a positive errno */
 void report_device_failed(struct vm *vm, const char *kind, const char *name, const char *phase,
                           int error, const char *text);
-/* Something that a person should know although it worked. */
-void report_device_remark(struct vm *vm, const char *kind, const char *name, const char *text);
 void report_share_added(struct share *share);
 void report_share_removed(const struct share_device *device);
 void report_mount(const struct share *share, int error, const char *text);
-void report_adapter_added(const struct adapter *adapter, bool created);
+/* @p remark  what a person should know although it worked, or "" */
+void report_adapter_added(const struct adapter *adapter, bool created, const char *remark);
 void report_adapter_removed(const struct adapter *adapter);
 void report_network(const struct adapter *adapter, int error, const char *text);
 

@@ -28,44 +28,32 @@ void report_device_failed(struct vm *vm, const char *kind, const char *name, con
     report_emit(vm, TELEMETRY_DEVICE_FAILED, fields);
 }
 
-void report_device_remark(struct vm *vm, const char *kind, const char *name, const char *text)
-{
-    struct json_object *fields;
-
-    if (!report_allow(vm))
-        return;
-    SAY(vm, LOG_NOTICE, "%s %s: %s", kind, name, text);
-    fields = json_object_new_object();
-    fields_text(fields, "kind", kind);
-    fields_text(fields, "device", name);
-    fields_text(fields, "phase", "remark");
-    fields_number(fields, "error", 0);
-    fields_text(fields, "text", text);
-    report_emit(vm, TELEMETRY_DEVICE_FAILED, fields);
-}
-
 void report_share_added(struct share *share)
 {
     struct share_device *device = share->device;
     struct vm *vm = share->vm;
     struct json_object *fields;
+    bool created = device->created;
 
+    /* whoever uses it next finds it there */
+    device->created = false;
     if (!report_allow(vm))
         return;
     SAY(vm, LOG_INFO, "share %s: %s is the virtiofs device %s%s, options %s", share->config.tag,
-        device->path, device->tag, device->created ? "" : " that was there already",
-        device->options);
+        device->path, device->tag, created ? "" : " that was there already", device->options);
+    if (device->remark)
+        SAY(vm, LOG_NOTICE, "share %s: %s", share->config.tag, device->remark);
     fields = json_object_new_object();
     fields_text(fields, "path", device->path);
     fields_text(fields, "options", device->options);
     fields_text(fields, "tag", device->tag);
-    fields_flag(fields, "created", device->created);
+    fields_flag(fields, "created", created);
     fields_number(fields, "shareCount", share_device_count(vm));
     fields_text(fields, "share", share->config.tag);
     fields_flag(fields, "iommu_platform", device->iommu_platform);
+    if (device->remark)
+        fields_text(fields, "text", device->remark);
     report_emit(vm, TELEMETRY_ADD_VIRTIO_FS_SHARE, fields);
-    /* whoever uses it next finds it there */
-    device->created = false;
 }
 
 void report_share_removed(const struct share_device *device)
@@ -111,7 +99,7 @@ static void add_mac(struct json_object *fields, const uint8_t mac[6])
     fields_text(fields, "mac", text);
 }
 
-void report_adapter_added(const struct adapter *adapter, bool created)
+void report_adapter_added(const struct adapter *adapter, bool created, const char *remark)
 {
     struct vm *vm = adapter->vm;
     struct json_object *fields;
@@ -120,12 +108,16 @@ void report_adapter_added(const struct adapter *adapter, bool created)
         return;
     SAY(vm, LOG_INFO, "adapter %s is %s, options %s", adapter->config->id,
         created ? "plugged in" : "there already", adapter->options);
+    if (*remark)
+        SAY(vm, LOG_NOTICE, "adapter %s: %s", adapter->config->id, remark);
     fields = json_object_new_object();
     fields_text(fields, "id", adapter->config->id);
     add_mac(fields, adapter->config->mac);
     fields_text(fields, "options", adapter->options);
     fields_flag(fields, "created", created);
     fields_flag(fields, "iommu_platform", adapter->iommu_platform);
+    if (*remark)
+        fields_text(fields, "text", remark);
     report_emit(vm, TELEMETRY_ADD_NET_ADAPTER, fields);
 }
 

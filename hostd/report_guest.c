@@ -163,7 +163,7 @@ void report_pool_exhausted(struct vm *vm, const struct event_pool_exhausted *exh
     report_emit(vm, TELEMETRY_SWIOTLB_POOL_EXHAUSTED, fields);
 }
 
-void report_ready(struct vm *vm)
+void report_ready(struct vm *vm, bool again)
 {
     const struct vm_timings *t = &vm->boot.timings;
     const struct event_ready *g = &t->guest;
@@ -171,8 +171,12 @@ void report_ready(struct vm *vm)
 
     if (!report_allow(vm))
         return;
-    SAY(vm, LOG_INFO, "ready, %u ms after it connected", t->ready_ms);
+    if (again)
+        SAY(vm, LOG_INFO, "ready again");
+    else
+        SAY(vm, LOG_INFO, "ready, %u ms after it connected", t->ready_ms);
     fields = json_object_new_object();
+    fields_flag(fields, "again", again);
     fields_number(fields, "started_ns", g->started_ns);
     fields_number(fields, "modules_ns", g->modules_ns);
     fields_number(fields, "connected_ns", g->connected_ns);

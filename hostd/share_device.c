@@ -43,6 +43,7 @@ void share_device_forget(struct share_device *device)
     *position = device->next;
     free(device->tag);
     free(device->path);
+    free(device->remark);
     free(device);
 }
 
@@ -123,8 +124,7 @@ static void on_added(void *userdata, const struct device_outcome *outcome)
         device->state = SHARE_DEVICE_THERE;
         device->created = outcome->created;
         device->iommu_platform = outcome->iommu_platform;
-        if (*outcome->text)
-            report_device_remark(vm, "share", device->tag, outcome->text);
+        device->remark = *outcome->text ? strdup(outcome->text) : NULL;
         if (device->users > 0)
             free_leavers(device, 0);
         share_device_step(device);

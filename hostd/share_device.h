@@ -32,6 +32,7 @@ struct share_device {
     bool created;
     bool iommu_platform;
     uint64_t asked_us;
+    char *remark; /* what a person should know although it worked, or NULL */
 };
 
 /*

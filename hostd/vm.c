@@ -145,8 +145,10 @@ static int on_connect_late(sd_event_source *source, uint64_t at_us, void *userda
 
     (void)source;
     (void)at_us;
-    if (!vm->connection)
-        report_timeout(vm, "connect", vm->config->timeouts.connect, NULL);
+    if (vm->connection)
+        return 0;
+    vm_tell_host_error(vm);
+    report_timeout(vm, "connect", vm->config->timeouts.connect, NULL);
     return 0;
 }
 
@@ -317,6 +319,7 @@ void vm_take_connection(struct vm *vm, struct connection *connection, uint32_t i
         report_connected(vm, true);
     else
         begin_boot(vm, &decision->capabilities, accepted_us);
+    vm_tell_host_error(vm);
     vm_save_soon(vm);
     bringup_begin(vm, decision->same_boot);
 }

@@ -25,14 +25,29 @@ static void on_up(void *userdata)
     adapters_step(vm);
 }
 
+/* A VM that was not started yet has no VMM, which is no failure: it is one when a guest is there,
+ * or should be. */
+void vm_tell_host_error(struct vm *vm)
+{
+    if (!vm->host_error || vm->host_error_told || vm->ended)
+        return;
+    vm->host_error_told = true;
+    report_device_failed(vm, "device-host",
+                         vm->config->device_host.qmp ? vm->config->device_host.qmp : "device-host",
+                         "device", ENOTCONN, vm->host_error);
+}
+
 static void on_down(void *userdata, bool ended, const char *text)
 {
     struct vm *vm = userdata;
 
     free(vm->host_error);
     vm->host_error = strdup(text);
+    vm->host_error_told = false;
     if (!ended) {
-        report_device_failed(vm, "device-host", "qmp", "device", ENOTCONN, text);
+        log_vm(LOG_INFO, vm->config->name, vm->boot.id, "%s", text);
+        if (vm->connection)
+            vm_tell_host_error(vm);
     } else {
         log_vm(LOG_NOTICE, vm->config->name, vm->boot.id, "the VM ended: %s", text);
         vm->ended = true;

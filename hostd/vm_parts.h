@@ -29,6 +29,7 @@ struct vm {
     struct settings *host_settings; /* holds the configuration that the device host was made of */
     struct device_host *host;
     char *host_error; /* why it cannot be reached; NULL: it can, or it is not known yet */
+    bool host_error_told;
 
     struct connection *connection; /* the accepted one, or NULL */
     struct session session;        /* of that connection */
@@ -74,6 +75,8 @@ struct json_object *vm_recall(struct vm *vm);
 
 /* A share or an adapter went: is a leaving VM done? */
 void vm_check_left(struct vm *vm);
+/* Tells, once, why the device host cannot be reached, if it cannot. */
+void vm_tell_host_error(struct vm *vm);
 /* The guest said its last word. */
 void vm_said_farewell(struct vm *vm);
 /* Closes the guest's connection. @p reason a word for telemetry; @p error an errno or 0 */
