@@ -102,7 +102,7 @@ static void on_child_ended(void *userdata, const struct child_end *end)
         (void)snprintf(text, sizeof(text), "%s%s%s; last words: %s", child_end_describe(end, how),
                        answer.has_text ? "; " : "", answer.has_text ? answer.text : "",
                        words[0] ? words : "none");
-        finish(run, answer.error ? answer.error : EIO, text);
+        finish(run, answer.has_text && answer.error ? answer.error : EIO, text);
         return;
     }
     (void)snprintf(text, sizeof(text), "%s%s%s", answer.text,

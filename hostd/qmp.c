@@ -46,6 +46,7 @@ struct qmp {
     int64_t last_id;
     bool up;
     bool down_told;
+    bool lost; /* it was up, and whether QEMU ended or only the connection is not known yet */
 };
 
 static int connect_now(struct qmp *qmp);
@@ -112,35 +113,51 @@ static void tell_unreachable(struct qmp *qmp, int error)
     tell_down(qmp, false, text);
 }
 
-/* Lets go of the connection and goes back to waiting. @p why ends a sentence about the socket. */
-static void disconnect(struct qmp *qmp, const char *why)
+/* What became of the QEMU that we were connected to is known now. */
+static void tell_lost(struct qmp *qmp, bool ended, const char *why)
+{
+    char text[TEXT_SIZE];
+
+    qmp->lost = false;
+    (void)snprintf(text, sizeof(text), "QMP socket %s: %s%s", qmp->path, why,
+                   ended ? ", and nobody answers there now: QEMU ended" : "");
+    tell_down(qmp, ended, text);
+}
+
+/*
+ * Lets go of the connection and tries again.
+ *
+ * @param gone  the other side closed it, so that it may be QEMU's end. A dying QEMU closes one
+ *              socket after the other: that one can be connected to says little, its greeting all.
+ */
+static void disconnect(struct qmp *qmp, bool gone, const char *why)
 {
     bool was_up = qmp->up;
     char text[TEXT_SIZE];
-    int r;
 
     qmp->up = false;
     qmp->link = qmp_link_free(qmp->link);
     qmp->greeting_deadline = sd_event_source_disable_unref(qmp->greeting_deadline);
     finish_all(qmp, ECONNRESET, why);
-    if (!was_up) {
+    if (was_up) {
+        qmp->lost = true;
+        qmp_retry_reset(qmp->retry);
+        if (connect_now(qmp) == 0)
+            return;
+        gone = true;
+    }
+    if (qmp->lost) {
+        tell_lost(qmp, gone, why);
+    } else {
         (void)snprintf(text, sizeof(text), "QMP socket %s: %s; trying again", qmp->path, why);
         tell_down(qmp, false, text);
-        qmp_retry_later(qmp->retry);
-        return;
     }
-    qmp_retry_reset(qmp->retry);
-    r = connect_now(qmp);
-    (void)snprintf(text, sizeof(text), "QMP socket %s: %s%s", qmp->path, why,
-                   r < 0 ? " and nobody listens there now: QEMU ended" : "; connecting again");
-    tell_down(qmp, r < 0, text);
-    if (r < 0)
-        qmp_retry_later(qmp->retry);
+    qmp_retry_later(qmp->retry);
 }
 
-static void on_link_ended(void *userdata, const char *text)
+static void on_link_ended(void *userdata, bool gone, const char *text)
 {
-    disconnect(userdata, text);
+    disconnect(userdata, gone, text);
 }
 
 static void on_capabilities(void *userdata, const struct qmp_reply *reply)
@@ -150,9 +167,11 @@ static void on_capabilities(void *userdata, const struct qmp_reply *reply)
     if (reply->error == ECONNRESET || reply->error == ECANCELED)
         return;
     if (reply->error) {
-        disconnect(qmp, reply->text);
+        disconnect(qmp, false, reply->text);
         return;
     }
+    if (qmp->lost)
+        tell_lost(qmp, false, "the connection broke and was made again");
     qmp->greeting_deadline = sd_event_source_disable_unref(qmp->greeting_deadline);
     qmp_retry_reset(qmp->retry);
     qmp->up = true;
@@ -263,7 +282,7 @@ static void on_message(void *userdata, struct json_object *message)
     } else if (json_object_object_get_ex(message, "QMP", NULL)) {
         if (execute(qmp, "qmp_capabilities", NULL, QMP_GREETING_TIMEOUT_MS, on_capabilities, qmp) <
             0)
-            disconnect(qmp, "the negotiation could not be sent");
+            disconnect(qmp, false, "the negotiation could not be sent");
     } else if (json_object_object_get_ex(message, "error", &item)) {
         take_reply(qmp, message, item);
     } else if (json_object_object_get_ex(message, "return", NULL)) {
@@ -275,9 +294,10 @@ static int on_greeting_deadline(sd_event_source *source, uint64_t now, void *use
 {
     (void)source;
     (void)now;
-    disconnect(userdata, "no greeting within 5 s of connecting: another QMP client is connected to "
-                         "it (QEMU serves one a socket; give guestlink one of its own with a "
-                         "second -qmp), or QEMU hangs");
+    disconnect(userdata, false,
+               "no greeting within 5 s of connecting: another QMP client is connected to "
+               "it (QEMU serves one a socket; give guestlink one of its own with a "
+               "second -qmp), or QEMU hangs");
     return 0;
 }
 

@@ -4,7 +4,6 @@
 #include "qmp.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,10 +52,10 @@ struct qmp_link *qmp_link_free(struct qmp_link *link)
     return NULL;
 }
 
-static void end(struct qmp_link *link, const char *text)
+static void end(struct qmp_link *link, bool gone, const char *text)
 {
     link->source = sd_event_source_disable_unref(link->source);
-    link->on_ended(link->userdata, text);
+    link->on_ended(link->userdata, gone, text);
 }
 
 /* @return 0, or -1 after the end was told */
@@ -72,7 +71,7 @@ static int take_line(struct qmp_link *link, const char *line, size_t size)
     message = json_tokener_parse_ex(link->tokener, line, (int)size);
     if (!json_object_is_type(message, json_type_object)) {
         json_object_put(message);
-        end(link, "what answers on it does not speak QMP (a line is not a JSON object)");
+        end(link, false, "what answers on it does not speak QMP (a line is not a JSON object)");
         return -1;
     }
     link->on_message(link->userdata, message);
@@ -89,14 +88,14 @@ static int take(struct qmp_link *link, const char *data, size_t size)
         int r = 0;
 
         if (link->line_size + part > QMP_LINE_MAX) {
-            end(link, "QEMU sent a line of more than 1 MiB");
+            end(link, false, "QEMU sent a line of more than 1 MiB");
             return -1;
         }
         if (link->line_size + part > link->line_capacity) {
             char *line = realloc(link->line, link->line_size + part);
 
             if (!line) {
-                end(link, "out of memory");
+                end(link, false, "out of memory");
                 return -1;
             }
             link->line = line;
@@ -127,9 +126,9 @@ static void receive(struct qmp_link *link)
     if (size > 0)
         (void)take(link, buffer, (size_t)size);
     else if (size == 0)
-        end(link, "QEMU closed the connection");
+        end(link, true, "QEMU closed the connection");
     else if (errno != EAGAIN && errno != EINTR)
-        end(link, strerrordesc_np(errno));
+        end(link, true, strerrordesc_np(errno));
 }
 
 /* @return 0, or -errno of the socket */
@@ -161,7 +160,7 @@ static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *us
     if (revents & (EPOLLIN | EPOLLHUP | EPOLLERR))
         receive(link);
     else if (flush(link) < 0)
-        end(link, "it cannot be written to");
+        end(link, true, "it cannot be written to");
     link->busy--;
     if (link->freed)
         (void)destroy(link);

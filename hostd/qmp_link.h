@@ -5,6 +5,7 @@
 #define GUESTLINK_HOSTD_QMP_LINK_H
 
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <systemd/sd-event.h>
 
@@ -15,9 +16,9 @@ struct qmp_link;
 
 /* @p message is borrowed. */
 typedef void (*qmp_link_message_fn)(void *userdata, struct json_object *message);
-/* The connection ended or broke; the link is then only good for qmp_link_free(), which the callee
- * may call. @p text says why. */
-typedef void (*qmp_link_ended_fn)(void *userdata, const char *text);
+/* The connection ended; the link is then only good for qmp_link_free(), which the callee may call.
+ * @p gone: the other side closed it; else what it sent cannot be used. @p text says why. */
+typedef void (*qmp_link_ended_fn)(void *userdata, bool gone, const char *text);
 
 /* Connects without blocking. @return 0; -ENOENT, -ECONNREFUSED and the like; -ENAMETOOLONG */
 int qmp_link_new(sd_event *event, const char *path, qmp_link_message_fn message,

@@ -122,20 +122,34 @@ bool sink_has_overflown(const struct sink *sink)
     return sink->overflow;
 }
 
+/* @return from where on the bytes fit into @p room, with two for a line's end */
+static size_t find_start(const struct sink *sink, size_t room)
+{
+    size_t start = sink->size;
+
+    while (start > 0) {
+        size_t cost = sink->data[start - 1] == '\n' ? 2 : 1;
+
+        if (cost > room)
+            break;
+        room -= cost;
+        start--;
+    }
+    return start;
+}
+
 const char *sink_last_words(const struct sink *sink, char *buffer, size_t capacity)
 {
     size_t used = 0;
     bool line_ended = false;
 
-    for (size_t i = 0; sink && i < sink->size; i++) {
+    for (size_t i = sink ? find_start(sink, capacity - 1) : 0; sink && i < sink->size; i++) {
         char c = sink->data[i];
 
         if (c == '\n') {
             line_ended = used > 0;
             continue;
         }
-        if (used + 4 > capacity)
-            break;
         if (line_ended) {
             buffer[used++] = ';';
             buffer[used++] = ' ';

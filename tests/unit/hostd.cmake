@@ -1,0 +1,6 @@
+
+# Device hosts: QEMU (a real one, if it is installed), a program, nobody; 9P.
+foreach(noun none command child qmp p9 qemu)
+    guestlink_unit_test(hostd_devices_${noun}_test
+        hostd_devices_${noun}_test.c hostd_devices_support.c LIBS hostd_core)
+endforeach()

@@ -1,0 +1,197 @@
+/* child: what a process that the daemon starts finds, and how its end is told. */
+#include "child.h"
+#include "descriptors.h"
+#include "hostd_devices_support.h"
+#include "sink.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct told {
+    unsigned ends;
+    struct child_end end;
+};
+
+static void on_ended(void *userdata, const struct child_end *end)
+{
+    struct told *told = userdata;
+
+    told->ends++;
+    told->end = *end;
+}
+
+/* Runs a shell's command with stdout into a sink. @return the sink, drained */
+static struct sink *run(struct devices *devices, const char *command, struct child_spec *spec,
+                        struct told *told)
+{
+    const char *const argv[] = {"/bin/sh", "-c", command, NULL};
+    struct child *child = NULL;
+    struct sink *sink = NULL;
+    int ends[2];
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(sink_new(devices->event, ends[0], SINK_KEEP_LAST, SINK_LAST_WORDS, &sink), 0);
+    spec->argv = argv;
+    spec->fds[0] = spec->fds[3] = -1;
+    spec->fds[1] = spec->fds[2] = ends[1];
+    assert_int_equal(child_start(devices->event, spec, on_ended, told, &child), 0);
+    (void)close(ends[1]);
+    devices_wait(devices, &told->ends, 1);
+    sink_drain(sink);
+    child_free(child);
+    return sink;
+}
+
+static void child_has_its_descriptors_and_no_others(void **state)
+{
+    struct told told = {0};
+    struct child_spec spec = {.argv = NULL};
+    struct sink *sink = run(*state, "ls /proc/self/fd | tr '\\n' ' '", &spec, &told);
+
+    /* 3 is ls's own, of the directory */
+    assert_string_equal(sink_data(sink, NULL), "0 1 2 3 ");
+    sink_free(sink);
+}
+
+static void child_has_default_signals_and_none_of_systemds_variables(void **state)
+{
+    struct told told = {0};
+    struct child_spec spec = {.detached = true};
+    sigset_t blocked;
+    struct sink *sink;
+
+    (void)sigemptyset(&blocked);
+    (void)sigaddset(&blocked, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &blocked, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)setenv("NOTIFY_SOCKET", "/run/x", 1);
+    sink = run(*state, "grep -E '^Sig(Blk|Ign)' /proc/self/status; echo \"<$NOTIFY_SOCKET>\"",
+               &spec, &told);
+    (void)unsetenv("NOTIFY_SOCKET");
+    (void)signal(SIGPIPE, SIG_DFL);
+    (void)sigprocmask(SIG_UNBLOCK, &blocked, NULL);
+    assert_string_equal(sink_data(sink, NULL),
+                        "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n<>\n");
+    sink_free(sink);
+}
+
+static void ends_are_described(void **state)
+{
+    static const struct {
+        const char *command, *text;
+    } rows[] = {
+        {"exit 0", "exit status 0"},
+        {"exit 3", "exit status 3"},
+        {"kill -15 $$", "killed by signal 15 (Terminated)"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct told told = {0};
+        struct child_spec spec = {.argv = NULL};
+        char text[CHILD_END_SIZE];
+
+        sink_free(run(*state, rows[i].command, &spec, &told));
+        assert_string_equal(child_end_describe(&told.end, text), rows[i].text);
+    }
+}
+
+static void program_that_cannot_be_executed_says_so(void **state)
+{
+    const char *const argv[] = {"/nonexistent", NULL};
+    struct devices *devices = *state;
+    struct told told = {0};
+    struct child_spec spec = {.argv = argv, .fds = {-1, -1, -1, -1}};
+    struct child *child;
+
+    assert_int_equal(child_start(devices->event, &spec, on_ended, &told, &child), 0);
+    devices_wait(devices, &told.ends, 1);
+    assert_int_equal(told.end.status, 127);
+    child_free(child);
+}
+
+static void process_is_recalled_by_its_record(void **state)
+{
+    const char *const argv[] = {"/bin/sleep", "60", NULL};
+    struct devices *devices = *state;
+    struct told told = {0}, recalled = {0};
+    char record[128];
+    struct child_spec spec = {
+        .argv = argv, .fds = {-1, -1, -1, -1}, .detached = true, .record = record};
+    struct child *child, *again = NULL;
+    struct stat status;
+    FILE *file;
+
+    (void)snprintf(record, sizeof(record), "%s/record", devices->directory);
+    assert_int_equal(child_recall(devices->event, record, on_ended, &recalled, &again), -ESRCH);
+    assert_int_equal(child_start(devices->event, &spec, on_ended, &told, &child), 0);
+    while (stat(record, &status) < 0 || status.st_size == 0)
+        devices_run(devices, 5);
+    assert_int_equal(child_recall(devices->event, record, on_ended, &recalled, &again), 0);
+    assert_int_equal(child_pid(again), child_pid(child));
+    assert_int_equal(child_signal(again, SIGKILL, true), 0);
+    devices_wait(devices, &told.ends, 1);
+    devices_wait(devices, &recalled.ends, 1);
+    child_free(child);
+    child_free(again);
+    assert_int_equal(child_recall(devices->event, record, on_ended, &recalled, &again), -ESRCH);
+
+    /* Another process with that number has another start time. */
+    file = fopen(record, "we");
+    assert_non_null(file);
+    (void)fprintf(file, "%d 1 00000000-0000-0000-0000-000000000000\n", (int)getpid());
+    (void)fclose(file);
+    assert_int_equal(child_recall(devices->event, record, on_ended, &recalled, &again), -ESRCH);
+}
+
+static void directory_is_read_only_for_the_child_alone(void **state)
+{
+    struct devices *devices = *state;
+    struct told told = {0};
+    struct child_spec spec = {.read_only = devices->directory};
+    char command[256];
+
+    if (geteuid() != 0)
+        skip();
+    (void)snprintf(command, sizeof(command), "touch %s/x", devices->directory);
+    sink_free(run(devices, command, &spec, &told));
+    assert_int_not_equal(told.end.status, 0);
+    (void)devices_script(devices, "y", "still writable here");
+}
+
+static void last_words_are_the_last_in_one_line(void **state)
+{
+    struct told told = {0};
+    struct child_spec spec = {.argv = NULL};
+    char words[SINK_LAST_WORDS + 1];
+    struct sink *sink = run(*state,
+                            "head -c 300000 /dev/zero | tr '\\0' x; echo; echo 'one\ttwo'; echo; "
+                            "echo three",
+                            &spec, &told);
+
+    devices_run(*state, 10);
+    (void)sink_last_words(sink, words, sizeof(words));
+    assert_in_range(strlen(words), 900, SINK_LAST_WORDS);
+    assert_string_equal(strchr(words, ';'), "; one two; three");
+    sink_free(sink);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, devices_set_up, devices_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(child_has_its_descriptors_and_no_others),
+        TEST(child_has_default_signals_and_none_of_systemds_variables),
+        TEST(ends_are_described),
+        TEST(program_that_cannot_be_executed_says_so),
+        TEST(process_is_recalled_by_its_record),
+        TEST(directory_is_read_only_for_the_child_alone),
+        TEST(last_words_are_the_last_in_one_line),
+    };
+
+    return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
+}
