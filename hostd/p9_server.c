@@ -91,6 +91,16 @@ int p9_server_new(sd_event *event, int fd, const char *path, bool read_only,
     return 0;
 }
 
+struct p9_server *p9_server_release(struct p9_server *server)
+{
+    if (!server)
+        return NULL;
+    (void)child_free(server->child);
+    sink_free(server->errors);
+    free(server);
+    return NULL;
+}
+
 struct p9_server *p9_server_free(struct p9_server *server)
 {
     if (!server)

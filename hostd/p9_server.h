@@ -24,4 +24,7 @@ int p9_server_new(sd_event *event, int fd, const char *path, bool read_only,
 /* Ends diod, if it runs. @return NULL */
 struct p9_server *p9_server_free(struct p9_server *server);
 
+/* Lets go of it; diod serves on until its connection ends. @return NULL */
+struct p9_server *p9_server_release(struct p9_server *server);
+
 #endif
