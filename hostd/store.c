@@ -128,7 +128,7 @@ static struct json_object *parse_document(const char *text)
 
     if (tokener == NULL)
         return NULL;
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     object = json_tokener_parse_ex(tokener, text, (int)strlen(text) + 1);
     if (json_tokener_get_error(tokener) != json_tokener_success ||
         !json_object_is_type(object, json_type_object)) {
@@ -143,7 +143,7 @@ static void set_aside(int directory, const char *name, const char *why)
 {
     char aside[NAME_SIZE];
 
-    (void)snprintf(aside, sizeof(aside), "%.40s.bad-%" PRId64, name, (int64_t)time(NULL));
+    (void)snprintf(aside, sizeof(aside), "%.48s.bad-%" PRId64, name, (int64_t)time(NULL));
     if (renameat(directory, name, directory, aside) < 0)
         log_line(LOG_WARNING,
                  "state document %s: %s, and it cannot be set aside (%s); it is taken as empty",

@@ -1,0 +1,482 @@
+/* config: what is taken, what is refused, and with which words. */
+#include "config.h"
+#include "config_json.h"
+#include "config_size.h"
+#include "descriptors.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define ID "8c5a1e5e-6f0b-4d3c-9b1a-2f6e7d8c9b0a"
+/* A VM with what it must have, and more keys. */
+#define VM(more) "{\"vms\":[{\"name\":\"dev\",\"id\":\"" ID "\",\"cid\":4" more "}]}"
+
+struct heard {
+    char errors[16384], warnings[16384];
+    unsigned error_count, warning_count;
+};
+
+static void hear(char *text, const char *remark)
+{
+    size_t used = strlen(text);
+
+    assert_null(strchr(remark, '\n'));
+    (void)snprintf(text + used, 16384 - used, "%s\n", remark);
+}
+
+static void on_error(void *userdata, const char *remark)
+{
+    struct heard *heard = userdata;
+
+    hear(heard->errors, remark);
+    heard->error_count++;
+}
+
+static void on_warning(void *userdata, const char *remark)
+{
+    struct heard *heard = userdata;
+
+    hear(heard->warnings, remark);
+    heard->warning_count++;
+}
+
+static struct config *parse(const char *text, struct heard *heard)
+{
+    struct config *config = NULL;
+    int r;
+
+    memset(heard, 0, sizeof(*heard));
+    r = config_parse(text, strlen(text), "test.json", on_warning, on_error, heard, &config);
+    assert_true(r == 0 || r == 1);
+    assert_int_equal(r == 0, heard->error_count == 0);
+    assert_int_equal(r == 0, config != NULL);
+    return config;
+}
+
+static void test_the_design_s_example_is_read(void **state)
+{
+    static const char text[] =
+        "{\n"
+        "  \"listen\": [\"vsock::50000\"], // or \"unix:/path\"\n"
+        "  \"control\": \"/run/guestlink/control.sock\",\n"
+        "  \"state_dir\": \"/var/lib/guestlink\",\n"
+        "  \"telemetry\": {\"file\": \"/var/log/guestlink/telemetry.jsonl\", \"max_bytes\": "
+        "16777216, \"keep\": 4, \"journal\": true},\n"
+        "  \"handshake_timeout_ms\": 30000, /* a\n comment */\n"
+        "  \"vms\": [{\n"
+        "    \"name\": \"dev\", \"id\": \"8C5A1E5E-6F0B-4D3C-9B1A-2F6E7D8C9B0A\",\n"
+        "    \"cid\": 4, \"socket\": \"/run/vm/dev.sock_50000\",\n"
+        "    \"memory\": \"2G\", \"kernel\": \"bundled\",\n"
+        "    \"virtio\": true, \"virtiofs\": true, \"networking\": \"nat\",\n"
+        "    \"swiotlb\": \"64M\", \"hostname\": \"dev\",\n"
+        "    \"shares\": [{\"tag\": \"c\", \"path\": \"/srv/c\", \"target\": \"/mnt/c\", "
+        "\"read_only\": true, \"transport\": \"9p\"}],\n"
+        "    \"network\": [{\"id\": \"eth0\", \"mac\": \"52:54:00:12:34:56\", \"address\": "
+        "[\"10.0.2.15/24\"], \"gateway\": \"10.0.2.2\", \"dns\": [\"10.0.2.3\"], \"mtu\": 1500}],\n"
+        "    \"payload\": [\"/bin/sh\", \"-c\", \"echo\\nh\\u00e4\"],\n"
+        "    \"device_host\": {\"type\": \"qemu\", \"qmp\": \"/run/vm/dev.qmp\"}\n"
+        "  }]\n"
+        "}\n";
+    struct heard heard;
+    struct config *config = parse(text, &heard);
+    const struct config_vm *vm;
+
+    (void)state;
+    assert_string_equal(heard.errors, "");
+    assert_string_equal(heard.warnings, "");
+    assert_int_equal(config->vm_count, 1);
+    vm = &config->vms[0];
+    assert_string_equal(vm->id, ID);
+    assert_int_equal(vm->line, 8);
+    assert_int_equal(vm->memory, UINT64_C(2) << 30);
+    assert_true(vm->bundled_kernel);
+    assert_int_equal(vm->networking, CONFIG_NETWORKING_NAT);
+    assert_false(vm->networking_is_default);
+    assert_int_equal(vm->swiotlb_size, 64 << 20);
+    assert_int_equal(vm->shares[0].transport, CONFIG_TRANSPORT_9P);
+    assert_true(vm->shares[0].read_only);
+    assert_int_equal(vm->networks[0].mac[5], 0x56);
+    assert_string_equal(vm->networks[0].gateway.items[0], "10.0.2.2");
+    assert_string_equal(vm->payload.argv.items[2], "echo\nh\xc3\xa4");
+    assert_int_equal(vm->device_host.type, CONFIG_DEVICE_HOST_QEMU);
+    assert_int_equal(vm->timeouts.capabilities, 30000);
+    assert_null(config_free(config));
+}
+
+static void test_defaults_are_filled_in(void **state)
+{
+    struct heard heard;
+    struct config *config = parse(VM(""), &heard);
+
+    (void)state;
+    assert_string_equal(config->listen.items[0], "vsock::50000");
+    assert_string_equal(config->control, "/run/guestlink/control.sock");
+    assert_string_equal(config->control_group, "guestlink");
+    assert_true(config->vms[0].virtio && config->vms[0].virtiofs);
+    assert_true(config->vms[0].networking_is_default);
+    assert_int_equal(config->vms[0].swiotlb, CONFIG_SWIOTLB_AUTO);
+    assert_int_equal(config->vms[0].device_host.type, CONFIG_DEVICE_HOST_NONE);
+    assert_int_equal(config->vms[0].timeouts.connect, 60000);
+    (void)config_free(config);
+
+    config = parse("{\"vms\":[]}", &heard);
+    assert_int_equal(config->listen.count, 0);
+    (void)config_free(config);
+}
+
+static const struct {
+    const char *text, *error;
+} refused[] = {
+    /* not JSON */
+    {"", "test.json:1: the file ends here, expected a value"},
+    {"{\n\"vms\": [\n", "test.json:3: the file ends here, expected "},
+    {"{\n\n\"vms\": [],\n}", "test.json:4: `}`, expected a text in double quotes"},
+    {"{\"vms\": []} x", "`x`, expected nothing behind the end"},
+    {"{'vms': []}", "`'`, expected a text in double quotes"},
+    {"{\"vms\": [01]}", "`1`, expected `,` or `]`"},
+    {"{\"vms\": /* \n [] }", "test.json:1: a comment begins here and does not end"},
+    {"{\"vms\": \"\\ud800\"}", "expected a character"},
+    {"{\"vms\": \"\\u0000\"}", "expected a character"},
+    {"{\"vms\": \"\xff\"}", "a text that is not UTF-8"},
+    {"{\"vms\": \"a\nb\"}", "expected the text's closing quote"},
+    {"[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]", "more than 16 levels"},
+    /* the top */
+    {"[]", "test.json:1: a list, expected an object"},
+    {"{}", "no key `vms`, expected one"},
+    {"{\"vms\":{}}", "vms: an object, expected a list"},
+    {"{\"vms\":[],\n\"lisen\":[]}", "test.json:2: lisen: an unknown key, expected `listen`?"},
+    {"{\"vms\":[],\"zzzzzzzzz\":1}", "zzzzzzzzz: an unknown key, expected one of: listen, "},
+    {"{\"vms\":[],\n\"vms\":[]}",
+     "test.json:2: vms: the same key again, expected it once (line 1)"},
+    {"{\"vms\":[],\"listen\":[\"tcp:1\"]}", "listen[0]: \"tcp:1\", expected \"vsock:[CID]:PORT\""},
+    {"{\"vms\":[],\"listen\":[\"vsock:50000\"]}", "listen[0]: "},
+    {"{\"vms\":[],\"listen\":[\"vsock::5x\"]}", "listen[0]: "},
+    {"{\"vms\":[],\"handshake_timeout_ms\":0}", "expected a whole number from 1 to 3600000"},
+    {"{\"vms\":[],\"handshake_timeout_ms\":1.5}", "1.5, expected a whole number"},
+    {"{\"vms\":[],\"handshake_timeout_ms\":-1}", "-1, expected a whole number"},
+    {"{\"vms\":[],\"handshake_timeout_ms\":9,\"timeouts_ms\":{\"capabilities\":9}}",
+     "the same setting as timeouts_ms.capabilities"},
+    {"{\"vms\":[],\"telemetry\":{\"keep\":101}}", "telemetry.keep: 101, expected "},
+    {"{\"vms\":[],\"telemetry\":{\"max_bytes\":10}}", "telemetry.max_bytes: 10, expected "},
+    {"{\"vms\":[],\"control\":\"run/x\"}", "control: \"run/x\", expected an absolute path"},
+    {"{\"vms\":[],\"limits\":{\"connections\":0}}", "limits.connections: 0, expected "},
+    /* a VM */
+    {"{\"vms\":[1]}", "vms[0]: 1, expected an object"},
+    {"{\"vms\":[{\"id\":\"" ID "\",\"cid\":4}]}", "vms[0]: no key `name`"},
+    {"{\"vms\":[{\"name\":\"a b\",\"id\":\"" ID "\",\"cid\":4}]}",
+     "vms[0].name: \"a b\", expected 1 to 64"},
+    {"{\"vms\":[{\"name\":\"a\",\"id\":\"1-2\",\"cid\":4}]}",
+     "vms[0].id: \"1-2\", expected a UUID"},
+    {"{\"vms\":[{\"name\":\"a\",\"id\":\"" ID "\"}]}", "neither `cid` nor `socket`"},
+    {VM(",\"cid\":4"), "vms[0].cid: the same key again"},
+    {VM(",\"memory\":\"2X\""), "vms[0].memory: \"2X\", expected bytes, or a size"},
+    {VM(",\"memory\":true"), "vms[0].memory: true, expected bytes"},
+    {VM(",\"kernel\":\"mine\""), "vms[0].kernel: \"mine\", expected \"custom\" or \"bundled\""},
+    {VM(",\"virtio\":1"), "vms[0].virtio: 1, expected true or false"},
+    {VM(",\"networking\":\"bridge\""), "expected \"virtioproxy\", \"nat\" or \"none\""},
+    {VM(",\"hostname\":\"a_b\""), "vms[0].hostname: "},
+    {VM(",\"sharez\":[]"), "vms[0].sharez: an unknown key, expected `shares`?"},
+    {VM(",\"timeouts_ms\":{\"mout\":1}"),
+     "vms[0].timeouts_ms.mout: an unknown key, expected `mount`?"},
+/* shares */
+#define SHARE(tag, path, target)                                                                   \
+    VM(",\"shares\":[{\"tag\":\"" tag "\",\"path\":\"" path "\",\"target\":\"" target "\"}]")
+    {SHARE("", "/a", "/b"), "vms[0].shares[0].tag: \"\", expected 1 to 36 bytes"},
+    {SHARE("a;b", "/a", "/b"), "vms[0].shares[0].tag: \"a;b\", expected "},
+    {SHARE("a\\nb", "/a", "/b"), "vms[0].shares[0].tag: \"a?b\", expected "},
+    {SHARE("1234567890123456789012345678901234567", "/a", "/b"), "vms[0].shares[0].tag: "},
+    {SHARE("a", "a", "/b"), "vms[0].shares[0].path: \"a\", expected an absolute path"},
+    {SHARE("a", "/a;b", "/b"), "vms[0].shares[0].path: "},
+    {SHARE("a", "/a\\u007f", "/b"), "vms[0].shares[0].path: "},
+    {SHARE("a", "/a", "b"), "vms[0].shares[0].target: "},
+    {SHARE("a", "/a", "/b/../c"), "expected a path without `.` and `..`"},
+    {SHARE("a", "/a", "/"), "expected a path that is neither `/` nor in"},
+    {SHARE("a", "/a", "//"), "expected a path that is neither `/` nor in"},
+    {SHARE("a", "/a", "/proc"), "expected a path that is neither"},
+    {SHARE("a", "/a", "//sys/x"), "expected a path that is neither"},
+    {SHARE("a", "/a", "/dev/shm"), "expected a path that is neither"},
+    {VM(",\"shares\":[{\"tag\":\"a\",\"path\":\"/a\",\"target\":\"/b\"},"
+        "\n{\"tag\":\"a\",\"path\":\"/c\",\"target\":\"/d\"}]"),
+     "test.json:2: vms[0].shares[1].tag: \"a\" is taken by shares[0]"},
+    {VM(",\"shares\":[{\"tag\":\"a\",\"path\":\"/a\",\"target\":\"/b\"},"
+        "{\"tag\":\"b\",\"path\":\"/a\",\"target\":\"/b\"}]"),
+     "vms[0].shares[1].target: \"/b\" is taken"},
+    {VM(",\"shares\":[{\"tag\":\"a\",\"path\":\"/a\"}]"), "vms[0].shares[0]: no key `target`"},
+/* adapters */
+#define NET(more) VM(",\"network\":[{\"id\":\"e\",\"mac\":\"52:54:00:12:34:56\"" more "}]")
+    {VM(",\"network\":[{\"id\":\"e\",\"mac\":\"53:54:00:12:34:56\"}]"), "expected a unicast MAC"},
+    {VM(",\"network\":[{\"id\":\"e\",\"mac\":\"52-54-00-12-34-56\"}]"), "expected a unicast MAC"},
+    {VM(",\"network\":[{\"id\":\"e\",\"mac\":\"00:00:00:00:00:00\"}]"), "expected a unicast MAC"},
+    {NET(",\"address\":[\"10.0.2.15\"]"), "network[0].address[0]: \"10.0.2.15\", expected an IP"},
+    {NET(",\"address\":[\"10.0.2.15/33\"]"), "network[0].address[0]: "},
+    {NET(",\"address\":[\"fd00::1/129\"]"), "network[0].address[0]: "},
+    {NET(",\"gateway\":\"gw\""), "network[0].gateway: \"gw\", expected an IP address"},
+    {NET(",\"gateway\":[\"10.0.2.2\",\"10.0.2.3\"]"), "two gateways of one family"},
+    {NET(",\"dns\":[\"1.2.3\"]"), "network[0].dns[0]: "},
+    {NET(",\"mtu\":67"), "network[0].mtu: 67, expected "},
+    {NET(",\"backend\":\"tap\""), "no key `interface`, expected one with backend \"tap\""},
+    {NET(",\"interface\":\"tap0\""), "network[0].interface: expected only with backend \"tap\""},
+    {NET(",\"routes\":[{\"to\":\"10.1.0.0/16\"}]"), "routes[0]: no key `via`"},
+    {NET(",\"routes\":[{\"to\":\"10.1.0.0/16\",\"via\":\"fd00::1\"}]"), "of two families"},
+    {VM(",\"network\":[{\"id\":\"e\",\"mac\":\"52:54:00:12:34:56\"},"
+        "{\"id\":\"e\",\"mac\":\"52:54:00:12:34:56\"}]"),
+     "network[1].id: \"e\" is taken by network[0]"},
+    /* payload and device host */
+    {VM(",\"payload\":[]"), "vms[0].payload: 0 entries, expected a list of 1 to 1024 texts"},
+    {VM(",\"payload\":[\"\"]"), "an empty first word, expected a program"},
+    {VM(",\"payload\":\"/bin/sh\""), "vms[0].payload: \"/bin/sh\", expected a list of words"},
+    {VM(",\"payload\":{\"argv\":[\"a\"],\"environment\":[\"x\"]}"),
+     "environment[0]: \"x\", expected NAME=VALUE"},
+    {VM(",\"payload\":{\"argv\":[\"a\"],\"terminal\":true,\"output\":true}"),
+     "both `terminal` and `output`"},
+    {VM(",\"device_host\":{}"), "vms[0].device_host: no key `type`"},
+    {VM(",\"device_host\":{\"type\":\"xen\"}"), "expected \"none\", \"qemu\" or \"command\""},
+    {VM(",\"device_host\":{\"type\":\"qemu\"}"), "vms[0].device_host: no key `qmp`"},
+    {VM(",\"device_host\":{\"type\":\"none\",\"qmp\":\"/a\"}"),
+     "qmp: expected only with \"type\": \"qemu\""},
+    /* between VMs */
+    {"{\"vms\":[{\"name\":\"a\",\"id\":\"" ID "\",\"cid\":4},\n{\"name\":\"a\",\"id\":\"" ID
+     "\",\"cid\":4}]}",
+     "test.json:2: vms[1].cid: \"4\" is another VM's too"},
+    {"{\"vms\":[{\"name\":\"a\",\"id\":\"" ID "\",\"socket\":\"/a\"},\n{\"name\":\"a\",\"id\":\"" ID
+     "\",\"socket\":\"/a\"}]}",
+     "test.json:2: vms[1].socket: \"/a\" is another VM's too"},
+};
+
+static void test_errors_name_the_place_and_what_was_expected(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        struct heard heard;
+
+        assert_null(parse(refused[i].text, &heard));
+        if (strstr(heard.errors, refused[i].error) == NULL)
+            fail_msg("%s\ngave: %swanted: %s", refused[i].text, heard.errors, refused[i].error);
+        assert_non_null(strstr(heard.errors, "; this file is not used\n"));
+    }
+}
+
+static void test_every_error_is_told(void **state)
+{
+    struct heard heard;
+
+    (void)state;
+    assert_null(parse(VM(",\"virtio\":1,\"memory\":\"x\",\"foo\":2,"
+                         "\"shares\":[{\"tag\":\";\",\"path\":\"x\",\"target\":\"/\"}]"),
+                      &heard));
+    assert_int_equal(heard.error_count, 6);
+}
+
+static const struct {
+    const char *value, *warning;
+    enum config_swiotlb swiotlb;
+    uint64_t size;
+} pools[] = {
+    {"\"auto\"", NULL, CONFIG_SWIOTLB_AUTO, 0},
+    {"\"off\"", NULL, CONFIG_SWIOTLB_OFF, 0},
+    {"0", NULL, CONFIG_SWIOTLB_OFF, 0},
+    {"\"64M\"", NULL, CONFIG_SWIOTLB_SIZE, 64 << 20},
+    {"\"4096K\"", NULL, CONFIG_SWIOTLB_SIZE, 4 << 20},
+    {"67108864", NULL, CONFIG_SWIOTLB_SIZE, 64 << 20},
+    {"\"67108864\"", NULL, CONFIG_SWIOTLB_SIZE, 64 << 20},
+    {"\"0x14000000,67108864\"", "the guest kernel's to choose", CONFIG_SWIOTLB_SIZE, 64 << 20},
+    {"\"0x14000000,64M\"", "the size 67108864 is used", CONFIG_SWIOTLB_SIZE, 64 << 20},
+    {"\"0x14000000,\"", "\"auto\" is used instead", CONFIG_SWIOTLB_AUTO, 0},
+    {"\"lots\"", "\"lots\" is no size of a pool, expected ", CONFIG_SWIOTLB_AUTO, 0},
+    {"\"-1\"", "\"auto\" is used instead", CONFIG_SWIOTLB_AUTO, 0},
+    {"\"4G\"", "below 4 GiB", CONFIG_SWIOTLB_AUTO, 0},
+    {"\"99999999999999999999\"", "\"auto\" is used instead", CONFIG_SWIOTLB_AUTO, 0},
+    {"1.5", "\"auto\" is used instead", CONFIG_SWIOTLB_AUTO, 0},
+    {"true", "\"auto\" is used instead", CONFIG_SWIOTLB_AUTO, 0},
+    {"[]", "\"auto\" is used instead", CONFIG_SWIOTLB_AUTO, 0},
+};
+
+static void test_a_bad_pool_is_a_warning(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(pools) / sizeof(pools[0]); i++) {
+        struct config *config;
+        struct heard heard;
+        char text[512];
+
+        (void)snprintf(text, sizeof(text), VM(",\n\"swiotlb\":%s"), pools[i].value);
+        config = parse(text, &heard);
+        assert_non_null(config);
+        assert_int_equal(config->vms[0].swiotlb, pools[i].swiotlb);
+        assert_int_equal(config->vms[0].swiotlb_size, pools[i].size);
+        assert_int_equal(heard.warning_count, pools[i].warning != NULL);
+        if (pools[i].warning != NULL) {
+            assert_non_null(strstr(heard.warnings, pools[i].warning));
+            assert_non_null(strstr(heard.warnings, "test.json:2: vms[0].swiotlb: "));
+        }
+        (void)config_free(config);
+    }
+}
+
+static void test_sizes(void **state)
+{
+    static const struct {
+        const char *text;
+        int r;
+        uint64_t bytes;
+    } sizes[] = {
+        {"0", 0, 0},
+        {"1", 0, 1},
+        {"1k", 0, 1024},
+        {"1KiB", 0, 1024},
+        {"3MB", 0, 3 << 20},
+        {"2G", 0, UINT64_C(2) << 30},
+        {"1T", 0, UINT64_C(1) << 40},
+        {"16777215T", 0, UINT64_C(16777215) << 40},
+        {"16777216T", -ERANGE, 0},
+        {"18446744073709551615", 0, UINT64_MAX},
+        {"18446744073709551616", -ERANGE, 0},
+        {"", -EINVAL, 0},
+        {" 1", -EINVAL, 0},
+        {"+1", -EINVAL, 0},
+        {"-1", -EINVAL, 0},
+        {"M", -EINVAL, 0},
+        {"1MM", -EINVAL, 0},
+        {"1 M", -EINVAL, 0},
+        {"0x10", -EINVAL, 0},
+        {"1.5G", -EINVAL, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        uint64_t bytes = 0;
+
+        assert_int_equal(config_size_parse(sizes[i].text, &bytes), sizes[i].r);
+        assert_int_equal(bytes, sizes[i].bytes);
+    }
+}
+
+static void test_a_text_cut_anywhere_is_refused_and_nothing_worse(void **state)
+{
+    static const char text[] =
+        VM(",\"shares\":[{\"tag\":\"a\\u00e4\",\"path\":\"/a\",\"target\":\"/b\"}],/*x*/\n//y\n"
+           "\"payload\":[\"a\",\"-1e5\"],\"swiotlb\":\"0x1000,64M\",\"memory\":1e3");
+
+    (void)state;
+    for (size_t size = 0; size < sizeof(text); size++) {
+        char *cut = strndup(text, size);
+        struct heard heard;
+
+        assert_null(parse(cut, &heard));
+        assert_int_not_equal(heard.error_count, 0);
+        free(cut);
+    }
+}
+
+static void test_absurd_files_are_bounded(void **state)
+{
+    size_t size = 3u << 20;
+    char *text = malloc(size + 1);
+    struct heard heard;
+
+    (void)state;
+    assert_non_null(text);
+    memset(text, '[', size);
+    text[size] = '\0';
+    assert_null(parse(text, &heard));
+    assert_non_null(strstr(heard.errors, "levels"));
+
+    text[0] = '[';
+    for (size_t i = 1; i + 1 < size; i += 2)
+        memcpy(text + i, "1,", 2);
+    assert_null(parse(text, &heard));
+    assert_non_null(strstr(heard.errors, "more than 65536 entries"));
+    free(text);
+}
+
+static void test_thousands_of_vms_are_read(void **state)
+{
+    static const size_t count = 4000;
+    char *text = malloc(count * 200), *at = text;
+    struct config *config;
+    struct heard heard;
+
+    (void)state;
+    assert_non_null(text);
+    at += sprintf(at, "{\"vms\":[");
+    for (size_t i = 0; i < count; i++)
+        at += sprintf(
+            at, "%s{\"name\":\"vm%zu\",\"id\":\"8c5a1e5e-6f0b-4d3c-9b1a-%012zx\",\"cid\":%zu}",
+            i == 0 ? "" : ",", i, i, i + 3);
+    (void)sprintf(at, "]}");
+    config = parse(text, &heard);
+    assert_non_null(config);
+    assert_int_equal(config->vm_count, count);
+    (void)config_free(config);
+    free(text);
+}
+
+static void test_vms_are_equal_or_not(void **state)
+{
+    static const char *const others[] = {
+        VM(",\"memory\":\"1G\""),
+        VM(",\"hostname\":\"x\""),
+        VM(",\"virtio\":false"),
+        VM(",\"networking\":\"virtioproxy\""),
+        VM(",\"swiotlb\":\"off\""),
+        VM(",\"shares\":[{\"tag\":\"a\",\"path\":\"/a\",\"target\":\"/b\"}]"),
+        VM(",\"network\":[{\"id\":\"e\",\"mac\":\"52:54:00:12:34:56\"}]"),
+        VM(",\"payload\":[\"a\"]"),
+        VM(",\"device_host\":{\"type\":\"none\",\"timeout_ms\":5}"),
+        VM(",\"timeouts_ms\":{\"mount\":5}"),
+    };
+    struct heard heard;
+    struct config *base = parse(VM(""), &heard), *same = parse("\n\n" VM(""), &heard);
+
+    (void)state;
+    assert_true(config_vm_equal(&base->vms[0], &same->vms[0]));
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        struct config *other = parse(others[i], &heard);
+
+        assert_non_null(other);
+        assert_false(config_vm_equal(&base->vms[0], &other->vms[0]));
+        assert_true(config_vm_equal(&other->vms[0], &other->vms[0]));
+        (void)config_free(other);
+    }
+    (void)config_free(base);
+    (void)config_free(same);
+}
+
+static void test_a_missing_file_is_told(void **state)
+{
+    struct config *config = NULL;
+    struct heard heard = {.error_count = 0};
+
+    (void)state;
+    assert_int_equal(config_load("/nonexistent/x.json", on_warning, on_error, &heard, &config),
+                     -ENOENT);
+    assert_non_null(strstr(heard.errors, "/nonexistent/x.json: No such file or directory"));
+    assert_int_equal(config_load("/", on_warning, on_error, &heard, &config), -EISDIR);
+    assert_null(config);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_design_s_example_is_read),
+        cmocka_unit_test(test_defaults_are_filled_in),
+        cmocka_unit_test(test_errors_name_the_place_and_what_was_expected),
+        cmocka_unit_test(test_every_error_is_told),
+        cmocka_unit_test(test_a_bad_pool_is_a_warning),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_a_text_cut_anywhere_is_refused_and_nothing_worse),
+        cmocka_unit_test(test_absurd_files_are_bounded),
+        cmocka_unit_test(test_thousands_of_vms_are_read),
+        cmocka_unit_test(test_vms_are_equal_or_not),
+        cmocka_unit_test(test_a_missing_file_is_told),
+    };
+
+    return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
+}
