@@ -97,14 +97,16 @@ class Hostd:
                 found.append(event)
         return found
 
-    def failures(self):
-        """What failed of devices; a remark about one that works is not among it."""
-        return [event for event in self.events("DeviceFailed") if event["error"] != 0]
+    def failures(self, *kinds):
+        """What failed of devices: shares and adapters, or the kinds that are named. A remark about
+        one that works is not among it."""
+        return [event for event in self.events("DeviceFailed")
+                if event["error"] != 0 and event["kind"] in (kinds or ("share", "adapter"))]
 
-    def wait_failure(self, seconds):
+    def wait_failure(self, seconds, *kinds):
         """Waits for the first of failures()."""
         return wait_for("telemetry event DeviceFailed", seconds,
-                        lambda: (self.failures()[:1] or [None])[0] or self._ended())
+                        lambda: (self.failures(*kinds)[:1] or [None])[0] or self._ended())
 
     def wait_event(self, name, seconds, count=1, **fields):
         """Waits for the count-th such event and returns it."""

@@ -12,7 +12,7 @@ def play(lab):
     hostd = lab.hostd([settings]).start()
     guest.start()
     hostd.wait_event("GuestConnected", lab.seconds(60))
-    event = hostd.wait_failure(lab.seconds(60))
+    event = hostd.wait_failure(lab.seconds(60), "device-host")
     lab.say(f"telemetry: {event}")
     need(str(absent) in str(event), f"the event does not name {absent}")
     need(str(absent) in hostd.log(), f"the log does not name {absent}")
