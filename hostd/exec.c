@@ -1,6 +1,7 @@
 /* exec: a command that runs in a guest for somebody on the host. */
 #include "exec.h"
 
+#include "exec_input.h"
 #include "exec_parts.h"
 #include "limits.h"
 #include "payload.h"
@@ -15,10 +16,10 @@ struct exec {
     struct exec *next;
     struct vm *vm; /* NULL: it is gone, and this has ended */
     uint32_t process;
-    bool input;   /* may be fed */
     bool running; /* START_PROCESS was answered well, CHILD_EXITED has not come */
     bool ended;
     bool paused;
+    struct exec_input input;
     const struct exec_events *events;
     void *userdata;
 };
@@ -38,6 +39,7 @@ static void fail(struct exec *exec, int error, uint32_t status, const char *text
         return;
     exec->ended = true;
     exec->running = false;
+    exec_input_done(&exec->input);
     exec->events->failed(exec->userdata, error, status, text);
 }
 
@@ -84,12 +86,13 @@ int vm_exec(struct vm *vm, const struct exec_command *command, const struct exec
     exec = calloc(1, sizeof(*exec));
     if (!exec)
         return -ENOMEM;
-    *exec = (struct exec){.vm = vm,
-                          .process = new_number(vm),
-                          .input = command->input,
-                          .events = events,
-                          .userdata = userdata};
-    request.head.process = exec->process;
+    *exec = (struct exec){
+        .vm = vm,
+        .process = new_number(vm),
+        .input = {.event = vm->services->event, .guest = vm->guest, .closed = !command->input},
+        .events = events,
+        .userdata = userdata};
+    request.head.process = exec->input.process = exec->process;
     r = process_request_send(vm->guest, &request, vm->config->timeouts.payload, on_started, exec);
     if (r < 0) {
         free(exec);
@@ -104,25 +107,11 @@ int vm_exec(struct vm *vm, const struct exec_command *command, const struct exec
 
 int exec_input(struct exec *exec, const void *data, size_t size)
 {
-    uint8_t payload[LIMITS_STREAM_CHUNK + 64u];
-    struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
-    struct connection *connection = exec->vm->connection;
-
-    if (exec->ended || !exec->input)
+    if (exec->ended)
         return -EPIPE;
-    if (!connection)
+    if (!exec->vm->connection)
         return -ENOTCONN;
-    /* half of the bound is kept for what else there is to say */
-    if (connection_held(connection) > exec->vm->services->config->limits.connection_bytes / 2)
-        return -EAGAIN;
-    request_process_input_pack(
-        &writer, &(struct request_process_input){.process = exec->process,
-                                                 .data = {.data = data, .size = size}});
-    if (writer.overflow)
-        return -EMSGSIZE;
-    if (size == 0)
-        exec->input = false;
-    return connection_send(connection, FRAME_PROCESS_INPUT, 0, 0, payload, writer.size);
+    return exec_input_give(&exec->input, data, size);
 }
 
 static int send_signal(struct vm *vm, uint32_t process, uint32_t number)
@@ -180,6 +169,7 @@ struct exec *exec_free(struct exec *exec)
     if (!exec->ended)
         (void)send_signal(vm, exec->process, SIGHUP);
     guest_forget(vm->guest, exec);
+    exec_input_done(&exec->input);
     position = &vm->execs;
     while (*position != exec)
         position = &(*position)->next;
@@ -210,6 +200,7 @@ void exec_take_exit(struct vm *vm, const struct event_child_exited *exited)
     exec->ended = true;
     exec->running = false;
     exec->paused = false;
+    exec_input_done(&exec->input);
     exec->events->exited(exec->userdata, exited->status, exited->signal);
 }
 
@@ -236,6 +227,8 @@ void execs_orphan(struct vm *vm)
         struct exec *exec = vm->execs;
 
         vm->execs = exec->next;
+        exec_input_done(&exec->input);
+        exec->input.guest = NULL;
         exec->vm = NULL;
     }
 }

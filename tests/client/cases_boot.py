@@ -28,6 +28,7 @@ VMS = {
     "usable_pool_makes_a_token_for_every_device": {**WITH_DEVICES, "swiotlb": "64M"},
     "pool_is_refused_for_the_reason_that_holds": {"swiotlb": "64M"},
     "missing_pool_is_warned_of_once_a_release": {"swiotlb": "64M"},
+    "warning_is_remembered_by_a_daemon_that_was_started_again": {"swiotlb": "64M"},
 }
 
 
@@ -231,3 +232,39 @@ def case_boot_is_remembered_by_a_daemon_that_was_started_again(host, vm):
         check_welcome(guest.greet(), 3)
     with Guest(host.path(vm), boot) as guest:
         check_welcome(guest.greet())
+
+
+def case_warning_is_remembered_by_a_daemon_that_was_started_again(host, vm):
+    facts = {"features": 0x6B, "kernel_release": "6.1.0-old"}
+    for _ in range(2):
+        with Guest(host.path(vm), facts=facts) as guest:
+            check_welcome(guest.greet())
+            check_ping(guest)
+        host.wait_for_event("SwiotlbKernelUnsupported", vm)
+        host.stop()
+        host.start()
+    told = len(host.events("SwiotlbKernelUnsupported", vm))
+    check(told == 1, f"told {told} times")
+
+
+def case_damaged_state_is_set_aside(host, vm):
+    """Cut at many places, and other bytes: never trusted, never fatal."""
+    document = host.folder / "state" / "vms" / (host.vms[vm]["id"] + ".json")
+    boot = os.urandom(16)
+    with Guest(host.path(vm), boot) as guest:
+        check_welcome(guest.greet())
+        guest.serve_until(g.COMPLETE_BOOT)
+        host.wait_for_event("GuestReady", vm)
+    check(host.stop() == 0, "the daemon did not end well")
+    sound = document.read_bytes()
+    damaged = [sound[: len(sound) * i // 8] for i in range(8)] + [
+        b"\0" * 100, b"[]", b"null", b'{"capabilities": 5, "shares": {}}', b"\xff" * 4096,
+        b"[" * 100000, sound.replace(b"b0000000", b"b000zz00"), sound + sound]  # fmt: skip
+    for content in damaged:
+        document.write_bytes(content)
+        host.start()
+        with Guest(host.path(vm), boot) as guest:
+            check_welcome(guest.greet())
+            check_ping(guest)
+        check(host.stop() == 0, f"the daemon did not end well after {content[:20]!r}")
+    host.start()

@@ -8,7 +8,7 @@ import time
 import guestlink_guest as g
 from cases_wire import check, check_ping, check_welcome
 from guestlink_guest import Guest
-from host import connect
+from host import Host, connect
 
 VMS = {}
 SILENT = 1000
@@ -151,6 +151,34 @@ def case_thousand_connections_that_say_nothing(host, vm):
     check(left <= 2, f"{left} descriptors more than before")
 
 
+def case_thousand_silent_handshakes_at_one_time(host, vm):
+    """Nothing is over a limit here: the daemon holds all of them until their time is over."""
+    crowd = Host(host.binary, [f"vm{i}" for i in range(SILENT // 50 + 1)], limits={
+        "connections": 4096, "connections_per_vm": 64})  # fmt: skip
+    silent = []
+    try:
+        crowd.start()
+        before, start = crowd.resident_kib(), time.monotonic()
+        for name in list(crowd.vms)[1:]:
+            silent += [connect(crowd.path(name)) for _ in range(50)]
+        with Guest(crowd.path("vm0")) as guest:
+            check_welcome(guest.greet())
+            check_ping(guest)
+        check(wait_closed(silent, 0.1) == 0, "closed before their time")
+        each = (crowd.resident_kib() - before) / SILENT
+        check(each < 8, f"{each:.1f} KiB for each silent connection")
+        timeout = crowd.handshake_timeout_ms / 1000
+        gone = wait_closed(silent, timeout + SLACK + 5)
+        took = time.monotonic() - start
+        check(gone == SILENT, f"{gone} of {SILENT} were closed")
+        check(took < timeout + SLACK, f"the last was closed after {took:.2f} s")
+        check(crowd.stop() == 0, "the daemon did not end well")
+    finally:
+        for connection in silent:
+            connection.close()
+        crowd.clean()
+
+
 def case_half_frames_of_many_are_bounded(host, vm):
     """Each announces 64 KiB and sends all but a byte of it."""
     before = host.resident_kib()
@@ -243,8 +271,10 @@ def case_flood_of_events_is_bounded_in_telemetry(host, vm):
             guest.send_bytes(record * 1000)
         check_ping(guest)
         check_ping(good)
+    dropped = host.wait_for_event("EventsDropped", vm)["count"]
     lines = len(host.events("GuestLog", vm)) - before
     check(lines <= 20000 * 0.5, f"{lines} of 20000 records are in telemetry")
+    check(lines + dropped >= 20000, f"{lines} lines and {dropped} dropped of 20000")
 
 
 def case_text_of_a_guest_cannot_forge_lines(host, vm):

@@ -18,12 +18,13 @@ STOP_WAIT = 10.0
 class Host:
     """Runs the daemon with one Unix socket for each VM. Every VM's device host is `none`."""
 
-    def __init__(self, binary, names, handshake_timeout_ms=1000):
+    def __init__(self, binary, names, handshake_timeout_ms=1000, limits=None):
         self.binary = str(pathlib.Path(binary).resolve())
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="glnk-"))
         self.process = None
         self.vms = {name: self.vm(name) for name in names}
         self.handshake_timeout_ms = handshake_timeout_ms
+        self.limits = {"guest_events_per_s": 1000, "guest_events_burst": 2000, **(limits or {})}
         self.telemetry_file = self.folder / "telemetry.jsonl"
         self.stderr_file = self.folder / "stderr"
         self.anyone = str(self.folder / "anyone.sock")
@@ -50,7 +51,7 @@ class Host:
             "state_dir": str(self.folder / "state"),
             "telemetry": {"file": str(self.telemetry_file), "journal": False},
             "handshake_timeout_ms": self.handshake_timeout_ms,
-            "limits": {"guest_events_per_s": 1000, "guest_events_burst": 2000},
+            "limits": self.limits,
             "vms": list(self.vms.values()),
         }
         path = self.folder / "config.json"

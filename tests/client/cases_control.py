@@ -1,0 +1,252 @@
+"""What an operator asks of the host becomes frames to the guest, and its answers come back."""
+
+import base64
+import json
+import os
+
+import guestlink_guest as g
+from cases_wire import check, check_ping, check_welcome
+from guestlink_guest import Guest
+from host import connect
+
+VMS = {
+    "pool_usage_is_told_in_bytes": {"swiotlb": "64M"},
+}
+EAGAIN = 11
+
+
+class Call:
+    """One Varlink call on the control socket, under way: the guest is to be served meanwhile."""
+
+    def __init__(self, host, method, more=False, **parameters):
+        self.connection = connect(str(host.folder / "control.sock"))
+        self.data = b""
+        call = {"method": "io.guestlink." + method, "parameters": parameters}
+        if more:
+            call["more"] = True
+        self.connection.sendall(json.dumps(call).encode() + b"\0")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.connection.close()
+
+    def reply(self):
+        """The next reply as (error or None, parameters)."""
+        while b"\0" not in self.data:
+            data = self.connection.recv(65536)
+            check(data, "the control socket was closed")
+            self.data += data
+        message, _, self.data = self.data.partition(b"\0")
+        reply = json.loads(message)
+        return reply.get("error"), reply.get("parameters", {})
+
+    def result(self):
+        error, parameters = self.reply()
+        check(error is None, f"{error}: {parameters}")
+        return parameters
+
+    def failure(self):
+        """(name of the error behind io.guestlink., parameters)"""
+        error, parameters = self.reply()
+        check(error, f"succeeded with {parameters}")
+        return error.rpartition(".")[2], parameters
+
+
+def booted(host, vm, facts=None):
+    guest = Guest(host.path(vm), facts=facts)
+    check_welcome(guest.greet())
+    guest.serve_until(g.COMPLETE_BOOT)
+    check_ping(guest)
+    return guest
+
+
+def take(guest, message_type):
+    """The next request of that type, not answered yet; the others are served."""
+    while True:
+        frame = guest.receive()
+        if frame.type == message_type:
+            return frame
+        guest.serve(frame)
+
+
+def case_capabilities_are_asked_again(host, vm):
+    with booted(host, vm) as guest:
+        with Call(host, "Capabilities", vm=vm, refresh=True) as call:
+            guest.serve(take(guest, g.GET_CAPABILITIES))
+            check(call.result()["capabilities"]["cpu_count"] == 2, "cpu_count")
+        with Call(host, "Capabilities", vm=vm, refresh=True) as call:
+            frame = take(guest, g.GET_CAPABILITIES)
+            other = {**guest.facts, "swiotlb_base": 4096, "swiotlb_size": 4096, "cpu_count": 3}
+            guest.send(g.CAPABILITIES, other, ident=frame.id, flags=g.ANSWER)
+            name, parameters = call.failure()
+            check(name == "Failed", f"{name} {parameters}")
+        with Call(host, "Capabilities", vm=vm) as call:  # the first report stays
+            check(call.result()["capabilities"]["cpu_count"] == 2, "cpu_count changed")
+        check_ping(guest)
+
+
+def case_pool_usage_is_told_in_bytes(host, vm):
+    with booted(host, vm) as guest:
+        with Call(host, "PoolUsage", vm=vm) as call:
+            frame = take(guest, g.GET_POOL_USAGE)
+            pools = [{"total": 100, "used": 3, "high_water": 7, "name": "hv_pci"},
+                     {"total": 2**63, "used": 2**64 - 1, "high_water": 0, "name": "huge"}]
+            guest.send(g.POOL_USAGE, {"slot_bytes": 2048, "pools": pools}, ident=frame.id,
+                       flags=g.ANSWER)  # fmt: skip
+            told = call.result()["pools"]
+            check(told[0] == {"name": "hv_pci", "total_bytes": 204800, "used_bytes": 6144,
+                              "high_water_bytes": 14336}, f"{told}")  # fmt: skip
+        with Call(host, "PoolUsage", vm=vm) as call:
+            guest.answer(take(guest, g.GET_POOL_USAGE), g.ENOENT, "not kept")
+            name, parameters = call.failure()
+            check((name, parameters["errno"]) == ("Failed", 2), f"{name} {parameters}")
+        check_ping(guest)
+
+
+def case_answer_of_another_kind_fails_its_request_alone(host, vm):
+    with booted(host, vm) as guest:
+        with Call(host, "PoolUsage", vm=vm) as call:
+            frame = take(guest, g.GET_POOL_USAGE)
+            guest.send(g.CAPABILITIES, guest.facts, ident=frame.id, flags=g.ANSWER)
+            check(call.failure()[0] == "Failed", "an answer of another kind was taken")
+        check_ping(guest)
+
+
+def case_malformed_answer_ends_the_connection(host, vm):
+    with booted(host, vm) as guest:
+        with Call(host, "PoolUsage", vm=vm) as call:
+            frame = take(guest, g.GET_POOL_USAGE)
+            guest.send(g.RESULT, ident=frame.id, flags=g.ANSWER, payload=b"\x07" + bytes(11))
+            check(call.failure()[0] in ("Failed", "NotConnected"), "a malformed answer was taken")
+        check(guest.is_closed(), "a malformed answer did not end the connection")
+    host.wait_for_event("ProtocolError", vm)
+
+
+def case_request_whose_guest_goes_away_fails(host, vm):
+    guest = booted(host, vm)
+    with Call(host, "PoolUsage", vm=vm) as call:
+        take(guest, g.GET_POOL_USAGE)
+        guest.close()
+        check(call.failure()[0] in ("Failed", "NotConnected"), "answered without a guest")
+    with Call(host, "PoolUsage", vm=vm) as call:
+        check(call.failure()[0] == "NotConnected", "asked without a guest")
+
+
+def case_command_runs_with_output_and_status(host, vm):
+    with booted(host, vm) as guest:
+        with Call(host, "Exec", more=True, vm=vm, argv=["cat", "/x y"], environment=["A=b"],
+                  directory="/srv", uid=1000, gid=100) as call:  # fmt: skip
+            frame = take(guest, g.START_PROCESS)
+            fields = frame.fields()
+            check(fields["argv"] == ["cat", "/x y"] and fields["environment"] == ["A=b"], f"{fields}")
+            check((fields["uid"], fields["gid"], fields["role"]) == (1000, 100, 1), f"{fields}")
+            check(fields["directory"] == "/srv" and fields["flags"] == 1, f"{fields}")
+            guest.answer(frame)
+            check(call.result()["process"] is not None, "no process")
+            number = fields["process"]
+            every = bytes(range(256)) * 64
+            for stream, data in ((1, every), (2, b"oops\n"), (1, b""), (2, b"")):
+                guest.send(g.PROCESS_OUTPUT, {"process": number, "stream": stream, "data": data},
+                           ident=0)  # fmt: skip
+            exited = {"process": number, "role": 1, "status": 3, "pid": 9, "again_ms": g.NOT_AGAIN}
+            guest.receive_answer(guest.send(g.CHILD_EXITED, exited))
+            told = {"stdout": b"", "stderr": b""}
+            while True:
+                reply = call.result()
+                if reply.get("stream"):
+                    told[reply["stream"]] += base64.b64decode(reply["data"])
+                if reply.get("status") is not None:
+                    break
+            check(told == {"stdout": every, "stderr": b"oops\n"}, "other output")
+            check(reply["status"] == 3, f"{reply}")
+        check_ping(guest)
+
+
+def case_command_that_cannot_start_has_the_shells_status(host, vm):
+    with booted(host, vm) as guest:
+        for error, status in ((2, 127), (13, 126), (12, 125)):
+            with Call(host, "Exec", more=True, vm=vm, argv=["nothing"]) as call:
+                guest.answer(take(guest, g.START_PROCESS), error, "no")
+                reply = call.result()
+                check(reply.get("status") == status, f"errno {error}: {reply}")
+        check_ping(guest)
+
+
+def case_input_waits_for_a_process_that_reads_slowly(host, vm):
+    """EAGAIN says that none of it was taken: the same data must come again, in order."""
+    with booted(host, vm) as guest:
+        with Call(host, "Exec", more=True, vm=vm, argv=["cat"], input=True) as call:
+            frame = take(guest, g.START_PROCESS)
+            guest.answer(frame)
+            process = call.result()["process"]
+            chunks = [b"first", b"x" * 16384, b"third"]
+            for text in (*chunks, b""):
+                data = base64.b64encode(text).decode()
+                with Call(host, "WriteInput", process=process, data=data) as write:
+                    write.result()
+            taken, refused, ended = b"", 0, False
+            while not ended:
+                frame = take(guest, g.PROCESS_INPUT)
+                check(frame.id != 0, "PROCESS_INPUT has no id: EAGAIN cannot be told")
+                data = frame.fields()["data"]
+                check(len(data) <= 16384, f"{len(data)} bytes in one PROCESS_INPUT")
+                refused += 1
+                guest.answer(frame, EAGAIN if refused % 2 else 0)
+                if not refused % 2:
+                    taken, ended = taken + data, not data
+            check(taken == b"".join(chunks), f"{len(taken)} bytes were taken, or others")
+            with Call(host, "WriteInput", process=process, data="YQ==") as write:
+                check(write.failure()[0] == "Failed", "input behind its end was taken")
+        check_ping(guest)
+
+
+def case_input_that_nobody_takes_is_bounded_and_ends(host, vm):
+    with booted(host, vm) as guest:
+        with Call(host, "Exec", more=True, vm=vm, argv=["sleep"], input=True) as call:
+            guest.answer(take(guest, g.START_PROCESS))
+            process = call.result()["process"]
+            data = base64.b64encode(bytes(16384)).decode()
+            writes = [Call(host, "WriteInput", process=process, data=data) for _ in range(4)]
+            for write in writes:
+                write.result()
+            late = Call(host, "WriteInput", process=process, data=data)
+            guest.answer(take(guest, g.PROCESS_INPUT), 32, "its input is closed")
+            check(late.failure()[0] == "Failed", "taken without a reader")
+            for write in (*writes, late):
+                write.connection.close()
+        check_ping(guest)
+
+
+def case_share_is_added_and_removed(host, vm):
+    with booted(host, vm) as guest:
+        with Call(host, "AddShare", vm=vm, tag="late", path="/tmp", target="/mnt/late") as call:
+            frame = take(guest, g.MOUNT)
+            check(frame.fields()["target"] == "/mnt/late", f"{frame.fields()}")
+            guest.answer(frame)
+            call.result()
+        with Call(host, "RemoveShare", vm=vm, tag="late") as call:
+            frame = take(guest, g.UNMOUNT)
+            check(frame.fields()["target"] == "/mnt/late", f"{frame.fields()}")
+            guest.answer(frame)
+            call.result()
+        with Call(host, "AddShare", vm=vm, tag="no", path="/tmp", target="/mnt/no") as call:
+            guest.answer(take(guest, g.MOUNT), 22, "no such tag")
+            check(call.failure()[0] == "Failed", "a mount that failed was told as a success")
+        check_ping(guest)
+
+
+def case_shut_down_ends_with_the_farewell(host, vm):
+    with booted(host, vm) as guest:
+        with Call(host, "ShutDown", vm=vm, reboot=True, grace_ms=1234) as call:
+            frame = take(guest, g.SHUT_DOWN)
+            fields = frame.fields()
+            check((fields["how"], fields["grace_ms"]) == (1, 1234), f"{fields}")
+            guest.answer(frame)
+            answer = guest.receive_answer(guest.send(g.FAREWELL, {"how": 1}))
+            check(answer.fields()["error"] == 0, "FAREWELL was not acknowledged")
+            guest.close()
+            call.result()
+    with Guest(host.path(vm), os.urandom(16)) as guest:  # the next boot
+        check_welcome(guest.greet())
