@@ -18,7 +18,7 @@
 #include <systemd/sd-event.h>
 
 /* Bytes held for one command: what the guest holds for it, and three more such chunks. */
-#define EXEC_INPUT_MAX (4u * LIMITS_STREAM_CHUNK)
+#define EXEC_INPUT_MAX ((size_t)4 * LIMITS_STREAM_CHUNK)
 
 /* The guest had no room for it: so long until the next try. */
 #define EXEC_INPUT_AGAIN_MS 20u
