@@ -39,8 +39,8 @@ struct exec_events {
  * Feeds the command's standard input.
  *
  * @param size  at most LIMITS_STREAM_CHUNK; 0 ends the input
- * @return 0; -EAGAIN: what was given before is not taken yet, ask again in a moment; -EPIPE: it has no
- * input (any more); -ENOTCONN
+ * @return 0; -EAGAIN: what was given before is not taken yet, ask again in a moment; -EPIPE: it has
+ * no input (any more); -ENOTCONN
  */
 int exec_input(struct exec *exec, const void *data, size_t size);
 
