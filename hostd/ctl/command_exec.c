@@ -23,6 +23,7 @@
 
 struct session {
     const struct options *options;
+    const char *program;
     struct client *output, *input;
     int signals;
     bool started, stdin_open;
@@ -221,7 +222,8 @@ static int watch_signals(void)
 
 int command_exec(const struct options *options, char **words)
 {
-    struct session session = {.options = options, .signals = watch_signals(), .status = -1};
+    struct session session = {
+        .options = options, .program = words[1], .signals = watch_signals(), .status = -1};
     int status = STATUS_NOT_STARTED, r;
 
     session.stdin_open = (options->given & OPTIONS_NO_INPUT) == 0;

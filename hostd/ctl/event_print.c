@@ -40,33 +40,63 @@ static bool is_head(const char *key)
     return false;
 }
 
-/* A number of bytes is easier to read in its unit. */
-static bool is_size(const char *key)
+static bool ends_with(const char *text, const char *end)
 {
-    size_t size = strlen(key);
+    size_t size = strlen(text), wanted = strlen(end);
 
-    return (size >= 4 && strcasecmp(key + size - 4, "size") == 0) ||
-           (size >= 5 && strcmp(key + size - 5, "bytes") == 0);
+    return size >= wanted && strcasecmp(text + size - wanted, end) == 0;
+}
+
+/* A person looks for what is there: no error, an empty text and a step that was not taken are not.
+ */
+static bool says_nothing(const char *key, struct json_object *value)
+{
+    switch (json_object_get_type(value)) {
+    case json_type_null:
+        return true;
+    case json_type_string:
+        return json_object_get_string_len(value) == 0;
+    case json_type_int:
+        return json_object_get_uint64(value) == 0 &&
+               (strcmp(key, "error") == 0 || ends_with(key, "_ns") || ends_with(key, "_us"));
+    default:
+        return false;
+    }
+}
+
+/* Numbers are easier to read in units that fit them. @return @p text of 48 bytes, or the value */
+static const char *format_value(const char *key, struct json_object *value, char *text)
+{
+    uint64_t number = json_object_get_uint64(value);
+
+    if (!json_object_is_type(value, json_type_int))
+        return json_object_get_string(value);
+    if ((ends_with(key, "size") || ends_with(key, "bytes")) && number >= 1024)
+        return say_size(number, text);
+    if (!ends_with(key, "_ns"))
+        return json_object_get_string(value);
+    (void)snprintf(text, 48, "%.1fms", (double)number / 1e6);
+    return text;
 }
 
 static size_t add(char *words, size_t used, const char *key, struct json_object *value)
 {
-    char text[32];
-    const char *shown = json_object_get_string(value);
-    int n;
+    int size = (int)strlen(key) - (ends_with(key, "_ns") ? 3 : 0), n;
+    char text[48];
 
-    if (shown == NULL)
-        shown = "null";
-    if (json_object_is_type(value, json_type_int) && is_size(key) &&
-        json_object_get_uint64(value) >= 1024)
-        shown = say_size(json_object_get_uint64(value), text);
-    if (shown[0] == '\0')
-        shown = "\"\"";
-    n = snprintf(words + used, WORDS_BYTES - used, "%s%s=%s", used == 0 ? "" : "  ", key, shown);
+    n = snprintf(words + used, WORDS_BYTES - used, "%s%.*s=%s", used == 0 ? "" : "  ", size, key,
+                 format_value(key, value, text));
     return used + (size_t)n < WORDS_BYTES ? used + (size_t)n : WORDS_BYTES - 1;
 }
 
-/* Prints words with a margin, broken at blanks where there are some. */
+static size_t trimmed(const char *words, size_t size)
+{
+    while (size > 0 && words[size - 1] == ' ')
+        size--;
+    return size;
+}
+
+/* Prints words with a margin, broken at blanks, else behind a `;`, where there are some. */
 static void print_wrapped(char *words, unsigned column, unsigned columns)
 {
     unsigned room = columns > column ? columns - column : 1;
@@ -80,12 +110,14 @@ static void print_wrapped(char *words, unsigned column, unsigned columns)
 
             if (words[size] == ' ')
                 blank = size;
+            else if (words[size] == ';' && (blank == 0 || words[blank] != ' '))
+                blank = size + 1;
             size += letter > 0 ? (size_t)letter : 1;
             width++;
         }
         if (words[size] != '\0' && words[size] != ' ' && blank > 0)
             size = blank;
-        (void)printf("%.*s\n", (int)size, words);
+        (void)printf("%.*s\n", (int)trimmed(words, size), words);
         words += size;
         words += strspn(words, " ");
         if (*words != '\0')
@@ -115,7 +147,7 @@ void event_print(struct event_print *print, struct json_object *event)
     words[0] = '\0';
     json_object_object_foreach(event, key, value)
     {
-        if (!is_head(key))
+        if (!is_head(key) && !says_nothing(key, value))
             used = add(words, used, key, value);
     }
     say_sanitise(words);
