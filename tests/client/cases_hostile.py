@@ -1,16 +1,18 @@
 """Guests that mean harm: none of them may cost another guest, or the daemon, anything."""
 
 import os
+import random
 import select
 import socket
 import time
 
 import guestlink_guest as g
-from cases_wire import check, check_ping, check_welcome
+from cases_boot import WITH_DEVICES
+from cases_wire import VECTORS, check, check_ping, check_welcome, read_vector
 from guestlink_guest import Guest
 from host import Host, connect
 
-VMS = {}
+VMS = {"mutated_frames_never_end_the_daemon": WITH_DEVICES}
 SILENT = 1000
 FLOOD = 20000
 SLACK = 1.5  # seconds that a deadline may be late on a busy machine
@@ -319,3 +321,51 @@ def case_guest_that_never_answers_hurts_only_itself(host, vm):
             check_ping(good)
         mute.send(g.PING, ident=5)
         check(mute.receive_answer(5).fields()["error"] == 0, "its own PING")
+
+
+def mutate(generator, data):
+    """A few bytes changed, doubled, cut out or put in."""
+    data = bytearray(data)
+    for _ in range(generator.choice((0, 1, 1, 2, 5))):
+        at = generator.randrange(len(data) + 1)
+        how = generator.randrange(4)
+        if how == 0 and at < len(data):
+            data[at] = generator.choice((0, 1, 0x7F, 0x80, 0xFF, generator.randrange(256)))
+        elif how == 1:
+            data[at:at] = bytes(generator.randrange(1, 9))
+        elif how == 2:
+            del data[at : at + generator.randrange(1, 9)]
+        else:
+            data[at:at] = data[at : at + 16]
+    return bytes(data)
+
+
+def near_frame(generator, vector):
+    """A vector's frame with another payload and, often, another id; now and then all of it other."""
+    _, message_type, flags, _, ident = g.HEADER.unpack_from(vector)
+    if generator.randrange(20) == 0:
+        return mutate(generator, vector)
+    if flags & g.ANSWER:
+        ident = generator.randrange(16)  # the host's ids are small: some of these are outstanding
+    return g.frame_bytes(message_type, flags, ident, mutate(generator, vector[16:]))
+
+
+def case_mutated_frames_never_end_the_daemon(host, vm):
+    """Frames near to sound ones, in any order, from a guest that is accepted."""
+    generator = random.Random(host.rounds)
+    vectors = [read_vector(path) for path in sorted(VECTORS.glob("y_*.hex"))]
+    vectors = [v for v in vectors if g.HEADER.unpack_from(v)[1] not in (g.CAPABILITIES, 999)]
+    boot = os.urandom(16)
+    with other(host, vm) as good:
+        for _ in range(host.rounds):
+            with Guest(host.path(vm), boot) as guest:
+                check_welcome(guest.greet())
+                try:
+                    for _ in range(generator.randrange(1, 60)):
+                        guest.send_bytes(near_frame(generator, generator.choice(vectors)))
+                except g.Closed:
+                    pass
+        check_ping(good)
+    with Guest(host.path(vm), boot) as guest:
+        check_welcome(guest.greet())
+        check_ping(guest)

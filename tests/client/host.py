@@ -24,6 +24,7 @@ class Host:
         self.process = None
         self.vms = {name: self.vm(name) for name in names}
         self.handshake_timeout_ms = handshake_timeout_ms
+        self.rounds = 0  # for a case that tries at random
         self.limits = {"guest_events_per_s": 1000, "guest_events_burst": 2000, **(limits or {})}
         self.telemetry_file = self.folder / "telemetry.jsonl"
         self.stderr_file = self.folder / "stderr"

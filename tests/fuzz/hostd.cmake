@@ -1,6 +1,11 @@
-# What the daemon reads: its configuration, guests as sequences of frames, operators' calls, QEMU.
+# What the daemon reads: its configuration, guests as sequences of frames, operators' calls, QEMU;
+# and what guestlinkctl reads of it.
 if(TARGET hostd_core)
     foreach(name config session varlink text qmp)
         guestlink_fuzz_target(${name} LIBS hostd_core)
     endforeach()
+endif()
+if(TARGET ctl_core)
+    guestlink_fuzz_target(telemetry LIBS ctl_core)
+    guestlink_fuzz_target(since LIBS ctl_core)
 endif()

@@ -1,7 +1,7 @@
-# What PID 1 reads: its kernel's command line, procfs, sysfs, uevents, and its image's module list.
+# What PID 1 reads: its kernel's command line, log, procfs, sysfs and uevents, its image's module
+# list, the VM manager's credentials, and disks.
 if(TARGET init_core)
-    foreach(name cmdline module_list uevent mountinfo sysfs target)
+    foreach(name cmdline credential inet kmsg module_list mountinfo superblock sysfs target uevent)
         guestlink_fuzz_target(${name} LIBS init_core)
     endforeach()
-    guestlink_fuzz_target(inet LIBS init_core)
 endif()
