@@ -24,7 +24,7 @@ def main():
     run = Run(folder)
     began = time.monotonic()
     listener = Listener()
-    guests = {name: run.guest(name, kind, "loglevel=7")
+    guests = {name: run.guest(name, kind, "loglevel=6")
               for name, kind in (("dev", "published"), ("old", "old"))}
     vms = [vm_settings(guest, name, network=[adapter()],
                        shares=[share("c", run.share_folder(name), "/mnt/c")],

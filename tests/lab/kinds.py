@@ -6,7 +6,7 @@ from show import Show, need
 
 
 def play_kind(lab, kind):
-    guest = lab.guest(kind, kind, "loglevel=7")
+    guest = lab.guest(kind, kind, "loglevel=6")
     settings = lab.usual_vm(guest, kind,
                             payload=["/bin/sh", "-c", payload.script(lab.listener.port)])
     hostd = lab.hostd([settings]).start()

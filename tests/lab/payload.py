@@ -25,7 +25,7 @@ exit {STATUS}
 
 def said(guest, word):
     """What the payload said after a word, or None; the kernel's own lines may stand between."""
-    found = re.search(rf"^payload: {word}[ ]?(.*)$", guest.console(), re.MULTILINE)
+    found = re.search(rf"^payload: {word}[ ]?(.*)\n", guest.console(), re.MULTILINE)
     return found[1].strip() if found else None
 
 

@@ -116,7 +116,7 @@ static int __init pool_init(void)
         free_contig_range(pool_pfn, pool_bytes >> PAGE_SHIFT);
         return r;
     }
-    pr_info("hv_pci: pool of %zu bytes at 0x%llx\n", pool_bytes,
+    pr_notice("hv_pci: pool of %zu bytes at 0x%llx\n", pool_bytes,
             (unsigned long long)PFN_PHYS(pool_pfn));
     return 0;
 }
