@@ -117,7 +117,7 @@ static int __init pool_init(void)
         return r;
     }
     pr_notice("hv_pci: pool of %zu bytes at 0x%llx\n", pool_bytes,
-            (unsigned long long)PFN_PHYS(pool_pfn));
+              (unsigned long long)PFN_PHYS(pool_pfn));
     return 0;
 }
 module_init(pool_init);
