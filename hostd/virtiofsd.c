@@ -18,6 +18,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define RELAY "guestlink-virtiofs-relay"
+
 /* The child finds the listening socket here. */
 #define SOCKET_OPTION "--fd=3"
 
@@ -27,6 +29,7 @@ struct virtiofsd {
     char socket[FILE_NAME_SIZE];
     char record[FILE_NAME_SIZE];
     char log[FILE_NAME_SIZE];
+    char inner[FILE_NAME_SIZE]; /* between relay and virtiofsd; there for a moment only */
     struct child *child;
     struct sink *sink;
     struct scope *scope;
@@ -91,11 +94,20 @@ static int format_source(const char *path, char *buffer, size_t capacity)
     return 0;
 }
 
+static int close_and_fail(int fd)
+{
+    int r = -errno;
+
+    (void)close(fd);
+    return r;
+}
+
 static void remove_files(const struct virtiofsd *virtiofsd)
 {
     (void)unlink(virtiofsd->socket);
     (void)unlink(virtiofsd->record);
     (void)unlink(virtiofsd->log);
+    (void)unlink(virtiofsd->inner);
 }
 
 const char *virtiofsd_describe(struct virtiofsd *virtiofsd)
@@ -138,6 +150,7 @@ static int new_named(const char *directory, const char *name, virtiofsd_ended_fn
     (void)snprintf(virtiofsd->socket, FILE_NAME_SIZE, "%s/%s.sock", directory, name);
     (void)snprintf(virtiofsd->record, FILE_NAME_SIZE, "%s/%s.pid", directory, name);
     (void)snprintf(virtiofsd->log, FILE_NAME_SIZE, "%s/%s.log", directory, name);
+    (void)snprintf(virtiofsd->inner, FILE_NAME_SIZE, "%s/%s.in", directory, name);
     virtiofsd->gate[0] = virtiofsd->gate[1] = -1;
     virtiofsd->on_ended = ended;
     virtiofsd->userdata = userdata;
@@ -192,37 +205,75 @@ static int open_log(sd_event *event, struct virtiofsd *virtiofsd, bool make)
     return writer;
 }
 
+/* Stands beside the daemon (a build's folder), or where it is installed. NULL: it does not, and
+ * virtiofsd is started without; then a guest may hang when it dies. */
+static const char *find_relay(char buffer[LIMITS_PATH])
+{
+    ssize_t size = readlink("/proc/self/exe", buffer, LIMITS_PATH - sizeof("/" RELAY));
+    char *slash = size > 0 ? memrchr(buffer, '/', (size_t)size) : NULL;
+
+    if (slash) {
+        strcpy(slash, "/" RELAY);
+        if (access(buffer, X_OK) == 0)
+            return buffer;
+    }
+    if (access(GUESTLINK_LIBEXECDIR "/" RELAY, X_OK) == 0)
+        return GUESTLINK_LIBEXECDIR "/" RELAY;
+    return child_find_program(RELAY, buffer, LIMITS_PATH) == 0 ? buffer : NULL;
+}
+
+/* The words for the relay: not as arguments, so that who looks for virtiofsd by what it serves
+ * finds virtiofsd. @return a descriptor to read them from, or -errno */
+static int write_words(const struct virtiofsd *virtiofsd, const char *const argv[])
+{
+    int fd = memfd_create("guestlink-virtiofs-relay", MFD_CLOEXEC);
+
+    if (fd < 0)
+        return -errno;
+    if (dprintf(fd, "%s%c", virtiofsd->inner, 0) < 0)
+        return close_and_fail(fd);
+    for (size_t i = 0; argv[i]; i++)
+        if (dprintf(fd, "%s%c", argv[i], 0) < 0)
+            return close_and_fail(fd);
+    (void)lseek(fd, 0, SEEK_SET);
+    return fd;
+}
+
 static int start_child(sd_event *event, struct virtiofsd *virtiofsd,
                        const struct virtiofsd_spec *spec, int socket_fd, int log_fd)
 {
-    char found[LIMITS_PATH], source[LIMITS_PATH * 2];
+    char found[LIMITS_PATH], relay[LIMITS_PATH], source[LIMITS_PATH * 2];
     const char *argv[] = {NULL, SOCKET_OPTION, NULL, NULL, NULL};
+    const char *relay_argv[] = {find_relay(relay), NULL};
     struct child_spec child = {
-        .argv = argv,
+        .argv = relay_argv[0] ? relay_argv : argv,
         .fds = {-1, -1, log_fd, socket_fd},
         .detached = true,
         .record = virtiofsd->record,
         .read_only = spec->read_only ? spec->path : NULL,
         .gate = virtiofsd->gate,
     };
+    int r = 0;
 
     argv[0] = find_program(spec->program, found);
     if (!argv[0])
         return -ENOENT;
-    if (takes_shared_dir(argv[0])) {
-        argv[2] = "--shared-dir";
-        argv[3] = spec->path;
-    } else {
-        int r = format_source(spec->path, source, sizeof(source));
-
-        if (r < 0)
-            return r;
+    argv[2] = "--shared-dir";
+    argv[3] = spec->path;
+    if (!takes_shared_dir(argv[0])) {
+        r = format_source(spec->path, source, sizeof(source));
         argv[2] = "-o";
         argv[3] = source;
     }
-    if (pipe2(virtiofsd->gate, O_CLOEXEC) < 0)
-        return -errno;
-    return child_start(event, &child, on_child_ended, virtiofsd, &virtiofsd->child);
+    if (r == 0 && relay_argv[0])
+        r = child.fds[0] = write_words(virtiofsd, argv);
+    if (r >= 0 && pipe2(virtiofsd->gate, O_CLOEXEC) < 0)
+        r = -errno;
+    if (r >= 0)
+        r = child_start(event, &child, on_child_ended, virtiofsd, &virtiofsd->child);
+    if (child.fds[0] >= 0)
+        (void)close(child.fds[0]);
+    return r;
 }
 
 static void open_gate(struct virtiofsd *virtiofsd)

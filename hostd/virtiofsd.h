@@ -1,5 +1,6 @@
 /*
- * virtiofsd: the process that serves one virtiofs share to QEMU.
+ * virtiofsd: the process that serves one virtiofs share to QEMU, behind a relay (relay/main.c) that
+ * keeps the guest from hanging if it dies.
  *
  * It outlives the daemon. What a later daemon needs to find it stands in a directory, in files
  * named for it: NAME.sock (where QEMU connects; the listening socket is made here and handed over,

@@ -25,10 +25,11 @@ static void on_message(void *userdata, struct json_object *message)
     FUZZ_CHECK(message);
 }
 
-static void on_ended(void *userdata, const char *text)
+static void on_ended(void *userdata, bool gone, const char *text)
 {
     struct client *client = userdata;
 
+    (void)gone;
     FUZZ_CHECK(text && !client->ended);
     client->ended = true;
     client->link = qmp_link_free(client->link);

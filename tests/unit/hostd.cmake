@@ -4,6 +4,11 @@ foreach(noun none command child qmp p9 qemu)
     guestlink_unit_test(hostd_devices_${noun}_test
         hostd_devices_${noun}_test.c hostd_devices_support.c LIBS hostd_core)
 endforeach()
+# It finds the relay in PATH.
+set_tests_properties(hostd_devices_qemu_test PROPERTIES
+    ENVIRONMENT "PATH=$<TARGET_FILE_DIR:guestlink-virtiofs-relay>:$ENV{PATH}")
+guestlink_unit_test(hostd_relay_test hostd_relay_test.c
+    ${PROJECT_SOURCE_DIR}/hostd/relay/session.c ${PROJECT_SOURCE_DIR}/hostd/relay/vhost_user.c)
 foreach(noun config policy store telemetry)
     guestlink_unit_test(hostd_${noun}_test hostd_${noun}_test.c LIBS hostd_core)
 endforeach()

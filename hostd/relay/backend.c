@@ -1,0 +1,115 @@
+/* backend: a virtiofsd as a child of the relay, and the connection to it. */
+#include "backend.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SOCKET_FD 3
+
+_Noreturn static void execute(int listener, char *const argv[])
+{
+    /* The relay's end is the guest's loss anyway: nobody must be left who serves no one. */
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (dup2(listener, SOCKET_FD) < 0 || fcntl(SOCKET_FD, F_SETFD, 0) < 0)
+        _exit(126);
+    (void)close_range(SOCKET_FD + 1, ~0U, CLOSE_RANGE_UNSHARE);
+    (void)execv(argv[0], argv);
+    (void)dprintf(STDERR_FILENO, "cannot execute %s: %s\n", argv[0], strerrordesc_np(errno));
+    _exit(errno == ENOENT ? 127 : 126);
+}
+
+/* @return the listening socket, or -errno */
+static int make_listener(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -errno;
+    (void)unlink(address->sun_path);
+    (void)umask(0177);
+    if (bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 || listen(fd, 1) < 0) {
+        int r = -errno;
+
+        (void)close(fd);
+        return r;
+    }
+    return fd;
+}
+
+static int connect_to(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0) {
+        int r = -errno;
+
+        (void)close(fd);
+        return r;
+    }
+    return fd;
+}
+
+int backend_start(const char *socket, char *const argv[], struct backend *ret_backend)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct backend backend = BACKEND_NULL;
+    mode_t mask = umask(0);
+    int listener;
+
+    if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket) >=
+        sizeof(address.sun_path))
+        return -ENAMETOOLONG;
+    listener = make_listener(&address);
+    (void)umask(mask);
+    if (listener < 0)
+        return listener;
+    /* Connected before virtiofsd runs: it takes the first who comes, and that is us. */
+    backend.fd = connect_to(&address);
+    (void)unlink(address.sun_path);
+    if (backend.fd >= 0)
+        backend.pid = fork();
+    if (backend.pid == 0)
+        execute(listener, argv);
+    (void)close(listener);
+    if (backend.fd < 0)
+        return backend.fd;
+    backend.pidfd = backend.pid > 0 ? pidfd_open(backend.pid, 0) : -1;
+    if (backend.pidfd < 0) {
+        int r = -errno;
+
+        (void)backend_end(&backend);
+        return r;
+    }
+    *ret_backend = backend;
+    return 0;
+}
+
+int backend_end(struct backend *backend)
+{
+    int status = 0;
+
+    if (backend->fd >= 0)
+        (void)close(backend->fd);
+    if (backend->pid > 0) {
+        (void)kill(backend->pid, SIGKILL);
+        while (waitpid(backend->pid, &status, 0) < 0 && errno == EINTR)
+            ;
+    }
+    if (backend->pidfd >= 0)
+        (void)close(backend->pidfd);
+    *backend = BACKEND_NULL;
+    return status;
+}

@@ -1,0 +1,33 @@
+/*
+ * backend: a virtiofsd as a child of the relay, and the connection to it.
+ */
+#ifndef GUESTLINK_HOSTD_RELAY_BACKEND_H
+#define GUESTLINK_HOSTD_RELAY_BACKEND_H
+
+#include <sys/types.h>
+
+struct backend {
+    pid_t pid;
+    int pidfd;
+    int fd; /* connected */
+};
+
+#define BACKEND_NULL                                                                               \
+    (struct backend)                                                                               \
+    {                                                                                              \
+        .pid = -1, .pidfd = -1, .fd = -1                                                           \
+    }
+
+/*
+ * Starts a virtiofsd and connects to it.
+ *
+ * @param socket  path for its listening socket, which it finds as descriptor 3; unlinked at once
+ * @param argv    NULL-terminated; argv[0] is a path
+ * @return 0 or -errno
+ */
+int backend_start(const char *socket, char *const argv[], struct backend *ret_backend);
+
+/* Ends it, if it runs. @return its wait status (waitpid(2)) */
+int backend_end(struct backend *backend);
+
+#endif
