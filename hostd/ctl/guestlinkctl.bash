@@ -1,0 +1,92 @@
+# bash completion for guestlinkctl(1)
+
+_guestlinkctl_vms() {
+    guestlinkctl "$@" --json list 2>/dev/null | grep -o '"name" *: *"[^"]*"' | cut -d'"' -f4
+}
+
+_guestlinkctl_events() {
+    printf '%s\n' GuestConnected GuestKernelInfo ReadGuestCapabilities ApplyGuestCapabilities \
+        SwiotlbKernelUnsupported SwiotlbPoolRejected SwiotlbPoolExhausted AddVirtioFsShare \
+        RemoveVirtioFsShare AddNetAdapter RemoveNetAdapter DeviceFailed MountShare \
+        ConfigureNetwork StartPayload GuestReady ChildExit GuestLog GuestFarewell \
+        GuestDisconnected ProtocolError HandshakeTimeout GuestTimeout ConfigWarning EventsDropped
+}
+
+_guestlinkctl() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    local word i skip=0 global=()
+    local -a words=()
+
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        if ((skip)); then
+            skip=0
+            continue
+        fi
+        case $word in
+        --) return ;;
+        -s | --socket)
+            global=(--socket "${COMP_WORDS[i + 1]}")
+            skip=1
+            ;;
+        --config | --transport | --grace | --file | --vm | --event | --since | --svg | --env | \
+            --directory | --uid | --gid) skip=1 ;;
+        -*) ;;
+        *) words+=("$word") ;;
+        esac
+    done
+
+    case $prev in
+    -s | --socket | --config | --file | --svg)
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+        ;;
+    --transport)
+        mapfile -t COMPREPLY < <(compgen -W "auto virtiofs 9p" -- "$cur")
+        return
+        ;;
+    --event)
+        mapfile -t COMPREPLY < <(compgen -W "$(_guestlinkctl_events)" -- "$cur")
+        return
+        ;;
+    --vm)
+        mapfile -t COMPREPLY < <(compgen -W "$(_guestlinkctl_vms "${global[@]}")" -- "$cur")
+        return
+        ;;
+    --since)
+        mapfile -t COMPREPLY < <(compgen -W "10m 1h 1d today yesterday" -- "$cur")
+        return
+        ;;
+    --grace | --env | --directory | --uid | --gid) return ;;
+    esac
+
+    local options="--socket --json --help --version"
+    case ${words[0]-} in
+    capabilities) options+=" --refresh" ;;
+    cmdline) options+=" --config" ;;
+    share) [[ ${words[1]-} == add ]] && options+=" --read-only --transport" ;;
+    exec) options+=" --env --directory --uid --gid --no-input --" ;;
+    shutdown) options+=" --reboot --grace" ;;
+    telemetry) options+=" --file --vm --event --since --follow" ;;
+    timeline) options+=" --svg" ;;
+    esac
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+        return
+    fi
+
+    case ${#words[@]}:${words[0]-} in
+    0:)
+        mapfile -t COMPREPLY < <(compgen -W "list show capabilities cmdline share exec shutdown \
+            telemetry timeline metrics reload" -- "$cur")
+        ;;
+    1:share) mapfile -t COMPREPLY < <(compgen -W "add remove" -- "$cur") ;;
+    1:show | 1:capabilities | 1:cmdline | 1:exec | 1:shutdown | 1:timeline | 2:share)
+        mapfile -t COMPREPLY < <(compgen -W "$(_guestlinkctl_vms "${global[@]}")" -- "$cur")
+        ;;
+    4:share) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
+    esac
+}
+
+complete -F _guestlinkctl guestlinkctl
