@@ -1,0 +1,419 @@
+/* varlink: conversations with the server over a socket pair, and calls as bytes. */
+#include "base64.h"
+#include "descriptors.h"
+#include "varlink.h"
+#include "varlink_message.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const struct {
+    const char *text;
+    bool sound;
+} calls[] = {
+    {"{\"method\":\"a.b\"}", true},
+    {"{\"method\":\"a.b\",\"parameters\":{}}", true},
+    {"{\"method\":\"a.b\",\"parameters\":{\"x\":[1]},\"more\":true,\"oneway\":false}", true},
+    {" {\"method\":\"a.b\",\"unknown\":1} ", true},
+    {"", false},
+    {"{}", false},
+    {"[]", false},
+    {"null", false},
+    {"{\"method\":1}", false},
+    {"{\"method\":\"a.b\"", false},
+    {"{\"method\":\"a.b\"}x", false},
+    {"{\"method\":\"a.b\",\"parameters\":[]}", false},
+    {"{\"method\":\"a.b\",\"more\":1}", false},
+    {"{\"method\":\"a.b\",\"oneway\":\"true\"}", false},
+    {"{\"method\":\"a.\xff\"}", false},
+    {"{\"a\":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]],\"method\":\"a.b\"}", false},
+};
+
+static void test_a_call_is_read_or_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        struct varlink_message message = VARLINK_MESSAGE_NULL;
+        int r = varlink_message_parse(calls[i].text, strlen(calls[i].text), &message);
+
+        assert_int_equal(r, calls[i].sound ? 0 : VARLINK_MESSAGE_E_MALFORMED);
+        varlink_message_done(&message);
+    }
+}
+
+/* The server under test, one client, and the calls that wait for their answer. */
+struct fixture {
+    sd_event *event;
+    struct varlink *varlink;
+    int client;
+    struct varlink_call *late;
+    unsigned closed, drained;
+};
+
+static void on_echo(void *userdata, struct varlink_call *call, struct json_object *params)
+{
+    (void)userdata;
+    varlink_call_reply(call, json_object_get(params), false);
+}
+
+static void on_closed(void *userdata)
+{
+    struct fixture *fixture = userdata;
+
+    fixture->closed++;
+    fixture->late = NULL;
+}
+
+static void on_drained(void *userdata)
+{
+    struct fixture *fixture = userdata;
+
+    fixture->drained++;
+}
+
+static void on_late(void *userdata, struct varlink_call *call, struct json_object *params)
+{
+    struct fixture *fixture = userdata;
+
+    (void)params;
+    fixture->late = call;
+    varlink_call_watch(call, on_closed, on_drained, fixture);
+}
+
+static void on_fail(void *userdata, struct varlink_call *call, struct json_object *params)
+{
+    (void)userdata;
+    (void)params;
+    varlink_call_fail(call, "io.test.Bad", NULL);
+}
+
+static const struct varlink_method methods[] = {
+    {"Echo", on_echo, false},
+    {"Late", on_late, false},
+    {"Stream", on_late, true},
+    {"Fail", on_fail, false},
+};
+
+static const struct varlink_interface interface = {
+    "v", "p", "1", "", "io.test", "interface io.test\n", methods, 4};
+
+static void new_client(struct fixture *fixture)
+{
+    int pair[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    fixture->client = pair[0];
+    assert_int_equal(varlink_consume_connection(fixture->varlink, pair[1]), 0);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+    assert_non_null(fixture);
+    assert_true(sd_event_new(&fixture->event) >= 0);
+    assert_int_equal(varlink_new(fixture->event, &interface, fixture, &fixture->varlink), 0);
+    new_client(fixture);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+
+    (void)varlink_free(fixture->varlink);
+    (void)sd_event_unref(fixture->event);
+    if (fixture->client >= 0)
+        (void)close(fixture->client);
+    free(fixture);
+    return 0;
+}
+
+/* Lets the server do all that it can do now. */
+static void run(const struct fixture *fixture)
+{
+    while (sd_event_run(fixture->event, 0) > 0)
+        ;
+}
+
+static void tell(const struct fixture *fixture, const char *text, size_t size)
+{
+    assert_int_equal(send(fixture->client, text, size, MSG_NOSIGNAL), (ssize_t)size);
+    run(fixture);
+}
+
+/* Everything that came, NULs as newlines; "" if the server closed. */
+static const char *hear(const struct fixture *fixture)
+{
+    static char text[65536];
+    ssize_t n = recv(fixture->client, text, sizeof(text) - 1, MSG_DONTWAIT);
+
+    assert_true(n >= 0);
+    text[n] = '\0';
+    for (ssize_t i = 0; i < n; i++)
+        if (text[i] == '\0')
+            text[i] = '\n';
+    return text;
+}
+
+static bool is_silent(const struct fixture *fixture)
+{
+    char byte;
+
+    return recv(fixture->client, &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN;
+}
+
+#define TELL(fixture, text) tell(fixture, text, sizeof(text))
+
+static const struct {
+    const char *call, *reply;
+} conversations[] = {
+    {"{\"method\":\"io.test.Echo\",\"parameters\":{\"a\":\"b/c\"}}",
+     "{\"parameters\":{\"a\":\"b/c\"}}\n"},
+    {"{\"method\":\"io.test.Echo\"}", "{\"parameters\":{}}\n"},
+    {"{\"method\":\"io.test.Fail\"}", "{\"error\":\"io.test.Bad\",\"parameters\":{}}\n"},
+    {"{\"method\":\"io.test.Nope\"}",
+     "{\"error\":\"org.varlink.service.MethodNotFound\",\"parameters\":{\"method\":\"io.test."
+     "Nope\"}}\n"},
+    {"{\"method\":\"io.other.Nope\"}",
+     "{\"error\":\"org.varlink.service.InterfaceNotFound\",\"parameters\":{\"interface\":\"io."
+     "other.Nope\"}}\n"},
+    {"{\"method\":\"io.test.Stream\"}",
+     "{\"error\":\"org.varlink.service.ExpectedMore\",\"parameters\":{}}\n"},
+    {"{\"method\":\"io.test.Echo\",\"upgrade\":true}",
+     "{\"error\":\"org.varlink.service.MethodNotImplemented\",\"parameters\":{\"method\":\"io.test."
+     "Echo\"}}\n"},
+    {"{\"method\":\"org.varlink.service.GetInfo\"}",
+     "{\"parameters\":{\"vendor\":\"v\",\"product\":\"p\",\"version\":\"1\",\"url\":\"\","
+     "\"interfaces\":[\"org.varlink.service\",\"io.test\"]}}\n"},
+    {"{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":{\"interface\":"
+     "\"io.test\"}}",
+     "{\"parameters\":{\"description\":\"interface io.test\\n\"}}\n"},
+    {"{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":{\"interface\":"
+     "\"x\"}}",
+     "{\"error\":\"org.varlink.service.InterfaceNotFound\",\"parameters\":{\"interface\":\"x\"}}"
+     "\n"},
+    {"{\"method\":\"org.varlink.service.GetInterfaceDescription\"}",
+     "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{\"parameter\":"
+     "\"interface\"}}\n"},
+};
+
+static void test_conversations(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < sizeof(conversations) / sizeof(conversations[0]); i++) {
+        tell(fixture, conversations[i].call, strlen(conversations[i].call) + 1);
+        assert_string_equal(hear(fixture), conversations[i].reply);
+    }
+}
+
+static void test_a_call_may_come_byte_by_byte_and_two_at_once(void **state)
+{
+    static const char two[] = "{\"method\":\"io.test.Echo\"}\0{\"method\":\"io.test.Fail\"}";
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < 25; i++) {
+        assert_true(is_silent(fixture));
+        tell(fixture, two + i, 1);
+    }
+    tell(fixture, two + 25, 1);
+    assert_string_equal(hear(fixture), "{\"parameters\":{}}\n");
+    TELL(fixture, two);
+    assert_string_equal(hear(fixture),
+                        "{\"parameters\":{}}\n{\"error\":\"io.test.Bad\",\"parameters\":{}}\n");
+}
+
+static void test_answers_keep_the_order_of_the_calls(void **state)
+{
+    struct fixture *fixture = *state;
+
+    TELL(fixture, "{\"method\":\"io.test.Late\"}\0{\"method\":\"io.test.Echo\"}");
+    assert_true(is_silent(fixture));
+    assert_non_null(fixture->late);
+    varlink_call_reply(fixture->late, NULL, false);
+    run(fixture);
+    assert_string_equal(hear(fixture), "{\"parameters\":{}}\n{\"parameters\":{}}\n");
+    assert_int_equal(fixture->closed, 0);
+}
+
+static void test_a_stream_continues(void **state)
+{
+    struct fixture *fixture = *state;
+
+    TELL(fixture, "{\"method\":\"io.test.Stream\",\"more\":true}");
+    varlink_call_reply_member(fixture->late, "event", "{\"a\":1}", 7);
+    varlink_call_reply(fixture->late, NULL, true);
+    varlink_call_reply(fixture->late, NULL, false);
+    run(fixture);
+    assert_string_equal(hear(fixture), "{\"parameters\":{\"event\":{\"a\":1}},\"continues\":true}\n"
+                                       "{\"parameters\":{},\"continues\":true}\n"
+                                       "{\"parameters\":{}}\n");
+}
+
+static void test_oneway_is_not_answered(void **state)
+{
+    struct fixture *fixture = *state;
+
+    TELL(fixture, "{\"method\":\"io.test.Echo\",\"oneway\":true}\0{\"method\":\"io.test.Echo\"}");
+    assert_string_equal(hear(fixture), "{\"parameters\":{}}\n");
+}
+
+static void test_who_does_not_speak_varlink_is_closed(void **state)
+{
+    static const char http[] = "GET / HTTP/1.1\r\n\r\n";
+    struct fixture *fixture = *state;
+
+    TELL(fixture, http);
+    assert_string_equal(hear(fixture), "");
+}
+
+static void test_a_message_that_never_ends_is_closed(void **state)
+{
+    static char blanks[4096];
+    struct fixture *fixture = *state;
+
+    memset(blanks, ' ', sizeof(blanks));
+    for (size_t i = 0; i < VARLINK_MESSAGE_BYTES / sizeof(blanks) + 2; i++) {
+        (void)send(fixture->client, blanks, sizeof(blanks), MSG_NOSIGNAL);
+        run(fixture);
+    }
+    assert_int_equal(send(fixture->client, blanks, 1, MSG_NOSIGNAL), -1);
+}
+
+static void test_a_call_hears_that_its_client_went_away(void **state)
+{
+    struct fixture *fixture = *state;
+
+    TELL(fixture, "{\"method\":\"io.test.Late\"}");
+    (void)close(fixture->client);
+    fixture->client = -1;
+    run(fixture);
+    assert_int_equal(fixture->closed, 1);
+    assert_null(fixture->late);
+}
+
+static void test_a_client_may_half_close_and_still_get_its_answer(void **state)
+{
+    struct fixture *fixture = *state;
+
+    TELL(fixture, "{\"method\":\"io.test.Late\"}");
+    assert_int_equal(shutdown(fixture->client, SHUT_WR), 0);
+    run(fixture);
+    assert_int_equal(fixture->closed, 0);
+    varlink_call_reply(fixture->late, NULL, false);
+    run(fixture);
+    assert_string_equal(hear(fixture), "{\"parameters\":{}}\n");
+    assert_string_equal(hear(fixture), "");
+}
+
+static void test_a_client_that_does_not_read_is_bounded(void **state)
+{
+    static char value[60002];
+    struct fixture *fixture = *state;
+    unsigned sent = 0;
+
+    memset(value, 'x', sizeof(value));
+    value[0] = value[sizeof(value) - 1] = '"';
+    TELL(fixture, "{\"method\":\"io.test.Stream\",\"more\":true}");
+    while (!varlink_call_is_full(fixture->late)) {
+        varlink_call_reply_member(fixture->late, "a", value, sizeof(value));
+        assert_in_range(++sent, 1, 100);
+    }
+    while (*hear(fixture) != '\0' && fixture->drained == 0)
+        run(fixture);
+    assert_int_equal(fixture->drained, 1);
+    for (sent = 0; fixture->late != NULL && sent < 1000; sent++) {
+        varlink_call_reply_member(fixture->late, "a", value, sizeof(value));
+        run(fixture);
+    }
+    assert_null(fixture->late);
+    assert_in_range(sent * sizeof(value), 1, 2u * VARLINK_OUTPUT_BYTES);
+}
+
+static void test_connections_are_bounded(void **state)
+{
+    struct fixture *fixture = *state;
+    int clients[VARLINK_CONNECTIONS], pair[2];
+
+    for (size_t i = 0; i < VARLINK_CONNECTIONS - 1; i++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+        clients[i] = pair[0];
+        assert_int_equal(varlink_consume_connection(fixture->varlink, pair[1]), 0);
+    }
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(varlink_consume_connection(fixture->varlink, pair[1]), -EUSERS);
+    (void)close(pair[0]);
+    for (size_t i = 0; i < VARLINK_CONNECTIONS - 1; i++)
+        (void)close(clients[i]);
+    run(fixture);
+    (void)close(fixture->client);
+    new_client(fixture);
+    TELL(fixture, "{\"method\":\"io.test.Echo\"}");
+    assert_string_equal(hear(fixture), "{\"parameters\":{}}\n");
+}
+
+static void test_base64(void **state)
+{
+    static const struct {
+        const char *text, *data;
+        size_t size;
+    } sound[] = {{"", "", 0},
+                 {"AA==", "\0", 1},
+                 {"Zg==", "f", 1},
+                 {"Zm8=", "fo", 2},
+                 {"Zm9v", "foo", 3},
+                 {"Zm9vYg==", "foob", 4},
+                 {"Zm9vYmE=", "fooba", 5},
+                 {"//79", "\xff\xfe\xfd", 3}};
+    static const char *const refused[] = {
+        "A",    "AA",   "AAA",      "AA=",  "====", "A===",      "AA=A",
+        "AB==", "AAB=", "AA==AA==", "A A=", "-_79", "\xc3\xa4=="};
+    char text[16], data[16];
+    size_t size;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(sound) / sizeof(sound[0]); i++) {
+        assert_int_equal(base64_encode(sound[i].data, sound[i].size, text), strlen(sound[i].text));
+        assert_string_equal(text, sound[i].text);
+        assert_int_equal(base64_decode(text, data, sizeof(data), &size), 0);
+        assert_int_equal(size, sound[i].size);
+        assert_memory_equal(data, sound[i].data, size);
+    }
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+        assert_int_equal(base64_decode(refused[i], data, sizeof(data), &size), -EINVAL);
+    assert_int_equal(base64_decode("Zm9v", data, 2, &size), -ENOBUFS);
+}
+
+#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_call_is_read_or_refused),
+        WITH_SERVER(test_conversations),
+        WITH_SERVER(test_a_call_may_come_byte_by_byte_and_two_at_once),
+        WITH_SERVER(test_answers_keep_the_order_of_the_calls),
+        WITH_SERVER(test_a_stream_continues),
+        WITH_SERVER(test_oneway_is_not_answered),
+        WITH_SERVER(test_who_does_not_speak_varlink_is_closed),
+        WITH_SERVER(test_a_message_that_never_ends_is_closed),
+        WITH_SERVER(test_a_call_hears_that_its_client_went_away),
+        WITH_SERVER(test_a_client_may_half_close_and_still_get_its_answer),
+        WITH_SERVER(test_a_client_that_does_not_read_is_bounded),
+        WITH_SERVER(test_connections_are_bounded),
+        cmocka_unit_test(test_base64),
+    };
+
+    return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
+}
