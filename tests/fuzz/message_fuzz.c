@@ -6,6 +6,8 @@
  */
 #include "fuzz.h"
 #include "messages.h"
+#include "protocol/pool.h"
+#include "protocol/token.h"
 
 #include <string.h>
 
@@ -25,6 +27,27 @@ static void walk(struct wire_list list, const uint8_t *payload, size_t size)
     FUZZ_CHECK(seen == count && list.size == 0);
 }
 
+/* A pool that is found usable keeps to every rule, and its token says it as it is. */
+static void judge(const struct guest_capabilities *report)
+{
+    const uint64_t base = report->swiotlb_base, size = report->swiotlb_size;
+    enum pool_verdict verdict = pool_judge(report->features & CAPABILITIES_SWIOTLB_PUBLISHED, base,
+                                           size, report->memory_bytes);
+    uint64_t told_base = 0, told_size = 0;
+    char token[TOKEN_SIZE];
+
+    FUZZ_CHECK(strcmp(pool_verdict_name(verdict), "unknown") != 0);
+    FUZZ_CHECK(strcmp(pool_verdict_text(verdict), "unknown") != 0);
+    if (verdict != POOL_USABLE)
+        return;
+    FUZZ_CHECK(base != 0 && size != 0 && (base | size) % POOL_ALIGNMENT == 0);
+    FUZZ_CHECK(base < POOL_LIMIT && size <= POOL_LIMIT - base);
+    FUZZ_CHECK(size <= report->memory_bytes - size);
+    token_format(token, base, size);
+    FUZZ_CHECK(token_parse(token, &told_base, &told_size) == 0);
+    FUZZ_CHECK(told_base == base && told_size == size);
+}
+
 static void walk_lists(uint16_t type, const union message *m, const uint8_t *payload, size_t size)
 {
     if (type == FRAME_CONFIGURE_NETWORK) {
@@ -39,6 +62,7 @@ static void walk_lists(uint16_t type, const union message *m, const uint8_t *pay
         FUZZ_CHECK(strlen(m->capabilities.kernel_release) < CAPABILITIES_RELEASE_SIZE);
         FUZZ_CHECK(strlen(m->capabilities.init_version) < CAPABILITIES_VERSION_SIZE);
         FUZZ_CHECK(capabilities_same_facts(&m->capabilities, &m->capabilities));
+        judge(&m->capabilities);
     } else if (type == FRAME_WELCOME) {
         FUZZ_CHECK(welcome_status_text(m->welcome.status)[0] != '\0');
     }
