@@ -5,9 +5,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct varlink_message message = VARLINK_MESSAGE_NULL;
+    const unsigned most = VARLINK_MESSAGE_BYTES;
     char *text;
 
-    if (size > VARLINK_MESSAGE_BYTES || (size > 0 && memchr(data, '\0', size)))
+    if (size > most || (size > 0 && memchr(data, '\0', size)))
         return 0;
     text = fuzz_text(data, size);
     if (varlink_message_parse(text, size, &message) == 0) {
