@@ -22,8 +22,8 @@ size_t base64_encode(const void *data, size_t size, char *text)
             group |= bytes[i + 2];
         *out++ = letters[group >> 18];
         *out++ = letters[group >> 12 & 63];
-        *out++ = i + 1 < size ? letters[group >> 6 & 63] : '=';
-        *out++ = i + 2 < size ? letters[group & 63] : '=';
+        *out++ = (char)(i + 1 < size ? letters[group >> 6 & 63] : '=');
+        *out++ = (char)(i + 2 < size ? letters[group & 63] : '=');
     }
     *out = '\0';
     return (size_t)(out - text);

@@ -49,7 +49,7 @@ static void read_limits(struct config_reader *reader, const struct config_json *
         LIMIT(connections, 1, 65536),
         LIMIT(connections_per_vm, 1, 64),
         /* one whole frame in and one out must fit */
-        LIMIT(connection_bytes, 2 * 65552, 16777216),
+        LIMIT(connection_bytes, UINT64_C(2) * 65552, 16777216),
         LIMIT(guest_events_per_s, 1, 100000),
         LIMIT(guest_events_burst, 1, 1000000),
     };

@@ -44,9 +44,12 @@ static int fail_here(struct parser *parser, const char *expected)
 
 static bool starts_with(const struct parser *parser, const char *word)
 {
-    size_t size = strlen(word);
+    const char *at = parser->at;
 
-    return (size_t)(parser->end - parser->at) >= size && memcmp(parser->at, word, size) == 0;
+    for (; *word != '\0'; word++, at++)
+        if (at >= parser->end || *at != *word)
+            return false;
+    return true;
 }
 
 static int skip_block_comment(struct parser *parser)
@@ -177,17 +180,19 @@ static int parse_escape(struct parser *parser, char **out)
 static int parse_text(struct parser *parser, char **ret_text)
 {
     char *text, *out;
-    const char *end = parser->at + 1;
+    size_t room = 1; /* for the NUL */
     int r = 0;
 
     if (!take(parser, '"'))
         return fail_here(parser, "a text in double quotes");
     /* The bytes up to the closing quote are enough for what the escapes come to. */
-    while (end < parser->end && *end != '"')
-        end += *end == '\\' ? 2 : 1;
-    if (end > parser->end)
-        end = parser->end;
-    text = out = malloc((size_t)(end - parser->at) + 1);
+    for (const char *end = parser->at; end < parser->end && *end != '"'; end++, room++) {
+        if (*end == '\\' && end + 1 < parser->end) {
+            end++;
+            room++;
+        }
+    }
+    text = out = malloc(room);
     if (text == NULL)
         return -ENOMEM;
     while (r == 0 && !take(parser, '"')) {
@@ -238,17 +243,13 @@ static int parse_number(struct parser *parser, struct config_json *node)
     return node->text == NULL ? -ENOMEM : 0;
 }
 
-static int add_child(struct parser *parser, struct config_json *parent, size_t limit,
-                     struct config_json **ret_child)
+/* @return NULL: no memory */
+static struct config_json *add_child(struct parser *parser, struct config_json *parent)
 {
-    struct config_json *child;
+    struct config_json *child = calloc(1, sizeof(*child));
 
-    if (parent->count >= limit || parser->nodes >= CONFIG_JSON_NODES)
-        return fail(parser, "more than %zu entries, expected fewer",
-                    parent->count >= limit ? limit : (size_t)CONFIG_JSON_NODES);
-    child = calloc(1, sizeof(*child));
     if (child == NULL)
-        return -ENOMEM;
+        return NULL;
     parser->nodes++;
     child->line = parser->line;
     child->parent = parent;
@@ -258,18 +259,24 @@ static int add_child(struct parser *parser, struct config_json *parent, size_t l
     else
         parent->last->next = child;
     parent->last = child;
-    *ret_child = child;
-    return 0;
+    return child;
 }
 
 static int parse_member(struct parser *parser, struct config_json *parent)
 {
     bool keyed = parent->type == CONFIG_JSON_OBJECT;
-    struct config_json *child = NULL;
-    int r;
+    unsigned limit = keyed ? CONFIG_JSON_KEYS : CONFIG_JSON_ITEMS;
+    struct config_json *child;
+    int r = 0;
 
-    r = add_child(parser, parent, keyed ? CONFIG_JSON_KEYS : CONFIG_JSON_ITEMS, &child);
-    if (r == 0 && keyed)
+    if (parent->count >= limit)
+        return fail(parser, "more than %u entries, expected fewer", limit);
+    if (parser->nodes >= CONFIG_JSON_NODES)
+        return fail(parser, "more than %u values in all, expected fewer", CONFIG_JSON_NODES);
+    child = add_child(parser, parent);
+    if (child == NULL)
+        return -ENOMEM;
+    if (keyed)
         r = parse_text(parser, &child->key);
     if (r == 0 && keyed)
         r = skip_blank(parser);

@@ -1,4 +1,6 @@
 /* journal: events for journalctl. */
+/* Where in the source it was sent says nothing: it is always here. */
+#define SD_JOURNAL_SUPPRESS_LOCATION
 #include "journal.h"
 
 #include "telemetry_table.h"

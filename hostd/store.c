@@ -166,7 +166,7 @@ struct json_object *store_load(struct store *store, const char *vm_id)
         return json_object_new_object();
     (void)snprintf(name, sizeof(name), "%s.json", vm_id);
     r = read_document(store->directory, name, &text);
-    if (r == 0)
+    if (text != NULL)
         object = parse_document(text);
     if (object != NULL)
         return object;

@@ -15,9 +15,9 @@
 /* People with their terminals, and monitoring; each holds at most the bytes below. */
 #define VARLINK_CONNECTIONS 64u
 /* Bytes of replies that wait for one client; 1,000 VMs in one list are a third of it. */
-#define VARLINK_OUTPUT_BYTES (4u * 1024u * 1024u)
+#define VARLINK_OUTPUT_BYTES ((size_t)4 * 1024 * 1024)
 /* Above this a stream of replies should pause, see varlink_call_is_full(). */
-#define VARLINK_OUTPUT_FULL (128u * 1024u)
+#define VARLINK_OUTPUT_FULL ((size_t)128 * 1024)
 /* Nothing asked, half a message, or replies not read for so long: the connection is closed. */
 #define VARLINK_IDLE_MS 30000u
 

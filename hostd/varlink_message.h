@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 /* Bytes of one message to us: the longest is the words of a command, one guest frame's worth. */
-#define VARLINK_MESSAGE_BYTES (64u * 1024u)
+#define VARLINK_MESSAGE_BYTES ((size_t)64 * 1024)
 
 struct varlink_message {
     struct json_object *root;       /* owns the rest */

@@ -1,8 +1,10 @@
 /* command list: one line a VM. */
 #include "client.h"
 #include "command.h"
+#include "protocol/token.h"
 #include "table.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static enum say_colour colour_of(const char *state)
@@ -19,11 +21,11 @@ static enum say_colour colour_of(const char *state)
 /* "swiotlb=0x14000000,67108864" to "64 MiB at 0x14000000". */
 static void format_pool(const char *token, char *buffer, size_t capacity)
 {
-    unsigned long long base = 0, size = 0;
+    uint64_t base, size;
     char text[32];
 
-    if (sscanf(token, "swiotlb=%llx,%llu", &base, &size) == 2)
-        (void)snprintf(buffer, capacity, "%s at 0x%llx", say_size(size, text), base);
+    if (token_parse(token, &base, &size) == 0)
+        (void)snprintf(buffer, capacity, "%s at 0x%" PRIx64, say_size(size, text), base);
     else
         (void)snprintf(buffer, capacity, "-");
 }

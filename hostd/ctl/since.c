@@ -101,8 +101,8 @@ static bool parse_tail(const char *text, uint64_t *ret_fraction_us, int64_t *ret
         !isdigit((unsigned char)text[2]) || !isdigit((unsigned char)text[4]) ||
         !isdigit((unsigned char)text[5]))
         return false;
-    *ret_offset_s = sign * (((text[1] - '0') * 10 + text[2] - '0') * 3600 +
-                            ((text[4] - '0') * 10 + text[5] - '0') * 60);
+    *ret_offset_s = (int64_t)sign * (((text[1] - '0') * 10 + text[2] - '0') * 3600 +
+                                     ((text[4] - '0') * 10 + text[5] - '0') * 60);
     return true;
 }
 

@@ -92,6 +92,8 @@ void table_print(const struct table *table)
 {
     unsigned widths[TABLE_COLUMNS] = {0}, total = 0, columns = say_columns();
 
+    if (table->columns == 0)
+        return;
     for (size_t i = 0; i < table->columns; i++)
         widths[i] = say_width(table->headings[i]);
     for (size_t i = 0; i < table->count; i++) {

@@ -230,7 +230,7 @@ static void test_a_missing_file_is_made_when_it_can_be(void **state)
     unsigned count;
 
     (void)state;
-    (void)strcpy(kept, file);
+    (void)snprintf(kept, sizeof(kept), "%s", file);
     (void)snprintf(file, sizeof(file), "%s/a/b/t.jsonl", directory);
     telemetry = open_file(1 << 20, 1);
     emit(telemetry, 3);
@@ -243,7 +243,7 @@ static void test_a_missing_file_is_made_when_it_can_be(void **state)
     assert_int_equal(count, 2);
     assert_int_equal(telemetry_lost(telemetry), 3);
     (void)telemetry_free(telemetry);
-    (void)strcpy(file, kept);
+    (void)snprintf(file, sizeof(file), "%s", kept);
 }
 
 static void test_it_can_be_reopened_after_logrotate(void **state)
