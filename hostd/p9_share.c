@@ -166,6 +166,15 @@ struct p9_share *p9_share_free(struct p9_share *p9)
         return NULL;
     for (unsigned i = 0; i < LIMITS_P9_CONNECTIONS; i++)
         p9->servers[i] = p9_server_free(p9->servers[i]);
+    return p9_share_release(p9);
+}
+
+struct p9_share *p9_share_release(struct p9_share *p9)
+{
+    if (!p9)
+        return NULL;
+    for (unsigned i = 0; i < LIMITS_P9_CONNECTIONS; i++)
+        p9->servers[i] = p9_server_release(p9->servers[i]);
     p9->listener = listener_free(p9->listener);
     port_flip(p9->vm->services->ports, p9->port);
     free(p9);

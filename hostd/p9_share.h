@@ -29,6 +29,9 @@ int p9_share_new(struct vm *vm, const struct config_share *share, struct p9_shar
 /* Stops listening and serving. @return NULL */
 struct p9_share *p9_share_free(struct p9_share *p9);
 
+/* Stops listening; what serves a mount goes on for the next daemon. @return NULL */
+struct p9_share *p9_share_release(struct p9_share *p9);
+
 /* The port that the guest is to connect to; 0 for NULL. */
 uint32_t p9_share_port(const struct p9_share *p9);
 

@@ -37,9 +37,29 @@ struct share *share_find(struct vm *vm, const char *tag)
 {
     struct share *share = vm->shares.first;
 
-    while (share && strcmp(share->config.tag, tag) != 0)
+    while (share && (!share->wanted || strcmp(share->config.tag, tag) != 0))
         share = share->next;
     return share;
+}
+
+bool share_is_going(const struct vm *vm, const char *tag)
+{
+    for (const struct share *s = vm->shares.first; s; s = s->next) {
+        if (!s->wanted && strcmp(s->config.tag, tag) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* True if a predecessor with its tag or on its target has not gone yet. */
+static bool must_wait(const struct share *share)
+{
+    for (const struct share *s = share->vm->shares.first; s != share; s = s->next) {
+        if (!s->wanted && (strcmp(s->config.tag, share->config.tag) == 0 ||
+                           strcmp(s->config.target, share->config.target) == 0))
+            return true;
+    }
+    return false;
 }
 
 int share_new(struct vm *vm, const struct config_share *config, bool configured,
@@ -248,6 +268,10 @@ static void step_up(struct share *share)
 
     if (share->failed || share->asked || !vm->boot.known || !guest_is_attached(vm->guest))
         return;
+    if (must_wait(share)) {
+        await_device(share, VM_DEVICE_WAITING);
+        return;
+    }
     share->transport =
         policy_share_transport(&vm->policy, &share->config, vm->boot.capabilities.features);
     r = share->transport == POLICY_TRANSPORT_NONE ? -EOPNOTSUPP : prepare(share);
@@ -270,6 +294,26 @@ static void step_up(struct share *share)
     }
 }
 
+static int on_shares_later(sd_event_source *source, void *userdata)
+{
+    (void)source;
+    shares_step(userdata);
+    return 0;
+}
+
+/* Another may have waited for this one's tag or target. */
+static void shares_step_later(struct vm *vm)
+{
+    sd_event_source **later = &vm->shares.later;
+
+    if (!vm->shares.first)
+        return;
+    if (*later)
+        (void)sd_event_source_set_enabled(*later, SD_EVENT_ONESHOT);
+    else
+        (void)sd_event_add_defer(vm->services->event, later, on_shares_later, vm);
+}
+
 /* The last step of a share that goes. */
 static void go(struct share *share, const char *remark)
 {
@@ -281,6 +325,7 @@ static void go(struct share *share, const char *remark)
     share_free(share);
     vm_save_now(vm);
     operation_finish(operation, error, error ? "its device could not be removed" : remark);
+    shares_step_later(vm);
     bringup_check(vm);
     vm_check_left(vm);
 }
@@ -490,8 +535,11 @@ void shares_lost(struct vm *vm, const char *tag, bool restored, const char *text
 
 void shares_done(struct vm *vm)
 {
-    while (vm->shares.first)
+    while (vm->shares.first) {
+        vm->shares.first->p9 = p9_share_release(vm->shares.first->p9);
         share_free(vm->shares.first);
+    }
     while (vm->shares.devices)
         share_device_forget(vm->shares.devices);
+    vm->shares.later = sd_event_source_disable_unref(vm->shares.later);
 }

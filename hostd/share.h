@@ -49,6 +49,7 @@ struct shares {
     struct share *first;
     size_t count;
     struct share_device *devices;
+    sd_event_source *later; /* steps all of them from the event loop */
 };
 
 /* Adds a share to be made. @p config copied. @return 0, -EEXIST, -ENOBUFS (LIMITS_SHARES), -ENOMEM
@@ -66,7 +67,10 @@ void share_drop_later(struct share *share, struct operation *operation);
 /* It is wanted no more: takes it away, step by step, and forgets it then. */
 void share_drop(struct share *share);
 
+/* The share of that tag that is wanted; one that is going is not it. NULL: there is none. */
 struct share *share_find(struct vm *vm, const char *tag);
+/* True if one of that tag is still going. */
+bool share_is_going(const struct vm *vm, const char *tag);
 
 /* True if @p share is in use or has failed: nothing more is to be waited for. */
 bool share_is_settled(const struct share *share);

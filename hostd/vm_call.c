@@ -138,8 +138,8 @@ int vm_remove_share(struct vm *vm, const char *tag, vm_done_fn done, void *userd
     struct operation *operation;
 
     if (!share)
-        return -ENOENT;
-    if (share->operation || !share->wanted)
+        return share_is_going(vm, tag) ? -EBUSY : -ENOENT;
+    if (share->operation)
         return -EBUSY;
     operation = operation_new(vm, userdata);
     if (!operation)
