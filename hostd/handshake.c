@@ -3,6 +3,10 @@
  *
  * The time for it runs from the accept to the last byte of CAPABILITIES, however the bytes drip in.
  * A refused guest is left a moment to read why.
+ *
+ * Strangers (of no VM, or from a port that any program in a guest may have) are refused whatever
+ * they say. A few are heard, to be told; they count neither as their VM's connections nor against
+ * the limit of all, so that they cannot keep a guest's PID 1 out by saying nothing.
  */
 #include "handshake.h"
 
@@ -28,6 +32,7 @@ struct handshake {
     struct session session;
     struct peer peer;
     struct vm *vm; /* NULL: nobody's */
+    bool stranger;
     bool too_many;
     uint64_t accepted_us;
     sd_event_source *timer;
@@ -36,6 +41,7 @@ struct handshake {
 struct handshakes {
     struct services *services;
     struct handshake *first;
+    uint32_t strangers;
 };
 
 struct handshakes *handshakes_new(struct services *services)
@@ -56,7 +62,9 @@ static void handshake_free(struct handshake *handshake)
         handshake->all->first = handshake->next;
     if (handshake->next)
         handshake->next->previous = handshake->previous;
-    if (handshake->connection && handshake->vm)
+    if (handshake->connection && handshake->stranger)
+        handshake->all->strangers--;
+    else if (handshake->connection && handshake->vm)
         (void)vm_count_connection(handshake->vm, -1);
     handshake->connection = connection_free(handshake->connection);
     (void)sd_event_source_disable_unref(handshake->timer);
@@ -82,6 +90,12 @@ void handshakes_forget(struct handshakes *handshakes, const struct vm *vm)
         if (h->vm == vm)
             handshake_free(h);
     }
+}
+
+/* A Unix socket shows no port; who may connect is decided by its owner and mode. */
+static bool is_privileged(const struct peer *peer)
+{
+    return !peer->vsock || peer->port < LIMITS_PRIVILEGED_PORTS;
 }
 
 static uint32_t timeout_ms(const struct handshake *handshake)
@@ -142,7 +156,7 @@ static void on_frame(void *userdata, const struct frame *frame)
     struct vm *vm = handshake->vm;
     struct session_facts facts = {
         .known = vm != NULL,
-        .privileged = !handshake->peer.vsock || handshake->peer.port < LIMITS_PRIVILEGED_PORTS,
+        .privileged = is_privileged(&handshake->peer),
         .too_many = handshake->too_many,
         .boot = vm ? vm_boot_report(vm) : NULL,
     };
@@ -184,22 +198,26 @@ static void on_ended(void *userdata, enum connection_end how, int error)
 
 static const struct connection_events connection_events = {.frame = on_frame, .ended = on_ended};
 
-/* Beyond the limits a few are heard, to be told; the rest is closed unheard. */
-static bool is_beyond(const struct services *services, unsigned vm_connections, bool *ret_too_many)
+/* Counts a connection. @return false if it is so far over a limit that it is closed unheard */
+static bool admit(struct handshake *handshake)
 {
+    const struct services *services = handshake->all->services;
     const struct config_limits *limits = &services->config->limits;
-    uint32_t all = services->counters.open;
+    uint32_t all, of_vm;
 
-    *ret_too_many = vm_connections > limits->connections_per_vm || all > limits->connections;
-    return vm_connections > limits->connections_per_vm + LIMITS_REFUSED_PER_VM ||
-           all > limits->connections + LIMITS_REFUSED_IN_ALL;
+    if (handshake->stranger)
+        return ++handshake->all->strangers <= LIMITS_REFUSED_IN_ALL;
+    all = services->counters.open - handshake->all->strangers;
+    of_vm = vm_count_connection(handshake->vm, 1);
+    handshake->too_many = of_vm > limits->connections_per_vm || all > limits->connections;
+    return of_vm <= limits->connections_per_vm + LIMITS_REFUSED_PER_VM &&
+           all <= limits->connections + LIMITS_REFUSED_IN_ALL;
 }
 
 void handshake_begin(struct handshakes *handshakes, int fd, const struct peer *peer, struct vm *vm)
 {
     struct services *services = handshakes->services;
     struct handshake *handshake = calloc(1, sizeof(*handshake));
-    unsigned connections = 0;
 
     services->counters.connections++;
     if (!handshake) {
@@ -210,6 +228,7 @@ void handshake_begin(struct handshakes *handshakes, int fd, const struct peer *p
                                     .next = handshakes->first,
                                     .peer = *peer,
                                     .vm = vm,
+                                    .stranger = !vm || !is_privileged(peer),
                                     .accepted_us = clock_now_us()};
     if (handshakes->first)
         handshakes->first->previous = handshake;
@@ -220,11 +239,8 @@ void handshake_begin(struct handshakes *handshakes, int fd, const struct peer *p
         handshake_free(handshake);
         return;
     }
-    if (vm)
-        connections = vm_count_connection(vm, 1);
-    if (is_beyond(services, connections, &handshake->too_many) ||
-        clock_arm(services->event, &handshake->timer, timeout_ms(handshake), on_timer, handshake) <
-            0) {
+    if (!admit(handshake) || clock_arm(services->event, &handshake->timer, timeout_ms(handshake),
+                                       on_timer, handshake) < 0) {
         services->counters.refused[WELCOME_TOO_MANY]++;
         report_refused(services, vm, peer, WELCOME_TOO_MANY, "too-many-connections");
         handshake_free(handshake);

@@ -29,7 +29,8 @@
 #define LIMITS_REFUSAL_LINGER_MS 250u
 
 /* Connections over a limit that are still heard, to be answered "too many"; those beyond are closed
- * unheard. Per VM and in all. */
+ * unheard. Per VM and in all. As many strangers (of no VM, or not privileged) are heard at a time.
+ */
 #define LIMITS_REFUSED_PER_VM 4u
 #define LIMITS_REFUSED_IN_ALL 64u
 

@@ -228,23 +228,34 @@ static void mount(struct share *share)
     share->state = VM_DEVICE_SETTING;
 }
 
-static const char *take_error_text(const struct share *share, int error)
+/* Why there is no device: names what was asked for. */
+static void fail_taking(struct share *share, int error)
 {
+    const struct config_share *config = &share->config;
+    char text[LIMITS_PATH + LIMITS_TEXT];
+
     switch (error) {
     case ENOENT:
-        return "its path does not exist on the host";
+        (void)snprintf(text, sizeof(text), "its path %s does not exist on the host", config->path);
+        break;
     case ENOTDIR:
-        return "its path is no directory on the host";
+        (void)snprintf(text, sizeof(text), "its path %s is no directory on the host", config->path);
+        break;
     case EEXIST:
-        return "its tag is taken by another device of this VM";
+        (void)snprintf(text, sizeof(text), "the tag %s is taken by another device of this VM",
+                       config->tag);
+        break;
     case EOPNOTSUPP:
-        return share->config.transport == CONFIG_TRANSPORT_AUTO
-                   ? "the guest's kernel has neither virtiofs nor 9p"
-                   : "its transport is not available: the guest's kernel lacks it, or the policy "
-                     "forbids it";
+        (void)snprintf(text, sizeof(text),
+                       "neither the policy nor the guest's kernel leave a transport for it%s",
+                       config->transport == CONFIG_TRANSPORT_AUTO ? "" : " (it names one itself)");
+        break;
     default:
-        return strerrordesc_np(error);
+        (void)snprintf(text, sizeof(text), "%s on the host: %s", config->path,
+                       strerrordesc_np(error));
+        break;
     }
+    share_fail(share, "device", error, text);
 }
 
 /* Gets what the mount needs. @return 0: it is there; -EAGAIN: it comes; or -errno */
@@ -280,7 +291,7 @@ static void step_up(struct share *share)
     } else if (r == -EAGAIN) {
         await_device(share, share->device ? VM_DEVICE_ADDING : VM_DEVICE_WAITING);
     } else if (r < 0) {
-        share_fail(share, "device", -r, take_error_text(share, -r));
+        fail_taking(share, -r);
     } else {
         if (share->device && !share->told)
             report_share_added(share);

@@ -1,5 +1,5 @@
-/* hostd session: what a frame means, as conversations. Each is a table of frames and what becomes of
- * them, in order. */
+/* hostd session: what a frame means, as conversations. Each is a table of frames and what becomes
+ * of them, in order. */
 #include "session.h"
 
 #include "protocol/welcome.h"
@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 static const struct guest_capabilities report = {
+    .major = PROTOCOL_MAJOR,
     .features = 0x33,
     .swiotlb_base = 0x14000000,
     .swiotlb_size = 67108864,
@@ -60,10 +61,8 @@ static void converse(const struct session_facts *facts, const struct line *lines
 
     for (size_t i = 0; i < count; i++) {
         uint8_t payload[256];
-        struct frame frame = {.type = lines[i].type,
-                              .flags = lines[i].flags,
-                              .id = lines[i].id,
-                              .payload = payload};
+        struct frame frame = {
+            .type = lines[i].type, .flags = lines[i].flags, .id = lines[i].id, .payload = payload};
         struct session_decision decision;
 
         frame.length = (uint32_t)make_payload(lines[i].payload, payload, sizeof(payload));
@@ -82,7 +81,10 @@ static void converse(const struct session_facts *facts, const struct line *lines
         converse(&(struct session_facts)facts, lines, sizeof(lines) / sizeof(lines[0]));           \
     } while (0)
 
-#define FACTS(...) {__VA_ARGS__}
+#define FACTS(...)                                                                                 \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
 
 static void a_report_is_accepted_and_the_guest_served(void **state)
 {

@@ -1,0 +1,88 @@
+/* hostd boot: the token of a boot, and why there is none. */
+#include "boot.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MIB        (UINT64_C(1) << 20)
+#define PUBLISHED  CAPABILITIES_SWIOTLB_PUBLISHED
+#define ASKED      CAPABILITIES_SWIOTLB_ASKED
+#define LEFT       CAPABILITIES_SWIOTLB_LEFT
+#define NO_SUCH_VM UINT64_C(0)
+
+static const struct {
+    uint64_t features, base, size;
+    uint64_t memory; /* as the configuration says */
+    uint64_t told;   /* as the guest says */
+    const char *token;
+    enum boot_pool_trouble trouble;
+} rows[] = {
+    {PUBLISHED | ASKED, 0x14000000, 64 * MIB, 2048 * MIB, 2000 * MIB, "swiotlb=0x14000000,67108864",
+     BOOT_POOL_FINE},
+    /* the values alone say that it is published */
+    {0, 0x14000000, 64 * MIB, 2048 * MIB, 2000 * MIB, "swiotlb=0x14000000,67108864",
+     BOOT_POOL_FINE},
+    {0, 0, 0, 2048 * MIB, 0, "", BOOT_POOL_NOT_ASKED},
+    {ASKED | LEFT, 0, 0, 2048 * MIB, 0, "", BOOT_POOL_OLD_KERNEL},
+    {ASKED, 0, 0, 2048 * MIB, 0, "", BOOT_POOL_NOT_MADE},
+    /* left in the environment without having been asked for makes no sense: not asked */
+    {LEFT, 0, 0, 2048 * MIB, 0, "", BOOT_POOL_NOT_ASKED},
+    {PUBLISHED | ASKED, 0, 64 * MIB, 2048 * MIB, 0, "", BOOT_POOL_REJECTED},
+    {PUBLISHED | ASKED, 0x14000001, 64 * MIB, 2048 * MIB, 0, "", BOOT_POOL_REJECTED},
+    {PUBLISHED | ASKED, 0xfffff000, 64 * MIB, 2048 * MIB, 0, "", BOOT_POOL_REJECTED},
+    /* the guest's word for its memory counts only where the host knows no better */
+    {PUBLISHED | ASKED, 0x14000000, 256 * MIB, 256 * MIB, 4096 * MIB, "", BOOT_POOL_REJECTED},
+    {PUBLISHED | ASKED, 0x14000000, 256 * MIB, 512 * MIB, 256 * MIB, "swiotlb=0x14000000,268435456",
+     BOOT_POOL_FINE},
+    {PUBLISHED | ASKED, 0x14000000, 256 * MIB, NO_SUCH_VM, 512 * MIB,
+     "swiotlb=0x14000000,268435456", BOOT_POOL_FINE},
+    {PUBLISHED | ASKED, 0x14000000, 256 * MIB, NO_SUCH_VM, 0, "", BOOT_POOL_REJECTED},
+};
+
+static void the_token_follows_the_report(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct guest_capabilities report = {.features = rows[i].features,
+                                                  .swiotlb_base = rows[i].base,
+                                                  .swiotlb_size = rows[i].size,
+                                                  .memory_bytes = rows[i].told};
+        struct boot boot;
+
+        boot_begin(&boot, &report, rows[i].memory);
+        assert_string_equal(boot.token, rows[i].token);
+        assert_int_equal(boot_pool_trouble(&boot), rows[i].trouble);
+    }
+}
+
+static void a_boot_begins_with_nothing_of_the_last(void **state)
+{
+    const struct guest_capabilities report = {
+        .boot_id = {0xab, 0xcd}, .started_ns = 5, .sent_ns = 6};
+    struct boot boot;
+
+    (void)state;
+    memset(&boot, 0xff, sizeof(boot));
+    boot_begin(&boot, &report, 512 * MIB);
+    assert_true(boot.known);
+    assert_string_equal(boot.id, "abcd0000-0000-0000-0000-000000000000");
+    assert_false(boot.ready || boot.farewell || boot.payload_started);
+    assert_int_equal(boot.timings.ready_ms, 0);
+    assert_int_equal(boot.timings.guest_started_ns, 5);
+    assert_int_equal(boot.timings.guest_sent_ns, 6);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_token_follows_the_report),
+        cmocka_unit_test(a_boot_begins_with_nothing_of_the_last),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

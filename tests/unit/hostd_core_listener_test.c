@@ -1,0 +1,207 @@
+/* hostd listener: stale sockets are replaced, sockets in use are left alone, accept pauses. */
+#include "descriptors.h"
+#include "listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    sd_event *event;
+    char folder[64];
+    char path[96];
+    unsigned accepted;
+    unsigned paused;
+};
+
+static void on_accepted(void *userdata, int fd, const struct peer *peer)
+{
+    struct fixture *f = userdata;
+
+    assert_false(peer->vsock);
+    assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    f->accepted++;
+    (void)close(fd);
+}
+
+static void on_paused(void *userdata, int error)
+{
+    struct fixture *f = userdata;
+
+    assert_int_equal(error, EMFILE);
+    f->paused++;
+}
+
+static const struct listener_events events = {.accepted = on_accepted, .paused = on_paused};
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    if (!f || sd_event_new(&f->event) < 0)
+        return -1;
+    (void)strcpy(f->folder, "/tmp/guestlink-listener-XXXXXX");
+    if (!mkdtemp(f->folder))
+        return -1;
+    (void)snprintf(f->path, sizeof(f->path), "%s/s", f->folder);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)unlink(f->path);
+    (void)rmdir(f->folder);
+    (void)sd_event_unref(f->event);
+    free(f);
+    return 0;
+}
+
+static int call(const struct fixture *f)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)strcpy(address.sun_path, f->path);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+static void it_accepts_and_cleans_up(void **state)
+{
+    struct fixture *f = *state;
+    struct listener *listener;
+    struct stat st;
+    int fd;
+
+    assert_int_equal(listener_new_unix(f->event, f->path, &events, f, &listener), 0);
+    assert_int_equal(stat(f->path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    fd = call(f);
+    (void)sd_event_run(f->event, 1000000);
+    assert_int_equal(f->accepted, 1);
+    (void)close(fd);
+    listener = listener_free(listener);
+    assert_int_equal(stat(f->path, &st), -1);
+}
+
+static void a_stale_socket_is_replaced(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct listener *listener;
+
+    (void)strcpy(address.sun_path, f->path);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    (void)close(fd);
+    assert_int_equal(listener_new_unix(f->event, f->path, &events, f, &listener), 0);
+    listener = listener_free(listener);
+}
+
+static void a_socket_in_use_is_an_error_and_stays(void **state)
+{
+    struct fixture *f = *state;
+    struct listener *first, *second = NULL;
+    struct stat st;
+
+    assert_int_equal(listener_new_unix(f->event, f->path, &events, f, &first), 0);
+    assert_int_equal(listener_new_unix(f->event, f->path, &events, f, &second), -EADDRINUSE);
+    assert_null(second);
+    assert_int_equal(stat(f->path, &st), 0);
+    first = listener_free(first);
+}
+
+static void a_file_that_is_no_socket_stays(void **state)
+{
+    struct fixture *f = *state;
+    struct listener *listener;
+    int fd = open(f->path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+    (void)close(fd);
+    assert_int_equal(listener_new_unix(f->event, f->path, &events, f, &listener), -EEXIST);
+    assert_int_equal(access(f->path, F_OK), 0);
+}
+
+static void a_missing_folder_and_a_long_path_are_told_apart(void **state)
+{
+    struct fixture *f = *state;
+    struct listener *listener;
+    char path[200];
+
+    (void)snprintf(path, sizeof(path), "%s/none/s", f->folder);
+    assert_int_equal(listener_new_unix(f->event, path, &events, f, &listener), -ENOENT);
+    memset(path, 'a', sizeof(path) - 1);
+    path[sizeof(path) - 1] = '\0';
+    assert_int_equal(listener_new_unix(f->event, path, &events, f, &listener), -ENAMETOOLONG);
+}
+
+static void a_successors_socket_is_not_removed(void **state)
+{
+    struct fixture *f = *state;
+    struct listener *first, *second;
+
+    assert_int_equal(listener_new_unix(f->event, f->path, &events, f, &first), 0);
+    (void)unlink(f->path);
+    assert_int_equal(listener_new_unix(f->event, f->path, &events, f, &second), 0);
+    first = listener_free(first);
+    assert_int_equal(access(f->path, F_OK), 0);
+    second = listener_free(second);
+}
+
+static void without_descriptors_it_waits_and_then_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit limit, none;
+    struct listener *listener;
+    int fd;
+
+    assert_int_equal(listener_new_unix(f->event, f->path, &events, f, &listener), 0);
+    fd = call(f);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 3;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    for (unsigned i = 0; i < 5; i++)
+        (void)sd_event_run(f->event, 10000);
+    assert_int_equal(f->paused, 1);
+    assert_int_equal(f->accepted, 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    for (unsigned i = 0; i < 100 && f->accepted == 0; i++)
+        (void)sd_event_run(f->event, 100000);
+    assert_int_equal(f->accepted, 1);
+    (void)close(fd);
+    listener = listener_free(listener);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(it_accepts_and_cleans_up),
+        TEST(a_stale_socket_is_replaced),
+        TEST(a_socket_in_use_is_an_error_and_stays),
+        TEST(a_file_that_is_no_socket_stays),
+        TEST(a_missing_folder_and_a_long_path_are_told_apart),
+        TEST(a_successors_socket_is_not_removed),
+        TEST(without_descriptors_it_waits_and_then_goes_on),
+    };
+
+    return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
+}

@@ -1,0 +1,208 @@
+/* hostd's small parts: addresses, rates, texts, warnings, latencies. */
+#include "address.h"
+#include "latency.h"
+#include "limits.h"
+#include "rate.h"
+#include "text.h"
+#include "warned.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void addresses_are_read_or_refused(void **state)
+{
+    static const struct {
+        const char *text;
+        int r;
+        enum address_family family;
+        uint32_t cid, port;
+    } rows[] = {
+        {"vsock::50000", 0, ADDRESS_VSOCK, UINT32_MAX, 50000},
+        {"vsock:2:1", 0, ADDRESS_VSOCK, 2, 1},
+        {"vsock:2", -EINVAL, 0, 0, 0},
+        {"vsock::", -EINVAL, 0, 0, 0},
+        {"vsock::-1", -EINVAL, 0, 0, 0},
+        {"vsock:: 5", -EINVAL, 0, 0, 0},
+        {"vsock::4294967295", -EINVAL, 0, 0, 0},
+        {"vsock::4294967296", -EINVAL, 0, 0, 0},
+        {"vsock:x:1", -EINVAL, 0, 0, 0},
+        {"unix:/a", 0, ADDRESS_UNIX, 0, 0},
+        {"unix:a", -EINVAL, 0, 0, 0},
+        {"unix:", -EINVAL, 0, 0, 0},
+        {"", -EINVAL, 0, 0, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct address address = {0};
+
+        assert_int_equal(address_parse(rows[i].text, &address), rows[i].r);
+        if (rows[i].r < 0)
+            continue;
+        assert_int_equal(address.family, rows[i].family);
+        assert_int_equal(address.cid, rows[i].cid);
+        assert_int_equal(address.port, rows[i].port);
+    }
+}
+
+static void a_socket_too_long_for_the_kernel_is_no_address(void **state)
+{
+    char text[256] = "unix:/";
+    struct address address;
+
+    (void)state;
+    memset(text + 6, 'a', 120);
+    assert_int_equal(address_parse(text, &address), -EINVAL);
+}
+
+static void hybrid_sockets_name_their_port(void **state)
+{
+    uint32_t port = 0;
+    int base = 0;
+
+    (void)state;
+    assert_int_equal(address_hybrid_port("/run/vm_1/dev.sock_50000", &port, &base), 0);
+    assert_int_equal(port, 50000);
+    assert_int_equal(base, strlen("/run/vm_1/dev.sock"));
+    assert_int_equal(address_hybrid_port("/run/vm_1/dev.sock", &port, &base), -EINVAL);
+    assert_int_equal(address_hybrid_port("/run/dev_", &port, &base), -EINVAL);
+    assert_int_equal(address_hybrid_port("/run/dev_1x", &port, &base), -EINVAL);
+}
+
+static void a_burst_passes_and_then_the_rate(void **state)
+{
+    struct rate rate = {0};
+    uint64_t now_us = 1000000;
+    unsigned passed = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 100; i++)
+        passed += rate_allow(&rate, now_us, 10, 20);
+    assert_int_equal(passed, 20);
+    assert_int_equal(rate_take_dropped(&rate), 80);
+    assert_int_equal(rate_take_dropped(&rate), 0);
+    /* ten seconds of one call a millisecond */
+    passed = 0;
+    for (unsigned i = 0; i < 10000; i++)
+        passed += rate_allow(&rate, now_us += 1000, 10, 20);
+    assert_in_range(passed, 99, 100);
+    /* and it never holds more than the burst */
+    now_us += UINT64_C(600000000);
+    passed = 0;
+    for (unsigned i = 0; i < 100; i++)
+        passed += rate_allow(&rate, now_us, 10, 20);
+    assert_int_equal(passed, 20);
+}
+
+static void calls_in_quick_succession_lose_nothing_of_the_rate(void **state)
+{
+    struct rate rate = {0};
+    uint64_t now_us = 1;
+    unsigned passed = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 1000000; i++)
+        passed += rate_allow(&rate, now_us += 3, 10, 1);
+    assert_in_range(passed, 30, 31);
+}
+
+static struct wire_text text_of(const char *data, size_t size)
+{
+    return (struct wire_text){.data = data, .size = size};
+}
+
+static void texts_of_guests_cannot_steer_a_terminal(void **state)
+{
+    char buffer[16];
+
+    (void)state;
+    text_take(text_of("a\x1b[2J\nb\x7f", 8), buffer, sizeof(buffer));
+    assert_string_equal(buffer, "a [2J b ");
+    text_take(text_of("a\xc2\x9b"
+                      "b",
+                      4),
+              buffer, sizeof(buffer));
+    assert_string_equal(buffer, "a  b");
+    text_take(text_of("a\0b", 3), buffer, sizeof(buffer));
+    assert_string_equal(buffer, "a b");
+    text_take(text_of("a\xff", 2), buffer, sizeof(buffer));
+    assert_string_equal(buffer, "a?");
+    text_take(text_of(NULL, 0), buffer, sizeof(buffer));
+    assert_string_equal(buffer, "");
+}
+
+static void texts_are_cut_between_characters(void **state)
+{
+    char buffer[5];
+
+    (void)state;
+    text_take(text_of("abc\xc3\xa4", 5), buffer, sizeof(buffer));
+    assert_string_equal(buffer, "abc");
+    text_take(text_of("ab\xc3\xa4z", 5), buffer, sizeof(buffer));
+    assert_string_equal(buffer, "ab\xc3\xa4");
+}
+
+static void each_kernel_is_warned_of_once(void **state)
+{
+    struct warned warned = {0}, again = {0};
+    struct json_object *json;
+    char release[32];
+
+    (void)state;
+    assert_true(warned_note(&warned, "6.1"));
+    assert_false(warned_note(&warned, "6.1"));
+    assert_true(warned_note(&warned, "6.2"));
+    json = warned_to_json(&warned);
+    warned_from_json(&again, json);
+    assert_false(warned_note(&again, "6.1"));
+    assert_false(warned_note(&again, "6.2"));
+    /* the oldest is forgotten, and no more is kept than the limit */
+    for (unsigned i = 0; i < LIMITS_WARNED_RELEASES; i++) {
+        (void)snprintf(release, sizeof(release), "7.%u", i);
+        assert_true(warned_note(&again, release));
+    }
+    assert_int_equal(again.count, LIMITS_WARNED_RELEASES);
+    assert_true(warned_note(&again, "6.1"));
+    (void)json_object_put(json);
+    warned_done(&warned);
+    warned_done(&again);
+}
+
+static void latencies_fall_into_their_buckets(void **state)
+{
+    struct latency latency = {0};
+
+    (void)state;
+    latency_add(&latency, 0);
+    latency_add(&latency, latency_bound_us(0));
+    latency_add(&latency, latency_bound_us(0) + 1);
+    latency_add(&latency, UINT64_C(1) << 40);
+    assert_int_equal(latency.buckets[0], 2);
+    assert_int_equal(latency.buckets[1], 1);
+    assert_int_equal(latency.buckets[LATENCY_BOUNDS], 1);
+    assert_int_equal(latency.count, 4);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(addresses_are_read_or_refused),
+        cmocka_unit_test(a_socket_too_long_for_the_kernel_is_no_address),
+        cmocka_unit_test(hybrid_sockets_name_their_port),
+        cmocka_unit_test(a_burst_passes_and_then_the_rate),
+        cmocka_unit_test(calls_in_quick_succession_lose_nothing_of_the_rate),
+        cmocka_unit_test(texts_of_guests_cannot_steer_a_terminal),
+        cmocka_unit_test(texts_are_cut_between_characters),
+        cmocka_unit_test(each_kernel_is_warned_of_once),
+        cmocka_unit_test(latencies_fall_into_their_buckets),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
