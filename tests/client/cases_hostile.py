@@ -181,6 +181,26 @@ def case_thousand_silent_handshakes_at_one_time(host, vm):
         crowd.clean()
 
 
+def case_strangers_keep_no_guest_out(host, vm):
+    """Whoever belongs to no VM is refused anyway, and must not use up what guests need."""
+    small = Host(host.binary, ["vm0", "vm1"], limits={"connections": 64}, handshake_timeout_ms=3000)
+    strangers = []
+    try:
+        small.start()
+        strangers = [connect(small.anyone) for _ in range(300)]
+        for name in ("vm0", "vm1"):
+            with Guest(small.path(name)) as guest:
+                check_welcome(guest.greet())
+                check_ping(guest)
+        check(wait_closed(strangers, 10) == 300, "strangers stayed")
+        with Guest(small.anyone) as guest:
+            check_welcome(guest.greet(), 2)
+    finally:
+        for connection in strangers:
+            connection.close()
+        small.clean()
+
+
 def case_half_frames_of_many_are_bounded(host, vm):
     """Each announces 64 KiB and sends all but a byte of it."""
     before = host.resident_kib()
