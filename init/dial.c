@@ -48,8 +48,7 @@ static int open_vsock(uint32_t cid, uint32_t remote_port, uint16_t *port)
     fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) /* the vsock module is not there */
         return errno == EAFNOSUPPORT ? -ENODEV : -errno;
-    /* The default of 2 s is too short for a busy host; a kernel that refuses to change it keeps
-     * its own. */
+    /* Said, so that it is the same under every kernel; one that refuses keeps its own. */
     (void)setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &timeout, sizeof(timeout));
     r = bind_privileged(fd, port);
     if (r < 0)

@@ -49,8 +49,13 @@
 #define INIT_LOG_BURST      60u
 #define INIT_LOG_PER_SECOND 10u
 
-/* The kernel gives a vsock connection 2 s by default, and a host under load needs more. */
-#define INIT_CONNECT_MS 10000u
+/* For a vsock connection to stand: the kernel's own default. Whoever listens is reached by the
+ * host's kernel or VMM at once, however busy the daemon; a call that is dropped is better repeated
+ * soon. */
+#define INIT_CONNECT_MS 2000u
+
+/* How long PID 1 looks at nothing but the first connection before it sees to the rest. */
+#define INIT_FIRST_CALL_MS 500u
 
 /* From CAPABILITIES to WELCOME: what the host gives its own side of the handshake. */
 #define INIT_WELCOME_MS 30000u

@@ -47,8 +47,10 @@ static void fail(struct link *link, const char *what, int error)
 {
     uint32_t pause = link->pause_ms;
 
-    /* The first failure and then one line per longest pause: not one for every attempt. */
-    if (link->state == LINK_UP || pause == INIT_PAUSE_FIRST_MS || pause == INIT_PAUSE_LAST_MS)
+    /* The first failure and then one line per longest pause: not one for every attempt; and none
+     * while the device is waited for, which was said. */
+    if (link->state == LINK_UP ||
+        (error != ENODEV && (pause == INIT_PAUSE_FIRST_MS || pause == INIT_PAUSE_LAST_MS)))
         kmsg_log(LOG_NOTICE, "host: %s: %s; trying again in about %u ms", what,
                  error ? strerror(error) : "closed", pause);
     link->pause_ms = pause * 2 > INIT_PAUSE_LAST_MS ? INIT_PAUSE_LAST_MS : pause * 2;
@@ -74,8 +76,10 @@ static void on_device(struct loop_source *source, uint32_t events)
         arrived = arrived || uevent_is_arrival(&event, "virtio") ||
                   uevent_is_arrival(&event, "virtio-ports") || uevent_is_arrival(&event, "vmbus") ||
                   uevent_is_arrival(&event, "module");
-    if ((arrived || r == -ENOBUFS) && link->state == LINK_DOWN)
+    if ((arrived || r == -ENOBUFS) && link->state == LINK_DOWN) {
+        link->pause_ms = INIT_PAUSE_FIRST_MS;
         dial(link);
+    }
 }
 
 /* The device is not there. @return true if it is worth trying again at once: it may have come

@@ -167,14 +167,21 @@ static void prepare(int argc, char **argv)
     guest.timings.modules_ns = clock_now_ns();
 }
 
+static void on_first_call(struct loop_timer *timer)
+{
+    (void)timer; /* that it is no longer armed says it all */
+}
+
 /* The facts are gathered while the connection is being made. */
 static void call_host(void)
 {
+    guest.patience.expired = on_first_call;
     link_start(&guest.link, &guest.loop, &guest.cmdline.host, &link_user);
     facts_measure(&guest.cmdline, &guest.modules, guest.timings.started_ns, &guest.facts);
-    while (guest.link.state == LINK_CONNECTING &&
-           clock_now_ns() - guest.timings.started_ns < CLOCK_NS_PER_S)
+    loop_arm(&guest.loop, &guest.patience, clock_in_ms(INIT_FIRST_CALL_MS));
+    while (guest.link.state == LINK_CONNECTING && guest.patience.at_ns != 0)
         loop_turn(&guest.loop);
+    loop_disarm(&guest.loop, &guest.patience);
 }
 
 /* Everything that the handshake does not need. */

@@ -35,6 +35,8 @@ struct network_job {
     int index;
     char name[IF_NAMESIZE];
     struct report *report;
+    int kernel_errno;     /* of the newest request that the kernel refused, positive */
+    char kernel_text[96]; /* what it said about it, or "" */
 };
 
 static void free_socket(struct nl_sock **p)
@@ -67,37 +69,46 @@ static void free_nl_addr(struct nl_addr **p)
     nl_addr_put(*p);
 }
 
-/* The errno that a person knows for libnl's own numbers. */
-static int errno_of(int nl_error)
+/*
+ * The kernel's own errno and words, before libnl makes one of its few dozen numbers of them: most
+ * would become "Unspecific failure".
+ */
+static int on_kernel_error(struct sockaddr_nl *address, struct nlmsgerr *error, void *context)
 {
-    switch (-nl_error) {
-    case NLE_EXIST:
-        return EEXIST;
-    case NLE_NOMEM:
-        return ENOMEM;
-    case NLE_PERM:
-    case NLE_NOACCESS:
-        return EPERM;
-    case NLE_NODEV:
-        return ENODEV;
-    case NLE_OBJ_NOTFOUND:
-        return ENOENT;
-    case NLE_BUSY:
-        return EBUSY;
-    case NLE_RANGE:
-        return ERANGE;
-    case NLE_AF_NOSUPPORT:
-        return EAFNOSUPPORT;
-    default:
-        return EINVAL;
+    struct network_job *job = context;
+    const struct nlmsghdr *header =
+        (const struct nlmsghdr *)(const void *)((const char *)error - NLMSG_HDRLEN);
+    size_t skip = sizeof(*error);
+
+    (void)address;
+    job->kernel_errno = -error->error;
+    job->kernel_text[0] = '\0';
+    if (!(header->nlmsg_flags & NLM_F_CAPPED))
+        skip += NLMSG_ALIGN(error->msg.nlmsg_len) - sizeof(error->msg);
+    if ((header->nlmsg_flags & NLM_F_ACK_TLVS) && header->nlmsg_len > NLMSG_HDRLEN + skip) {
+        struct nlattr *text =
+            nla_find((const struct nlattr *)(const void *)((char *)error + skip),
+                     (int)(header->nlmsg_len - NLMSG_HDRLEN - skip), NLMSGERR_ATTR_MSG);
+
+        if (text)
+            (void)nla_strlcpy(job->kernel_text, text, sizeof(job->kernel_text));
     }
+    return -nl_syserr2nlerr(error->error);
+}
+
+/* Failures of libnl itself have no errno of the kernel's. */
+static int error_of(const struct network_job *job)
+{
+    return job->kernel_errno != 0 ? job->kernel_errno : EINVAL;
 }
 
 static int fail(struct network_job *job, int nl_error, const char *what, struct wire_text value)
 {
-    return report_fail(job->report, errno_of(nl_error), "%s: %s %.*s: %s", job->name, what,
-                       (int)(value.size > 60 ? 60 : value.size), value.data ? value.data : "",
-                       nl_geterror(nl_error));
+    const char *said = job->kernel_errno != 0 ? strerror(job->kernel_errno) : nl_geterror(nl_error);
+
+    return report_fail(job->report, error_of(job), "%s: %s %.*s: %s%s%s", job->name, what,
+                       (int)(value.size > 60 ? 60 : value.size), value.data ? value.data : "", said,
+                       job->kernel_text[0] ? ": " : "", job->kernel_text);
 }
 
 static int refuse(struct network_job *job, const char *what, struct wire_text value,
@@ -123,7 +134,7 @@ static int find_interface(struct network_job *job, const uint8_t mac[6])
 
     r = rtnl_link_alloc_cache(job->socket, AF_UNSPEC, &cache);
     if (r < 0)
-        return -errno_of(r);
+        return -error_of(job);
     for (struct nl_object *object = nl_cache_get_first(cache); object;
          object = nl_cache_get_next(object)) {
         struct rtnl_link *link = (struct rtnl_link *)object;
@@ -190,9 +201,12 @@ static int change_link(struct network_job *job, bool up, uint32_t mtu)
     else
         rtnl_link_unset_flags(change, IFF_UP);
     r = rtnl_link_change(job->socket, which, change, 0);
-    if (r < 0 && mtu > 0)
-        return report_fail(job->report, errno_of(r), "%s: up with MTU %u: %s", job->name, mtu,
-                           nl_geterror(r));
+    if (r < 0 && mtu > 0) {
+        char text[16];
+
+        (void)snprintf(text, sizeof(text), "%u", mtu);
+        return fail(job, r, "up with MTU", wire_text_of(text));
+    }
     if (r < 0)
         return fail(job, r, up ? "up" : "down", (struct wire_text){0});
     return 0;
@@ -234,7 +248,7 @@ static int add_address(struct network_job *job, struct wire_text text)
             (void)rtnl_addr_set_broadcast(address, broadcast);
     }
     r = rtnl_addr_add(job->socket, address, 0);
-    return r < 0 && r != -NLE_EXIST ? fail(job, r, "address", text) : 0;
+    return r < 0 && job->kernel_errno != EEXIST ? fail(job, r, "address", text) : 0;
 }
 
 static int add_route(struct network_job *job, const struct inet_route *order, const char *what,
@@ -260,7 +274,7 @@ static int add_route(struct network_job *job, const struct inet_route *order, co
     rtnl_route_set_protocol(route, RTPROT_STATIC);
     rtnl_route_set_type(route, RTN_UNICAST);
     r = rtnl_route_add(job->socket, route, NLM_F_REPLACE);
-    return r < 0 && r != -NLE_EXIST ? fail(job, r, what, text) : 0;
+    return r < 0 && job->kernel_errno != EEXIST ? fail(job, r, what, text) : 0;
 }
 
 static int add_gateway(struct network_job *job, struct wire_text text)
@@ -288,9 +302,11 @@ static int for_each(struct network_job *job, struct wire_list list,
 {
     struct wire_text text;
 
-    while (wire_list_next(&list, &text))
+    while (wire_list_next(&list, &text)) {
+        job->kernel_errno = 0;
         if (add(job, text) != 0)
             return job->report->error;
+    }
     return 0;
 }
 
@@ -337,13 +353,18 @@ static int configure(struct network_job *job, const struct network_order *order)
 void network_configure(const struct network_order *order, struct report *report)
 {
     SOCKET_FREE struct nl_sock *socket = nl_socket_alloc();
-    struct network_job job = {.socket = socket, .report = report};
+    struct network_job job = {.socket = socket, .report = report, .name = "route socket"};
+    const int on = 1;
     int r = socket ? nl_connect(socket, NETLINK_ROUTE) : -NLE_NOMEM;
 
-    if (r < 0)
-        (void)report_fail(report, errno_of(r), "cannot open a route socket: %s", nl_geterror(r));
-    else
-        (void)configure(&job, order);
+    if (r < 0) {
+        (void)fail(&job, r, "open", (struct wire_text){0});
+        return;
+    }
+    /* Kernels before 4.12 have no words of their own. */
+    (void)setsockopt(nl_socket_get_fd(socket), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
+    (void)nl_socket_modify_err_cb(socket, NL_CB_CUSTOM, on_kernel_error, &job);
+    (void)configure(&job, order);
 }
 
 int network_loopback_up(void)

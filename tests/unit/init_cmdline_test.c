@@ -1,0 +1,117 @@
+/* cmdline: what the kernel's command line says to PID 1, and what it cannot say. */
+#include "descriptors.h"
+#include "init/cmdline.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct cmdline parse(const char *text)
+{
+    struct cmdline c;
+
+    cmdline_parse(text, &c);
+    return c;
+}
+
+static void nothing_said_means_the_defaults(void **state)
+{
+    struct cmdline c = parse("quiet root=/dev/vda hv_pci_swiotlbx=1\n");
+
+    (void)state;
+    assert_int_equal(c.host.kind, HOST_ADDRESS_VSOCK);
+    assert_int_equal(c.host.cid, 2);
+    assert_int_equal(c.host.port, 50000);
+    assert_false(c.power_off_on_host_loss);
+    assert_int_equal(c.connect_timeout_ms, 30000);
+    assert_int_equal(c.log_level, 6);
+    assert_false(c.swiotlb_asked);
+    assert_false(c.has_modules);
+    assert_int_equal(c.payload_words, 0);
+    assert_string_equal(c.warning, "");
+    assert_string_equal(c.root, "");
+}
+
+static void each_parameter_is_taken(void **state)
+{
+    struct cmdline c = parse(
+        "guestlink.host=vsock:5:7 guestlink.on_host_loss=poweroff "
+        "guestlink.connect_timeout_ms=250 guestlink.log_level=3 hv_pci_swiotlb=64M "
+        "guestlink.modules=virtio_net,fuse guestlink.root=LABEL=\"my root\" "
+        "guestlink.root_options=ro,noatime guestlink.root_init=/bin/x -- /bin/sh -c \"a b\"\n");
+
+    (void)state;
+    assert_int_equal(c.host.cid, 5);
+    assert_int_equal(c.host.port, 7);
+    assert_true(c.power_off_on_host_loss);
+    assert_int_equal(c.connect_timeout_ms, 250);
+    assert_int_equal(c.log_level, 3);
+    assert_true(c.swiotlb_asked);
+    assert_true(c.has_modules);
+    assert_string_equal(c.modules, "virtio_net,fuse");
+    assert_string_equal(c.root, "LABEL=my root");
+    assert_string_equal(c.root_options, "ro,noatime");
+    assert_string_equal(c.root_init, "/bin/x");
+    assert_int_equal(c.payload_words, 3);
+    assert_string_equal(c.warning, "");
+}
+
+static void words_behind_the_dashes_are_no_parameters(void **state)
+{
+    struct cmdline c = parse("-- hv_pci_swiotlb=1 guestlink.log_level=9");
+
+    (void)state;
+    assert_false(c.swiotlb_asked);
+    assert_int_equal(c.log_level, 6);
+    assert_int_equal(c.payload_words, 2);
+}
+
+static void a_bad_value_is_named_and_the_default_stays(void **state)
+{
+    static const char *const bad[] = {
+        "guestlink.host=tcp:1:2",        "guestlink.host=vsock:1:99999999999",
+        "guestlink.on_host_loss=panic",  "guestlink.connect_timeout_ms=-1",
+        "guestlink.log_level=8",         "guestlink.log_level=",
+        "guestlink.root_init=sbin/init", "guestlink.connect_timeout_ms=1x",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct cmdline c = parse(bad[i]);
+
+        if (!strstr(c.warning, bad[i]))
+            fail_msg("%s: not named in \"%s\"", bad[i], c.warning);
+        assert_int_equal(c.host.port, 50000);
+        assert_int_equal(c.log_level, 6);
+        assert_int_equal(c.connect_timeout_ms, 30000);
+        assert_string_equal(c.root_init, "/sbin/init");
+    }
+}
+
+static void a_module_list_that_is_too_long_is_no_list(void **state)
+{
+    char text[2000] = "guestlink.modules=";
+    struct cmdline c;
+
+    (void)state;
+    memset(text + strlen(text), 'm', 1500);
+    c = parse(text);
+    assert_false(c.has_modules);
+    assert_string_not_equal(c.warning, "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_said_means_the_defaults),
+        cmocka_unit_test(each_parameter_is_taken),
+        cmocka_unit_test(words_behind_the_dashes_are_no_parameters),
+        cmocka_unit_test(a_bad_value_is_named_and_the_default_stays),
+        cmocka_unit_test(a_module_list_that_is_too_long_is_no_list),
+    };
+
+    return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
+}

@@ -1,0 +1,160 @@
+/* job: work in children: its report, its deadline, its death. */
+#include "descriptors.h"
+#include "init/clock.h"
+#include "init/fd.h"
+#include "init/job.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct loop loop;
+static struct jobs jobs;
+static struct report last;
+static unsigned done_count;
+
+static void on_done(struct job *job, const struct report *report)
+{
+    (void)job;
+    last = *report;
+    done_count++;
+}
+
+static void work_well(const void *argument, struct report *report)
+{
+    (void)report_fail(report, 7, "got %s", (const char *)argument);
+}
+
+static void work_for_ever(const void *argument, struct report *report)
+{
+    (void)argument;
+    (void)report;
+    for (;;)
+        (void)pause();
+}
+
+static void die(const void *argument, struct report *report)
+{
+    (void)argument;
+    (void)report;
+    _exit(3);
+}
+
+static pid_t start(job_work *work, uint32_t timeout_ms)
+{
+    const struct job_order order = {.name = "test",
+                                    .work = work,
+                                    .argument = "words",
+                                    .timeout_ms = timeout_ms,
+                                    .done = on_done,
+                                    .id = 5,
+                                    .generation = 1,
+                                    .digest = 99};
+
+    done_count = 0;
+    return jobs_start(&jobs, &order);
+}
+
+static void reap(pid_t pid)
+{
+    int status;
+
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(jobs_reaped(&jobs, pid, status));
+    assert_false(jobs_reaped(&jobs, pid, status));
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&jobs, 0, sizeof(jobs));
+    assert_int_equal(loop_init(&loop), 0);
+    jobs_init(&jobs, &loop);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    (void)fd_close(loop.epoll_fd);
+    return 0;
+}
+
+static void a_report_comes_back(void **state)
+{
+    (void)state;
+    reap(start(work_well, 10000));
+    assert_int_equal(done_count, 1);
+    assert_int_equal(last.error, 7);
+    assert_string_equal(last.text, "got words");
+}
+
+static void a_death_without_a_word_is_an_error(void **state)
+{
+    (void)state;
+    reap(start(die, 10000));
+    assert_int_equal(last.error, EIO);
+}
+
+static void a_job_beyond_its_deadline_is_answered_and_killed(void **state)
+{
+    pid_t pid = start(work_for_ever, 10);
+
+    (void)state;
+    while (done_count == 0)
+        loop_turn(&loop);
+    assert_int_equal(last.error, ETIMEDOUT);
+    assert_non_null(strstr(last.text, "10 ms"));
+    reap(pid);
+    assert_int_equal(done_count, 1);
+}
+
+static void a_full_table_is_eagain(void **state)
+{
+    pid_t pids[INIT_JOBS];
+
+    (void)state;
+    for (size_t i = 0; i < INIT_JOBS; i++) {
+        pids[i] = start(die, 10000);
+        assert_true(pids[i] > 0);
+    }
+    assert_int_equal(start(die, 10000), -EAGAIN);
+    for (size_t i = 0; i < INIT_JOBS; i++)
+        reap(pids[i]);
+}
+
+static void the_same_request_of_a_later_connection_adopts_the_job(void **state)
+{
+    pid_t pid = start(work_well, 10000);
+
+    (void)state;
+    assert_false(jobs_adopt(&jobs, 99, 6, 1)); /* the same connection asks twice: two jobs */
+    assert_false(jobs_adopt(&jobs, 98, 6, 2));
+    assert_true(jobs_adopt(&jobs, 99, 6, 2));
+    for (size_t i = 0; i < INIT_JOBS; i++)
+        if (jobs.table[i].pid == pid)
+            assert_int_equal(jobs.table[i].order.id, 6);
+    reap(pid);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_report_comes_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_death_without_a_word_is_an_error, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_job_beyond_its_deadline_is_answered_and_killed, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_full_table_is_eagain, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_same_request_of_a_later_connection_adopts_the_job,
+                                        set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
+}

@@ -1,0 +1,367 @@
+/* link: the conversation with a host, well-behaved or not. */
+#include "descriptors.h"
+#include "init/clock.h"
+#include "init/dial.h"
+#include "init/fd.h"
+#include "init/link.h"
+#include "protocol/welcome.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct loop loop;
+static struct link connection;
+static int host = -1; /* the end of the newest connection */
+static int dial_error;
+static unsigned dials, welcomes, frames, losses;
+static const char *wrong; /* what the user says of a frame */
+
+/* Instead of vsock: a socket pair, whose other end is the host's. */
+int __wrap_dial_open(const struct host_address *address, uint16_t *port);
+int __wrap_dial_open(const struct host_address *address, uint16_t *port)
+{
+    int ends[2];
+
+    (void)address;
+    (void)port;
+    dials++;
+    if (dial_error != 0)
+        return -dial_error;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    (void)fd_close(host);
+    host = ends[1];
+    return ends[0];
+}
+
+static void greet(struct link *l, struct wire_writer *writer)
+{
+    (void)l;
+    wire_put_u32(writer, 0x12345678);
+}
+
+static void greeted(struct link *l)
+{
+    (void)l;
+}
+
+static void welcomed(struct link *l)
+{
+    (void)l;
+    welcomes++;
+}
+
+static const char *take_frame(struct link *l, const struct frame *frame)
+{
+    (void)l;
+    (void)frame;
+    frames++;
+    return wrong;
+}
+
+static void drained(struct link *l)
+{
+    (void)l;
+}
+
+static void lost(struct link *l)
+{
+    (void)l;
+    losses++;
+}
+
+static const struct link_user user = {.greet = greet,
+                                      .greeted = greeted,
+                                      .welcomed = welcomed,
+                                      .frame = take_frame,
+                                      .drained = drained,
+                                      .lost = lost};
+
+/* The test has no address of its own for the link: dial_open() is ours. */
+static const struct host_address address = {.kind = HOST_ADDRESS_VSOCK};
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&connection, 0, sizeof(connection));
+    dials = welcomes = frames = losses = 0;
+    dial_error = 0;
+    wrong = NULL;
+    assert_int_equal(loop_init(&loop), 0);
+    link_start(&connection, &loop, &address, &user);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    loop_close(&loop, &connection.source);
+    loop_close(&loop, &connection.device);
+    loop_disarm(&loop, &connection.timer);
+    host = fd_close(host);
+    (void)fd_close(loop.epoll_fd);
+    return 0;
+}
+
+/* Takes CAPABILITIES. @return its id */
+static uint32_t take_capabilities(void)
+{
+    uint8_t bytes[64];
+    struct frame frame;
+    size_t size;
+    ssize_t n;
+
+    loop_turn(&loop);
+    n = read(host, bytes, sizeof(bytes));
+    assert_int_equal(n, 20);
+    assert_int_equal(frame_decode(bytes, (size_t)n, &frame, &size), 0);
+    assert_int_equal(frame.type, FRAME_CAPABILITIES);
+    assert_int_equal(frame.flags, 0);
+    assert_int_not_equal(frame.id, 0);
+    assert_int_equal(connection.state, LINK_GREETING);
+    return frame.id;
+}
+
+static void send_welcome(uint32_t id, uint32_t status)
+{
+    const struct welcome welcome = {.major = 1, .status = status, .name = wire_text_of("vm")};
+    uint8_t bytes[64];
+    struct wire_writer writer = {.data = bytes, .capacity = sizeof(bytes)};
+    size_t start = frame_begin(&writer, FRAME_WELCOME, FRAME_FLAG_ANSWER, id);
+
+    welcome_pack(&writer, &welcome);
+    assert_int_equal(frame_end(&writer, start), 0);
+    assert_int_equal(write(host, bytes, writer.size), (ssize_t)writer.size);
+    loop_turn(&loop);
+}
+
+static void send_ping(size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint8_t bytes[16];
+        struct wire_writer writer = {.data = bytes, .capacity = sizeof(bytes)};
+
+        assert_int_equal(frame_end(&writer, frame_begin(&writer, FRAME_PING, 0, 1)), 0);
+        assert_int_equal(write(host, bytes, sizeof(bytes)), 16);
+    }
+}
+
+static void come_up(void)
+{
+    send_welcome(take_capabilities(), WELCOME_ACCEPTED);
+    assert_int_equal(connection.state, LINK_UP);
+    assert_int_equal(welcomes, 1);
+}
+
+/* Fires the link's timer, whenever it would be. */
+static void fire(void)
+{
+    loop_arm(&loop, &connection.timer, clock_now_ns());
+    loop_turn(&loop);
+}
+
+static void a_host_is_greeted_and_its_frames_are_taken(void **state)
+{
+    (void)state;
+    come_up();
+    send_ping(3);
+    loop_turn(&loop);
+    assert_int_equal(frames, 3);
+    assert_true(link_room(&connection) == INIT_OUTPUT_SIZE);
+}
+
+static void frames_may_come_in_single_bytes(void **state)
+{
+    uint8_t bytes[16];
+    struct wire_writer writer = {.data = bytes, .capacity = sizeof(bytes)};
+
+    (void)state;
+    come_up();
+    assert_int_equal(frame_end(&writer, frame_begin(&writer, FRAME_PING, 0, 1)), 0);
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        assert_int_equal(frames, 0);
+        assert_int_equal(write(host, bytes + i, 1), 1);
+        loop_turn(&loop);
+    }
+    assert_int_equal(frames, 1);
+}
+
+static void a_flood_of_frames_is_taken_in_turns(void **state)
+{
+    (void)state;
+    come_up();
+    send_ping(INIT_FRAMES_PER_TURN * 2 + 1);
+    loop_turn(&loop);
+    assert_int_equal(frames, INIT_FRAMES_PER_TURN);
+    loop_turn(&loop);
+    loop_turn(&loop);
+    assert_int_equal(frames, INIT_FRAMES_PER_TURN * 2 + 1);
+}
+
+static void a_refusal_is_retried_slowly(void **state)
+{
+    (void)state;
+    send_welcome(take_capabilities(), WELCOME_VERSION);
+    assert_int_equal(connection.state, LINK_DOWN);
+    assert_int_equal(welcomes, 0);
+    assert_int_equal(losses, 0);
+    assert_true(connection.timer.at_ns > clock_in_ms(INIT_PAUSE_REFUSED_MS / 2));
+    fire();
+    assert_int_equal(dials, 2);
+}
+
+static void each_violation_ends_the_connection(void **state)
+{
+    static const char *const bytes[] = {
+        "X",                                  /* no magic */
+        "GLNK\x10\0\0\0\x01\0\x01\0\x01\0\0", /* a length of 65537 */
+    };
+    static const size_t sizes[] = {1, 16};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        welcomes = losses = 0;
+        come_up();
+        assert_int_equal(write(host, bytes[i], sizes[i]), (ssize_t)sizes[i]);
+        loop_turn(&loop);
+        assert_int_equal(connection.state, LINK_DOWN);
+        assert_int_equal(losses, 1);
+        fire();
+        assert_int_equal(connection.state, LINK_CONNECTING);
+    }
+}
+
+static void a_first_frame_that_is_no_welcome_ends_the_connection(void **state)
+{
+    (void)state;
+    (void)take_capabilities();
+    send_ping(1);
+    loop_turn(&loop);
+    assert_int_equal(connection.state, LINK_DOWN);
+    assert_int_equal(frames, 0);
+}
+
+static void a_frame_that_the_user_refuses_ends_the_connection(void **state)
+{
+    (void)state;
+    come_up();
+    wrong = "test";
+    send_ping(2);
+    loop_turn(&loop);
+    assert_int_equal(frames, 1);
+    assert_int_equal(connection.state, LINK_DOWN);
+}
+
+static void a_host_that_goes_is_called_again(void **state)
+{
+    uint32_t generation;
+
+    (void)state;
+    come_up();
+    generation = connection.generation;
+    host = fd_close(host);
+    loop_turn(&loop);
+    assert_int_equal(connection.state, LINK_DOWN);
+    assert_int_equal(losses, 1);
+    assert_null(link_begin(&connection, FRAME_PING, 0, 1));
+    fire();
+    welcomes = 0;
+    come_up();
+    assert_int_not_equal(connection.generation, generation);
+}
+
+static void pauses_grow_while_nobody_is_there(void **state)
+{
+    uint32_t last = 0;
+
+    (void)state;
+    dial_error = ECONNREFUSED;
+    host = fd_close(host);
+    loop_turn(&loop); /* CONNECTING, and its end is gone */
+    for (int i = 0; i < 12; i++) {
+        fire();
+        assert_int_equal(connection.state, LINK_DOWN);
+        assert_true(connection.pause_ms >= last);
+        last = connection.pause_ms;
+    }
+    assert_int_equal(last, INIT_PAUSE_LAST_MS);
+}
+
+static void a_missing_device_is_waited_for(void **state)
+{
+    (void)state;
+    dial_error = ENODEV;
+    (void)take_capabilities();
+    host = fd_close(host);
+    loop_turn(&loop);
+    dials = 0;
+    fire();
+    assert_int_equal(dials, 2); /* once more after it began to listen */
+    assert_true(connection.device.fd >= 0);
+}
+
+static void on_tick(struct loop_timer *timer)
+{
+    (void)timer;
+}
+
+static void a_host_that_does_not_read_makes_requests_wait(void **state)
+{
+    static uint8_t payload[60000];
+    struct loop_timer tick = {.expired = on_tick};
+    struct wire_writer *writer;
+
+    (void)state;
+    come_up();
+    while (link_room(&connection) > 65000 || connection.out.size == connection.out_start) {
+        writer = link_begin(&connection, FRAME_LOG_RECORD, 0, 0);
+        assert_non_null(writer);
+        wire_put_bytes(writer, payload, sizeof(payload));
+        if (link_end(&connection) != 0)
+            break;
+    }
+    while ((writer = link_begin(&connection, FRAME_LOG_RECORD, 0, 0))) {
+        wire_put_bytes(writer, payload, 3000);
+        if (link_end(&connection) != 0)
+            break;
+    }
+    assert_true(link_room(&connection) < INIT_ANSWER_RESERVE);
+    send_ping(1);
+    assert_false(connection.source.events & EPOLLIN);
+    for (int i = 0; i < 64 && frames == 0; i++) {
+        (void)!read(host, payload, sizeof(payload));
+        loop_arm(&loop, &tick, clock_in_ms(5));
+        loop_turn(&loop);
+    }
+    loop_disarm(&loop, &tick);
+    assert_int_equal(frames, 1);
+}
+
+#define LIVE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LIVE(a_host_is_greeted_and_its_frames_are_taken),
+        LIVE(frames_may_come_in_single_bytes),
+        LIVE(a_flood_of_frames_is_taken_in_turns),
+        LIVE(a_refusal_is_retried_slowly),
+        LIVE(each_violation_ends_the_connection),
+        LIVE(a_first_frame_that_is_no_welcome_ends_the_connection),
+        LIVE(a_frame_that_the_user_refuses_ends_the_connection),
+        LIVE(a_host_that_goes_is_called_again),
+        LIVE(pauses_grow_while_nobody_is_there),
+        LIVE(a_missing_device_is_waited_for),
+        LIVE(a_host_that_does_not_read_makes_requests_wait),
+    };
+
+    (void)signal(SIGPIPE, SIG_IGN); /* PID 1 blocks it */
+    return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
+}

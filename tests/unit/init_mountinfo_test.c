@@ -1,0 +1,67 @@
+/* mountinfo: lines of the kernel's table of mounts. */
+#include "descriptors.h"
+#include "init/mountinfo.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void a_line_is_read(void **state)
+{
+    struct mountinfo mount;
+
+    (void)state;
+    assert_int_equal(mountinfo_parse("36 35 98:0 /mnt1 /mnt\\0402 rw,noatime master:1 shared:2 - "
+                                     "virtiofs my\\134tag rw,errors=continue\n",
+                                     &mount),
+                     0);
+    assert_string_equal(mount.target, "/mnt 2");
+    assert_string_equal(mount.type, "virtiofs");
+    assert_string_equal(mount.source, "my\\tag");
+    assert_string_equal(mount.options, "rw,noatime");
+    assert_int_equal(mountinfo_parse("1 2 0:1 / /x rw - ext4 /dev/vda rw", &mount), 0);
+    assert_string_equal(mount.target, "/x");
+}
+
+static void anything_else_is_refused(void **state)
+{
+    static const char *const bad[] = {"",
+                                      "\n",
+                                      "1",
+                                      "1 2 0:1 / /x",
+                                      "1 2 0:1 / /x rw",
+                                      "1 2 0:1 / /x rw shared:1",
+                                      "1 2 0:1 / /x rw -",
+                                      "1 2 0:1 / /x rw - \n"};
+    struct mountinfo mount;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        if (mountinfo_parse(bad[i], &mount) != -EINVAL)
+            fail_msg("\"%s\"", bad[i]);
+}
+
+static void proc_is_found_where_it_is(void **state)
+{
+    struct mountinfo mount;
+
+    (void)state;
+    assert_int_equal(mountinfo_find("/proc", &mount), 1);
+    assert_string_equal(mount.type, "proc");
+    assert_int_equal(mountinfo_find("/no/such/target", &mount), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_line_is_read),
+        cmocka_unit_test(anything_else_is_refused),
+        cmocka_unit_test(proc_is_found_where_it_is),
+    };
+
+    return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
+}

@@ -1,0 +1,283 @@
+/* process: what is started, what comes out of it, and how its end is told. */
+#include "descriptors.h"
+#include "init/clock.h"
+#include "init/fd.h"
+#include "init/process.h"
+#include "init_link_support.h"
+#include "protocol/event.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct loop loop;
+static struct link connection;
+static struct exit_reports exits;
+static struct processes processes;
+static int host;
+static struct report answered;
+static uint32_t answered_id;
+
+static void answer(struct processes *p, uint32_t id, uint32_t generation,
+                   const struct report *report)
+{
+    (void)p;
+    (void)generation;
+    answered_id = id;
+    answered = *report;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&processes, 0, sizeof(processes));
+    memset(&exits, 0, sizeof(exits));
+    answered_id = 0;
+    assert_int_equal(loop_init(&loop), 0);
+    host = link_support_up(&connection, &loop);
+    processes.loop = &loop;
+    processes.link = &connection;
+    processes.exits = &exits;
+    processes.answer = answer;
+    processes_init(&processes);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    link_support_down(&connection, host);
+    (void)fd_close(loop.epoll_fd);
+    return 0;
+}
+
+/* Starts `/bin/sh -c COMMAND` as process 7. */
+static int start(const char *path, const char *command, uint16_t role, uint16_t restart,
+                 uint32_t flags)
+{
+    uint8_t bytes[1024];
+    struct wire_writer writer = {.data = bytes, .capacity = sizeof(bytes)};
+    struct request_start_process request = {.process = 7,
+                                            .role = role,
+                                            .restart = restart,
+                                            .flags = flags | REQUEST_PROCESS_OUTPUT,
+                                            .uid = geteuid(),
+                                            .gid = getegid(),
+                                            .argv = {.data = bytes, .count = 3}};
+    struct report report = {0};
+
+    wire_put_list_item(&writer, wire_text_of(path));
+    wire_put_list_item(&writer, wire_text_of("-c"));
+    wire_put_list_item(&writer, wire_text_of(command));
+    request.argv.size = writer.size;
+    return process_start(&processes, &request, 21, 1, &report);
+}
+
+struct outcome {
+    char out[2][256]; /* stdout, stderr */
+    unsigned ends[2];
+    struct event_child_exited event;
+    bool over;
+};
+
+static void take_frames(struct outcome *outcome)
+{
+    struct event_process_output output;
+    struct frame frame;
+
+    while (link_support_take(host, &frame)) {
+        if (frame.type == FRAME_PROCESS_OUTPUT) {
+            assert_int_equal(event_process_output_unpack(frame.payload, frame.length, &output), 0);
+            assert_int_equal(output.process, 7);
+            if (output.data.size == 0)
+                outcome->ends[output.stream - 1]++;
+            else if (strlen(outcome->out[output.stream - 1]) + output.data.size < 256)
+                (void)strncat(outcome->out[output.stream - 1], output.data.data, output.data.size);
+        } else if (frame.type == FRAME_CHILD_EXITED) {
+            assert_int_equal(
+                event_child_exited_unpack(frame.payload, frame.length, &outcome->event), 0);
+            outcome->over = true;
+        }
+    }
+}
+
+static void on_tick(struct loop_timer *timer)
+{
+    (void)timer;
+}
+
+/* Turns the loop, and reaps, until the end of process 7 was told. */
+static struct outcome run_to_end(void)
+{
+    struct loop_timer tick = {.expired = on_tick};
+    struct outcome outcome = {0};
+    uint64_t end = clock_in_ms(20000);
+
+    while (!outcome.over && clock_now_ns() < end) {
+        int status;
+        pid_t pid = waitpid(-1, &status, WNOHANG);
+
+        if (pid > 0)
+            assert_true(process_reaped(&processes, pid, status));
+        loop_arm(&loop, &tick, clock_in_ms(2));
+        loop_turn(&loop);
+        take_frames(&outcome);
+    }
+    loop_disarm(&loop, &tick);
+    assert_true(outcome.over);
+    return outcome;
+}
+
+static void output_comes_before_the_end_and_each_stream_ends_once(void **state)
+{
+    struct outcome outcome;
+
+    (void)state;
+    assert_int_equal(start("/bin/sh", "echo out; echo err >&2; exit 3", REQUEST_ROLE_COMMAND, 0, 0),
+                     0);
+    outcome = run_to_end();
+    assert_int_equal(answered_id, 21);
+    assert_int_equal(answered.error, 0);
+    assert_string_equal(outcome.out[0], "out\n");
+    assert_string_equal(outcome.out[1], "err\n");
+    assert_int_equal(outcome.ends[0], 1);
+    assert_int_equal(outcome.ends[1], 1);
+    assert_int_equal(outcome.event.status, 3);
+    assert_int_equal(outcome.event.signal, 0);
+    assert_int_equal(outcome.event.again_ms, EVENT_NOT_AGAIN);
+}
+
+static void a_signal_is_told_as_such(void **state)
+{
+    struct report report = {0};
+    struct outcome outcome;
+
+    (void)state;
+    assert_int_equal(start("/bin/sh", "echo up; exec sleep 60", REQUEST_ROLE_COMMAND, 0, 0), 0);
+    assert_int_equal(process_signal(&processes, 7, 0, &report), EINVAL);
+    assert_int_equal(process_signal(&processes, 7, 4096, &report), EINVAL);
+    assert_int_equal(process_signal(&processes, 8, SIGTERM, &report), ESRCH);
+    assert_int_equal(process_signal(&processes, 7, SIGKILL, &report), 0);
+    outcome = run_to_end();
+    assert_int_equal(outcome.event.signal, SIGKILL);
+    assert_int_equal(outcome.event.status, 128 + SIGKILL);
+    assert_int_equal(process_signal(&processes, 7, SIGKILL, &report), ESRCH);
+}
+
+static void a_number_is_used_once_and_one_payload_runs(void **state)
+{
+    struct report report = {0};
+
+    (void)state;
+    assert_int_equal(start("/bin/sh", "exec sleep 60", REQUEST_ROLE_PAYLOAD, 0, 0), 0);
+    assert_true(process_has_payload(&processes));
+    assert_int_equal(start("/bin/sh", "true", REQUEST_ROLE_PAYLOAD, 0, 0), EALREADY);
+    assert_int_equal(start("/bin/sh", "true", REQUEST_ROLE_COMMAND, 0, 0), EEXIST);
+    assert_int_equal(start("/bin/sh", "true", REQUEST_ROLE_COMMAND, REQUEST_RESTART_ALWAYS, 0),
+                     EINVAL);
+    assert_int_equal(start("/bin/sh", "true", 9, 0, 0), EINVAL);
+    assert_int_equal(process_signal(&processes, 7, SIGKILL, &report), 0);
+    (void)run_to_end();
+    assert_false(process_has_payload(&processes));
+}
+
+static void input_is_fed_and_ended(void **state)
+{
+    struct request_process_input input = {.process = 7, .data = wire_text_of("hello")};
+    struct report report = {0};
+    struct outcome outcome;
+
+    (void)state;
+    assert_int_equal(start("/bin/sh", "exec cat", REQUEST_ROLE_COMMAND, 0, REQUEST_PROCESS_INPUT),
+                     0);
+    assert_int_equal(process_input(&processes, &input, &report), 0);
+    input.data.size = 0;
+    assert_int_equal(process_input(&processes, &input, &report), 0);
+    assert_int_equal(process_input(&processes, &input, &report), EPIPE);
+    outcome = run_to_end();
+    assert_string_equal(outcome.out[0], "hello");
+    assert_int_equal(outcome.event.status, 0);
+    assert_int_equal(process_input(&processes, &input, &report), ESRCH);
+}
+
+static void what_cannot_be_executed_is_answered_and_never_ended(void **state)
+{
+    struct frame frame;
+    int status;
+    pid_t pid;
+
+    (void)state;
+    assert_int_equal(start("/no/such/program", "", REQUEST_ROLE_COMMAND, 0, 0), 0);
+    pid = waitpid(-1, &status, 0);
+    assert_int_equal(WEXITSTATUS(status), 127);
+    assert_true(process_reaped(&processes, pid, status));
+    assert_int_equal(answered_id, 21);
+    assert_int_equal(answered.error, ENOENT);
+    while (processes.table[0].used)
+        loop_turn(&loop);
+    while (link_support_take(host, &frame))
+        assert_int_not_equal(frame.type, FRAME_CHILD_EXITED);
+}
+
+static void a_payload_is_started_again_with_growing_pauses(void **state)
+{
+    struct outcome first, second;
+
+    (void)state;
+    assert_int_equal(
+        start("/bin/sh", "exit 1", REQUEST_ROLE_PAYLOAD, REQUEST_RESTART_ON_FAILURE, 0), 0);
+    first = run_to_end();
+    assert_int_equal(first.event.again_ms, INIT_RESTART_FIRST_MS);
+    assert_int_equal(first.event.restarts, 0);
+    assert_true(process_has_payload(&processes));
+    second = run_to_end();
+    assert_int_equal(second.event.again_ms, 2 * INIT_RESTART_FIRST_MS);
+    assert_int_equal(second.event.restarts, 1);
+    processes.stopping = true;
+    while (processes.table[0].used)
+        loop_turn(&loop);
+}
+
+static void a_command_is_hung_up_on_when_its_host_is_gone(void **state)
+{
+    int status;
+    pid_t pid;
+
+    (void)state;
+    assert_int_equal(start("/bin/sh", "exec sleep 60", REQUEST_ROLE_COMMAND, 0, 0), 0);
+    while (answered_id == 0)
+        loop_turn(&loop);
+    process_lost(&processes);
+    pid = waitpid(-1, &status, 0);
+    assert_int_equal(WTERMSIG(status), SIGHUP);
+    assert_true(process_reaped(&processes, pid, status));
+    while (processes.table[0].used)
+        loop_turn(&loop);
+    assert_int_equal(exits.count, 0);
+}
+
+#define LIVE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LIVE(output_comes_before_the_end_and_each_stream_ends_once),
+        LIVE(a_signal_is_told_as_such),
+        LIVE(a_number_is_used_once_and_one_payload_runs),
+        LIVE(input_is_fed_and_ended),
+        LIVE(what_cannot_be_executed_is_answered_and_never_ended),
+        LIVE(a_payload_is_started_again_with_growing_pauses),
+        LIVE(a_command_is_hung_up_on_when_its_host_is_gone),
+    };
+
+    if (geteuid() != 0) /* a child drops its groups, which only root may */
+        return 0;
+    return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
+}
