@@ -80,7 +80,7 @@ static int skip_blank(struct parser *parser)
         } else if (starts_with(parser, "//")) {
             while (parser->at < parser->end && *parser->at != '\n')
                 parser->at++;
-        } else if (memchr(" \t\r\n", *parser->at, 4) != NULL) {
+        } else if (*parser->at != '\0' && strchr(" \t\r\n", *parser->at) != NULL) {
             if (*parser->at == '\n')
                 parser->line++;
             parser->at++;

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct control {
@@ -192,16 +191,6 @@ static void on_paused(void *userdata, int error)
     log_line(LOG_WARNING, "control socket: accept: %s; it pauses for a moment", strerror(error));
 }
 
-/* The group is set before the mode is widened to it. */
-static int widen(const char *path, gid_t gid)
-{
-    if (gid == CONTROL_PEER_NO_GROUP)
-        return 0;
-    if (chown(path, (uid_t)-1, gid) < 0 || chmod(path, 0660) < 0)
-        return -errno;
-    return 0;
-}
-
 int control_new(sd_event *event, struct daemon *daemon, const char *path, const char *group,
                 int listen_fd, struct control **ret_control)
 {
@@ -220,7 +209,7 @@ int control_new(sd_event *event, struct daemon *daemon, const char *path, const 
         r = listener_consume_fd(event, listen_fd, &events, control, &control->listener);
     else
         r = listener_new_unix(event, path, &events, control, &control->listener);
-    if (r >= 0 && listen_fd < 0 && widen(path, control->gid) < 0) {
+    if (r >= 0 && listen_fd < 0 && control_peer_widen(path, control->gid) < 0) {
         log_line(LOG_WARNING,
                  "control socket %s: cannot be given to the group %s (%s); it is for root alone",
                  path, group, strerror(errno));

@@ -1,9 +1,11 @@
 /* control peer: credentials as the kernel noted them at connect(2). */
 #include "control_peer.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifndef SO_PEERGROUPS
@@ -42,4 +44,14 @@ bool control_peer_is_allowed(int fd, gid_t gid)
         if (groups[i] == gid)
             return true;
     return false;
+}
+
+int control_peer_widen(const char *path, gid_t gid)
+{
+    if (gid == CONTROL_PEER_NO_GROUP)
+        return 0;
+    /* The group is set before the mode is widened to it. */
+    if (chown(path, (uid_t)-1, gid) < 0 || chmod(path, 0660) < 0)
+        return -errno;
+    return 0;
 }

@@ -15,4 +15,7 @@ gid_t control_peer_find_group(const char *group);
 /* True for root, for our own user, and for members of @p gid. @param fd  the connection */
 bool control_peer_is_allowed(int fd, gid_t gid);
 
+/* Opens a socket file to @p gid, if it is one. @return 0 or -errno (errno is set) */
+int control_peer_widen(const char *path, gid_t gid);
+
 #endif

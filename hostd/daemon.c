@@ -7,6 +7,7 @@
 #include "handshake.h"
 #include "limits.h"
 #include "log.h"
+#include "metrics.h"
 #include "notify.h"
 #include "p9_share.h"
 #include "registry.h"
@@ -30,7 +31,8 @@ struct daemon {
     struct handshakes *handshakes;
     struct doors *doors;
     struct control *control;
-    int control_fd; /* passed by systemd, or -1 */
+    struct metrics *metrics; /* NULL: not configured */
+    int control_fd;          /* passed by systemd, or -1 */
 };
 
 sd_event *daemon_event(const struct daemon *daemon)
@@ -255,6 +257,21 @@ static int open_control(struct daemon *daemon)
     return r;
 }
 
+static int open_metrics(struct daemon *daemon)
+{
+    const struct config *config = daemon->settings->config;
+    int r;
+
+    if (!config->metrics)
+        return 0;
+    r = metrics_new(daemon->services.event, daemon, config->metrics, config->control_group,
+                    &daemon->metrics);
+    if (r < 0)
+        log_line(LOG_ERR, "cannot listen on the metrics socket %s: %s", config->metrics,
+                 r == -EADDRINUSE ? "another daemon has it" : strerrordesc_np(-r));
+    return r;
+}
+
 /* Guests are let in last, when all that serves them stands. */
 static int set_up(struct daemon *daemon)
 {
@@ -273,6 +290,9 @@ static int set_up(struct daemon *daemon)
     if (r < 0)
         return r;
     r = open_control(daemon);
+    if (r < 0)
+        return r;
+    r = open_metrics(daemon);
     if (r < 0)
         return r;
     r = doors_update(daemon->doors);
@@ -308,6 +328,7 @@ struct daemon *daemon_free(struct daemon *daemon)
     if (!daemon)
         return NULL;
     daemon->control = control_free(daemon->control);
+    daemon->metrics = metrics_free(daemon->metrics);
     if (daemon->control_fd >= 0)
         (void)close(daemon->control_fd);
     daemon->doors = doors_free(daemon->doors);

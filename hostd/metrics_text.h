@@ -1,0 +1,17 @@
+/*
+ * metrics text: the daemon's numbers in Prometheus' text format, version 0.0.4.
+ */
+#ifndef GUESTLINK_HOSTD_METRICS_TEXT_H
+#define GUESTLINK_HOSTD_METRICS_TEXT_H
+
+#include "daemon.h"
+
+#include <stdio.h>
+
+void metrics_text_write(const struct daemon *daemon, FILE *stream);
+
+/* One histogram; bounds and sum in seconds. */
+void metrics_text_write_latency(const char *name, const char *help, const struct latency *latency,
+                                FILE *stream);
+
+#endif
