@@ -58,11 +58,12 @@ struct vm *control_method_find_vm(struct daemon *daemon, struct varlink_call *ca
                                   struct json_object *params)
 {
     const char *name;
+    char id[37]; /* lower-case, as the daemon knows it */
     struct vm *vm;
 
     if (!control_params_text(call, params, "vm", &name))
         return NULL;
-    vm = daemon_find_vm(daemon, name);
+    vm = daemon_find_vm(daemon, config_text_parse_uuid(name, id) ? id : name);
     if (vm == NULL)
         control_method_fail_text(call, "io.guestlink.NoSuchVm", "vm", name);
     return vm;

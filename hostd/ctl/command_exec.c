@@ -102,7 +102,7 @@ static void take_output(struct session *session)
         if (command_member(reply, "data") != NULL && !session->options->json && !pass_output(reply))
             session->status = 128 + SIGPIPE;
         if (command_text(reply, "error")[0] != '\0')
-            say_error("%s: %s", "the command did not run to its end", command_text(reply, "error"));
+            say_error("%s: %s", session->program, command_text(reply, "error"));
         if (r == 1)
             session->status = (int)command_number(reply, "status");
         json_object_put(reply);

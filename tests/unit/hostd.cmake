@@ -16,3 +16,6 @@ guestlink_unit_test(hostd_ctl_test hostd_ctl_test.c LIBS ctl_core)
 foreach(noun session boot parts connection listener)
     guestlink_unit_test(hostd_core_${noun}_test hostd_core_${noun}_test.c LIBS hostd_core)
 endforeach()
+add_test(NAME hostd_ctl_commands
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/hostd_ctl_commands $<TARGET_FILE_DIR:guestlinkctl>)
+set_tests_properties(hostd_ctl_commands PROPERTIES TIMEOUT 120)
