@@ -120,7 +120,8 @@ static int mount_9p(const struct share_order *order, int target_fd, struct repor
                            order->tag, order->port, strerror(-fd));
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", target_fd);
     (void)snprintf(options, sizeof(options),
-                   "trans=fd,rfdno=%d,wfdno=%d,msize=65536,version=9p2000.L,access=user", fd, fd);
+                   "trans=fd,rfdno=%d,wfdno=%d,msize=65536,version=9p2000.L,access=user,uname=root",
+                   fd, fd);
     if (mount(order->tag, path, "9p", flags_of(order), options) == 0)
         return 0;
     if (errno == ENODEV)

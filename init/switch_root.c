@@ -152,7 +152,7 @@ int switch_root_hand_over(const char *init, struct report *report)
         return report_fail(report, errno, "hand over to %s: cannot fork the agent: %s", init,
                            strerror(errno));
     if (agent == 0) {
-        writer = fd_close(writer);
+        (void)fd_close(fd_take(&writer)); /* else it never ends */
         if (!wait_for_init(reader))
             _exit(0);
         return 0;

@@ -46,8 +46,7 @@ static void anything_else_is_refused(void **state)
         "virtio-port:..",
         "virtio-port:a b",
         "unix:/x",
-        "virtio-port:"
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "virtio-port:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     };
 
     (void)state;

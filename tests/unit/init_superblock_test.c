@@ -12,6 +12,12 @@
 
 static uint8_t disk[SUPERBLOCK_READ_SIZE];
 
+static void put(size_t at, const char *text)
+{
+    for (; *text != '\0'; text++)
+        disk[at++] = (uint8_t)*text;
+}
+
 static void check(const char *type, const char *magic, size_t magic_at, size_t uuid_at,
                   size_t label_at)
 {
@@ -19,10 +25,10 @@ static void check(const char *type, const char *magic, size_t magic_at, size_t u
 
     memset(disk, 0, sizeof(disk));
     assert_int_equal(superblock_parse(disk, sizeof(disk), &block), -ENOENT);
-    memcpy(disk + magic_at, magic, strlen(magic));
+    put(magic_at, magic);
     disk[uuid_at] = 0xaa;
     disk[uuid_at + 15] = 0xbb;
-    memcpy(disk + label_at, "root", 4);
+    put(label_at, "root");
     assert_int_equal(superblock_parse(disk, sizeof(disk), &block), 0);
     assert_string_equal(block.type, type);
     assert_int_equal(block.uuid[0], 0xaa);
