@@ -24,6 +24,7 @@ struct child_spec {
     /* What the child finds as its file descriptors 0, 1, 2 and 3; -1: /dev/null for the first
      * three, closed for the fourth. All others are closed. Not consumed. */
     int fds[CHILD_FDS_MAX];
+    const char *directory; /* the working directory; NULL: / */
     bool detached; /* a session of its own: no signal to the daemon's process group reaches it */
     /* A file in which the child notes who it is before it executes, for child_recall(); or NULL. */
     const char *record;

@@ -196,8 +196,9 @@ _Noreturn void child_exec(const struct child_spec *spec)
         (void)setsid();
     if (spec->read_only)
         make_read_only(spec->read_only);
-    if (chdir("/") < 0)
-        die(STATUS_NOT_STARTED, "cannot change to /: %s\n", strerrordesc_np(errno));
+    if (chdir(spec->directory ? spec->directory : "/") < 0)
+        die(STATUS_NOT_STARTED, "cannot change to %s: %s\n",
+            spec->directory ? spec->directory : "/", strerrordesc_np(errno));
     r = spec->record ? record_write(spec->record) : 0;
     if (r < 0)
         die(STATUS_NOT_STARTED, "cannot write %s: %s\n", spec->record, strerrordesc_np(-r));

@@ -41,12 +41,13 @@ static int start(sd_event *event, struct p9_server *server, int fd, const char *
     char program[LIMITS_PATH];
     /* No user database and no authentication: on the connection is the guest's PID 1, who may act
      * as any user inside the share. No configuration file, which could export more. */
-    const char *const argv[] = {program,     "-f",          "-n",     "-N", "-c",
-                                "/dev/null", "-L",          "stderr", "-r", CONNECTION_FD,
-                                "-w",        CONNECTION_FD, "-e",     path, NULL};
+    const char *const argv[] = {
+        program, "-f",          "-n", "-N",          "-c", "/dev/null",     "-L", "stderr",
+        "-r",    CONNECTION_FD, "-w", CONNECTION_FD, "-e", LIMITS_9P_ANAME, NULL};
     struct child_spec spec = {
         .argv = argv,
         .fds = {-1, -1, -1, fd},
+        .directory = path,
         .detached = true,
         .read_only = read_only ? path : NULL,
     };

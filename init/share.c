@@ -110,7 +110,7 @@ static int mount_9p(const struct share_order *order, int target_fd, struct repor
     uint64_t end = clock_in_ms(order->timeout_ms);
     FD_CLOSE int modules = open_modules(order);
     FD_CLOSE int fd = -1;
-    char path[64], options[128];
+    char path[64], options[160];
 
     if (modules >= 0) /* 9p and its transport may be among them */
         (void)poll(&(struct pollfd){.fd = modules, .events = POLLIN}, 1, clock_ms_until(end));
@@ -120,7 +120,8 @@ static int mount_9p(const struct share_order *order, int target_fd, struct repor
                            order->tag, order->port, strerror(-fd));
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", target_fd);
     (void)snprintf(options, sizeof(options),
-                   "trans=fd,rfdno=%d,wfdno=%d,msize=65536,version=9p2000.L,access=user,uname=root",
+                   "trans=fd,rfdno=%d,wfdno=%d,msize=65536,version=9p2000.L,access=user,uname=root,"
+                   "aname=" LIMITS_9P_ANAME,
                    fd, fd);
     if (mount(order->tag, path, "9p", flags_of(order), options) == 0)
         return 0;
