@@ -48,7 +48,10 @@ apt_install_missing() {
 
 # Optional packages that this distribution was found not to have are not asked for again.
 apt_drop_known_absent() {
-    [ -e "$lab/absent-packages" ] || return 0
+    if [ "$file" -nt "$lab/absent-packages" ]; then
+        rm -f "$lab/absent-packages"
+        return 0
+    fi
     for name in "${optional[@]}"; do
         grep -qxF "$name" "$lab/absent-packages" || wanted+=("$name")
     done
