@@ -129,7 +129,7 @@ static char *put_utf8(char *out, uint32_t code)
 /* Behind `\u`. What is written here is never longer than its escape was. */
 static int parse_unicode_escape(struct config_cursor *cursor, char **out)
 {
-    uint32_t code, low;
+    uint32_t code = 0, low = 0;
     int r;
 
     r = parse_hex4(cursor, &code);
