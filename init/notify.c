@@ -87,7 +87,7 @@ static void done(struct job *job, const struct report *report)
 {
     (void)job;
     if (report->error != 0)
-        kmsg_log(LOG_WARNING, "%s", report->text);
+        kmsg_log(LOG_INFO, "%s", report->text);
 }
 
 static void start(struct jobs *jobs, const char *message)

@@ -51,17 +51,23 @@ int target_open(const char *path, struct report *report, int *ret_fd)
         return report_fail(report, errno, "cannot open /: %s", strerror(errno));
     for (const char *part = path + 1; *part != '\0';) {
         size_t size = strcspn(part, "/");
-        int next;
+        int next, made = 0;
 
         if (size > NAME_MAX)
             return report_fail(report, ENAMETOOLONG, "target '%.100s': a part is too long", path);
         memcpy(name, part, size);
         name[size] = '\0';
-        if (mkdirat(fd, name, 0755) < 0 && errno != EEXIST && errno != EROFS)
-            return report_fail(report, errno, "target '%.100s': cannot make '%.60s': %s", path,
-                               name, strerror(errno));
+        if (mkdirat(fd, name, 0755) < 0)
+            made = errno;
+        if (made != 0 && made != EEXIST && made != EROFS)
+            return report_fail(report, made, "target '%.100s': cannot make '%.60s': %s", path, name,
+                               strerror(made));
         /* With O_PATH and O_NOFOLLOW a symbolic link is opened itself, and is no directory. */
         next = openat(fd, name, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
+        /* Missing, on a read-only filesystem: that is the reason worth telling. */
+        if (next < 0 && errno == ENOENT && made == EROFS)
+            return report_fail(report, EROFS, "target '%.100s': cannot make '%.60s': %s", path,
+                               name, strerror(EROFS));
         if (next < 0)
             return report_fail(report, errno,
                                "target '%.100s': '%.60s' is no directory of its own: %s", path,
