@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "kmsg_log.h"
+#include "process_stream.h"
 #include "protocol/event.h"
 #include "protocol/limits.h"
 #include "spawn.h"
@@ -132,85 +133,6 @@ static void on_timer(struct loop_timer *timer)
     conclude_if_over(process);
 }
 
-/* @return false: there is no room, the stream waits */
-static bool send_output(struct process *process, size_t stream, struct wire_text data)
-{
-    struct event_process_output event = {.process = process->number,
-                                         .stream = stream == 0 ? EVENT_STDOUT : EVENT_STDERR,
-                                         .data = data};
-    struct wire_writer *writer;
-
-    if (process->orphaned)
-        return true;
-    writer = link_begin(process->owner->link, FRAME_PROCESS_OUTPUT, 0, 0);
-    if (!writer)
-        return true;
-    event_process_output_pack(writer, &event);
-    return link_end(process->owner->link) == 0;
-}
-
-static void on_output(struct process *process, size_t stream)
-{
-    struct loop *loop = process->owner->loop;
-    struct link *link = process->owner->link;
-    char data[LIMITS_STREAM_CHUNK];
-    ssize_t n;
-
-    if (link->state == LINK_UP && !process->orphaned &&
-        link_room(link) < INIT_OUTPUT_RESERVE + FRAME_HEADER_SIZE + LIMITS_STREAM_CHUNK + 64) {
-        loop_watch(loop, &process->out[stream], 0); /* until process_resume() */
-        return;
-    }
-    n = read(process->out[stream].fd, data, sizeof(data));
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    (void)send_output(process, stream,
-                      (struct wire_text){.data = data, .size = n > 0 ? (size_t)n : 0});
-    if (n <= 0) {
-        loop_close(loop, &process->out[stream]);
-        conclude_if_over(process);
-    }
-}
-
-static void on_stdout(struct loop_source *source, uint32_t events)
-{
-    (void)events;
-    on_output(LOOP_OWNER(source, struct process, out[0]), 0);
-}
-
-static void on_stderr(struct loop_source *source, uint32_t events)
-{
-    (void)events;
-    on_output(LOOP_OWNER(source, struct process, out[1]), 1);
-}
-
-static void write_input(struct process *process)
-{
-    struct loop *loop = process->owner->loop;
-    ssize_t n = 0;
-
-    if (process->input_size > 0)
-        n = write(process->in.fd, process->input, process->input_size);
-    if (n < 0 && errno != EAGAIN && errno != EINTR) {
-        loop_close(loop, &process->in); /* it does not want more */
-        return;
-    }
-    if (n > 0) {
-        process->input_size -= (size_t)n;
-        memmove(process->input, process->input + n, process->input_size);
-    }
-    if (process->input_size == 0 && process->input_ended)
-        loop_close(loop, &process->in);
-    else
-        loop_watch(loop, &process->in, process->input_size > 0 ? EPOLLOUT : 0);
-}
-
-static void on_input(struct loop_source *source, uint32_t events)
-{
-    (void)events;
-    write_input(LOOP_OWNER(source, struct process, in));
-}
-
 /* execve(2) succeeded, or the child said why it did not. */
 static void on_exec(struct loop_source *source, uint32_t events)
 {
@@ -245,7 +167,6 @@ static void on_exec(struct loop_source *source, uint32_t events)
 
 static int run(struct process *process, const struct request_start_process *request)
 {
-    struct loop *loop = process->owner->loop;
     struct spawned spawned;
     int r = spawn(request, &spawned);
 
@@ -254,22 +175,15 @@ static int run(struct process *process, const struct request_start_process *requ
     process->pid = spawned.pid;
     process->exited = false;
     process->started_ns = clock_now_ns();
-    process->input_size = 0;
-    process->input_ended = false;
     process->exec.fd = spawned.exec_fd;
-    process->out[0].fd = spawned.out_fd[0];
-    process->out[1].fd = spawned.out_fd[1];
-    process->in.fd = spawned.in_fd;
-    (void)loop_add(loop, &process->exec, EPOLLIN);
-    for (size_t i = 0; i < 2; i++)
-        if (process->out[i].fd >= 0)
-            (void)loop_add(loop, &process->out[i], EPOLLIN);
+    (void)loop_add(process->owner->loop, &process->exec, EPOLLIN);
+    process_stream_open(process, &spawned);
     if (process->role == REQUEST_ROLE_PAYLOAD)
         process->owner->payload_ns = process->started_ns;
     return 0;
 }
 
-static struct process *find(struct processes *processes, uint32_t number)
+struct process *process_find(struct processes *processes, uint32_t number)
 {
     for (size_t i = 0; i < INIT_PROCESSES; i++) {
         struct process *process = &processes->table[i];
@@ -323,7 +237,7 @@ static int judge(struct processes *processes, const struct request_start_process
         return report_fail(report, ESHUTDOWN, "process %u: shutting down", request->process);
     if (request->role == REQUEST_ROLE_PAYLOAD && process_has_payload(processes))
         return report_fail(report, EALREADY, "process %u: a payload runs", request->process);
-    if (find(processes, request->process))
+    if (process_find(processes, request->process))
         return report_fail(report, EEXIST, "process %u: this number is in use", request->process);
     return 0;
 }
@@ -382,7 +296,7 @@ int process_start_words(struct processes *processes, char *const *words, size_t 
 int process_signal(struct processes *processes, uint32_t number, uint32_t signal,
                    struct report *report)
 {
-    const struct process *process = find(processes, number);
+    const struct process *process = process_find(processes, number);
 
     if (signal == 0 || signal > (uint32_t)SIGRTMAX)
         return report_fail(report, EINVAL, "signal %u: expected 1 to %d", signal, SIGRTMAX);
@@ -390,25 +304,6 @@ int process_signal(struct processes *processes, uint32_t number, uint32_t signal
         return report_fail(report, ESRCH, "process %u does not run", number);
     if (kill(-process->pid, (int)signal) < 0 && kill(process->pid, (int)signal) < 0)
         return report_fail(report, errno, "process %u: %s", number, strerror(errno));
-    return 0;
-}
-
-int process_input(struct processes *processes, const struct request_process_input *input,
-                  struct report *report)
-{
-    struct process *process = find(processes, input->process);
-
-    if (!process)
-        return report_fail(report, ESRCH, "process %u does not run", input->process);
-    if (process->in.fd < 0 || process->input_ended)
-        return report_fail(report, EPIPE, "process %u takes no input", input->process);
-    if (input->data.size > sizeof(process->input) - process->input_size)
-        return report_fail(report, EAGAIN, "process %u: %zu bytes of input wait already",
-                           input->process, process->input_size);
-    memcpy(process->input + process->input_size, input->data.data, input->data.size);
-    process->input_size += input->data.size;
-    process->input_ended = input->data.size == 0;
-    write_input(process);
     return 0;
 }
 
@@ -440,13 +335,6 @@ bool process_reaped(struct processes *processes, pid_t pid, int status)
     return false;
 }
 
-void process_resume(struct processes *processes)
-{
-    for (size_t i = 0; i < INIT_PROCESSES; i++)
-        for (size_t stream = 0; processes->table[i].used && stream < 2; stream++)
-            loop_watch(processes->loop, &processes->table[i].out[stream], EPOLLIN);
-}
-
 void process_lost(struct processes *processes)
 {
     for (size_t i = 0; i < INIT_PROCESSES; i++) {
@@ -463,14 +351,13 @@ void process_lost(struct processes *processes)
 
 void processes_init(struct processes *processes)
 {
+    processes->stream_ended = conclude_if_over;
     for (size_t i = 0; i < INIT_PROCESSES; i++) {
         struct process *process = &processes->table[i];
 
         process->owner = processes;
         process->exec = (struct loop_source){.fd = -1, .ready = on_exec};
-        process->out[0] = (struct loop_source){.fd = -1, .ready = on_stdout};
-        process->out[1] = (struct loop_source){.fd = -1, .ready = on_stderr};
-        process->in = (struct loop_source){.fd = -1, .ready = on_input};
+        process_stream_init(process);
         process->timer.expired = on_timer;
     }
 }

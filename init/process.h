@@ -51,6 +51,8 @@ struct processes {
     /* Answers a request, if its connection still stands. */
     void (*answer)(struct processes *processes, uint32_t id, uint32_t generation,
                    const struct report *report);
+    /* An output of a process has ended; process.c's own. */
+    void (*stream_ended)(struct process *process);
     uint64_t payload_ns; /* CLOCK_BOOTTIME when the payload was last started; 0: never */
     bool stopping;       /* nothing is started (again) any more */
     struct request_start_process payload; /* its lists point into payload_bytes */
@@ -83,6 +85,9 @@ int process_signal(struct processes *processes, uint32_t number, uint32_t signal
  * EAGAIN (it does not read: INIT_INPUT_SIZE bytes wait) */
 int process_input(struct processes *processes, const struct request_process_input *input,
                   struct report *report);
+
+/* The process of that number, or NULL. */
+struct process *process_find(struct processes *processes, uint32_t number);
 
 /* True if a payload runs or is about to be started again. */
 bool process_has_payload(const struct processes *processes);

@@ -1,0 +1,133 @@
+/* process_stream: standard input and output of a process, over the link. */
+#include "process_stream.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "protocol/event.h"
+#include "protocol/limits.h"
+
+/* @return false: there is no room, the stream waits */
+static bool send_output(struct process *process, size_t stream, struct wire_text data)
+{
+    struct event_process_output event = {.process = process->number,
+                                         .stream = stream == 0 ? EVENT_STDOUT : EVENT_STDERR,
+                                         .data = data};
+    struct wire_writer *writer;
+
+    if (process->orphaned)
+        return true;
+    writer = link_begin(process->owner->link, FRAME_PROCESS_OUTPUT, 0, 0);
+    if (!writer)
+        return true;
+    event_process_output_pack(writer, &event);
+    return link_end(process->owner->link) == 0;
+}
+
+static void on_output(struct process *process, size_t stream)
+{
+    struct loop *loop = process->owner->loop;
+    struct link *link = process->owner->link;
+    char data[LIMITS_STREAM_CHUNK];
+    ssize_t n;
+
+    if (link->state == LINK_UP && !process->orphaned &&
+        link_room(link) < INIT_OUTPUT_RESERVE + FRAME_HEADER_SIZE + LIMITS_STREAM_CHUNK + 64) {
+        loop_watch(loop, &process->out[stream], 0); /* until process_resume() */
+        return;
+    }
+    n = read(process->out[stream].fd, data, sizeof(data));
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    (void)send_output(process, stream,
+                      (struct wire_text){.data = data, .size = n > 0 ? (size_t)n : 0});
+    if (n <= 0) {
+        loop_close(loop, &process->out[stream]);
+        process->owner->stream_ended(process);
+    }
+}
+
+static void on_stdout(struct loop_source *source, uint32_t events)
+{
+    (void)events;
+    on_output(LOOP_OWNER(source, struct process, out[0]), 0);
+}
+
+static void on_stderr(struct loop_source *source, uint32_t events)
+{
+    (void)events;
+    on_output(LOOP_OWNER(source, struct process, out[1]), 1);
+}
+
+static void write_input(struct process *process)
+{
+    struct loop *loop = process->owner->loop;
+    ssize_t n = 0;
+
+    if (process->input_size > 0)
+        n = write(process->in.fd, process->input, process->input_size);
+    if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        loop_close(loop, &process->in); /* it does not want more */
+        return;
+    }
+    if (n > 0) {
+        process->input_size -= (size_t)n;
+        memmove(process->input, process->input + n, process->input_size);
+    }
+    if (process->input_size == 0 && process->input_ended)
+        loop_close(loop, &process->in);
+    else
+        loop_watch(loop, &process->in, process->input_size > 0 ? EPOLLOUT : 0);
+}
+
+static void on_input(struct loop_source *source, uint32_t events)
+{
+    (void)events;
+    write_input(LOOP_OWNER(source, struct process, in));
+}
+
+int process_input(struct processes *processes, const struct request_process_input *input,
+                  struct report *report)
+{
+    struct process *process = process_find(processes, input->process);
+
+    if (!process)
+        return report_fail(report, ESRCH, "process %u does not run", input->process);
+    if (process->in.fd < 0 || process->input_ended)
+        return report_fail(report, EPIPE, "process %u takes no input", input->process);
+    if (input->data.size > sizeof(process->input) - process->input_size)
+        return report_fail(report, EAGAIN, "process %u: %zu bytes of input wait already",
+                           input->process, process->input_size);
+    memcpy(process->input + process->input_size, input->data.data, input->data.size);
+    process->input_size += input->data.size;
+    process->input_ended = input->data.size == 0;
+    write_input(process);
+    return 0;
+}
+
+void process_resume(struct processes *processes)
+{
+    for (size_t i = 0; i < INIT_PROCESSES; i++)
+        for (size_t stream = 0; processes->table[i].used && stream < 2; stream++)
+            loop_watch(processes->loop, &processes->table[i].out[stream], EPOLLIN);
+}
+
+void process_stream_init(struct process *process)
+{
+    process->out[0] = (struct loop_source){.fd = -1, .ready = on_stdout};
+    process->out[1] = (struct loop_source){.fd = -1, .ready = on_stderr};
+    process->in = (struct loop_source){.fd = -1, .ready = on_input};
+}
+
+void process_stream_open(struct process *process, const struct spawned *spawned)
+{
+    process->input_size = 0;
+    process->input_ended = false;
+    process->in.fd = spawned->in_fd;
+    for (size_t i = 0; i < 2; i++) {
+        process->out[i].fd = spawned->out_fd[i];
+        if (process->out[i].fd >= 0)
+            (void)loop_add(process->owner->loop, &process->out[i], EPOLLIN);
+    }
+}

@@ -1,0 +1,19 @@
+/*
+ * process_stream: standard input and output of a process, over the link.
+ *
+ * Output is read only while there is room for it in the link, so that a program that writes faster
+ * than the host reads has to wait; while there is no host it is read and dropped. process_input()
+ * and process_resume() of process.h are here as well.
+ */
+#ifndef GUESTLINK_INIT_PROCESS_STREAM_H
+#define GUESTLINK_INIT_PROCESS_STREAM_H
+
+#include "process.h"
+#include "spawn.h"
+
+void process_stream_init(struct process *process);
+
+/* Takes the pipes of @p spawned over. processes->stream_ended is called when an output ends. */
+void process_stream_open(struct process *process, const struct spawned *spawned);
+
+#endif
