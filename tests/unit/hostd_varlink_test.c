@@ -1,6 +1,7 @@
 /* varlink: conversations with the server over a socket pair, and calls as bytes. */
 #include "base64.h"
 #include "descriptors.h"
+#include "interface.h"
 #include "varlink.h"
 #include "varlink_message.h"
 
@@ -363,6 +364,29 @@ static void test_connections_are_bounded(void **state)
     assert_string_equal(hear(fixture), "{\"parameters\":{}}\n");
 }
 
+/* Clients' generators refuse a type and a method of one name. */
+static void test_every_name_of_our_interface_is_its_own(void **state)
+{
+    char names[128][64];
+    size_t count = 0;
+
+    (void)state;
+    assert_non_null(strstr(interface_description, "\ninterface io.guestlink\n"));
+    for (const char *line = interface_description; line != NULL; line = strchr(line, '\n')) {
+        char word[64];
+
+        line += *line == '\n';
+        if (sscanf(line, "%63[a-z] %63[A-Za-z]", word, names[count]) != 2 ||
+            (strcmp(word, "type") != 0 && strcmp(word, "method") != 0 &&
+             strcmp(word, "error") != 0))
+            continue;
+        for (size_t i = 0; i < count; i++)
+            assert_string_not_equal(names[i], names[count]);
+        assert_in_range(++count, 1, 127);
+    }
+    assert_in_range(count, 25, 60);
+}
+
 static void test_base64(void **state)
 {
     static const struct {
@@ -412,6 +436,7 @@ int main(void)
         WITH_SERVER(test_a_client_may_half_close_and_still_get_its_answer),
         WITH_SERVER(test_a_client_that_does_not_read_is_bounded),
         WITH_SERVER(test_connections_are_bounded),
+        cmocka_unit_test(test_every_name_of_our_interface_is_its_own),
         cmocka_unit_test(test_base64),
     };
 
