@@ -12,6 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Frees one that is on no list any more. */
+static void destroy(struct adapter *adapter)
+{
+    guest_forget(adapter->vm->guest, adapter);
+    (void)sd_event_source_disable_unref(adapter->timer);
+    (void)settings_unref(adapter->settings);
+    free(adapter->error);
+    free(adapter);
+}
+
 static void adapter_free(struct adapter *adapter)
 {
     struct adapter **position = &adapter->vm->adapters.first;
@@ -20,11 +30,7 @@ static void adapter_free(struct adapter *adapter)
         position = &(*position)->next;
     *position = adapter->next;
     adapter->vm->adapters.count--;
-    guest_forget(adapter->vm->guest, adapter);
-    (void)sd_event_source_disable_unref(adapter->timer);
-    (void)settings_unref(adapter->settings);
-    free(adapter->error);
-    free(adapter);
+    destroy(adapter);
 }
 
 int adapter_new(struct vm *vm, struct settings *settings, const struct config_network *config)
@@ -362,6 +368,11 @@ bool adapters_are_settled(const struct vm *vm)
 
 void adapters_done(struct vm *vm)
 {
-    while (vm->adapters.first)
-        adapter_free(vm->adapters.first);
+    struct adapter *adapter = vm->adapters.first, *next;
+
+    vm->adapters = (struct adapters){0};
+    for (; adapter; adapter = next) {
+        next = adapter->next;
+        destroy(adapter);
+    }
 }

@@ -227,33 +227,41 @@ static ssize_t tell_frames(struct connection *connection, const uint8_t *data, s
     return (ssize_t)taken;
 }
 
-/* Keeps the @p size bytes at @p data, the start of a frame of @p need bytes, for the next wake-up.
- * @p data may lie in `in` itself. */
-static void keep_rest(struct connection *connection, const uint8_t *data, size_t size, size_t need)
+/* Makes sure that a frame of @p need bytes can be held. @return false: the connection has ended */
+static bool reserve_in(struct connection *connection, size_t need)
 {
-    struct bytes *in = &connection->in;
-
-    if (size == 0) {
-        bytes_clear(in);
-        return;
-    }
-    if (in->data && data >= in->data && data < in->data + in->capacity) {
-        memmove(in->data, data, size);
-        data = in->data;
-    }
     if (need + connection->out.capacity > connection->limit)
         bytes_shrink(&connection->out);
     if (need + connection->out.capacity > connection->limit) {
         end(connection, CONNECTION_END_SLOW, 0);
-        return;
+        return false;
     }
-    if (bytes_reserve(in, need) < 0) {
+    if (bytes_reserve(&connection->in, need) < 0) {
         end(connection, CONNECTION_END_MEMORY, ENOMEM);
+        return false;
+    }
+    return true;
+}
+
+/* Keeps @p rest bytes behind @p taken of what was read, the start of a frame of @p need bytes, for
+ * the next wake-up. @p stack is where it was read to, or NULL: `in` itself. */
+static void keep_rest(struct connection *connection, const uint8_t *stack, size_t taken,
+                      size_t rest, size_t need)
+{
+    struct bytes *in = &connection->in;
+
+    if (rest == 0) {
+        bytes_clear(in);
         return;
     }
-    if (in->size == 0)
-        memcpy(in->data, data, size);
-    in->size = size;
+    if (!stack)
+        memmove(in->data, in->data + taken, rest);
+    in->size = stack ? 0 : rest;
+    if (!reserve_in(connection, need))
+        return;
+    if (stack)
+        memcpy(in->data, stack + taken, rest);
+    in->size = rest;
 }
 
 /* One read: onto the stack if nothing is pending, else behind what is. */
@@ -278,7 +286,7 @@ static void on_bytes(struct connection *connection, const bool *gone)
     size = (size_t)n + (pending ? in->size : 0);
     taken = tell_frames(connection, data, size, gone, &need);
     if (taken >= 0)
-        keep_rest(connection, data + taken, size - (size_t)taken, need);
+        keep_rest(connection, pending ? NULL : stack, (size_t)taken, size - (size_t)taken, need);
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata)

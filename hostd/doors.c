@@ -191,7 +191,7 @@ static int want_shared(struct doors *doors)
     int result = 0;
 
     for (size_t i = 0; i < listen->count; i++) {
-        struct address address;
+        struct address address = {0};
         int r = address_parse(listen->items[i], &address);
 
         if (r == 0)
@@ -244,7 +244,7 @@ static int read_address(int fd, struct sockaddr_un *buffer, struct address *ret_
 {
     struct sockaddr_storage storage = {0};
     socklen_t size = sizeof(storage);
-    struct sockaddr_vm vm;
+    struct sockaddr_vm vm = {0};
 
     if (getsockname(fd, (struct sockaddr *)&storage, &size) < 0)
         return -errno;
@@ -264,8 +264,8 @@ static int read_address(int fd, struct sockaddr_un *buffer, struct address *ret_
 
 int doors_consume_fd(struct doors *doors, int fd)
 {
-    struct sockaddr_un buffer;
-    struct address address;
+    struct sockaddr_un buffer = {0};
+    struct address address = {0};
     struct door *door;
     int r;
 

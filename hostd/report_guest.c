@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SAY(vm, level, ...) log_vm(level, (vm)->config->name, (vm)->boot.id, __VA_ARGS__)
@@ -38,21 +39,31 @@ static void add_pool(struct json_object *fields, const struct guest_capabilities
     fields_number(fields, "HvPciSwiotlbSize", c->swiotlb_size);
 }
 
+/* "6.18.26.3-1" begins with three numbers; those that a release lacks are 0. */
+static void read_numbers(const char *release, unsigned long ret_numbers[3])
+{
+    char *end = NULL;
+
+    for (unsigned i = 0; i < 3; i++) {
+        ret_numbers[i] = strtoul(release, &end, 10);
+        release = end != release && *end == '.' ? end + 1 : "";
+    }
+}
+
 void report_kernel(struct vm *vm)
 {
     const struct guest_capabilities *c = &vm->boot.capabilities;
     struct json_object *fields;
-    unsigned version = 0, revision = 0, minor = 0;
+    unsigned long numbers[3];
 
     if (!report_allow(vm))
         return;
-    /* a release that does not begin with numbers leaves them 0 */
-    (void)sscanf(c->kernel_release, "%9u.%9u.%9u", &version, &revision, &minor);
+    read_numbers(c->kernel_release, numbers);
     fields = json_object_new_object();
     fields_text(fields, "release", c->kernel_release);
-    fields_number(fields, "version", version);
-    fields_number(fields, "revision", revision);
-    fields_number(fields, "minor", minor);
+    fields_number(fields, "version", numbers[0]);
+    fields_number(fields, "revision", numbers[1]);
+    fields_number(fields, "minor", numbers[2]);
     fields_flag(fields, "SeccompAvailable", c->features & CAPABILITIES_SECCOMP_USER_NOTIF);
     add_pool(fields, c);
     report_emit(vm, TELEMETRY_GUEST_KERNEL_INFO, fields);

@@ -14,14 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void share_free(struct share *share)
+/* Frees one that is on no list any more. */
+static void destroy(struct share *share)
 {
-    struct share **position = &share->vm->shares.first;
-
-    while (*position != share)
-        position = &(*position)->next;
-    *position = share->next;
-    share->vm->shares.count--;
     guest_forget(share->vm->guest, share);
     (void)sd_event_source_disable_unref(share->timer);
     (void)sd_event_source_disable_unref(share->later);
@@ -31,6 +26,17 @@ static void share_free(struct share *share)
     free(share->config.target);
     free(share->error);
     free(share);
+}
+
+static void share_free(struct share *share)
+{
+    struct share **position = &share->vm->shares.first;
+
+    while (*position != share)
+        position = &(*position)->next;
+    *position = share->next;
+    share->vm->shares.count--;
+    destroy(share);
 }
 
 struct share *share_find(struct vm *vm, const char *tag)
@@ -200,7 +206,7 @@ static void mount(struct share *share)
 {
     const struct config_vm *config = share->vm->config;
     bool virtiofs = share->transport == POLICY_TRANSPORT_VIRTIOFS;
-    const char *tag = virtiofs ? share->device->tag : share->config.tag;
+    const char *tag = share->device ? share->device->tag : share->config.tag;
     struct request_mount request = {
         .flags = share->config.read_only ? REQUEST_MOUNT_READ_ONLY : 0,
         .transport = virtiofs ? REQUEST_TRANSPORT_VIRTIOFS : REQUEST_TRANSPORT_9P,
@@ -546,11 +552,14 @@ void shares_lost(struct vm *vm, const char *tag, bool restored, const char *text
 
 void shares_done(struct vm *vm)
 {
-    while (vm->shares.first) {
-        vm->shares.first->p9 = p9_share_release(vm->shares.first->p9);
-        share_free(vm->shares.first);
+    struct share *share = vm->shares.first, *next;
+
+    share_devices_done(vm);
+    vm->shares.first = NULL;
+    for (; share; share = next) {
+        next = share->next;
+        share->p9 = p9_share_release(share->p9);
+        destroy(share);
     }
-    while (vm->shares.devices)
-        share_device_forget(vm->shares.devices);
     vm->shares.later = sd_event_source_disable_unref(vm->shares.later);
 }

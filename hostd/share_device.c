@@ -28,6 +28,14 @@ unsigned share_device_count(const struct vm *vm)
     return count;
 }
 
+static void destroy(struct share_device *device)
+{
+    free(device->tag);
+    free(device->path);
+    free(device->remark);
+    free(device);
+}
+
 void share_device_forget(struct share_device *device)
 {
     struct share_device **position = &device->vm->shares.devices;
@@ -41,10 +49,18 @@ void share_device_forget(struct share_device *device)
     while (*position != device)
         position = &(*position)->next;
     *position = device->next;
-    free(device->tag);
-    free(device->path);
-    free(device->remark);
-    free(device);
+    destroy(device);
+}
+
+void share_devices_done(struct vm *vm)
+{
+    struct share_device *device = vm->shares.devices, *next;
+
+    vm->shares.devices = NULL;
+    for (; device; device = next) {
+        next = device->next;
+        destroy(device);
+    }
 }
 
 /* Those who only wait for the device to go: they are free once it has gone, or somebody else wants

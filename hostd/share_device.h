@@ -65,6 +65,9 @@ void share_device_step(struct share_device *device);
 /* Frees the record, not the device. Users lose it. */
 void share_device_forget(struct share_device *device);
 
+/* Frees all records, not the devices. */
+void share_devices_done(struct vm *vm);
+
 struct share_device *share_device_find(struct vm *vm, const char *tag);
 unsigned share_device_count(const struct vm *vm);
 

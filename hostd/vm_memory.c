@@ -40,15 +40,16 @@ static bool report_from_json(struct json_object *hex, struct guest_capabilities 
 {
     const char *text = json_object_get_string(hex);
     uint8_t payload[CAPABILITIES_SIZE];
-    unsigned byte;
+    char byte[3] = "", *end;
 
     if (!json_object_is_type(hex, json_type_string) ||
         json_object_get_string_len(hex) != 2 * (int)CAPABILITIES_SIZE)
         return false;
     for (size_t i = 0; i < sizeof(payload); i++) {
-        if (sscanf(text + 2 * i, "%2x", &byte) != 1)
+        memcpy(byte, text + 2 * i, 2);
+        payload[i] = (uint8_t)strtoul(byte, &end, 16);
+        if (end != byte + 2)
             return false;
-        payload[i] = (uint8_t)byte;
     }
     return capabilities_unpack(payload, sizeof(payload), ret_report) == 0;
 }
