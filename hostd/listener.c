@@ -10,6 +10,7 @@
 #include "limits.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -92,11 +93,15 @@ int listener_consume_fd(sd_event *event, int fd, const struct listener_events *e
                         void *userdata, struct listener **ret_listener)
 {
     struct listener *listener = calloc(1, sizeof(*listener));
+    int flags = fcntl(fd, F_GETFL);
     int r;
 
-    if (!listener) {
+    /* one of systemd's may block, and the loop must not */
+    if (!listener || flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+        r = listener ? -errno : -ENOMEM;
         (void)close(fd);
-        return -ENOMEM;
+        free(listener);
+        return r;
     }
     *listener = (struct listener){
         .event = sd_event_ref(event), .fd = fd, .events = events, .userdata = userdata};

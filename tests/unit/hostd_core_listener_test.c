@@ -100,6 +100,27 @@ static void it_accepts_and_cleans_up(void **state)
     assert_int_equal(stat(f->path, &st), -1);
 }
 
+static void a_blocking_socket_of_somebody_elses_does_not_block_the_loop(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct listener *listener;
+    int caller;
+
+    (void)strcpy(address.sun_path, f->path);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(listener_consume_fd(f->event, fd, &events, f, &listener), 0);
+    caller = call(f);
+    (void)sd_event_run(f->event, 1000000);
+    assert_int_equal(f->accepted, 1);
+    (void)close(caller);
+    listener = listener_free(listener);
+    /* whoever made the file keeps it */
+    assert_int_equal(access(f->path, F_OK), 0);
+}
+
 static void a_stale_socket_is_replaced(void **state)
 {
     struct fixture *f = *state;
@@ -195,6 +216,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(it_accepts_and_cleans_up),
+        TEST(a_blocking_socket_of_somebody_elses_does_not_block_the_loop),
         TEST(a_stale_socket_is_replaced),
         TEST(a_socket_in_use_is_an_error_and_stays),
         TEST(a_file_that_is_no_socket_stays),
