@@ -13,7 +13,7 @@ foreach(noun config policy store telemetry varlink)
     guestlink_unit_test(hostd_${noun}_test hostd_${noun}_test.c LIBS hostd_core)
 endforeach()
 guestlink_unit_test(hostd_ctl_test hostd_ctl_test.c LIBS ctl_core)
-foreach(noun session boot parts connection listener)
+foreach(noun session boot parts connection listener vm)
     guestlink_unit_test(hostd_core_${noun}_test hostd_core_${noun}_test.c LIBS hostd_core)
 endforeach()
 add_test(NAME hostd_ctl_commands
