@@ -3,6 +3,7 @@
 #include "child.h"
 
 #include "child_exec.h"
+#include "launch.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -18,7 +19,9 @@
 
 struct child {
     pid_t pid;
-    int pidfd;
+    int pidfd;      /* -1: it is still being launched */
+    int connection; /* to what launches it; -1: nothing, or it is done */
+    bool outside;
     bool detached;
     bool ended;
     struct child_end end;
@@ -59,7 +62,7 @@ bool child_has_ended(struct child *child, struct child_end *ret_end)
     struct pollfd dead = {.fd = child->pidfd, .events = POLLIN};
     siginfo_t info = {.si_pid = 0};
 
-    if (!child->ended) {
+    if (!child->ended && child->pidfd >= 0) {
         if (waitid(P_PIDFD, (id_t)child->pidfd, &info, WEXITED | WNOHANG) == 0) {
             child->ended = info.si_pid != 0;
             child->end.known = true;
@@ -93,16 +96,52 @@ static int on_pidfd(sd_event_source *source, int fd, uint32_t revents, void *use
     return 0;
 }
 
-/* @param pidfd  consumed on success */
-static int watch(sd_event *event, pid_t pid, int pidfd, bool detached, child_ended_fn ended,
-                 void *userdata, struct child **ret_child)
+static void close_fds(const struct child *child)
+{
+    if (child->pidfd >= 0)
+        (void)close(child->pidfd);
+    if (child->connection >= 0)
+        (void)close(child->connection); /* what is not launched yet ends by that */
+}
+
+/* The answer of what launches it, or its end. */
+static int on_launched(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+    struct child *child = userdata;
+    sd_event_source *next = NULL;
+    int r = launch_finish(fd, &child->pid, &child->pidfd);
+
+    (void)revents;
+    if (r == 0)
+        r = sd_event_add_io(sd_event_source_get_event(source), &next, child->pidfd, EPOLLIN,
+                            on_pidfd, child);
+    (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+    if (r < 0) {
+        child->ended = child->end.never_began = true;
+        child->on_ended(child->userdata, &child->end);
+        return 0;
+    }
+    child->source = next;
+    (void)close(child->connection);
+    child->connection = -1;
+    sd_event_source_disable_unref(source);
+    return 0;
+}
+
+/* @param pidfd       consumed on success, as is @p connection
+ * @param connection  if there is no pidfd yet, else -1 */
+static int watch(sd_event *event, pid_t pid, int pidfd, int connection, bool detached,
+                 child_ended_fn ended, void *userdata, struct child **ret_child)
 {
     struct child *child = calloc(1, sizeof(*child));
     int r;
 
     if (!child)
         return -ENOMEM;
-    r = sd_event_add_io(event, &child->source, pidfd, EPOLLIN, on_pidfd, child);
+    if (pidfd >= 0)
+        r = sd_event_add_io(event, &child->source, pidfd, EPOLLIN, on_pidfd, child);
+    else
+        r = sd_event_add_io(event, &child->source, connection, EPOLLIN, on_launched, child);
     if (r < 0) {
         free(child);
         return r;
@@ -110,6 +149,8 @@ static int watch(sd_event *event, pid_t pid, int pidfd, bool detached, child_end
     (void)sd_event_source_set_description(child->source, "child");
     child->pid = pid;
     child->pidfd = pidfd;
+    child->connection = connection;
+    child->outside = connection >= 0;
     child->detached = detached;
     child->on_ended = ended;
     child->userdata = userdata;
@@ -117,19 +158,37 @@ static int watch(sd_event *event, pid_t pid, int pidfd, bool detached, child_end
     return 0;
 }
 
+static int launch(sd_event *event, const struct child_spec *spec, child_ended_fn ended,
+                  void *userdata, struct child **ret_child)
+{
+    int connection = launch_ask(spec);
+    int r;
+
+    if (connection < 0)
+        return connection;
+    r = watch(event, 0, -1, connection, spec->detached, ended, userdata, ret_child);
+    if (r < 0)
+        (void)close(connection);
+    return r;
+}
+
 int child_start(sd_event *event, const struct child_spec *spec, child_ended_fn ended,
                 void *userdata, struct child **ret_child)
 {
-    pid_t pid = fork();
+    pid_t pid;
     int pidfd, r;
 
+    if (spec->outside && launch_is_wanted())
+        return launch(event, spec, ended, userdata, ret_child);
+    pid = fork();
     if (pid < 0)
         return -errno;
     if (pid == 0)
         child_exec(spec);
 
     pidfd = pidfd_open(pid, 0);
-    r = pidfd < 0 ? -errno : watch(event, pid, pidfd, spec->detached, ended, userdata, ret_child);
+    r = pidfd < 0 ? -errno
+                  : watch(event, pid, pidfd, -1, spec->detached, ended, userdata, ret_child);
     if (r < 0) {
         (void)kill(pid, SIGKILL);
         (void)waitpid(pid, NULL, 0);
@@ -154,7 +213,7 @@ int child_recall(sd_event *event, const char *record, child_ended_fn ended, void
         return -errno;
     r = child_record_read(record, &pid);
     if (r == 0)
-        r = watch(event, pid, pidfd, true, ended, userdata, ret_child);
+        r = watch(event, pid, pidfd, -1, true, ended, userdata, ret_child);
     if (r < 0)
         (void)close(pidfd);
     return r;
@@ -166,7 +225,7 @@ struct child *child_free(struct child *child)
         return NULL;
     (void)child_has_ended(child, NULL); /* leaves no zombie if it can be helped */
     sd_event_source_disable_unref(child->source);
-    (void)close(child->pidfd);
+    close_fds(child);
     free(child);
     return NULL;
 }
@@ -175,7 +234,7 @@ static void destroy(void *userdata)
 {
     struct child *child = userdata;
 
-    (void)close(child->pidfd);
+    close_fds(child);
     free(child);
 }
 
@@ -184,7 +243,7 @@ struct child *child_kill(struct child *child)
     if (!child)
         return NULL;
     (void)child_signal(child, SIGKILL, true);
-    if (child_has_ended(child, NULL))
+    if (child->pidfd < 0 || child_has_ended(child, NULL))
         return child_free(child);
     /* From here on it belongs to its event source, which waits for the end, or goes with the loop.
      */
@@ -197,11 +256,13 @@ struct child *child_kill(struct child *child)
 
 pid_t child_pid(const struct child *child)
 {
-    return child->pid;
+    return child->outside ? 0 : child->pid;
 }
 
 int child_signal(const struct child *child, int signal, bool group)
 {
+    if (child->pidfd < 0)
+        return -ESRCH;
     if (pidfd_send_signal(child->pidfd, signal, NULL, 0) < 0)
         return -errno;
     /* It lived (or is a zombie that we have not waited for), so the group's number is still its. */
@@ -212,9 +273,12 @@ int child_signal(const struct child *child, int signal, bool group)
 
 const char *child_end_describe(const struct child_end *end, char buffer[CHILD_END_SIZE])
 {
-    if (!end->known)
+    if (end->never_began)
         (void)snprintf(buffer, CHILD_END_SIZE,
-                       "exit status unknown: an earlier daemon had started it");
+                       "systemd did not start it; see journalctl -u 'guestlink-launch*'");
+    else if (!end->known)
+        (void)snprintf(buffer, CHILD_END_SIZE,
+                       "exit status unknown: it is not a child of this daemon");
     else if (end->signaled)
         (void)snprintf(buffer, CHILD_END_SIZE, "killed by signal %d (%s)", end->status,
                        sigdescr_np(end->status) ? sigdescr_np(end->status) : "unknown");

@@ -25,6 +25,9 @@ struct child_spec {
      * three, closed for the fourth. All others are closed. Not consumed. */
     int fds[CHILD_FDS_MAX];
     const char *directory; /* the working directory; NULL: / */
+    /* Not bound by the limits of the daemon's unit, where there is a way (launch.h). Its exit
+     * status is then not known, and the gate not used. */
+    bool outside;
     bool detached; /* a session of its own: no signal to the daemon's process group reaches it */
     /* A file in which the child notes who it is before it executes, for child_recall(); or NULL. */
     const char *record;
@@ -38,7 +41,8 @@ struct child_spec {
 
 /* How a process ended. */
 struct child_end {
-    bool known; /* false: it was not ours to wait for */
+    bool known;       /* false: it was not ours to wait for */
+    bool never_began; /* what was to start it (launch.h) did not */
     bool signaled;
     int status; /* the exit status, or the signal's number */
 };
@@ -78,6 +82,7 @@ struct child *child_free(struct child *child);
  * @return NULL */
 struct child *child_kill(struct child *child);
 
+/* @return 0 for one that is outside, for which nothing is left to be done */
 pid_t child_pid(const struct child *child);
 
 /* Sends a signal to the process, and with @p group to all of its process group (only if it was

@@ -48,6 +48,7 @@ static int start(sd_event *event, struct p9_server *server, int fd, const char *
         .argv = argv,
         .fds = {-1, -1, -1, fd},
         .directory = path,
+        .outside = true,
         .detached = true,
         .read_only = read_only ? path : NULL,
     };

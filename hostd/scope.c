@@ -95,7 +95,7 @@ int scope_new(sd_event *event, const char *name, const char *description, pid_t 
         return -ENOMEM;
     scope->done = done;
     scope->userdata = userdata;
-    r = sd_booted() > 0 ? ask(scope, event, name, description, pid) : 0;
+    r = pid > 0 && sd_booted() > 0 ? ask(scope, event, name, description, pid) : 0;
     if (r < 0)
         remark(scope, name, strerrordesc_np(-r));
     if (!scope->slot) {

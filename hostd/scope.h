@@ -20,6 +20,7 @@ typedef void (*scope_done_fn)(void *userdata, const char *remark);
 /*
  * Begins to move @p pid into the unit @p name (".scope" at its end), over the system bus.
  *
+ * @param pid   0: it is in a unit of its own already
  * @param done  called once, from the event loop, also where systemd does not run
  * @return 0 or -errno
  */

@@ -248,6 +248,7 @@ static int start_child(sd_event *event, struct virtiofsd *virtiofsd,
     struct child_spec child = {
         .argv = relay_argv[0] ? relay_argv : argv,
         .fds = {-1, -1, log_fd, socket_fd},
+        .outside = true,
         .detached = true,
         .record = virtiofsd->record,
         .read_only = spec->read_only ? spec->path : NULL,

@@ -1,0 +1,147 @@
+/*
+ * guestlink-launch: becomes the program that guestlink-hostd asks for.
+ *
+ * systemd starts one for each connection to guestlink-launch.socket, which root alone can open, in
+ * a unit of its own (guestlink-launch@.service). ../launch.h has the conversation.
+ *
+ *   descriptor 0: the connection
+ *   descriptor 2: for what goes wrong before there is a program
+ */
+#include "../child_exec.h"
+#include "../launch.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define CONNECTION STDIN_FILENO
+
+/* The daemon asks in the same instant in which it connects; it answers as soon as its loop turns.
+ */
+#define PATIENCE_S 30
+
+struct request {
+    char text[LAUNCH_MESSAGE_SIZE];
+    const char *words[LAUNCH_FIELDS + LAUNCH_WORDS + 1];
+    int fds[CHILD_FDS_MAX];
+    size_t fd_count;
+};
+
+_Noreturn static void fail(const char *what, int error)
+{
+    fprintf(stderr, "guestlink-launch: %s: %s; nothing is started\n", what, strerrordesc_np(error));
+    exit(EXIT_FAILURE);
+}
+
+static ssize_t receive(struct request *request)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(CHILD_FDS_MAX * sizeof(int))];
+    } control;
+    struct iovec part = {.iov_base = request->text, .iov_len = sizeof(request->text)};
+    struct msghdr envelope = {.msg_iov = &part,
+                              .msg_iovlen = 1,
+                              .msg_control = control.space,
+                              .msg_controllen = sizeof(control.space)};
+    ssize_t size = recvmsg(CONNECTION, &envelope, MSG_CMSG_CLOEXEC);
+    const struct cmsghdr *header = size < 0 ? NULL : CMSG_FIRSTHDR(&envelope);
+
+    if (size < 0)
+        fail("the daemon's request did not come", errno);
+    if (envelope.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+        fail("the daemon's request", E2BIG);
+    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+        request->fd_count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        memcpy(request->fds, CMSG_DATA(header), request->fd_count * sizeof(int));
+    }
+    return size;
+}
+
+/* Reads the request into @p ret_spec, which points into it. */
+static void read_request(struct request *request, struct child_spec *ret_spec)
+{
+    ssize_t size = receive(request);
+    size_t count = 0;
+    const char *word = request->text, *end = request->text + size;
+
+    if (size == 0)
+        exit(EXIT_SUCCESS); /* the daemon does not want it any more */
+    if (end[-1] != '\0')
+        fail("the daemon's request", EINVAL);
+    for (; word < end && count < LAUNCH_FIELDS + LAUNCH_WORDS; word += strlen(word) + 1)
+        request->words[count++] = word;
+    if (word < end || count <= LAUNCH_FIELDS ||
+        strlen(request->words[LAUNCH_FDS]) != request->fd_count)
+        fail("the daemon's request", EINVAL);
+
+    *ret_spec = (struct child_spec){.argv = request->words + LAUNCH_FIELDS,
+                                    .fds = {-1, -1, -1, -1},
+                                    .detached = request->words[LAUNCH_DETACHED][0] != '\0'};
+    for (size_t i = 0; i < request->fd_count; i++) {
+        unsigned int place = (unsigned int)request->words[LAUNCH_FDS][i] - '0';
+
+        if (place >= CHILD_FDS_MAX)
+            fail("a descriptor's number", EINVAL);
+        ret_spec->fds[place] = request->fds[i];
+    }
+    if (request->words[LAUNCH_DIRECTORY][0])
+        ret_spec->directory = request->words[LAUNCH_DIRECTORY];
+    if (request->words[LAUNCH_RECORD][0])
+        ret_spec->record = request->words[LAUNCH_RECORD];
+    if (request->words[LAUNCH_READ_ONLY][0])
+        ret_spec->read_only = request->words[LAUNCH_READ_ONLY];
+}
+
+/* Tells the daemon which process this is. */
+static void send_pid(void)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
+                            .cmsg_level = SOL_SOCKET,
+                            .cmsg_type = SCM_RIGHTS}};
+    int32_t pid = getpid();
+    struct iovec part = {.iov_base = &pid, .iov_len = sizeof(pid)};
+    struct msghdr envelope = {.msg_iov = &part,
+                              .msg_iovlen = 1,
+                              .msg_control = control.space,
+                              .msg_controllen = sizeof(control.space)};
+    int pidfd = pidfd_open(pid, 0);
+
+    if (pidfd < 0)
+        fail("cannot open a descriptor of this process", errno);
+    memcpy(CMSG_DATA(&control.header), &pidfd, sizeof(pidfd));
+    if (sendmsg(CONNECTION, &envelope, MSG_NOSIGNAL) < 0)
+        fail("the daemon is gone", errno);
+    (void)close(pidfd);
+}
+
+static void wait_for_go(void)
+{
+    char byte;
+
+    if (recv(CONNECTION, &byte, sizeof(byte), 0) != 1)
+        exit(EXIT_SUCCESS);
+}
+
+int main(void)
+{
+    static const struct timeval patience = {.tv_sec = PATIENCE_S};
+    static struct request request;
+    struct child_spec spec;
+
+    if (setsockopt(CONNECTION, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
+        fail("descriptor 0, where the daemon's connection should be", errno);
+    read_request(&request, &spec);
+    send_pid();
+    wait_for_go();
+    child_exec(&spec);
+}
