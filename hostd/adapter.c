@@ -123,6 +123,7 @@ static void on_added(void *userdata, const struct device_outcome *outcome)
             return;
         }
     } else {
+        bringup_note_device(vm);
         adapter->device = ADAPTER_DEVICE_THERE;
         adapter->iommu_platform = outcome->iommu_platform;
         report_adapter_added(adapter, outcome->created, outcome->text);

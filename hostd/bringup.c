@@ -85,6 +85,12 @@ static uint32_t since_accept_ms(const struct vm *vm)
     return vm->accepted_us == 0 ? 0 : (uint32_t)(ms > 0 ? ms : 1);
 }
 
+void bringup_note_device(struct vm *vm)
+{
+    if (vm->bringup.step == BRINGUP_DEVICES)
+        vm->boot.timings.devices_ms = since_accept_ms(vm);
+}
+
 /* The last moments of shares and adapters, for the timeline. */
 static void note_timings(struct vm *vm)
 {

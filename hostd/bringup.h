@@ -34,6 +34,9 @@ void bringup_begin(struct vm *vm, bool same_boot);
 /* Something came to rest: goes on if nothing more is to be waited for. */
 void bringup_check(struct vm *vm);
 
+/* A device came. */
+void bringup_note_device(struct vm *vm);
+
 /* The guest is gone. */
 void bringup_end(struct vm *vm);
 

@@ -183,7 +183,7 @@ int listener_new_unix(sd_event *event, const char *path, const struct listener_e
                       void *userdata, struct listener **ret_listener)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct listener *listener;
+    struct listener *listener = NULL;
     int fd, r;
 
     if (strlen(path) >= sizeof(address.sun_path))

@@ -137,6 +137,7 @@ static void on_added(void *userdata, const struct device_outcome *outcome)
         fail_users(device, outcome->error, outcome->text);
         share_device_forget(device);
     } else {
+        bringup_note_device(vm);
         device->state = SHARE_DEVICE_THERE;
         device->created = outcome->created;
         device->iommu_platform = outcome->iommu_platform;
