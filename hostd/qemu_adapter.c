@@ -97,8 +97,7 @@ static void on_old_unplugged(struct qemu_task *task, const struct qmp_reply *rep
              reply->text);
         return;
     }
-    if (task->path && task->path[0])
-        qemu_task_tell(task, "netdev_del", qmp_strings("id", task->path, NULL));
+    qemu_task_tell(task, "netdev_del", qmp_strings("id", task->old_backend, NULL));
     qemu_task_find_port(task, on_port);
 }
 
@@ -122,8 +121,9 @@ static void on_existing_netdev(struct qemu_task *task, const struct qmp_reply *r
         fail(task, reply->error, "QEMU could not tell about the device", reply->text);
         return;
     }
-    task->path = strdup(json_object_get_string(reply->result));
-    if (!task->path || strcmp(task->path, task->backend) != 0) {
+    (void)snprintf(task->old_backend, sizeof(task->old_backend), "%s",
+                   json_object_get_string(reply->result));
+    if (strcmp(task->old_backend, task->backend) != 0) {
         qemu_task_unplug(task, on_old_unplugged);
         return;
     }
@@ -172,6 +172,8 @@ int qemu_adapter_add(struct device_qemu *qemu, const struct device_adapter *adap
                    network->socket_path ? network->socket_path : "", NULL);
     (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_NET, hash);
     r = qemu_name_device(QEMU_NAME_NET, network->id, task->device);
+    if (r == 0 && qemu_task_is_busy(task))
+        return qemu_task_refuse(task, EBUSY, QEMU_TASK_BUSY);
     if (r == 0)
         r = qemu_task_begin(task, "qom-list", qmp_strings("path", "/machine/peripheral", NULL),
                             on_peripherals);
@@ -218,6 +220,8 @@ int qemu_adapter_remove(struct device_qemu *qemu, const char *id,
         return -ENOMEM;
     task->path = strdup(id);
     r = task->path ? qemu_name_device(QEMU_NAME_NET, id, task->device) : -ENOMEM;
+    if (r == 0 && qemu_task_is_busy(task))
+        return qemu_task_refuse(task, EBUSY, QEMU_TASK_BUSY);
     if (r == 0) {
         (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
         r = qemu_task_begin(task, "qom-get", qmp_strings("path", path, "property", "netdev", NULL),

@@ -267,11 +267,13 @@ static void make_anew(struct qemu_task *task)
 
 static void on_old_unplugged(struct qemu_task *task, const struct qmp_reply *reply)
 {
-    if (reply->error)
+    if (reply->error) {
         fail(task, reply->error, "a device of that tag that is not equal is in the way",
              reply->text);
-    else
+    } else {
+        qemu_share_remove_backend(task, task->old_backend);
         make_anew(task);
+    }
 }
 
 static void on_existing_iommu(struct qemu_task *task, const struct qmp_reply *reply)
@@ -299,6 +301,7 @@ static void on_existing_chardev(struct qemu_task *task, const struct qmp_reply *
                        qmp_strings("path", path, "property", "iommu_platform", NULL),
                        on_existing_iommu);
     } else {
+        (void)snprintf(task->old_backend, sizeof(task->old_backend), "%s", chardev ? chardev : "");
         /* Another share's, or its virtiofsd is gone, and QEMU cannot connect a device anew. */
         qemu_task_unplug(task, on_old_unplugged);
     }
@@ -341,39 +344,42 @@ static void on_memory(struct qemu_task *task, const struct qmp_reply *reply)
                        on_peripherals);
 }
 
+/* The share of a task that may begin. @return 0 or -errno */
+static int begin(struct qemu_task *task, const struct device_share *share)
+{
+    (void)qemu_share_free(find(task->qemu, share->tag), false); /* looked at as by a new daemon */
+    task->share = share_new(task->qemu, share);
+    task->path = strdup(share->path);
+    if (!task->share || !task->path)
+        return -ENOMEM;
+    task->share->task = task;
+    task->cleanup = drop_share;
+    task->token = share->token;
+    task->read_only = share->read_only;
+    (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_FS, task->share->name);
+    return qemu_task_begin(task, "query-memdev", NULL, on_memory);
+}
+
 int qemu_share_add(struct device_qemu *qemu, const struct device_share *share,
                    struct device_operation *operation)
 {
-    struct qemu_share *old = find(qemu, share->tag);
-    struct qemu_task *task;
+    struct qemu_task *task = qemu_task_new(qemu, operation);
     struct stat status;
     int r;
 
-    if (old && old->task)
-        return device_operation_finish_later(
-            operation, EBUSY, "share %s: another operation on it is under way", share->tag);
-    if (stat(share->path, &status) < 0 || !S_ISDIR(status.st_mode))
+    if (!task)
+        return -ENOMEM;
+    r = qemu_name_device(QEMU_NAME_FS, share->tag, task->device);
+    if (r == 0 && qemu_task_is_busy(task))
+        return qemu_task_refuse(task, EBUSY, QEMU_TASK_BUSY);
+    if (r == 0 && (stat(share->path, &status) < 0 || !S_ISDIR(status.st_mode))) {
+        (void)qemu_task_abandon(task);
         return device_operation_finish_later(operation, ENOENT,
                                              "share %s: %s is not a directory of this host",
                                              share->tag, share->path);
-    task = qemu_task_new(qemu, operation);
-    if (!task)
-        return -ENOMEM;
-    (void)qemu_share_free(old, false); /* looked at afresh, as by a new daemon */
-    task->share = share_new(qemu, share);
-    task->path = strdup(share->path);
-    r = task->share && task->path ? 0 : -ENOMEM;
-    if (r == 0)
-        r = qemu_name_device(QEMU_NAME_FS, share->tag, task->device);
-    if (r == 0) {
-        task->share->task = task;
-        task->cleanup = drop_share;
-        task->token = share->token;
-        task->read_only = share->read_only;
-        (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_FS,
-                       task->share->name);
-        r = qemu_task_begin(task, "query-memdev", NULL, on_memory);
     }
+    if (r == 0)
+        r = begin(task, share);
     if (r < 0)
         (void)qemu_task_abandon(task);
     return r;

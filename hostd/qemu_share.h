@@ -12,6 +12,10 @@ int qemu_share_add(struct device_qemu *qemu, const struct device_share *share,
 int qemu_share_remove(struct device_qemu *qemu, const char *tag,
                       struct device_operation *operation);
 
+/* Removes a chardev of ours, whose device is gone, and ends the virtiofsd behind it. Does nothing
+ * with a name that is not ours. */
+void qemu_share_remove_backend(struct qemu_task *task, const char *chardev);
+
 /* Takes it off the list and frees it. @p stop: its virtiofsd ends too. @return NULL */
 struct qemu_share *qemu_share_free(struct qemu_share *share, bool stop);
 

@@ -8,20 +8,30 @@
 #include <stdio.h>
 #include <string.h>
 
+void qemu_share_remove_backend(struct qemu_task *task, const char *chardev)
+{
+    const char *name = chardev + sizeof(QEMU_NAME_FS) - 1;
+
+    if (strncmp(chardev, QEMU_NAME_FS, sizeof(QEMU_NAME_FS) - 1) != 0 ||
+        strspn(name, "0123456789abcdef") != strlen(name))
+        return;
+    qemu_task_tell(task, "chardev-remove", qmp_strings("id", chardev, NULL));
+    virtiofsd_sweep(task->qemu->host.event, task->qemu->directory, name);
+}
+
 static void finish(struct qemu_task *task, const char *text)
 {
-    const char *name = task->backend + sizeof(QEMU_NAME_FS) - 1;
     struct qemu_share *share = task->qemu->shares, *next;
 
-    if (task->backend[0]) {
-        qemu_task_tell(task, "chardev-remove", qmp_strings("id", task->backend, NULL));
-        virtiofsd_sweep(task->qemu->host.event, task->qemu->directory, name);
-    }
     for (; share; share = next) {
         next = share->next;
-        if (strcmp(share->tag, task->path) == 0)
-            (void)qemu_share_free(share, true);
+        if (strcmp(share->tag, task->path) != 0)
+            continue;
+        /* A device that went by itself was not asked for its chardev. */
+        (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_FS, share->name);
+        (void)qemu_share_free(share, true);
     }
+    qemu_share_remove_backend(task, task->backend);
     qemu_task_finish(task, 0, "%s", text);
 }
 
@@ -46,8 +56,7 @@ static void on_chardev(struct qemu_task *task, const struct qmp_reply *reply)
         on_unplugged(task, reply);
         return;
     }
-    if (strncmp(chardev, QEMU_NAME_FS, sizeof(QEMU_NAME_FS) - 1) == 0 && !strchr(chardev, '/'))
-        (void)snprintf(task->backend, sizeof(task->backend), "%s", chardev);
+    (void)snprintf(task->backend, sizeof(task->backend), "%s", chardev);
     qemu_task_unplug(task, on_unplugged);
 }
 
@@ -57,15 +66,13 @@ int qemu_share_remove(struct device_qemu *qemu, const char *tag, struct device_o
     struct qemu_task *task;
     int r;
 
-    for (struct qemu_share *share = qemu->shares; share; share = share->next)
-        if (share->task && strcmp(share->tag, tag) == 0)
-            return device_operation_finish_later(
-                operation, EBUSY, "share %s: another operation on it is under way", tag);
     task = qemu_task_new(qemu, operation);
     if (!task)
         return -ENOMEM;
     task->path = strdup(tag);
     r = task->path ? qemu_name_device(QEMU_NAME_FS, tag, task->device) : -ENOMEM;
+    if (r == 0 && qemu_task_is_busy(task))
+        return qemu_task_refuse(task, EBUSY, QEMU_TASK_BUSY);
     if (r == 0) {
         (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
         r = qemu_task_begin(task, "qom-get", qmp_strings("path", path, "property", "chardev", NULL),

@@ -34,6 +34,24 @@ struct qemu_task *qemu_task_abandon(struct qemu_task *task)
     return destroy(task);
 }
 
+bool qemu_task_is_busy(const struct qemu_task *task)
+{
+    for (const struct qemu_task *other = task->qemu->tasks; other; other = other->next)
+        if (other != task && strcmp(other->device, task->device) == 0)
+            return true;
+    return false;
+}
+
+int qemu_task_refuse(struct qemu_task *task, int error, const char *text)
+{
+    struct device_operation *operation = task->operation;
+    char device[QEMU_NAME_SIZE];
+
+    memcpy(device, task->device, sizeof(device));
+    (void)qemu_task_abandon(task);
+    return device_operation_finish_later(operation, error, "device %s: %s", device, text);
+}
+
 static void on_canceled(void *driver_data)
 {
     (void)qemu_task_abandon(driver_data);

@@ -44,7 +44,8 @@ struct qemu_task {
     uint64_t deadline; /* CLOCK_BOOTTIME, µs */
     qemu_step_fn step; /* what takes the next answer */
     char device[QEMU_NAME_SIZE];
-    char backend[QEMU_NAME_SIZE]; /* chardev or netdev */
+    char backend[QEMU_NAME_SIZE];     /* chardev or netdev */
+    char old_backend[QEMU_NAME_SIZE]; /* of a device that has to go first */
 
     /* qemu_task_find_port() */
     char **ports; /* candidates, NULL-terminated */
@@ -75,6 +76,15 @@ struct qemu_task *qemu_task_new(struct device_qemu *qemu, struct device_operatio
 
 /* Frees a task whose operation could not begin. @return NULL */
 struct qemu_task *qemu_task_abandon(struct qemu_task *task);
+
+#define QEMU_TASK_BUSY "another operation on it is under way"
+
+/* True if another task has the same device. */
+bool qemu_task_is_busy(const struct qemu_task *task);
+
+/* Ends the operation of a task that could not begin, later, and frees the task. @return 0 or
+ * -errno */
+int qemu_task_refuse(struct qemu_task *task, int error, const char *text);
 
 /* Ends the operation and frees the task. */
 void qemu_task_finish(struct qemu_task *task, int error, const char *format, ...)

@@ -209,11 +209,12 @@ static int open_log(sd_event *event, struct virtiofsd *virtiofsd, bool make)
  * virtiofsd is started without; then a guest may hang when it dies. */
 static const char *find_relay(char buffer[LIMITS_PATH])
 {
-    ssize_t size = readlink("/proc/self/exe", buffer, LIMITS_PATH - sizeof("/" RELAY));
-    char *slash = size > 0 ? memrchr(buffer, '/', (size_t)size) : NULL;
+    char self[LIMITS_PATH];
+    ssize_t size = readlink("/proc/self/exe", self, sizeof(self));
+    const char *slash = size > 0 ? memrchr(self, '/', (size_t)size) : NULL;
 
-    if (slash) {
-        strcpy(slash, "/" RELAY);
+    if (slash && (size_t)snprintf(buffer, LIMITS_PATH, "%.*s/" RELAY, (int)(slash - self), self) <
+                     LIMITS_PATH) {
         if (access(buffer, X_OK) == 0)
             return buffer;
     }

@@ -6,6 +6,7 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -79,6 +80,7 @@ int backend_start(const char *socket, char *const argv[], struct backend *ret_ba
     /* Connected before virtiofsd runs: it takes the first who comes, and that is us. */
     backend.fd = connect_to(&address);
     (void)unlink(address.sun_path);
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (backend.fd >= 0)
         backend.pid = fork();
     if (backend.pid == 0)
@@ -97,17 +99,38 @@ int backend_start(const char *socket, char *const argv[], struct backend *ret_ba
     return 0;
 }
 
+/* The kernel lists the children of a thread (proc(5), /proc/PID/task/TID/children). */
+static void kill_children(void)
+{
+    FILE *file = fopen("/proc/thread-self/children", "re");
+    char *line = NULL;
+    size_t capacity = 0;
+
+    while (file && getdelim(&line, &capacity, ' ', file) > 0) {
+        long pid = strtol(line, NULL, 10);
+
+        if (pid > 1)
+            (void)kill((pid_t)pid, SIGKILL);
+    }
+    free(line);
+    if (file)
+        (void)fclose(file);
+}
+
 int backend_end(struct backend *backend)
 {
-    int status = 0;
+    int status = 0, one;
+    pid_t pid;
 
     if (backend->fd >= 0)
         (void)close(backend->fd);
-    if (backend->pid > 0) {
-        (void)kill(backend->pid, SIGKILL);
-        while (waitpid(backend->pid, &status, 0) < 0 && errno == EINTR)
-            ;
-    }
+    /* virtiofsd's worker becomes our child when virtiofsd is gone. */
+    do {
+        kill_children();
+        pid = waitpid(-1, &one, 0);
+        if (pid > 0 && pid == backend->pid)
+            status = one;
+    } while (pid > 0 || (pid < 0 && errno == EINTR));
     if (backend->pidfd >= 0)
         (void)close(backend->pidfd);
     *backend = BACKEND_NULL;

@@ -27,7 +27,12 @@ struct backend {
  */
 int backend_start(const char *socket, char *const argv[], struct backend *ret_backend);
 
-/* Ends it, if it runs. @return its wait status (waitpid(2)) */
+/*
+ * Ends it with all of its processes, and returns when the last is gone: from then on nobody works
+ * on the guest's memory. The caller has no other children.
+ *
+ * @return its wait status (waitpid(2))
+ */
 int backend_end(struct backend *backend);
 
 #endif

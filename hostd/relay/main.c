@@ -113,6 +113,7 @@ static void replace_backend(struct relay *relay)
 {
     int status = backend_end(&relay->backend);
     pid_t pid;
+    int r;
 
     /* For a daemon that is not our parent and cannot learn it otherwise. */
     (void)dprintf(STDERR_FILENO, "virtiofsd ended with %s %d\n",
@@ -122,9 +123,14 @@ static void replace_backend(struct relay *relay)
     if (pid != 0)
         end_as(status);
     relay->second = true;
-    if (backend_start(relay->argv[0], relay->argv + 1, &relay->backend) < 0 ||
-        session_replay(&relay->session, relay->backend.fd) < 0)
+    r = backend_start(relay->argv[0], relay->argv + 1, &relay->backend);
+    if (r == 0)
+        r = session_replay(&relay->session, relay->backend.fd);
+    if (r < 0) {
+        (void)dprintf(STDERR_FILENO, "relay: no second virtiofsd could be set up: %s\n",
+                      strerrordesc_np(-r));
         _exit(1);
+    }
     if (relay->is_asked)
         (void)vhost_user_send(relay->backend.fd, &relay->asked);
 }

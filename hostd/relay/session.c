@@ -33,8 +33,8 @@ struct region {
     uint64_t guest_address, size, user_address, file_offset;
 };
 
-#define TABLE_REGIONS_OFFSET 8u /* u32 count, u32 padding */
-#define SINGLE_REGION_OFFSET 8u /* u64 padding */
+/* Before them: a table's u32 count and u32 padding, or a single one's u64 padding. */
+#define REGIONS_OFFSET 8u
 
 static bool read_at(const struct vhost_user_message *message, size_t offset, void *data,
                     size_t size)
@@ -63,7 +63,7 @@ static uint64_t key_of(const struct vhost_user_message *message)
         return index & VRING_INDEX_MASK;
     case VHOST_USER_ADD_MEM_REG:
     case VHOST_USER_REM_MEM_REG:
-        (void)read_at(message, SINGLE_REGION_OFFSET, &region, sizeof(region));
+        (void)read_at(message, REGIONS_OFFSET, &region, sizeof(region));
         return region.user_address;
     default:
         return 0;
@@ -162,15 +162,14 @@ int session_note(struct session *session, const struct vhost_user_message *messa
 static int read_memory(const struct session *session, uint64_t address, void *data, size_t size)
 {
     for (const struct session_entry *entry = session->first; entry; entry = entry->next) {
-        bool table = entry->message.request == VHOST_USER_SET_MEM_TABLE;
-
-        if (!table && entry->message.request != VHOST_USER_ADD_MEM_REG)
+        if (entry->message.request != VHOST_USER_SET_MEM_TABLE &&
+            entry->message.request != VHOST_USER_ADD_MEM_REG)
             continue;
         for (size_t i = 0; i < entry->message.fd_count; i++) {
-            size_t offset = table ? TABLE_REGIONS_OFFSET : SINGLE_REGION_OFFSET;
             struct region region;
 
-            if (!read_at(&entry->message, offset + i * sizeof(region), &region, sizeof(region)) ||
+            if (!read_at(&entry->message, REGIONS_OFFSET + i * sizeof(region), &region,
+                         sizeof(region)) ||
                 region.size < size || address < region.user_address ||
                 address - region.user_address > region.size - size)
                 continue;
@@ -202,29 +201,39 @@ static int used_index(const struct session *session, uint64_t vring, uint32_t *r
     return -ENOENT;
 }
 
+/* @return 0 or -errno */
+static int replay_one(const struct session *session, const struct session_entry *entry, int fd)
+{
+    struct vhost_user_message message = entry->message;
+    struct vring_state state;
+
+    if (message.request == VHOST_USER_SET_VRING_BASE &&
+        read_at(&message, 0, &state, sizeof(state)) &&
+        used_index(session, entry->key, &state.number) == 0)
+        memcpy(message.payload, &state, sizeof(state));
+    return vhost_user_send(fd, &message);
+}
+
+/* The kicks last: with its kick a vring starts, and requests wait in it, whose answers need all the
+ * rest. */
 int session_replay(const struct session *session, int fd)
 {
-    for (const struct session_entry *entry = session->first; entry; entry = entry->next) {
-        struct vhost_user_message message = entry->message;
-        struct vring_state state;
-        int r;
+    int r = 0;
 
-        if (message.request == VHOST_USER_SET_VRING_BASE &&
-            read_at(&message, 0, &state, sizeof(state)) &&
-            used_index(session, entry->key, &state.number) == 0)
-            memcpy(message.payload, &state, sizeof(state));
-        r = vhost_user_send(fd, &message);
-        if (r < 0)
-            return r;
-    }
-    /* What waited when the old one ended was announced to that one only. */
-    for (const struct session_entry *entry = session->first; entry; entry = entry->next) {
+    for (const struct session_entry *entry = session->first; entry && r == 0; entry = entry->next)
+        if (entry->message.request != VHOST_USER_SET_VRING_KICK)
+            r = replay_one(session, entry, fd);
+    for (const struct session_entry *entry = session->first; entry && r == 0; entry = entry->next) {
         const uint64_t one = 1;
 
-        if (entry->message.request == VHOST_USER_SET_VRING_KICK && entry->message.fd_count == 1)
+        if (entry->message.request != VHOST_USER_SET_VRING_KICK)
+            continue;
+        r = replay_one(session, entry, fd);
+        /* What waited when the old one ended was announced to that one only. */
+        if (r == 0 && entry->message.fd_count == 1)
             (void)!write(entry->message.fds[0], &one, sizeof(one));
     }
-    return 0;
+    return r;
 }
 
 void session_clear(struct session *session)

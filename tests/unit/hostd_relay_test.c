@@ -84,8 +84,8 @@ static void session_is_replayed_from_where_the_used_ring_stands(void **state)
     note(&session, VHOST_USER_SET_FEATURES, &(uint64_t){2}, 8, -1);
     note(&session, VHOST_USER_ADD_MEM_REG, &region, sizeof(region), memory);
     note_state(&session, VHOST_USER_SET_VRING_BASE, 1, 0);
-    note(&session, VHOST_USER_SET_VRING_ADDR, &address, sizeof(address), -1);
     note(&session, VHOST_USER_SET_VRING_KICK, &kick, sizeof(kick), event);
+    note(&session, VHOST_USER_SET_VRING_ADDR, &address, sizeof(address), -1);
 
     assert_int_equal(session_replay(&session, ends[0]), 0);
     assert_int_equal(next(ends[1], &message), VHOST_USER_SET_OWNER);
