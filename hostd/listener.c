@@ -98,7 +98,7 @@ int listener_consume_fd(sd_event *event, int fd, const struct listener_events *e
 
     /* one of systemd's may block, and the loop must not */
     if (!listener || flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
-        r = listener ? -errno : -ENOMEM;
+        r = listener ? -EBADF : -ENOMEM;
         (void)close(fd);
         free(listener);
         return r;

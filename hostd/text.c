@@ -4,7 +4,6 @@
 #include "log.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 void text_take(struct wire_text text, char *buffer, size_t capacity)
@@ -31,8 +30,14 @@ void text_take(struct wire_text text, char *buffer, size_t capacity)
 
 void text_uuid(const uint8_t b[16], char *buffer)
 {
-    (void)snprintf(buffer, TEXT_UUID_SIZE,
-                   "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-                   b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13],
-                   b[14], b[15]);
+    static const char digits[] = "0123456789abcdef";
+    char *p = buffer;
+
+    for (unsigned i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *p++ = '-';
+        *p++ = digits[b[i] >> 4];
+        *p++ = digits[b[i] & 15];
+    }
+    *p = '\0';
 }

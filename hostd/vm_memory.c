@@ -14,7 +14,6 @@
 #include "log.h"
 #include "vm_parts.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,13 +25,17 @@ static const char *const transports[] = {
 
 static struct json_object *report_to_json(const struct guest_capabilities *report)
 {
+    static const char digits[] = "0123456789abcdef";
     uint8_t payload[CAPABILITIES_SIZE];
     struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
     char hex[2 * CAPABILITIES_SIZE + 1];
 
     capabilities_pack(&writer, report);
-    for (size_t i = 0; i < writer.size; i++)
-        (void)snprintf(hex + 2 * i, 3, "%02x", payload[i]);
+    for (size_t i = 0; i < writer.size; i++) {
+        hex[2 * i] = digits[payload[i] >> 4];
+        hex[2 * i + 1] = digits[payload[i] & 15];
+    }
+    hex[2 * writer.size] = '\0';
     return json_object_new_string(hex);
 }
 
