@@ -86,9 +86,10 @@ test_tidy() {
         return "$SKIPPED"
     fi
     [ -e "$database" ] || cmake --preset clang
+    # One file a process: version 14 takes va_list for uninitialised in all but a process' first file.
     # What it writes on stderr is how many warnings of system headers it kept back.
     if ! sed -n 's/^ *"file": "\(.*\)",*$/\1/p' "$database" | sort -u |
-        xargs -n 4 -P "$(nproc)" clang-tidy --quiet -p "$root/build/clang" \
+        xargs -n 1 -P "$(nproc)" clang-tidy --quiet -p "$root/build/clang" \
             >"$lab/tests/tidy.out" 2>>/dev/null; then
         grep -E ' (error|warning): ' "$lab/tests/tidy.out" | sort -u
         echo "$(grep -E ' (error|warning): ' "$lab/tests/tidy.out" | sort -u | wc -l) complaints"
