@@ -87,8 +87,7 @@ test_tidy() {
     fi
     [ -e "$database" ] || cmake --preset clang
     # One file a process: version 14 takes va_list for uninitialised in all but a process' first file.
-    # One file at a time: with several, version 14 takes every va_list for uninitialized. What it
-    # writes on stderr is how many warnings of system headers it kept back.
+    # What it writes on stderr is how many warnings of system headers it kept back.
     if ! sed -n 's/^ *"file": "\(.*\)",*$/\1/p' "$database" | sort -u |
         xargs -n 1 -P "$(nproc)" clang-tidy --quiet -p "$root/build/clang" \
             >"$lab/tests/tidy.out" 2>>/dev/null; then
