@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "limits.h"
+#include "log.h"
 #include "p9_share.h"
 #include "report.h"
 #include "share_parts.h"
@@ -117,7 +118,11 @@ void shares_lost(struct vm *vm, const char *tag, bool restored, const char *text
     struct share_device *device = share_device_find(vm, tag);
     struct share *next;
 
-    report_device_failed(vm, "share", tag, "serve", EPIPE, text);
+    /* with a guest's reset its devices' servers end, and come again with its next boot */
+    if (guest_is_attached(vm->guest))
+        report_device_failed(vm, "share", tag, "serve", EPIPE, text);
+    else
+        log_vm(LOG_NOTICE, vm->config->name, vm->boot.id, "share %s: %s", tag, text);
     if (!device)
         return;
     device->stale = !restored;
