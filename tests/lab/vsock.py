@@ -59,9 +59,12 @@ class VhostVsock:
     def start(self):
         pass
 
+    def stop(self):
+        pass
+
 
 class UserVsock:
-    """vhost-device-vsock: one process per guest, which ends with its QEMU."""
+    """vhost-device-vsock: one process per guest."""
 
     listen = []
 
@@ -77,6 +80,7 @@ class UserVsock:
         self.process = None
 
     def start(self):
+        self.stop()
         for stale in (self._device, self._calls):
             stale.unlink(missing_ok=True)
         self.process = Process(
@@ -85,6 +89,12 @@ class UserVsock:
              "--uds-path", self._calls], self._folder / "vsock.log")
         wait_for("vhost-device-vsock's socket", 10,
                  lambda: self._device.exists() or self._ended())
+
+    def stop(self):
+        """It waits for the next QEMU when one ends: it has to be told."""
+        if self.process:
+            self.process.kill()
+            self.process.wait(5)
 
     def _ended(self):
         if not self.process.alive():
