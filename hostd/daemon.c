@@ -1,19 +1,19 @@
 /* daemon: everything that guestlink-hostd is made of, tied together on one event loop. */
 #include "daemon.h"
 
-#include "address.h"
-#include "control.h"
+#include "base/address.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/notify.h"
+#include "config/settings.h"
+#include "control/control.h"
+#include "control/metrics.h"
 #include "doors.h"
 #include "handshake.h"
-#include "limits.h"
-#include "log.h"
-#include "metrics.h"
-#include "notify.h"
-#include "p9_share.h"
 #include "registry.h"
 #include "reload.h"
-#include "services.h"
-#include "settings.h"
+#include "vm/p9_share.h"
+#include "vm/services.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -10,9 +10,9 @@
 #ifndef GUESTLINK_HOSTD_DAEMON_H
 #define GUESTLINK_HOSTD_DAEMON_H
 
-#include "config.h"
-#include "counters.h"
-#include "vm.h"
+#include "base/counters.h"
+#include "config/config.h"
+#include "vm/vm.h"
 
 #include <stdint.h>
 #include <systemd/sd-event.h>

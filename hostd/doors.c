@@ -1,9 +1,9 @@
 /* doors: every socket that guests connect to, and which VM stands behind each. */
 #include "doors.h"
 
-#include "address.h"
-#include "listener.h"
-#include "log.h"
+#include "base/address.h"
+#include "base/log.h"
+#include "guest/listener.h"
 
 #include <errno.h>
 #include <stdio.h>

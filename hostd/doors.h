@@ -12,7 +12,7 @@
 
 #include "handshake.h"
 #include "registry.h"
-#include "services.h"
+#include "vm/services.h"
 
 struct doors;
 

@@ -10,13 +10,13 @@
  */
 #include "handshake.h"
 
-#include "clock.h"
-#include "connection.h"
-#include "limits.h"
-#include "log.h"
-#include "report.h"
-#include "session.h"
-#include "vm_life.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "guest/connection.h"
+#include "guest/session.h"
+#include "vm/report.h"
+#include "vm/vm_life.h"
 
 #include "protocol/welcome.h"
 

@@ -4,8 +4,8 @@
 #ifndef GUESTLINK_HOSTD_HANDSHAKE_H
 #define GUESTLINK_HOSTD_HANDSHAKE_H
 
-#include "listener.h"
-#include "services.h"
+#include "guest/listener.h"
+#include "vm/services.h"
 
 struct handshake;
 struct handshakes;

@@ -4,11 +4,11 @@
  * Exit status 0: stopped in good order; 1: failed; 2: the command line or the configuration is
  * wrong.
  */
-#include "config.h"
+#include "base/log.h"
+#include "base/notify.h"
+#include "config/config.h"
+#include "config/policy.h"
 #include "daemon.h"
-#include "log.h"
-#include "notify.h"
-#include "policy.h"
 
 #include <errno.h>
 #include <getopt.h>

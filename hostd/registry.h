@@ -4,7 +4,7 @@
 #ifndef GUESTLINK_HOSTD_REGISTRY_H
 #define GUESTLINK_HOSTD_REGISTRY_H
 
-#include "vm_life.h"
+#include "vm/vm_life.h"
 
 #include <stddef.h>
 #include <stdint.h>

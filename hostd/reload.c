@@ -1,7 +1,7 @@
 /* reload: the configuration file read again, and everything brought in line with it. */
 #include "reload.h"
 
-#include "log.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdlib.h>

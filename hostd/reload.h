@@ -4,11 +4,11 @@
 #ifndef GUESTLINK_HOSTD_RELOAD_H
 #define GUESTLINK_HOSTD_RELOAD_H
 
+#include "config/settings.h"
 #include "doors.h"
 #include "handshake.h"
 #include "registry.h"
-#include "services.h"
-#include "settings.h"
+#include "vm/services.h"
 
 struct reload {
     struct services *services;

@@ -2,7 +2,7 @@
 #include "command.h"
 
 #include "client.h"
-#include "config_text.h"
+#include "config/config_text.h"
 #include "say.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* command cmdline: the guest kernel's words, from the daemon or from a file alone. */
 #include "client.h"
 #include "command.h"
+#include "config/policy.h"
 #include "daemon.h"
-#include "policy.h"
 #include "say.h"
 
 #include <errno.h>

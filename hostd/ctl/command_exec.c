@@ -4,7 +4,7 @@
  * One connection carries the output; a second one the input, a piece at a time, each answered
  * before the next is read, so that what the guest does not take stays in our standard input.
  */
-#include "base64.h"
+#include "base/base64.h"
 #include "client.h"
 #include "command.h"
 #include "protocol/limits.h"

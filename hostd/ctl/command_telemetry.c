@@ -6,7 +6,7 @@
 #include "event_reader.h"
 #include "say.h"
 #include "since.h"
-#include "telemetry.h"
+#include "telemetry/telemetry.h"
 
 #include <errno.h>
 #include <stdio.h>

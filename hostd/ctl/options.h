@@ -4,7 +4,7 @@
 #ifndef GUESTLINK_CTL_OPTIONS_H
 #define GUESTLINK_CTL_OPTIONS_H
 
-#include "config.h"
+#include "config/config.h"
 
 #include <stdbool.h>
 #include <stdint.h>

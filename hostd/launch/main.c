@@ -7,8 +7,8 @@
  *   descriptor 0: the connection
  *   descriptor 2: for what goes wrong before there is a program
  */
-#include "../child_exec.h"
-#include "../launch.h"
+#include "../base/child_exec.h"
+#include "../base/launch.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* The configuration: any bytes are either read or told what is wrong with them, line by line. */
 #include "fuzz.h"
-#include "hostd/config.h"
+#include "hostd/config/config.h"
 
 struct remarks {
     unsigned errors;

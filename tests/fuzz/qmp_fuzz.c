@@ -5,7 +5,7 @@
  * seeds, and ends.
  */
 #include "fuzz.h"
-#include "hostd/qmp_link.h"
+#include "hostd/device/qmp_link.h"
 
 #include <stdbool.h>
 #include <sys/socket.h>

@@ -4,7 +4,7 @@
  * The first byte of the input says what the daemon knows of the caller; the rest is a stream.
  */
 #include "fuzz.h"
-#include "hostd/session.h"
+#include "hostd/guest/session.h"
 
 #include "messages.h"
 #include "protocol/welcome.h"

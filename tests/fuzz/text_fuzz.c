@@ -3,7 +3,7 @@
  * UTF-8. The first byte of the input is the room that there is.
  */
 #include "fuzz.h"
-#include "hostd/text.h"
+#include "hostd/base/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

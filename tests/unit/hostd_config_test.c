@@ -1,7 +1,7 @@
 /* config: what is taken, what is refused, and with which words. */
-#include "config.h"
-#include "config_json.h"
-#include "config_size.h"
+#include "config/config.h"
+#include "config/config_json.h"
+#include "config/config_size.h"
 #include "descriptors.h"
 
 #include <errno.h>

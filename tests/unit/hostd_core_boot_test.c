@@ -1,5 +1,5 @@
 /* hostd boot: the token of a boot, and why there is none. */
-#include "boot.h"
+#include "vm/boot.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* hostd connection and guest: frames over a socket pair, what is held, and how it ends. */
-#include "connection.h"
 #include "descriptors.h"
-#include "guest.h"
+#include "guest/connection.h"
+#include "guest/guest.h"
 
 #include "protocol/result.h"
 

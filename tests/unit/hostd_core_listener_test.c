@@ -1,6 +1,6 @@
 /* hostd listener: stale sockets are replaced, sockets in use are left alone, accept pauses. */
 #include "descriptors.h"
-#include "listener.h"
+#include "guest/listener.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,10 @@
 /* hostd's small parts: addresses, rates, texts, warnings, latencies. */
-#include "address.h"
-#include "latency.h"
-#include "limits.h"
-#include "rate.h"
-#include "text.h"
-#include "warned.h"
+#include "base/address.h"
+#include "base/latency.h"
+#include "base/limits.h"
+#include "base/rate.h"
+#include "base/text.h"
+#include "state/warned.h"
 
 #include <errno.h>
 #include <setjmp.h>

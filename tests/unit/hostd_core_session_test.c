@@ -1,6 +1,6 @@
 /* hostd session: what a frame means, as conversations. Each is a table of frames and what becomes
  * of them, in order. */
-#include "session.h"
+#include "guest/session.h"
 
 #include "protocol/welcome.h"
 

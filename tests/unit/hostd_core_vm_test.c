@@ -1,10 +1,10 @@
 /* hostd VM: a guest at one end of a socket pair, a device host that only records at the other. */
-#include "clock.h"
+#include "base/clock.h"
+#include "config/settings.h"
 #include "handshake.h"
-#include "p9_share.h"
-#include "settings.h"
-#include "store.h"
-#include "vm_life.h"
+#include "state/store.h"
+#include "vm/p9_share.h"
+#include "vm/vm_life.h"
 
 #include "protocol/request.h"
 #include "protocol/result.h"

@@ -1,8 +1,8 @@
 /* child: what a process that the daemon starts finds, and how its end is told. */
-#include "child.h"
+#include "base/child.h"
+#include "base/sink.h"
 #include "descriptors.h"
 #include "hostd_devices_support.h"
-#include "sink.h"
 
 #include <fcntl.h>
 #include <signal.h>

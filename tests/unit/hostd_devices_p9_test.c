@@ -1,8 +1,8 @@
 /* p9 server: diod serves a 9P session on a connection that it inherits. */
-#include "child.h"
+#include "base/child.h"
 #include "descriptors.h"
+#include "device/p9_server.h"
 #include "hostd_devices_support.h"
-#include "p9_server.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * device qemu: a real QEMU (stopped, with neither firmware nor kernel run) gets real devices,
  * served by a real virtiofsd. What takes a running guest, unplugging, is the lab's to test.
  */
-#include "child.h"
+#include "base/child.h"
 #include "descriptors.h"
 #include "hostd_devices_support.h"
 

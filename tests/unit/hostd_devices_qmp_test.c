@@ -3,8 +3,8 @@
  * of answers that do not come, come late, or are nonsense.
  */
 #include "descriptors.h"
+#include "device/qmp.h"
 #include "hostd_devices_support.h"
-#include "qmp.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #ifndef GUESTLINK_TESTS_HOSTD_DEVICES_SUPPORT_H
 #define GUESTLINK_TESTS_HOSTD_DEVICES_SUPPORT_H
 
-#include "device_host.h"
+#include "device/device_host.h"
 
 #include <errno.h>
 #include <setjmp.h>

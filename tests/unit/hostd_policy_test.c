@@ -1,6 +1,6 @@
 /* policy: every combination of settings meets exactly one row of each table below. */
+#include "config/policy.h"
 #include "descriptors.h"
-#include "policy.h"
 #include "protocol/capabilities.h"
 
 #include <errno.h>

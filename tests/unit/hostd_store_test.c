@@ -1,6 +1,6 @@
 /* store: what was saved is loaded, and what is damaged is set aside. */
 #include "descriptors.h"
-#include "store.h"
+#include "state/store.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* telemetry: whole lines in order, rotated, and what a full disk costs. */
 #include "descriptors.h"
-#include "journal.h"
-#include "telemetry.h"
+#include "telemetry/journal.h"
+#include "telemetry/telemetry.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,0 +1,241 @@
+/* control: the socket, who may use it, and the table of methods. */
+#include "control.h"
+
+#include "base/log.h"
+#include "control_exec.h"
+#include "control_method.h"
+#include "control_peer.h"
+#include "control_stream.h"
+#include "control_view.h"
+#include "guest/listener.h"
+#include "interface.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct control {
+    struct daemon *daemon;
+    struct listener *listener;
+    struct varlink *varlink;
+    struct control_execs *execs;
+    gid_t gid;
+};
+
+static void list(void *userdata, struct varlink_call *call, struct json_object *params)
+{
+    const struct control *control = userdata;
+    struct json_object *reply = json_object_new_object(), *vms = json_object_new_array();
+    size_t count = daemon_vm_count(control->daemon);
+
+    (void)params;
+    for (size_t i = 0; i < count; i++)
+        json_object_array_add(vms, control_view_summary(daemon_get_vm(control->daemon, i)));
+    json_object_object_add(reply, "vms", vms);
+    varlink_call_reply(call, reply, false);
+}
+
+static void add_counter(struct json_object *counters, const char *name, uint64_t value)
+{
+    json_object_object_add(counters, name, json_object_new_uint64(value));
+}
+
+static void metrics(void *userdata, struct varlink_call *call, struct json_object *params)
+{
+    const struct control *control = userdata;
+    const struct daemon_counters *counted = daemon_get_counters(control->daemon);
+    const struct telemetry *telemetry = daemon_telemetry(control->daemon);
+    struct json_object *reply = json_object_new_object(), *counters = json_object_new_object();
+
+    (void)params;
+    add_counter(counters, "vms", daemon_vm_count(control->daemon));
+    add_counter(counters, "open", counted->open);
+    add_counter(counters, "connections", counted->connections);
+    add_counter(counters, "accepted", counted->accepted);
+    add_counter(counters, "malformed", counted->malformed);
+    add_counter(counters, "timed_out", counted->timed_out);
+    add_counter(counters, "frames_in", counted->frames_in);
+    add_counter(counters, "frames_out", counted->frames_out);
+    add_counter(counters, "bytes_in", counted->bytes_in);
+    add_counter(counters, "bytes_out", counted->bytes_out);
+    add_counter(counters, "boots", counted->boots);
+    add_counter(counters, "slow_guests", counted->slow_guests);
+    add_counter(counters, "reloads", counted->reloads);
+    add_counter(counters, "reloads_refused", counted->reloads_refused);
+    add_counter(counters, "telemetry_lost", telemetry_lost(telemetry));
+    json_object_object_add(reply, "counters", counters);
+    varlink_call_reply(call, reply, false);
+}
+
+static void files(void *userdata, struct varlink_call *call, struct json_object *params)
+{
+    const struct config *config = daemon_config(((const struct control *)userdata)->daemon);
+    const char *telemetry = config->telemetry.file;
+    struct json_object *reply = json_object_new_object();
+
+    (void)params;
+    json_object_object_add(reply, "configuration", json_object_new_string(config->file));
+    json_object_object_add(reply, "telemetry",
+                           json_object_new_string(telemetry != NULL ? telemetry : ""));
+    json_object_object_add(reply, "state_dir", json_object_new_string(config->state_dir));
+    varlink_call_reply(call, reply, false);
+}
+
+static void add_remark(void *userdata, const char *remark)
+{
+    json_object_array_add(userdata, json_object_new_string(remark));
+}
+
+static void reload(void *userdata, struct varlink_call *call, struct json_object *params)
+{
+    const struct control *control = userdata;
+    struct json_object *remarks = json_object_new_array(), *reply;
+    int r;
+
+    (void)params;
+    r = daemon_reload(control->daemon, add_remark, remarks);
+    if (r != 0) {
+        struct json_object *first = json_object_array_get_idx(remarks, 0);
+
+        control_method_fail_text(call, "io.guestlink.Refused", "reason",
+                                 first != NULL ? json_object_get_string(first) : strerror(-r));
+        json_object_put(remarks);
+        return;
+    }
+    reply = json_object_new_object();
+    json_object_object_add(reply, "remarks", remarks);
+    varlink_call_reply(call, reply, false);
+}
+
+/* From the table's userdata, the control socket, to what each group of methods works on. */
+#define OF_DAEMON(name)                                                                            \
+    static void name(void *userdata, struct varlink_call *call, struct json_object *params)        \
+    {                                                                                              \
+        control_method_##name(((struct control *)userdata)->daemon, call, params);                 \
+    }
+#define OF_EXECS(name)                                                                             \
+    static void name(void *userdata, struct varlink_call *call, struct json_object *params)        \
+    {                                                                                              \
+        control_exec_##name(((struct control *)userdata)->execs, call, params);                    \
+    }
+
+OF_DAEMON(show)
+OF_DAEMON(capabilities)
+OF_DAEMON(command_line)
+OF_DAEMON(pool_usage)
+OF_DAEMON(add_share)
+OF_DAEMON(remove_share)
+OF_DAEMON(shut_down)
+OF_EXECS(run)
+OF_EXECS(write_input)
+OF_EXECS(send_signal)
+
+static void stream_telemetry(void *userdata, struct varlink_call *call, struct json_object *params)
+{
+    (void)params;
+    control_stream_telemetry(daemon_telemetry(((struct control *)userdata)->daemon), call);
+}
+
+static const struct varlink_method methods[] = {
+    {"List", list, false},
+    {"Show", show, false},
+    {"Capabilities", capabilities, false},
+    {"CommandLine", command_line, false},
+    {"PoolUsage", pool_usage, false},
+    {"AddShare", add_share, false},
+    {"RemoveShare", remove_share, false},
+    {"Exec", run, true},
+    {"WriteInput", write_input, false},
+    {"SendSignal", send_signal, false},
+    {"ShutDown", shut_down, false},
+    {"Telemetry", stream_telemetry, true},
+    {"Files", files, false},
+    {"Metrics", metrics, false},
+    {"Reload", reload, false},
+};
+
+static const struct varlink_interface interface = {
+    .vendor = "guestlink",
+    .product = "guestlink-hostd",
+    .version = GUESTLINK_VERSION,
+    .url = "",
+    .name = "io.guestlink",
+    .description = interface_description,
+    .methods = methods,
+    .method_count = sizeof(methods) / sizeof(methods[0]),
+};
+
+static void on_accepted(void *userdata, int fd, const struct peer *peer)
+{
+    static const char denied[] =
+        "{\"error\":\"org.varlink.service.PermissionDenied\",\"parameters\":{}}";
+    struct control *control = userdata;
+
+    (void)peer;
+    if (!control_peer_is_allowed(fd, control->gid)) {
+        (void)send(fd, denied, sizeof(denied), MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)close(fd);
+        return;
+    }
+    if (varlink_consume_connection(control->varlink, fd) == -EUSERS)
+        log_line(LOG_WARNING,
+                 "control socket: %u connections are open, expected fewer; another one is closed",
+                 VARLINK_CONNECTIONS);
+}
+
+static void on_paused(void *userdata, int error)
+{
+    (void)userdata;
+    log_line(LOG_WARNING, "control socket: accept: %s; it pauses for a moment", strerror(error));
+}
+
+int control_new(sd_event *event, struct daemon *daemon, const char *path, const char *group,
+                int listen_fd, struct control **ret_control)
+{
+    static const struct listener_events events = {on_accepted, on_paused};
+    struct control *control = calloc(1, sizeof(*control));
+    int r = 0;
+
+    if (control == NULL) {
+        if (listen_fd >= 0)
+            (void)close(listen_fd);
+        return -ENOMEM;
+    }
+    control->daemon = daemon;
+    control->gid = control_peer_find_group(group);
+    if (listen_fd >= 0)
+        r = listener_consume_fd(event, listen_fd, &events, control, &control->listener);
+    else
+        r = listener_new_unix(event, path, &events, control, &control->listener);
+    if (r >= 0 && listen_fd < 0 && control_peer_widen(path, control->gid) < 0) {
+        log_line(LOG_WARNING,
+                 "control socket %s: cannot be given to the group %s (%s); it is for root alone",
+                 path, group, strerror(errno));
+        control->gid = CONTROL_PEER_NO_GROUP;
+    }
+    if (r >= 0)
+        r = varlink_new(event, &interface, control, &control->varlink);
+    if (r >= 0) {
+        control->execs = control_execs_new(daemon);
+        r = control->execs == NULL ? -ENOMEM : 0;
+    }
+    if (r < 0) {
+        (void)control_free(control);
+        return r;
+    }
+    *ret_control = control;
+    return 0;
+}
+
+struct control *control_free(struct control *control)
+{
+    if (control == NULL)
+        return NULL;
+    (void)listener_free(control->listener);
+    (void)varlink_free(control->varlink);
+    (void)control_execs_free(control->execs);
+    free(control);
+    return NULL;
+}

@@ -1,0 +1,324 @@
+/*
+ * control exec: a stream of output to one client, and input from another connection of the same.
+ *
+ * A reader that does not keep up makes us pause the whole guest for a moment at a time, so its
+ * output comes slowly; a reader that does not read at all is cut off by varlink's bound.
+ */
+#include "control_exec.h"
+
+#include "base/base64.h"
+#include "base/clock.h"
+#include "control_method.h"
+#include "control_params.h"
+#include "protocol/event.h"
+#include "protocol/limits.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* exec_pause() asks for less than a second: everything else of that guest waits too. */
+#define PAUSE_MS 500u
+/* How long until a full connection to the guest is tried again, and how often at most. */
+#define INPUT_RETRY_MS 20u
+#define INPUT_RETRIES  1500u
+
+struct running {
+    struct control_execs *execs;
+    struct varlink_call *call;
+    struct exec *exec;
+    uint32_t process; /* the client's number for it */
+    sd_event_source *resume;
+    bool paused;
+    struct running *next;
+};
+
+struct control_execs {
+    struct daemon *daemon;
+    struct running *running; /* a list */
+    uint32_t last;           /* number given out */
+};
+
+struct control_execs *control_execs_new(struct daemon *daemon)
+{
+    struct control_execs *execs = calloc(1, sizeof(*execs));
+
+    if (execs != NULL)
+        execs->daemon = daemon;
+    return execs;
+}
+
+struct control_execs *control_execs_free(struct control_execs *execs)
+{
+    free(execs);
+    return NULL;
+}
+
+static struct running *running_free(struct running *running)
+{
+    struct running **at = &running->execs->running;
+
+    while (*at != NULL && *at != running)
+        at = &(*at)->next;
+    if (*at != NULL)
+        *at = running->next;
+    sd_event_source_disable_unref(running->resume);
+    (void)exec_free(running->exec);
+    free(running);
+    return NULL;
+}
+
+static void on_closed(void *userdata)
+{
+    (void)running_free(userdata);
+}
+
+static void resume(struct running *running)
+{
+    if (!running->paused)
+        return;
+    running->paused = false;
+    clock_disarm(running->resume);
+    exec_pause(running->exec, false);
+}
+
+static int on_resume(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    (void)source;
+    (void)usec;
+    resume(userdata);
+    return 0;
+}
+
+static void on_drained(void *userdata)
+{
+    resume(userdata);
+}
+
+static void on_started(void *userdata)
+{
+    struct running *running = userdata;
+    struct json_object *reply = json_object_new_object();
+
+    json_object_object_add(reply, "process", json_object_new_uint64(running->process));
+    varlink_call_reply(running->call, reply, true);
+}
+
+static void on_output(void *userdata, uint16_t stream, const void *data, size_t size)
+{
+    struct running *running = userdata;
+    struct json_object *reply = json_object_new_object();
+    char *text = malloc(BASE64_SIZE(size) + 1);
+
+    if (text == NULL) {
+        json_object_put(reply);
+        return;
+    }
+    (void)base64_encode(data, size, text);
+    json_object_object_add(reply, "stream",
+                           json_object_new_string(stream == EVENT_STDERR ? "stderr" : "stdout"));
+    json_object_object_add(reply, "data", json_object_new_string(text));
+    free(text);
+    varlink_call_reply(running->call, reply, true);
+    if (!running->paused && varlink_call_is_full(running->call)) {
+        running->paused = true;
+        exec_pause(running->exec, true);
+        (void)clock_arm(daemon_event(running->execs->daemon), &running->resume, PAUSE_MS, on_resume,
+                        running);
+    }
+}
+
+static void finish(struct running *running, uint32_t status, uint32_t signal, const char *error)
+{
+    struct varlink_call *call = running->call;
+    struct json_object *reply = json_object_new_object();
+
+    json_object_object_add(reply, "status", json_object_new_uint64(status));
+    if (signal != 0)
+        json_object_object_add(reply, "signal", json_object_new_uint64(signal));
+    if (error != NULL)
+        json_object_object_add(reply, "error", json_object_new_string(error));
+    varlink_call_watch(call, NULL, NULL, NULL);
+    (void)running_free(running);
+    varlink_call_reply(call, reply, false);
+}
+
+static void on_exited(void *userdata, uint32_t status, uint32_t signal)
+{
+    finish(userdata, status, signal, NULL);
+}
+
+static void on_failed(void *userdata, int error, uint32_t status, const char *text)
+{
+    finish(userdata, status, 0, text != NULL && text[0] != '\0' ? text : strerror(error));
+}
+
+static bool read_command(struct varlink_call *call, struct json_object *params,
+                         struct exec_command *ret_command)
+{
+    struct exec_command command = {0};
+
+    if (!control_params_texts(call, params, "argv", &command.argv))
+        return false;
+    if (command.argv.count == 0 || command.argv.items[0][0] == '\0') {
+        free(command.argv.items);
+        varlink_call_invalid(call, "argv");
+        return false;
+    }
+    if (!control_params_texts(call, params, "environment", &command.environment) ||
+        !control_params_optional_text(call, params, "directory", &command.directory) ||
+        !control_params_optional_number(call, params, "uid", UINT32_MAX - 1, &command.uid) ||
+        !control_params_optional_number(call, params, "gid", UINT32_MAX - 1, &command.gid) ||
+        !control_params_optional_flag(call, params, "input", &command.input)) {
+        free(command.argv.items);
+        free(command.environment.items);
+        return false;
+    }
+    *ret_command = command;
+    return true;
+}
+
+void control_exec_run(struct control_execs *execs, struct varlink_call *call,
+                      struct json_object *params)
+{
+    static const struct exec_events events = {on_started, on_output, on_exited, on_failed};
+    struct vm *vm = control_method_find_vm(execs->daemon, call, params);
+    struct exec_command command;
+    struct running *running;
+    int r;
+
+    if (vm == NULL || !read_command(call, params, &command))
+        return;
+    running = calloc(1, sizeof(*running));
+    r = running == NULL ? -ENOMEM : vm_exec(vm, &command, &events, running, &running->exec);
+    free(command.argv.items);
+    free(command.environment.items);
+    if (r < 0) {
+        free(running);
+        control_method_fail_vm(call, vm, r);
+        return;
+    }
+    running->execs = execs;
+    running->call = call;
+    running->process = ++execs->last;
+    running->next = execs->running;
+    execs->running = running;
+    varlink_call_watch(call, on_closed, on_drained, running);
+}
+
+static struct running *find(struct control_execs *execs, uint32_t process)
+{
+    struct running *running = execs->running;
+
+    while (running != NULL && running->process != process)
+        running = running->next;
+    return running;
+}
+
+static void fail_no_process(struct varlink_call *call, uint32_t process)
+{
+    struct json_object *params = json_object_new_object();
+
+    json_object_object_add(params, "process", json_object_new_uint64(process));
+    varlink_call_fail(call, "io.guestlink.NoSuchProcess", params);
+}
+
+/* Input that the guest's connection has no room for yet. */
+struct input {
+    struct control_execs *execs;
+    struct varlink_call *call;
+    sd_event_source *again;
+    uint32_t process;
+    unsigned tries;
+    size_t size;
+    uint8_t data[LIMITS_STREAM_CHUNK];
+};
+
+static void input_free(void *userdata)
+{
+    struct input *input = userdata;
+
+    sd_event_source_disable_unref(input->again);
+    free(input);
+}
+
+static int on_input_again(sd_event_source *source, uint64_t usec, void *userdata);
+
+static void try_input(struct input *input)
+{
+    struct running *running = find(input->execs, input->process);
+    struct varlink_call *call = input->call;
+    uint32_t process = input->process;
+    int r = running == NULL ? -ESRCH : exec_input(running->exec, input->data, input->size);
+
+    if (r == -EAGAIN && input->tries++ < INPUT_RETRIES &&
+        clock_arm(daemon_event(input->execs->daemon), &input->again, INPUT_RETRY_MS, on_input_again,
+                  input) >= 0)
+        return;
+    varlink_call_watch(call, NULL, NULL, NULL);
+    input_free(input);
+    if (r == -ESRCH)
+        fail_no_process(call, process);
+    else if (r < 0)
+        control_method_fail(call, -r, NULL);
+    else
+        varlink_call_reply(call, NULL, false);
+}
+
+static int on_input_again(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    (void)source;
+    (void)usec;
+    try_input(userdata);
+    return 0;
+}
+
+void control_exec_write_input(struct control_execs *execs, struct varlink_call *call,
+                              struct json_object *params)
+{
+    struct input *input;
+    const char *data;
+    uint32_t process;
+
+    if (!control_params_number(call, params, "process", UINT32_MAX, &process) ||
+        !control_params_text(call, params, "data", &data))
+        return;
+    input = calloc(1, sizeof(*input));
+    if (input == NULL) {
+        control_method_fail(call, ENOMEM, NULL);
+        return;
+    }
+    if (base64_decode(data, input->data, sizeof(input->data), &input->size) < 0) {
+        free(input);
+        varlink_call_invalid(call, "data");
+        return;
+    }
+    input->execs = execs;
+    input->call = call;
+    input->process = process;
+    varlink_call_watch(call, input_free, NULL, input);
+    try_input(input);
+}
+
+void control_exec_send_signal(struct control_execs *execs, struct varlink_call *call,
+                              struct json_object *params)
+{
+    uint32_t process, signal;
+    struct running *running;
+    int r;
+
+    /* 64 is the highest signal of Linux */
+    if (!control_params_number(call, params, "process", UINT32_MAX, &process) ||
+        !control_params_number(call, params, "signal", 64, &signal))
+        return;
+    running = find(execs, process);
+    if (running == NULL) {
+        fail_no_process(call, process);
+        return;
+    }
+    r = exec_signal(running->exec, signal);
+    if (r < 0)
+        control_method_fail(call, -r, NULL);
+    else
+        varlink_call_reply(call, NULL, false);
+}

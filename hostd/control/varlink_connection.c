@@ -1,0 +1,381 @@
+/*
+ * varlink connection: reads until a NUL, has the call answered, and only then looks at the next.
+ *
+ * Nothing here frees the connection while a caller of varlink_call_…() still stands on it: what
+ * ends it is noted in `ending` and done from the event loop.
+ */
+#include "varlink_connection.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Bytes read at once, and what a buffer begins with. */
+#define CHUNK 4096u
+
+struct varlink_call {
+    struct varlink_connection *connection;
+    bool open; /* waits for its (last) reply */
+    bool oneway;
+    bool was_full;
+    void (*closed)(void *userdata);
+    void (*drained)(void *userdata);
+    void *userdata;
+};
+
+struct bytes {
+    char *data;
+    size_t size, capacity;
+};
+
+struct varlink_connection {
+    int fd;
+    sd_event_source *io;
+    sd_event_source *idle;
+    sd_event_source *again; /* runs what must not run from inside a call */
+    const struct varlink_connection_events *events;
+    void *userdata;
+    struct bytes in, out;
+    size_t out_sent;
+    struct varlink_call call;
+    bool hung_up; /* the client sends no more */
+    bool ending;
+    struct varlink_connection *next;
+};
+
+static bool reserve(struct bytes *bytes, size_t more)
+{
+    size_t capacity = bytes->capacity == 0 ? CHUNK : bytes->capacity;
+    char *data;
+
+    while (capacity - bytes->size < more)
+        capacity *= 2;
+    if (capacity == bytes->capacity)
+        return true;
+    data = realloc(bytes->data, capacity);
+    if (data == NULL)
+        return false;
+    bytes->data = data;
+    bytes->capacity = capacity;
+    return true;
+}
+
+static void run_again(struct varlink_connection *connection)
+{
+    (void)sd_event_source_set_enabled(connection->again, SD_EVENT_ONESHOT);
+}
+
+static void end(struct varlink_connection *connection)
+{
+    connection->ending = true;
+    run_again(connection);
+}
+
+static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    (void)source;
+    (void)usec;
+    end(userdata);
+    return 0;
+}
+
+/* An open call may take as long as it takes, unless its replies are not read. */
+static void watch(struct varlink_connection *connection)
+{
+    bool writing = connection->out.size > connection->out_sent;
+    uint32_t wanted = 0;
+
+    if (writing)
+        wanted |= EPOLLOUT;
+    if (!connection->hung_up && connection->in.size < VARLINK_MESSAGE_BYTES + 1)
+        wanted |= EPOLLIN;
+    (void)sd_event_source_set_io_events(connection->io, wanted);
+    if (connection->call.open && !writing)
+        clock_disarm(connection->idle);
+    else
+        (void)clock_arm(sd_event_source_get_event(connection->io), &connection->idle,
+                        VARLINK_IDLE_MS, on_idle, connection);
+}
+
+static void flush(struct varlink_connection *connection)
+{
+    struct bytes *out = &connection->out;
+
+    while (connection->out_sent < out->size) {
+        ssize_t n = send(connection->fd, out->data + connection->out_sent,
+                         out->size - connection->out_sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            break;
+        if (n < 0) {
+            end(connection);
+            break;
+        }
+        connection->out_sent += (size_t)n;
+    }
+    if (connection->out_sent == out->size) {
+        out->size = connection->out_sent = 0;
+        if (out->capacity > CHUNK) {
+            free(out->data);
+            *out = (struct bytes){0};
+        }
+    }
+    if (!connection->ending)
+        watch(connection);
+}
+
+static bool is_full(const struct varlink_connection *connection)
+{
+    return connection->out.size - connection->out_sent > VARLINK_OUTPUT_FULL;
+}
+
+/* Three parts, so that text of somebody else's is not copied twice; the NUL is put here. */
+static void put(struct varlink_connection *connection, const char *head, const char *body,
+                size_t body_size, const char *tail)
+{
+    const char *const parts[] = {head, body, tail};
+    size_t sizes[] = {strlen(head), body_size, strlen(tail) + 1};
+    struct bytes *out = &connection->out;
+
+    if (connection->ending)
+        return;
+    if (out->size - connection->out_sent + body_size > VARLINK_OUTPUT_BYTES ||
+        !reserve(out, sizes[0] + sizes[1] + sizes[2])) {
+        end(connection);
+        return;
+    }
+    for (size_t i = 0; i < 3; i++) {
+        memcpy(out->data + out->size, parts[i], sizes[i]);
+        out->size += sizes[i];
+    }
+    flush(connection);
+}
+
+static void finish_call(struct varlink_call *call)
+{
+    *call = (struct varlink_call){.connection = call->connection};
+    run_again(call->connection); /* the next message may be here already */
+}
+
+static void reply(struct varlink_call *call, const char *error, struct json_object *parameters,
+                  bool continues)
+{
+    struct json_object *message = varlink_message_reply(error, parameters, continues);
+    const char *text = NULL;
+    size_t size = 0;
+
+    if (message != NULL)
+        text = json_object_to_json_string_length(message, JSON_C_TO_STRING_NOSLASHESCAPE, &size);
+    if (text == NULL)
+        end(call->connection);
+    else if (!call->oneway)
+        put(call->connection, "", text, size, "");
+    json_object_put(message);
+    json_object_put(parameters);
+    if (!continues)
+        finish_call(call);
+}
+
+void varlink_call_reply(struct varlink_call *call, struct json_object *parameters, bool continues)
+{
+    reply(call, NULL, parameters, continues);
+}
+
+void varlink_call_reply_member(struct varlink_call *call, const char *key, const char *value,
+                               size_t size)
+{
+    char head[64];
+
+    (void)snprintf(head, sizeof(head), "{\"parameters\":{\"%s\":", key);
+    if (!call->oneway)
+        put(call->connection, head, value, size, "},\"continues\":true}");
+}
+
+void varlink_call_fail(struct varlink_call *call, const char *error, struct json_object *parameters)
+{
+    reply(call, error, parameters, false);
+}
+
+void varlink_call_invalid(struct varlink_call *call, const char *parameter)
+{
+    struct json_object *parameters = json_object_new_object();
+
+    json_object_object_add(parameters, "parameter", json_object_new_string(parameter));
+    reply(call, "org.varlink.service.InvalidParameter", parameters, false);
+}
+
+bool varlink_call_is_full(const struct varlink_call *call)
+{
+    bool full = is_full(call->connection);
+
+    if (full)
+        call->connection->call.was_full = true;
+    return full;
+}
+
+void varlink_call_watch(struct varlink_call *call, void (*closed)(void *userdata),
+                        void (*drained)(void *userdata), void *userdata)
+{
+    call->closed = closed;
+    call->drained = drained;
+    call->userdata = userdata;
+}
+
+static void handle(struct varlink_connection *connection, struct varlink_message *message)
+{
+    struct varlink_call *call = &connection->call;
+
+    *call =
+        (struct varlink_call){.connection = connection, .open = true, .oneway = message->oneway};
+    if (message->parameters == NULL) {
+        message->parameters = json_object_new_object();
+        json_object_object_add(message->root, "parameters", message->parameters);
+    }
+    connection->events->called(connection->userdata, call, message);
+}
+
+/* @return false if there is no whole message, or a call is open already */
+static bool take_message(struct varlink_connection *connection)
+{
+    struct bytes *in = &connection->in;
+    struct varlink_message message = VARLINK_MESSAGE_NULL;
+    char *nul = in->size == 0 ? NULL : memchr(in->data, '\0', in->size);
+    size_t size;
+
+    if (connection->call.open || connection->ending)
+        return false;
+    if (nul == NULL) {
+        if (in->size > VARLINK_MESSAGE_BYTES ||
+            (connection->hung_up && connection->out.size == connection->out_sent))
+            end(connection);
+        return false;
+    }
+    size = (size_t)(nul - in->data);
+    if (varlink_message_parse(in->data, size, &message) != 0) {
+        end(connection);
+        return false;
+    }
+    memmove(in->data, nul + 1, in->size - size - 1);
+    in->size -= size + 1;
+    handle(connection, &message);
+    varlink_message_done(&message);
+    return true;
+}
+
+static int on_again(sd_event_source *source, void *userdata)
+{
+    struct varlink_connection *connection = userdata;
+
+    (void)source;
+    while (take_message(connection))
+        ;
+    if (connection->ending)
+        connection->events->closed(connection->userdata, connection);
+    else
+        watch(connection);
+    return 0;
+}
+
+static void receive(struct varlink_connection *connection)
+{
+    struct bytes *in = &connection->in;
+    ssize_t n;
+
+    if (!reserve(in, CHUNK)) {
+        end(connection);
+        return;
+    }
+    n = recv(connection->fd, in->data + in->size, in->capacity - in->size, MSG_DONTWAIT);
+    if (n > 0)
+        in->size += (size_t)n;
+    else if (n == 0)
+        connection->hung_up = true;
+    else if (errno != EAGAIN && errno != EINTR)
+        end(connection);
+    run_again(connection);
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+    struct varlink_connection *connection = userdata;
+    struct varlink_call *call = &connection->call;
+
+    (void)source;
+    (void)fd;
+    if ((revents & (EPOLLERR | EPOLLHUP)) != 0 && (revents & EPOLLIN) == 0)
+        end(connection);
+    if ((revents & EPOLLOUT) != 0) {
+        flush(connection);
+        run_again(connection);
+    }
+    if (call->was_full && !is_full(connection)) {
+        call->was_full = false;
+        if (call->drained != NULL)
+            call->drained(call->userdata);
+    }
+    if ((revents & EPOLLIN) != 0)
+        receive(connection);
+    return 0;
+}
+
+int varlink_connection_new(sd_event *event, int fd, const struct varlink_connection_events *events,
+                           void *userdata, struct varlink_connection **ret_connection)
+{
+    struct varlink_connection *connection = calloc(1, sizeof(*connection));
+    int r;
+
+    if (connection == NULL) {
+        (void)close(fd);
+        return -ENOMEM;
+    }
+    connection->fd = fd;
+    connection->events = events;
+    connection->userdata = userdata;
+    connection->call.connection = connection;
+    r = sd_event_add_io(event, &connection->io, fd, EPOLLIN, on_io, connection);
+    if (r >= 0)
+        r = sd_event_add_defer(event, &connection->again, on_again, connection);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(connection->again, SD_EVENT_OFF);
+    if (r >= 0)
+        r = clock_arm(event, &connection->idle, VARLINK_IDLE_MS, on_idle, connection);
+    if (r < 0) {
+        (void)varlink_connection_free(connection);
+        return r;
+    }
+    *ret_connection = connection;
+    return 0;
+}
+
+struct varlink_connection *varlink_connection_free(struct varlink_connection *connection)
+{
+    struct varlink_call call;
+
+    if (connection == NULL)
+        return NULL;
+    call = connection->call;
+    connection->call.open = false;
+    if (call.open && call.closed != NULL)
+        call.closed(call.userdata);
+    sd_event_source_disable_unref(connection->io);
+    sd_event_source_disable_unref(connection->idle);
+    sd_event_source_disable_unref(connection->again);
+    (void)close(connection->fd);
+    free(connection->in.data);
+    free(connection->out.data);
+    free(connection);
+    return NULL;
+}
+
+struct varlink_connection **varlink_connection_next(struct varlink_connection *connection)
+{
+    return &connection->next;
+}

@@ -1,0 +1,95 @@
+/*
+ * device host: who gives a VM its devices. QEMU over QMP, a program of the user's, or nobody.
+ *
+ * Every operation is asynchronous: it never blocks, and its `done` is called exactly once, from the
+ * event loop, never from inside the call that began it. device_host_free() calls the ones still
+ * open with -ECANCELED.
+ */
+#ifndef GUESTLINK_HOSTD_DEVICE_HOST_H
+#define GUESTLINK_HOSTD_DEVICE_HOST_H
+
+#include "config/config.h"
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+struct device_host;
+
+struct device_share {
+    const char *tag;  /* names the device in this VM */
+    const char *path; /* of the host */
+    bool read_only;
+    bool token;          /* a token is in force: ask for iommu_platform where it can be had */
+    const char *options; /* the option string, verbatim */
+};
+
+struct device_adapter {
+    const struct config_network *network; /* id, mac, mtu, backend */
+    bool token;
+    const char *options;
+};
+
+struct device_outcome {
+    int error;           /* 0 or a positive errno */
+    const char *text;    /* what a person should read about it; "" if nothing */
+    bool created;        /* false: it was there already and was taken over */
+    bool iommu_platform; /* the device bounces through the guest's pool */
+};
+
+typedef void (*device_done_fn)(void *userdata, const struct device_outcome *outcome);
+
+struct device_host_events {
+    /* The device host can be reached; devices that it had before are known. May come again. */
+    void (*up)(void *userdata);
+    /* It cannot be reached (any more): QEMU ended, or the socket is not there. @p text says why;
+     * told once until it is up again. @p ended: it was up, so the VM is gone. */
+    void (*down)(void *userdata, bool ended, const char *text);
+    /* The guest was reset inside the same VM. */
+    void (*reset)(void *userdata);
+    /* What serves a share's device ended by itself; @p text has its status and last words.
+     * @p restored: it was started again and the device lives on. */
+    void (*share_lost)(void *userdata, const char *tag, bool restored, const char *text);
+};
+
+/*
+ * Makes the device host that @p config describes and begins to reach it.
+ *
+ * @param vm          the VM's configuration; must outlive the device host
+ * @param state_dir   where virtiofsd's sockets and the like go (per daemon; made if missing)
+ * @param memory      what an earlier daemon's device_host_remember() said, or NULL; not consumed
+ * @return 0 or -errno
+ */
+int device_host_new(sd_event *event, const struct config_vm *vm, const char *state_dir,
+                    struct json_object *memory, const struct device_host_events *events,
+                    void *userdata, struct device_host **ret_host);
+
+/*
+ * Lets go of it. Devices, and what serves them, live on for the next daemon unless @p take_down.
+ *
+ * @return NULL
+ */
+struct device_host *device_host_free(struct device_host *host, bool take_down);
+
+/* Adds a share's device, or takes over the equal one that is there. @return 0 or -errno */
+int device_host_add_share(struct device_host *host, const struct device_share *share,
+                          device_done_fn done, void *userdata);
+/* Removes it: the device first, waited for, then what serves it. */
+int device_host_remove_share(struct device_host *host, const char *tag, device_done_fn done,
+                             void *userdata);
+int device_host_add_adapter(struct device_host *host, const struct device_adapter *adapter,
+                            device_done_fn done, void *userdata);
+int device_host_remove_adapter(struct device_host *host, const char *id, device_done_fn done,
+                               void *userdata);
+
+/* True between the events `up` and `down`. */
+bool device_host_is_up(const struct device_host *host);
+
+/*
+ * What the next daemon needs to take the devices over (sockets, process ids with their start
+ * times), for the store. @return a JSON object of the caller's, or NULL (no memory)
+ */
+struct json_object *device_host_remember(const struct device_host *host);
+
+#endif

@@ -1,0 +1,408 @@
+/* virtiofsd: the process that serves one virtiofs share to QEMU. */
+#include "virtiofsd.h"
+
+#include "base/child.h"
+#include "base/scope.h"
+#include "base/sink.h"
+#include "protocol/limits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define RELAY "guestlink-virtiofs-relay"
+
+/* The child finds the listening socket here. */
+#define SOCKET_OPTION "--fd=3"
+
+#define FILE_NAME_SIZE (sizeof(((struct sockaddr_un *)NULL)->sun_path))
+
+struct virtiofsd {
+    char socket[FILE_NAME_SIZE];
+    char record[FILE_NAME_SIZE];
+    char log[FILE_NAME_SIZE];
+    char inner[FILE_NAME_SIZE]; /* between relay and virtiofsd; there for a moment only */
+    struct child *child;
+    struct sink *sink;
+    struct scope *scope;
+    int gate[2]; /* holds the child back until it has its scope; -1 when it was let go */
+    virtiofsd_ready_fn on_ready;
+    virtiofsd_ended_fn on_ended;
+    void *userdata;
+    char text[VIRTIOFSD_TEXT_SIZE];
+};
+
+static const char *find_program(const char *program, char buffer[LIMITS_PATH])
+{
+    /* Debian 13, Ubuntu 24.04, Fedora; Arch; Debian 12 (the C version of QEMU 7.2) */
+    static const char *const usual[] = {"/usr/libexec/virtiofsd", "/usr/lib/virtiofsd",
+                                        "/usr/lib/qemu/virtiofsd"};
+
+    if (program)
+        return child_find_program(program, buffer, LIMITS_PATH) == 0 ? buffer : NULL;
+    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+        if (access(usual[i], X_OK) == 0)
+            return usual[i];
+    return child_find_program("virtiofsd", buffer, LIMITS_PATH) == 0 ? buffer : NULL;
+}
+
+/*
+ * The Rust version names the directory with --shared-dir, the C version with -o source=. The name
+ * of an option stands in the program's text: looking there needs no trial run. A wrapper script has
+ * neither and gets -o source=, which both understand.
+ */
+static bool takes_shared_dir(const char *program)
+{
+    static const char option[] = "shared-dir";
+    int fd = open(program, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    bool found = false;
+    void *text = MAP_FAILED;
+
+    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0)
+        text = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (text != MAP_FAILED) {
+        found = memmem(text, (size_t)status.st_size, option, sizeof(option) - 1) != NULL;
+        (void)munmap(text, (size_t)status.st_size);
+    }
+    if (fd >= 0)
+        (void)close(fd);
+    return found;
+}
+
+/* The C version's option parser takes a comma for the next option unless it is escaped. */
+static int format_source(const char *path, char *buffer, size_t capacity)
+{
+    size_t used = (size_t)snprintf(buffer, capacity, "source=");
+
+    for (; *path; path++) {
+        if (used + 3 > capacity)
+            return -ENAMETOOLONG;
+        if (*path == ',' || *path == '\\')
+            buffer[used++] = '\\';
+        buffer[used++] = *path;
+    }
+    buffer[used] = '\0';
+    return 0;
+}
+
+static int close_and_fail(int fd)
+{
+    int r = -errno;
+
+    (void)close(fd);
+    return r;
+}
+
+static void remove_files(const struct virtiofsd *virtiofsd)
+{
+    (void)unlink(virtiofsd->socket);
+    (void)unlink(virtiofsd->record);
+    (void)unlink(virtiofsd->log);
+    (void)unlink(virtiofsd->inner);
+}
+
+const char *virtiofsd_describe(struct virtiofsd *virtiofsd)
+{
+    char end_text[CHILD_END_SIZE] = "still running", words[SINK_LAST_WORDS + 1];
+    struct child_end end;
+
+    if (virtiofsd->child && child_has_ended(virtiofsd->child, &end))
+        (void)child_end_describe(&end, end_text);
+    if (virtiofsd->sink)
+        sink_drain(virtiofsd->sink);
+    (void)sink_last_words(virtiofsd->sink, words, sizeof(words));
+    (void)snprintf(virtiofsd->text, sizeof(virtiofsd->text), "virtiofsd: %s; last words: %s",
+                   end_text, words[0] ? words : "none");
+    return virtiofsd->text;
+}
+
+static void on_child_ended(void *userdata, const struct child_end *end)
+{
+    struct virtiofsd *virtiofsd = userdata;
+
+    char text[VIRTIOFSD_TEXT_SIZE]; /* the callee may free what the other one stands in */
+
+    (void)end;
+    (void)snprintf(text, sizeof(text), "%s", virtiofsd_describe(virtiofsd));
+    virtiofsd->on_ended(virtiofsd->userdata, text);
+}
+
+static int new_named(const char *directory, const char *name, virtiofsd_ended_fn ended,
+                     void *userdata, struct virtiofsd **ret_virtiofsd)
+{
+    struct virtiofsd *virtiofsd;
+    size_t size = strlen(directory) + strlen(name) + sizeof("/.sock");
+
+    if (size > FILE_NAME_SIZE)
+        return -ENAMETOOLONG;
+    virtiofsd = calloc(1, sizeof(*virtiofsd));
+    if (!virtiofsd)
+        return -ENOMEM;
+    (void)snprintf(virtiofsd->socket, FILE_NAME_SIZE, "%s/%s.sock", directory, name);
+    (void)snprintf(virtiofsd->record, FILE_NAME_SIZE, "%s/%s.pid", directory, name);
+    (void)snprintf(virtiofsd->log, FILE_NAME_SIZE, "%s/%s.log", directory, name);
+    (void)snprintf(virtiofsd->inner, FILE_NAME_SIZE, "%s/%s.in", directory, name);
+    virtiofsd->gate[0] = virtiofsd->gate[1] = -1;
+    virtiofsd->on_ended = ended;
+    virtiofsd->userdata = userdata;
+    *ret_virtiofsd = virtiofsd;
+    return 0;
+}
+
+/* @return the listening socket, or -errno */
+static int listen_for_qemu(const struct virtiofsd *virtiofsd, uid_t uid, gid_t gid)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int r = 0;
+
+    if (fd < 0)
+        return -errno;
+    memcpy(address.sun_path, virtiofsd->socket, FILE_NAME_SIZE);
+    /* If it is not ours to give away, QEMU runs as the same user or cannot connect, and says so. */
+    if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+        chmod(virtiofsd->socket, 0600) < 0 ||
+        (chown(virtiofsd->socket, uid, gid) < 0 && errno != EPERM) || listen(fd, 1) < 0)
+        r = -errno;
+    if (r < 0) {
+        (void)close(fd);
+        return r;
+    }
+    return fd;
+}
+
+/* @return the end of the log for virtiofsd's stderr, or -errno */
+static int open_log(sd_event *event, struct virtiofsd *virtiofsd, bool make)
+{
+    int reader, writer, r;
+
+    if (make && mkfifo(virtiofsd->log, 0600) < 0)
+        return -errno;
+    reader = open(virtiofsd->log, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+    if (reader < 0)
+        return -errno;
+    /* Both ends in one: without a reader it is no SIGPIPE, and full it does not block. */
+    writer = open(virtiofsd->log, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+    r = writer < 0 ? -errno : 0;
+    if (r < 0) {
+        (void)close(reader);
+        return r;
+    }
+    r = sink_new(event, reader, SINK_KEEP_LAST, SINK_LAST_WORDS, &virtiofsd->sink);
+    if (r < 0) {
+        (void)close(writer);
+        return r;
+    }
+    return writer;
+}
+
+/* Stands beside the daemon (a build's folder), or where it is installed. NULL: it does not, and
+ * virtiofsd is started without; then a guest may hang when it dies. */
+static const char *find_relay(char buffer[LIMITS_PATH])
+{
+    char self[LIMITS_PATH];
+    ssize_t size = readlink("/proc/self/exe", self, sizeof(self));
+    const char *slash = size > 0 ? memrchr(self, '/', (size_t)size) : NULL;
+
+    if (slash && (size_t)snprintf(buffer, LIMITS_PATH, "%.*s/" RELAY, (int)(slash - self), self) <
+                     LIMITS_PATH) {
+        if (access(buffer, X_OK) == 0)
+            return buffer;
+    }
+    if (access(GUESTLINK_LIBEXECDIR "/" RELAY, X_OK) == 0)
+        return GUESTLINK_LIBEXECDIR "/" RELAY;
+    return child_find_program(RELAY, buffer, LIMITS_PATH) == 0 ? buffer : NULL;
+}
+
+/* The words for the relay: not as arguments, so that who looks for virtiofsd by what it serves
+ * finds virtiofsd. @return a descriptor to read them from, or -errno */
+static int write_words(const struct virtiofsd *virtiofsd, const char *const argv[])
+{
+    int fd = memfd_create("guestlink-virtiofs-relay", MFD_CLOEXEC);
+
+    if (fd < 0)
+        return -errno;
+    if (dprintf(fd, "%s%c", virtiofsd->inner, 0) < 0)
+        return close_and_fail(fd);
+    for (size_t i = 0; argv[i]; i++)
+        if (dprintf(fd, "%s%c", argv[i], 0) < 0)
+            return close_and_fail(fd);
+    (void)lseek(fd, 0, SEEK_SET);
+    return fd;
+}
+
+static int start_child(sd_event *event, struct virtiofsd *virtiofsd,
+                       const struct virtiofsd_spec *spec, int socket_fd, int log_fd)
+{
+    char found[LIMITS_PATH], relay[LIMITS_PATH], source[LIMITS_PATH * 2];
+    const char *argv[] = {NULL, SOCKET_OPTION, NULL, NULL, NULL};
+    const char *relay_argv[] = {find_relay(relay), NULL};
+    struct child_spec child = {
+        .argv = relay_argv[0] ? relay_argv : argv,
+        .fds = {-1, -1, log_fd, socket_fd},
+        .outside = true,
+        .detached = true,
+        .record = virtiofsd->record,
+        .read_only = spec->read_only ? spec->path : NULL,
+        .gate = virtiofsd->gate,
+    };
+    int r = 0;
+
+    argv[0] = find_program(spec->program, found);
+    if (!argv[0])
+        return -ENOENT;
+    argv[2] = "--shared-dir";
+    argv[3] = spec->path;
+    if (!takes_shared_dir(argv[0])) {
+        r = format_source(spec->path, source, sizeof(source));
+        argv[2] = "-o";
+        argv[3] = source;
+    }
+    if (r == 0 && relay_argv[0])
+        r = child.fds[0] = write_words(virtiofsd, argv);
+    if (r >= 0 && pipe2(virtiofsd->gate, O_CLOEXEC) < 0)
+        r = -errno;
+    if (r >= 0)
+        r = child_start(event, &child, on_child_ended, virtiofsd, &virtiofsd->child);
+    if (child.fds[0] >= 0)
+        (void)close(child.fds[0]);
+    return r;
+}
+
+static void open_gate(struct virtiofsd *virtiofsd)
+{
+    for (size_t i = 2; i-- > 0;) {
+        if (virtiofsd->gate[i] < 0)
+            continue;
+        if (i == 1)
+            (void)!write(virtiofsd->gate[1], "", 1);
+        (void)close(virtiofsd->gate[i]);
+        virtiofsd->gate[i] = -1;
+    }
+}
+
+static void on_scope_done(void *userdata, const char *remark)
+{
+    struct virtiofsd *virtiofsd = userdata;
+
+    open_gate(virtiofsd);
+    if (!child_has_ended(virtiofsd->child, NULL))
+        virtiofsd->on_ready(virtiofsd->userdata, remark);
+}
+
+static int start_scope(sd_event *event, struct virtiofsd *virtiofsd,
+                       const struct virtiofsd_spec *spec)
+{
+    char unit[64], description[256];
+
+    (void)snprintf(unit, sizeof(unit), "guestlink-virtiofsd-%.32s.scope", spec->name);
+    (void)snprintf(description, sizeof(description), "virtiofsd of guestlink for %.200s",
+                   spec->path);
+    return scope_new(event, unit, description, child_pid(virtiofsd->child), on_scope_done,
+                     virtiofsd, &virtiofsd->scope);
+}
+
+int virtiofsd_start(sd_event *event, const struct virtiofsd_spec *spec, virtiofsd_ready_fn ready,
+                    virtiofsd_ended_fn ended, void *userdata, struct virtiofsd **ret_virtiofsd)
+{
+    struct virtiofsd *virtiofsd;
+    int socket_fd, log_fd, r;
+
+    r = new_named(spec->directory, spec->name, ended, userdata, &virtiofsd);
+    if (r < 0)
+        return r;
+    /* Others may pass through, as QEMU's user must, but not look around. */
+    if (mkdir(spec->directory, 0711) < 0 && errno != EEXIST) {
+        r = -errno;
+        (void)virtiofsd_free(virtiofsd);
+        return r;
+    }
+    virtiofsd_sweep(event, spec->directory, spec->name);
+    socket_fd = listen_for_qemu(virtiofsd, spec->uid, spec->gid);
+    log_fd = socket_fd < 0 ? socket_fd : open_log(event, virtiofsd, true);
+    r = log_fd < 0 ? log_fd : start_child(event, virtiofsd, spec, socket_fd, log_fd);
+    if (log_fd >= 0)
+        (void)close(log_fd);
+    if (socket_fd >= 0)
+        (void)close(socket_fd);
+    virtiofsd->on_ready = ready;
+    if (r == 0)
+        r = start_scope(event, virtiofsd, spec);
+    if (r < 0) {
+        (void)virtiofsd_stop(virtiofsd);
+        return r;
+    }
+    *ret_virtiofsd = virtiofsd;
+    return 0;
+}
+
+int virtiofsd_adopt(sd_event *event, const char *directory, const char *name,
+                    virtiofsd_ended_fn ended, void *userdata, struct virtiofsd **ret_virtiofsd)
+{
+    struct virtiofsd *virtiofsd;
+    int writer, r;
+
+    r = new_named(directory, name, ended, userdata, &virtiofsd);
+    if (r < 0)
+        return r;
+    r = child_recall(event, virtiofsd->record, on_child_ended, virtiofsd, &virtiofsd->child);
+    if (r < 0) {
+        (void)virtiofsd_free(virtiofsd);
+        return r;
+    }
+    writer = open_log(event, virtiofsd, false); /* without it there are no last words, no more */
+    if (writer >= 0)
+        (void)close(writer);
+    *ret_virtiofsd = virtiofsd;
+    return 0;
+}
+
+void virtiofsd_sweep(sd_event *event, const char *directory, const char *name)
+{
+    struct virtiofsd *virtiofsd;
+
+    if (new_named(directory, name, NULL, NULL, &virtiofsd) < 0)
+        return;
+    (void)child_recall(event, virtiofsd->record, on_child_ended, virtiofsd, &virtiofsd->child);
+    (void)virtiofsd_stop(virtiofsd);
+}
+
+const char *virtiofsd_socket(const struct virtiofsd *virtiofsd)
+{
+    return virtiofsd->socket;
+}
+
+bool virtiofsd_has_ended(struct virtiofsd *virtiofsd)
+{
+    return child_has_ended(virtiofsd->child, NULL);
+}
+
+struct virtiofsd *virtiofsd_free(struct virtiofsd *virtiofsd)
+{
+    if (!virtiofsd)
+        return NULL;
+    open_gate(virtiofsd);
+    scope_free(virtiofsd->scope);
+    child_free(virtiofsd->child);
+    sink_free(virtiofsd->sink);
+    free(virtiofsd);
+    return NULL;
+}
+
+struct virtiofsd *virtiofsd_stop(struct virtiofsd *virtiofsd)
+{
+    if (!virtiofsd)
+        return NULL;
+    virtiofsd->child = child_kill(virtiofsd->child);
+    remove_files(virtiofsd);
+    return virtiofsd_free(virtiofsd);
+}

@@ -1,0 +1,75 @@
+/*
+ * virtiofsd: the process that serves one virtiofs share to QEMU, behind a relay (relay/main.c) that
+ * keeps the guest from hanging if it dies.
+ *
+ * It outlives the daemon. What a later daemon needs to find it stands in a directory, in files
+ * named for it: NAME.sock (where QEMU connects; the listening socket is made here and handed over,
+ * so it is there before QEMU asks), NAME.pid (a child's record), NAME.log (a FIFO that virtiofsd
+ * holds both ends of: its stderr, bounded, and kept while nobody reads).
+ */
+#ifndef GUESTLINK_HOSTD_VIRTIOFSD_H
+#define GUESTLINK_HOSTD_VIRTIOFSD_H
+
+#include "base/child.h"
+#include "base/sink.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+/* What it said last, how it ended, and the words between. */
+#define VIRTIOFSD_TEXT_SIZE (SINK_LAST_WORDS + CHILD_END_SIZE + 64)
+
+struct virtiofsd;
+
+struct virtiofsd_spec {
+    const char *program;   /* NULL: the first of the usual places */
+    const char *directory; /* of the files; made if missing */
+    const char *name;      /* of the files; unique to what is served and how */
+    const char *path;      /* the directory served */
+    bool read_only;        /* enforced on the host: it sees the directory mounted read-only */
+    uid_t uid;             /* who may connect besides root: QEMU's user */
+    gid_t gid;
+};
+
+/* It runs, where the daemon's end does not reach it (@p remark ""), or why that could not be had.
+ * Not told if it ended before. */
+typedef void (*virtiofsd_ready_fn)(void *userdata, const char *remark);
+
+/* @p text: how it ended, with its last words; it is then only good for virtiofsd_free() and
+ * virtiofsd_stop(). */
+typedef void (*virtiofsd_ended_fn)(void *userdata, const char *text);
+
+/*
+ * Starts one; a former one of the same name, and its files, are removed first.
+ *
+ * @return 0; -ENOENT: no virtiofsd is installed, or not where @p program says; -ENAMETOOLONG: the
+ *         socket's path does not fit; -errno
+ */
+int virtiofsd_start(sd_event *event, const struct virtiofsd_spec *spec, virtiofsd_ready_fn ready,
+                    virtiofsd_ended_fn ended, void *userdata, struct virtiofsd **ret_virtiofsd);
+
+/* Watches the one that an earlier daemon started. @return 0; -ESRCH: it does not run; -errno */
+int virtiofsd_adopt(sd_event *event, const char *directory, const char *name,
+                    virtiofsd_ended_fn ended, void *userdata, struct virtiofsd **ret_virtiofsd);
+
+/* Kills the one of that name that an earlier daemon started, if it runs, and removes its files. */
+void virtiofsd_sweep(sd_event *event, const char *directory, const char *name);
+
+/* Where QEMU connects. */
+const char *virtiofsd_socket(const struct virtiofsd *virtiofsd);
+
+/* True if it has ended, told or not yet told. */
+bool virtiofsd_has_ended(struct virtiofsd *virtiofsd);
+
+/* The last words so far, or how it ended with them; its own. */
+const char *virtiofsd_describe(struct virtiofsd *virtiofsd);
+
+/* Stops watching; the process and its files stay. NULL is fine. @return NULL */
+struct virtiofsd *virtiofsd_free(struct virtiofsd *virtiofsd);
+
+/* Ends the process at once (it holds nothing that is not with the kernel already) and removes its
+ * files. NULL is fine. @return NULL */
+struct virtiofsd *virtiofsd_stop(struct virtiofsd *virtiofsd);
+
+#endif

@@ -1,0 +1,264 @@
+/* store: a directory of JSON documents, each replaced whole. */
+#include "store.h"
+
+#include "base/log.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Devices, shares and remembered warnings of one VM are a few KiB. */
+#define DOCUMENT_BYTES (1u << 20)
+/* vms/ + UUID + ".json" or ".bad-" + a time */
+#define NAME_SIZE 96u
+
+struct store {
+    int directory; /* STATE_DIR/vms, or -1: it forgets */
+};
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+}
+
+static void free_text(char **text)
+{
+    free(*text);
+}
+
+/* mkdir -p; the last part readable by us alone: it names paths of the host. */
+static int make_directories(const char *path)
+{
+    char part[4096];
+    size_t size = strlen(path);
+
+    if (size >= sizeof(part))
+        return -ENAMETOOLONG;
+    for (size_t i = 1; i <= size; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, path[i] == '\0' ? 0700 : 0755) < 0 && errno != EEXIST)
+            return -errno;
+    }
+    return 0;
+}
+
+int store_new(const char *state_dir, struct store **ret_store)
+{
+    struct store *store = calloc(1, sizeof(*store));
+    char path[4096];
+    int r;
+
+    if (store == NULL)
+        return -ENOMEM;
+    store->directory = -1;
+    *ret_store = store;
+    if ((size_t)snprintf(path, sizeof(path), "%s/vms", state_dir) >= sizeof(path))
+        return -ENAMETOOLONG;
+    r = make_directories(path);
+    if (r < 0)
+        return r;
+    store->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return store->directory < 0 ? -errno : 0;
+}
+
+struct store *store_free(struct store *store)
+{
+    if (store != NULL)
+        close_fd(&store->directory);
+    free(store);
+    return NULL;
+}
+
+/* A VM's id becomes a file name: nothing but hex digits and dashes may. */
+static bool is_id(const char *vm_id)
+{
+    size_t size = strlen(vm_id);
+
+    for (size_t i = 0; i < size; i++)
+        if (!isxdigit((unsigned char)vm_id[i]) && vm_id[i] != '-')
+            return false;
+    return size == 36;
+}
+
+/* @return 0 with the text, malloc()ed; or -errno */
+static int read_document(int directory, const char *name, char **ret_text)
+{
+    __attribute__((cleanup(close_fd))) int fd = -1;
+    __attribute__((cleanup(free_text))) char *text = NULL;
+    size_t used = 0;
+    ssize_t n;
+
+    fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return -errno;
+    text = malloc(DOCUMENT_BYTES + 1);
+    if (text == NULL)
+        return -ENOMEM;
+    while ((n = read(fd, text + used, DOCUMENT_BYTES + 1 - used)) > 0)
+        used += (size_t)n;
+    if (n < 0)
+        return -errno;
+    if (used > DOCUMENT_BYTES)
+        return -EFBIG;
+    text[used] = '\0';
+    if (strlen(text) != used)
+        return -EBADMSG;
+    *ret_text = text;
+    text = NULL;
+    return 0;
+}
+
+/* @return the object, or NULL if the text is not exactly one */
+static struct json_object *parse_document(const char *text)
+{
+    struct json_tokener *tokener = json_tokener_new();
+    struct json_object *object;
+
+    if (tokener == NULL)
+        return NULL;
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    object = json_tokener_parse_ex(tokener, text, (int)strlen(text) + 1);
+    if (json_tokener_get_error(tokener) != json_tokener_success ||
+        !json_object_is_type(object, json_type_object)) {
+        json_object_put(object);
+        object = NULL;
+    }
+    json_tokener_free(tokener);
+    return object;
+}
+
+static void set_aside(int directory, const char *name, const char *why)
+{
+    char aside[NAME_SIZE];
+
+    (void)snprintf(aside, sizeof(aside), "%.48s.bad-%" PRId64, name, (int64_t)time(NULL));
+    if (renameat(directory, name, directory, aside) < 0)
+        log_line(LOG_WARNING,
+                 "state document %s: %s, and it cannot be set aside (%s); it is taken as empty",
+                 name, why, strerror(errno));
+    else
+        log_line(LOG_WARNING,
+                 "state document %s: %s; it is set aside as %s, and what it remembered (devices, "
+                 "shares added at runtime, warnings given) is forgotten",
+                 name, why, aside);
+}
+
+struct json_object *store_load(struct store *store, const char *vm_id)
+{
+    __attribute__((cleanup(free_text))) char *text = NULL;
+    struct json_object *object = NULL;
+    char name[NAME_SIZE];
+    int r;
+
+    if (store->directory < 0 || !is_id(vm_id))
+        return json_object_new_object();
+    (void)snprintf(name, sizeof(name), "%s.json", vm_id);
+    r = read_document(store->directory, name, &text);
+    if (text != NULL)
+        object = parse_document(text);
+    if (object != NULL)
+        return object;
+    if (r != -ENOENT)
+        set_aside(store->directory, name, r == 0 ? "not a whole JSON object" : strerror(-r));
+    return json_object_new_object();
+}
+
+static int write_all(int fd, const char *text, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = write(fd, text, size);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        text += n;
+        size -= (size_t)n;
+    }
+    return fsync(fd) < 0 ? -errno : 0;
+}
+
+int store_save(struct store *store, const char *vm_id, struct json_object *document)
+{
+    __attribute__((cleanup(close_fd))) int fd = -1;
+    char name[NAME_SIZE], temporary[NAME_SIZE];
+    const char *text;
+    size_t size;
+    int r;
+
+    if (store->directory < 0)
+        return -EBADF;
+    if (!is_id(vm_id))
+        return -EINVAL;
+    text = json_object_to_json_string_length(document, JSON_C_TO_STRING_NOSLASHESCAPE, &size);
+    if (text == NULL)
+        return -ENOMEM;
+    if (size > DOCUMENT_BYTES)
+        return -EFBIG;
+    (void)snprintf(name, sizeof(name), "%s.json", vm_id);
+    (void)snprintf(temporary, sizeof(temporary), "%s.new", vm_id);
+    fd = openat(store->directory, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+                0600);
+    if (fd < 0)
+        return -errno;
+    r = write_all(fd, text, size);
+    if (r == 0 && renameat(store->directory, temporary, store->directory, name) < 0)
+        r = -errno;
+    if (r < 0) {
+        (void)unlinkat(store->directory, temporary, 0);
+        return r;
+    }
+    /* The rename itself lasts only once the directory is on the disk. */
+    return fsync(store->directory) < 0 ? -errno : 0;
+}
+
+int store_remove(struct store *store, const char *vm_id)
+{
+    char name[NAME_SIZE];
+
+    if (store->directory < 0)
+        return 0;
+    if (!is_id(vm_id))
+        return -EINVAL;
+    (void)snprintf(name, sizeof(name), "%s.json", vm_id);
+    return unlinkat(store->directory, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+void store_each(struct store *store, void (*fn)(void *userdata, const char *vm_id), void *userdata)
+{
+    struct dirent *entry;
+    DIR *stream;
+    int fd;
+
+    if (store->directory < 0)
+        return;
+    fd = openat(store->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    stream = fd < 0 ? NULL : fdopendir(fd);
+    if (stream == NULL) {
+        close_fd(&fd);
+        return;
+    }
+    while ((entry = readdir(stream)) != NULL) {
+        char vm_id[37];
+
+        if (strlen(entry->d_name) != 41 || strcmp(entry->d_name + 36, ".json") != 0)
+            continue;
+        memcpy(vm_id, entry->d_name, 36);
+        vm_id[36] = '\0';
+        if (is_id(vm_id))
+            fn(userdata, vm_id);
+    }
+    (void)closedir(stream);
+}

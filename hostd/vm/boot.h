@@ -1,0 +1,49 @@
+/*
+ * boot: what is known of one boot of a VM's guest, and the token that its devices get. Pure.
+ */
+#ifndef GUESTLINK_HOSTD_BOOT_H
+#define GUESTLINK_HOSTD_BOOT_H
+
+#include "base/text.h"
+#include "vm.h"
+
+#include "protocol/capabilities.h"
+#include "protocol/pool.h"
+#include "protocol/token.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct boot {
+    bool known; /* there was a report; else everything else is empty */
+    struct guest_capabilities capabilities;
+    char id[TEXT_UUID_SIZE];
+    enum pool_verdict verdict;
+    char token[TOKEN_SIZE]; /* "" for none */
+    bool farewell;          /* it ended in good order */
+    bool ready;
+    bool payload_started; /* once in a boot, whoever the daemon is by then */
+    struct vm_timings timings;
+};
+
+/*
+ * Begins a boot with its first report: judges the pool and makes the token, once.
+ *
+ * @param memory  of the VM in bytes, as its configuration says; 0: not known, then the guest's word
+ *                is all there is
+ */
+void boot_begin(struct boot *boot, const struct guest_capabilities *report, uint64_t memory);
+
+/* Why there is no pool although one was asked for. */
+enum boot_pool_trouble {
+    BOOT_POOL_FINE,
+    BOOT_POOL_NOT_ASKED,  /* the parameter is not on the guest's kernel command line */
+    BOOT_POOL_OLD_KERNEL, /* the kernel does not know the parameter */
+    BOOT_POOL_NOT_MADE,   /* it knows it and could not reserve the memory */
+    BOOT_POOL_REJECTED,   /* it reported one that is not usable: boot.verdict */
+};
+
+/* Tells them apart by the feature bits. For a boot whose VM was to have a pool. */
+enum boot_pool_trouble boot_pool_trouble(const struct boot *boot);
+
+#endif

@@ -1,0 +1,140 @@
+/* bringup: what the host asks of a guest that just connected, and in which order. */
+#include "bringup.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "report.h"
+#include "vm_parts.h"
+
+#include "protocol/request.h"
+
+#include <errno.h>
+
+#include <sys/random.h>
+
+/* Of what only matters if it fails. */
+static void on_hostname(void *userdata, const struct guest_answer *answer)
+{
+    struct vm *vm = userdata;
+
+    if (answer->error != 0 && answer->error != ECONNRESET)
+        report_step_failed(vm, "set-hostname", answer->error, answer->text);
+}
+
+static void on_entropy(void *userdata, const struct guest_answer *answer)
+{
+    struct vm *vm = userdata;
+
+    if (answer->error != 0 && answer->error != ECONNRESET)
+        report_step_failed(vm, "add-entropy", answer->error, answer->text);
+}
+
+static void add_entropy(struct vm *vm)
+{
+    uint8_t entropy[LIMITS_ENTROPY_BYTES];
+    uint8_t payload[LIMITS_ENTROPY_BYTES + 64u];
+    struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
+    ssize_t size = getrandom(entropy, sizeof(entropy), GRND_NONBLOCK);
+
+    if (size <= 0)
+        return;
+    request_add_entropy_pack(&writer,
+                             &(struct request_add_entropy){
+                                 .bits = (uint32_t)size * 8u,
+                                 .data = {.data = (const char *)entropy, .size = (size_t)size}});
+    (void)guest_ask(vm->guest, FRAME_ADD_ENTROPY, payload, writer.size, LIMITS_ANSWER_MS,
+                    on_entropy, vm);
+}
+
+void bringup_set_hostname(struct vm *vm)
+{
+    uint8_t payload[LIMITS_HOSTNAME + 64u];
+    struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
+
+    if (!vm->config->hostname || !guest_is_attached(vm->guest))
+        return;
+    request_set_hostname_pack(
+        &writer, &(struct request_set_hostname){.name = wire_text_of(vm->config->hostname)});
+    if (!writer.overflow)
+        (void)guest_ask(vm->guest, FRAME_SET_HOSTNAME, payload, writer.size, LIMITS_ANSWER_MS,
+                        on_hostname, vm);
+}
+
+static void on_complete(void *userdata, const struct guest_answer *answer)
+{
+    struct vm *vm = userdata;
+
+    if (answer->error == ECONNRESET)
+        return;
+    if (answer->error != 0)
+        report_step_failed(vm, "complete-boot", answer->error, answer->text);
+    vm->bringup.step = BRINGUP_DONE;
+}
+
+static void complete(struct vm *vm)
+{
+    vm->bringup.step = BRINGUP_COMPLETE;
+    (void)guest_ask(vm->guest, FRAME_COMPLETE_BOOT, NULL, 0, LIMITS_ANSWER_MS, on_complete, vm);
+}
+
+static uint32_t since_accept_ms(const struct vm *vm)
+{
+    uint64_t ms = (clock_now_us() - vm->accepted_us) / 1000u;
+
+    return vm->accepted_us == 0 ? 0 : (uint32_t)(ms > 0 ? ms : 1);
+}
+
+void bringup_note_device(struct vm *vm)
+{
+    if (vm->bringup.step == BRINGUP_DEVICES)
+        vm->boot.timings.devices_ms = since_accept_ms(vm);
+}
+
+/* The last moments of shares and adapters, for the timeline. */
+static void note_timings(struct vm *vm)
+{
+    struct vm_timings *timings = &vm->boot.timings;
+    uint32_t now_ms = since_accept_ms(vm);
+
+    if (timings->mounts_ms == 0 && vm->shares.count > 0 && shares_are_settled(vm))
+        timings->mounts_ms = now_ms;
+    if (timings->network_ms == 0 && vm->adapters.count > 0 && adapters_are_settled(vm))
+        timings->network_ms = now_ms;
+}
+
+void bringup_check(struct vm *vm)
+{
+    if (vm->bringup.step == BRINGUP_DEVICES) {
+        note_timings(vm);
+        if (!shares_are_settled(vm) || !adapters_are_settled(vm))
+            return;
+        vm->bringup.step = BRINGUP_PAYLOAD;
+        payload_start(vm);
+    }
+    if (vm->bringup.step == BRINGUP_PAYLOAD && vm->payload.state != PAYLOAD_STARTING) {
+        if (vm->boot.payload_started && vm->boot.timings.payload_ms == 0)
+            vm->boot.timings.payload_ms = since_accept_ms(vm);
+        complete(vm);
+    }
+}
+
+void bringup_begin(struct vm *vm, bool same_boot)
+{
+    /* not DEVICES yet: a share that fails at once must not end the phase before the others began */
+    vm->bringup.step = BRINGUP_IDLE;
+    if (!same_boot)
+        add_entropy(vm);
+    bringup_set_hostname(vm);
+    shares_begin(vm, same_boot);
+    adapters_begin(vm, same_boot);
+    shares_step(vm);
+    adapters_step(vm);
+    vm->bringup.step = BRINGUP_DEVICES;
+    bringup_check(vm);
+}
+
+void bringup_end(struct vm *vm)
+{
+    vm->bringup.step = BRINGUP_IDLE;
+}

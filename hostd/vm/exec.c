@@ -1,0 +1,234 @@
+/* exec: a command that runs in a guest for somebody on the host. */
+#include "exec.h"
+
+#include "base/limits.h"
+#include "exec_input.h"
+#include "exec_parts.h"
+#include "guest/process_request.h"
+#include "payload.h"
+#include "vm_parts.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+
+struct exec {
+    struct exec *next;
+    struct vm *vm; /* NULL: it is gone, and this has ended */
+    uint32_t process;
+    bool running; /* START_PROCESS was answered well, CHILD_EXITED has not come */
+    bool ended;
+    bool paused;
+    struct exec_input input;
+    const struct exec_events *events;
+    void *userdata;
+};
+
+static struct exec *find(struct vm *vm, uint32_t process)
+{
+    struct exec *exec = vm->execs;
+
+    while (exec && exec->process != process)
+        exec = exec->next;
+    return exec;
+}
+
+static void fail(struct exec *exec, int error, uint32_t status, const char *text)
+{
+    if (exec->ended)
+        return;
+    exec->ended = true;
+    exec->running = false;
+    exec_input_done(&exec->input);
+    exec->events->failed(exec->userdata, error, status, text);
+}
+
+static void on_started(void *userdata, const struct guest_answer *answer)
+{
+    struct exec *exec = userdata;
+
+    if (answer->error != 0) {
+        fail(exec, answer->error,
+             answer->error == ECONNRESET ? 125 : payload_status_of_error(answer->error),
+             answer->text);
+        return;
+    }
+    exec->running = true;
+    exec->events->started(exec->userdata);
+}
+
+/* A number that no command of this or an earlier daemon is likely to have in this guest. */
+static uint32_t new_number(struct vm *vm)
+{
+    do
+        vm->exec_next++;
+    while (vm->exec_next <= LIMITS_PAYLOAD_PROCESS || find(vm, vm->exec_next));
+    return vm->exec_next;
+}
+
+int vm_exec(struct vm *vm, const struct exec_command *command, const struct exec_events *events,
+            void *userdata, struct exec **ret_exec)
+{
+    struct process_request request = {
+        .head = {.role = REQUEST_ROLE_COMMAND,
+                 .restart = REQUEST_RESTART_NEVER,
+                 .flags = REQUEST_PROCESS_OUTPUT | (command->input ? REQUEST_PROCESS_INPUT : 0),
+                 .uid = command->uid,
+                 .gid = command->gid,
+                 .directory = wire_text_of(command->directory)},
+        .argv = &command->argv,
+        .environment = &command->environment};
+    struct exec *exec;
+    int r;
+
+    if (vm->exec_count >= LIMITS_EXECS)
+        return -ENOBUFS;
+    exec = calloc(1, sizeof(*exec));
+    if (!exec)
+        return -ENOMEM;
+    *exec = (struct exec){
+        .vm = vm,
+        .process = new_number(vm),
+        .input = {.event = vm->services->event, .guest = vm->guest, .closed = !command->input},
+        .events = events,
+        .userdata = userdata};
+    request.head.process = exec->input.process = exec->process;
+    r = process_request_send(vm->guest, &request, vm->config->timeouts.payload, on_started, exec);
+    if (r < 0) {
+        free(exec);
+        return r;
+    }
+    exec->next = vm->execs;
+    vm->execs = exec;
+    vm->exec_count++;
+    *ret_exec = exec;
+    return 0;
+}
+
+int exec_input(struct exec *exec, const void *data, size_t size)
+{
+    if (exec->ended)
+        return -EPIPE;
+    if (!exec->vm->connection)
+        return -ENOTCONN;
+    return exec_input_give(&exec->input, data, size);
+}
+
+static int send_signal(struct vm *vm, uint32_t process, uint32_t number)
+{
+    uint8_t payload[64];
+    struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
+
+    request_send_signal_pack(&writer,
+                             &(struct request_send_signal){.process = process, .signal = number});
+    return guest_ask(vm->guest, FRAME_SEND_SIGNAL, payload, writer.size, LIMITS_ANSWER_MS, NULL,
+                     NULL);
+}
+
+int exec_signal(struct exec *exec, uint32_t number)
+{
+    int r;
+
+    if (exec->ended)
+        return -ENOTCONN;
+    r = send_signal(exec->vm, exec->process, number);
+    return r == -ENOBUFS ? -EAGAIN : r;
+}
+
+/* The guest is read only while nobody's output is held back. */
+static void update_pause(struct vm *vm)
+{
+    bool pause = false;
+
+    for (const struct exec *e = vm->execs; e; e = e->next)
+        pause = pause || e->paused;
+    if (vm->connection)
+        connection_pause(vm->connection, pause);
+}
+
+void exec_pause(struct exec *exec, bool pause)
+{
+    if (exec->ended)
+        return;
+    exec->paused = pause;
+    update_pause(exec->vm);
+}
+
+struct exec *exec_free(struct exec *exec)
+{
+    struct exec **position;
+    struct vm *vm;
+
+    if (!exec)
+        return NULL;
+    vm = exec->vm;
+    if (!vm) {
+        free(exec);
+        return NULL;
+    }
+    if (!exec->ended)
+        (void)send_signal(vm, exec->process, SIGHUP);
+    guest_forget(vm->guest, exec);
+    exec_input_done(&exec->input);
+    position = &vm->execs;
+    while (*position != exec)
+        position = &(*position)->next;
+    *position = exec->next;
+    vm->exec_count--;
+    if (exec->paused)
+        update_pause(vm);
+    free(exec);
+    return NULL;
+}
+
+bool exec_take_output(struct vm *vm, const struct event_process_output *output)
+{
+    struct exec *exec = find(vm, output->process);
+
+    if (!exec || exec->ended)
+        return false;
+    exec->events->output(exec->userdata, output->stream, output->data.data, output->data.size);
+    return true;
+}
+
+void exec_take_exit(struct vm *vm, const struct event_child_exited *exited)
+{
+    struct exec *exec = find(vm, exited->process);
+
+    if (!exec || exec->ended)
+        return;
+    exec->ended = true;
+    exec->running = false;
+    exec->paused = false;
+    exec_input_done(&exec->input);
+    exec->events->exited(exec->userdata, exited->status, exited->signal);
+}
+
+/* The callee may free any of them, so the list is walked anew after each. */
+void execs_fail(struct vm *vm, const char *text)
+{
+    struct exec *exec = vm->execs;
+
+    while (exec) {
+        if (exec->ended) {
+            exec = exec->next;
+            continue;
+        }
+        exec->paused = false;
+        fail(exec, ECONNRESET, 125, text);
+        exec = vm->execs;
+    }
+}
+
+void execs_orphan(struct vm *vm)
+{
+    execs_fail(vm, "the VM was taken out of the daemon's configuration");
+    while (vm->execs) {
+        struct exec *exec = vm->execs;
+
+        vm->execs = exec->next;
+        exec_input_done(&exec->input);
+        exec->input.guest = NULL;
+        exec->vm = NULL;
+    }
+}

@@ -1,0 +1,38 @@
+/*
+ * p9 share: a share served over 9P on a vsock port of its own.
+ */
+#ifndef GUESTLINK_HOSTD_P9_SHARE_H
+#define GUESTLINK_HOSTD_P9_SHARE_H
+
+#include "config/config.h"
+
+#include <stdint.h>
+
+struct vm;
+struct p9_share;
+struct p9_ports;
+
+/* The vsock ports that shares have, so that each has its own. @return NULL: no memory */
+struct p9_ports *p9_ports_new(void);
+struct p9_ports *p9_ports_free(struct p9_ports *ports);
+
+/*
+ * Listens for the guest's 9P connections: on a port of AF_VSOCK, of which only the VM's CID is
+ * served; or, for a VM with a hybrid-vsock socket "BASE_PORT", on the Unix socket "BASE_port".
+ *
+ * @param share  outlives it
+ * @return 0 or -errno (-ENOSPC: no port is free; -EPROTONOSUPPORT: the VM's socket is not named
+ *         BASE_PORT, so the guest cannot be given another port)
+ */
+int p9_share_new(struct vm *vm, const struct config_share *share, struct p9_share **ret_p9);
+
+/* Stops listening and serving. @return NULL */
+struct p9_share *p9_share_free(struct p9_share *p9);
+
+/* Stops listening; what serves a mount goes on for the next daemon. @return NULL */
+struct p9_share *p9_share_release(struct p9_share *p9);
+
+/* The port that the guest is to connect to; 0 for NULL. */
+uint32_t p9_share_port(const struct p9_share *p9);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * report: what happened, told to people (a line of the log) and to programs (telemetry) at once.
+ *
+ * What a guest can provoke passes a token bucket of its VM; what did not pass is counted and told
+ * in EventsDropped. Nothing else in the daemon words an event.
+ */
+#ifndef GUESTLINK_HOSTD_REPORT_H
+#define GUESTLINK_HOSTD_REPORT_H
+
+#include "boot.h"
+#include "guest/session.h"
+#include "share.h"
+#include "telemetry/telemetry.h"
+
+#include "protocol/event.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vm;
+struct adapter;
+struct services;
+struct peer;
+
+/* True if the VM's bucket has room for one more event. */
+bool report_allow(struct vm *vm);
+/* Writes an event of this VM. @p fields consumed */
+void report_emit(struct vm *vm, enum telemetry_event event, struct json_object *fields);
+
+/* The handshake. @p vm NULL: nobody's; @p peer may be NULL */
+void report_refused(struct services *services, struct vm *vm, const struct peer *peer,
+                    uint32_t status, const char *reason);
+void report_protocol_error(struct services *services, struct vm *vm, const struct peer *peer,
+                           const char *reason);
+void report_handshake_timeout(struct services *services, struct vm *vm, const struct peer *peer,
+                              uint32_t timeout_ms);
+
+/* The guest. */
+void report_connected(struct vm *vm, bool same_boot);
+void report_kernel(struct vm *vm);
+void report_capabilities(struct vm *vm, enum telemetry_event event);
+void report_pool_trouble(struct vm *vm, enum boot_pool_trouble trouble);
+void report_pool_exhausted(struct vm *vm, const struct event_pool_exhausted *exhausted);
+/* @p again: it was ready in this boot before, and came back */
+void report_ready(struct vm *vm, bool again);
+void report_child_exit(struct vm *vm, const struct event_child_exited *exited);
+void report_guest_log(struct vm *vm, const struct event_log_record *record);
+void report_output(struct vm *vm, const struct event_process_output *output);
+void report_farewell(struct vm *vm, const struct event_farewell *farewell);
+void report_disconnected(struct vm *vm, const char *reason, int error);
+void report_payload(struct vm *vm, int error, const char *text);
+/* A small step (hostname, entropy) failed. */
+void report_step_failed(struct vm *vm, const char *step, int error, const char *text);
+
+/* A phase's deadline: @p what it is about, or NULL. */
+void report_timeout(struct vm *vm, const char *phase, uint32_t timeout_ms, const char *what);
+
+/* Devices. @p kind "share", "adapter", "device-host"; @p error a positive errno */
+void report_device_failed(struct vm *vm, const char *kind, const char *name, const char *phase,
+                          int error, const char *text);
+void report_share_added(struct share *share);
+void report_share_removed(const struct share_device *device);
+void report_mount(const struct share *share, int error, const char *text);
+/* @p remark  what a person should know although it worked, or "" */
+void report_adapter_added(const struct adapter *adapter, bool created, const char *remark);
+void report_adapter_removed(const struct adapter *adapter);
+void report_network(const struct adapter *adapter, int error, const char *text);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * services: what the daemon lends to every VM.
+ */
+#ifndef GUESTLINK_HOSTD_SERVICES_H
+#define GUESTLINK_HOSTD_SERVICES_H
+
+#include "base/counters.h"
+#include "base/rate.h"
+#include "config/config.h"
+#include "state/store.h"
+#include "telemetry/telemetry.h"
+
+#include <systemd/sd-event.h>
+
+struct p9_ports;
+
+struct services {
+    sd_event *event;
+    const struct config *config; /* the newest */
+    struct telemetry *telemetry;
+    struct store *store;
+    struct p9_ports *ports;
+    struct daemon_counters counters;
+    struct daemon_latencies latencies;
+    struct rate strangers; /* bounds the lines that connections of no VM cost */
+};
+
+#endif

@@ -1,0 +1,222 @@
+/* vm call: what others ask of a VM, asynchronously. */
+#include "base/clock.h"
+#include "base/limits.h"
+#include "report.h"
+#include "vm.h"
+#include "vm_parts.h"
+
+#include "protocol/request.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static void on_capabilities(void *userdata, const struct guest_answer *answer)
+{
+    struct operation *operation = userdata;
+    struct operation told = *operation;
+    struct guest_capabilities measured;
+    struct vm *vm = operation->vm;
+
+    if (answer->error != 0) {
+        operation_finish(operation, answer->error, answer->text);
+        return;
+    }
+    (void)operation_free(operation);
+    if (answer->frame->type != FRAME_CAPABILITIES ||
+        capabilities_unpack(answer->frame->payload, answer->frame->length, &measured) != 0) {
+        if (told.capabilities_done)
+            told.capabilities_done(told.userdata, EPROTO, "the guest's report is malformed", NULL);
+        return;
+    }
+    report_capabilities(vm, TELEMETRY_READ_GUEST_CAPABILITIES);
+    if (!told.capabilities_done)
+        return;
+    if (capabilities_same_facts(&vm->boot.capabilities, &measured))
+        told.capabilities_done(told.userdata, 0, "", &measured);
+    else
+        told.capabilities_done(told.userdata, ESTALE,
+                               "the guest says something else than at the beginning of this boot; "
+                               "its first report stays",
+                               &measured);
+}
+
+int vm_refresh_capabilities(struct vm *vm, vm_capabilities_fn done, void *userdata)
+{
+    struct operation *operation = operation_new(vm, userdata);
+    int r;
+
+    if (!operation)
+        return -ENOMEM;
+    operation->capabilities_done = done;
+    r = guest_ask(vm->guest, FRAME_GET_CAPABILITIES, NULL, 0, LIMITS_ANSWER_MS, on_capabilities,
+                  operation);
+    if (r < 0)
+        (void)operation_free(operation);
+    return r;
+}
+
+static void on_pool_usage(void *userdata, const struct guest_answer *answer)
+{
+    struct operation *operation = userdata;
+    struct operation told = *operation;
+    struct event_pool_usage usage;
+
+    if (answer->error != 0) {
+        operation_finish(operation, answer->error, answer->text);
+        return;
+    }
+    (void)operation_free(operation);
+    if (!told.pool_done)
+        return;
+    if (answer->frame->type != FRAME_POOL_USAGE ||
+        event_pool_usage_unpack(answer->frame->payload, answer->frame->length, &usage) != 0)
+        told.pool_done(told.userdata, EPROTO, "the guest's answer is malformed", NULL);
+    else
+        told.pool_done(told.userdata, 0, "", &usage);
+}
+
+int vm_query_pool(struct vm *vm, vm_pool_usage_fn done, void *userdata)
+{
+    struct operation *operation = operation_new(vm, userdata);
+    int r;
+
+    if (!operation)
+        return -ENOMEM;
+    operation->pool_done = done;
+    r = guest_ask(vm->guest, FRAME_GET_POOL_USAGE, NULL, 0, LIMITS_ANSWER_MS, on_pool_usage,
+                  operation);
+    if (r < 0)
+        (void)operation_free(operation);
+    return r;
+}
+
+/* What config.c holds a file to, for a share that did not come from one. */
+static bool share_is_sound(const struct config_share *share)
+{
+    const char *const texts[] = {share->tag, share->path, share->target};
+
+    for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct wire_text text = wire_text_of(texts[i]);
+
+        if (text.size == 0 || text.size >= LIMITS_PATH || memchr(text.data, ';', text.size) ||
+            wire_text_has_control(text) || !wire_text_is_valid(text))
+            return false;
+    }
+    return strlen(share->tag) <= LIMITS_TAG && share->path[0] == '/' && share->target[0] == '/';
+}
+
+int vm_add_share(struct vm *vm, const struct config_share *share, vm_done_fn done, void *userdata)
+{
+    struct operation *operation;
+    struct share *added;
+    int r;
+
+    if (!share_is_sound(share))
+        return -EINVAL;
+    r = share_new(vm, share, false, &added);
+    if (r < 0)
+        return r;
+    operation = operation_new(vm, userdata);
+    if (!operation) {
+        share_drop(added);
+        return -ENOMEM;
+    }
+    operation->done = done;
+    vm_save_now(vm);
+    if (guest_is_attached(vm->guest))
+        share_begin_later(added, operation);
+    else
+        operation_finish_later(operation, 0,
+                               "the guest is not connected; the share is mounted when it is");
+    return 0;
+}
+
+int vm_remove_share(struct vm *vm, const char *tag, vm_done_fn done, void *userdata)
+{
+    struct share *share = share_find(vm, tag);
+    struct operation *operation;
+
+    if (!share)
+        return share_is_going(vm, tag) ? -EBUSY : -ENOENT;
+    if (share->operation)
+        return -EBUSY;
+    operation = operation_new(vm, userdata);
+    if (!operation)
+        return -ENOMEM;
+    operation->done = done;
+    share_drop_later(share, operation);
+    return 0;
+}
+
+static int on_shut_down_late(sd_event_source *source, uint64_t at_us, void *userdata)
+{
+    struct operation *operation = userdata;
+    struct vm *vm = operation->vm;
+
+    (void)source;
+    (void)at_us;
+    vm->shutting_down = false;
+    report_timeout(vm, "shut_down", vm->config->timeouts.shut_down, NULL);
+    operation_finish(operation, ETIMEDOUT, "the guest did not say farewell in time");
+    return 0;
+}
+
+static void on_shut_down(void *userdata, const struct guest_answer *answer)
+{
+    struct operation *operation = userdata;
+
+    /* 0: under way, the farewell follows; ECONNRESET: vm_said_farewell() has it */
+    if (answer->error != 0 && answer->error != ECONNRESET) {
+        operation->vm->shutting_down = false;
+        operation_finish(operation, answer->error, answer->text);
+    }
+}
+
+int vm_shut_down(struct vm *vm, bool reboot, uint32_t grace_ms, vm_done_fn done, void *userdata)
+{
+    struct request_shut_down request = {.how = reboot ? REQUEST_REBOOT : REQUEST_POWER_OFF,
+                                        .grace_ms =
+                                            grace_ms ? grace_ms : vm->config->timeouts.shut_down};
+    uint8_t payload[64];
+    struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
+    struct operation *operation = operation_new(vm, userdata);
+    int r;
+
+    if (!operation)
+        return -ENOMEM;
+    operation->done = done;
+    operation->shut_down = true;
+    request_shut_down_pack(&writer, &request);
+    r = guest_ask(vm->guest, FRAME_SHUT_DOWN, payload, writer.size, LIMITS_ANSWER_MS, on_shut_down,
+                  operation);
+    if (r >= 0)
+        r = clock_arm(vm->services->event, &operation->timer,
+                      (uint64_t)request.grace_ms + LIMITS_FAREWELL_SLACK_MS, on_shut_down_late,
+                      operation);
+    if (r < 0) {
+        guest_forget(vm->guest, operation);
+        (void)operation_free(operation);
+        return r;
+    }
+    vm->shutting_down = true;
+    return 0;
+}
+
+/* A `done` may begin or end others: the list is walked anew after each. */
+void vm_said_farewell(struct vm *vm)
+{
+    struct operation *operation = vm->operations;
+
+    while (operation) {
+        if (!operation->shut_down) {
+            operation = operation->next;
+            continue;
+        }
+        operation->shut_down = false;
+        guest_forget(vm->guest, operation);
+        operation_finish(operation, 0,
+                         vm->boot.farewell ? "" : "the guest's connection ended without farewell");
+        operation = vm->operations;
+    }
+}

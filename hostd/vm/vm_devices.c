@@ -1,0 +1,79 @@
+/* vm devices: what a VM makes of its device host's coming and going. */
+#include "base/limits.h"
+#include "base/log.h"
+#include "report.h"
+#include "vm_life.h"
+#include "vm_parts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Everything that failed for want of it gets another try. */
+static void on_up(void *userdata)
+{
+    struct vm *vm = userdata;
+
+    free(vm->host_error);
+    vm->host_error = NULL;
+    vm_await_guest(vm);
+    if (!guest_is_attached(vm->guest))
+        return;
+    shares_begin(vm, true);
+    adapters_begin(vm, true);
+    shares_step(vm);
+    adapters_step(vm);
+}
+
+/* A VM that was not started yet has no VMM, which is no failure: it is one when a guest is there,
+ * or should be. */
+void vm_tell_host_error(struct vm *vm)
+{
+    if (!vm->host_error || vm->host_error_told || vm->ended)
+        return;
+    vm->host_error_told = true;
+    report_device_failed(vm, "device-host",
+                         vm->config->device_host.qmp ? vm->config->device_host.qmp : "device-host",
+                         "device", ENOTCONN, vm->host_error);
+}
+
+static void on_down(void *userdata, bool ended, const char *text)
+{
+    struct vm *vm = userdata;
+
+    free(vm->host_error);
+    vm->host_error = strdup(text);
+    vm->host_error_told = false;
+    if (!ended) {
+        log_vm(LOG_INFO, vm->config->name, vm->boot.id, "%s", text);
+        if (vm->connection)
+            vm_tell_host_error(vm);
+    } else {
+        log_vm(LOG_NOTICE, vm->config->name, vm->boot.id, "the VM ended: %s", text);
+        vm->ended = true;
+        vm_drop_connection(vm, "vm-ended", 0);
+    }
+    shares_forget_devices(vm);
+    adapters_forget_devices(vm);
+    /* what waited for it learns that it waits in vain */
+    shares_step(vm);
+    adapters_step(vm);
+    vm_save_now(vm);
+}
+
+static void on_reset(void *userdata)
+{
+    struct vm *vm = userdata;
+
+    log_vm(LOG_INFO, vm->config->name, vm->boot.id, "the guest was reset");
+    vm_drop_connection(vm, "reset", 0);
+    vm_await_guest(vm);
+}
+
+static void on_share_lost(void *userdata, const char *tag, bool restored, const char *text)
+{
+    shares_lost(userdata, tag, restored, text);
+}
+
+const struct device_host_events vm_device_host_events = {
+    .up = on_up, .down = on_down, .reset = on_reset, .share_lost = on_share_lost};
