@@ -1,0 +1,61 @@
+# Roots of this machine's own release of Debian, to install packages into: made by mmdebstrap from
+# the machine's own sources, kept under build/lab/debian.
+# shellcheck shell=bash disable=SC2154 # lab: set by setup
+
+# What a host of guests has, for a virtual machine with a systemd of its own.
+debian_host_packages=(systemd systemd-sysv udev dbus passwd kmod cpio xz-utils procps iproute2
+    libjson-c5 libsystemd0 qemu-system-x86 qemu-system-common busybox-static diod logrotate)
+
+# The least that the packages' dependencies need.
+debian_clean_packages=(systemd passwd kmod cpio libjson-c5 libsystemd0)
+
+debian_codename() {
+    # shellcheck source=/dev/null
+    (. /etc/os-release && [ "$ID" = debian ] && printf '%s' "$VERSION_CODENAME")
+}
+
+# debian_provide clean|host: build/lab/debian/clean.tar, or host.ext4. Makes nothing where that
+# cannot be had; who needs it looks whether it is there.
+debian_provide() {
+    local release sources to=$lab/debian
+    mkdir -p "$to"
+    command -v mmdebstrap >>/dev/null || return 0
+    release=$(debian_codename) || return 0
+    sources=$(find /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources -size +0 2>>/dev/null |
+        head -n 1)
+    case $1 in
+    clean)
+        [ -e "$to/clean.tar" ] || step "making a clean root of Debian $release" \
+            debian_make "$release" "$to/clean.tar" "$sources" "${debian_clean_packages[@]}"
+        ;;
+    host)
+        [ -e "$to/host.ext4" ] || step "making a Debian $release with systemd" \
+            debian_make_image "$release" "$to/host.ext4" "$sources" "${debian_host_packages[@]}"
+        ;;
+    esac
+}
+
+# debian_make RELEASE TO SOURCES PACKAGE...
+debian_make() {
+    local release=$1 to=$2 sources=$3 packages
+    shift 3
+    packages=$(printf '%s,' "$@")
+    mmdebstrap --variant=minbase --include="${packages%,}" \
+        --aptopt='Apt::Install-Recommends "false"' \
+        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+        --dpkgopt='path-exclude=/usr/share/man/*' \
+        "$release" "$to.new.tar" "$sources"
+    mv "$to.new.tar" "$to"
+}
+
+debian_make_image() {
+    local tree=$2.tree to=$2
+    debian_make "$1" "$to.tar" "${@:3}"
+    rm -rf "$tree"
+    mkdir "$tree"
+    tar -xf "$to.tar" -C "$tree"
+    truncate -s 2G "$to.new"
+    mke2fs -q -F -t ext4 -d "$tree" "$to.new"
+    rm -rf "$tree" "$to.tar"
+    mv "$to.new" "$to"
+}

@@ -1,0 +1,65 @@
+# Tests of what an operator gets: the packages, the units, the configuration's schema, and a host
+# with a real systemd.
+# shellcheck shell=bash disable=SC2034,SC2154 # the tables are read, and root, lab set, by tests/run
+
+about[units]="systemd-analyze finds nothing wrong with the units, and the daemon rated 2.5 or better"
+about[schema]="the configuration's JSON Schema and the daemon's reader agree"
+about[packages]="packages go into a clean Debian and out again; lintian sees no error in them"
+about[systemd-host]="a Debian with systemd: packages, README's five minutes, journal, restart, watchdog"
+host_tests=(units schema packages systemd-host)
+
+# What packages are made of: build/release.
+host_build() {
+    "$root/tests/lab/build" release
+}
+
+# host_pack TO [VERSION]: the packages, into the folder TO.
+host_pack() {
+    local to=$1 build=$root/build/release
+    rm -rf "$to"
+    mkdir -p "$to"
+    if [ $# = 1 ]; then
+        cpack --config "$build/CPackConfig.cmake" -B "$to/work"
+    else
+        cpack --config "$build/CPackConfig.cmake" -B "$to/work" -R "$2"
+    fi
+    mv "$to"/work/*.deb "$to"
+    rm -rf "$to/work"
+}
+
+test_units() {
+    host_build
+    "$root/tests/host/units" "$root/build/release"
+}
+
+test_schema() {
+    "$root/tests/host/schema" "$root" "$root/build/default/hostd/guestlink-hostd"
+}
+
+test_packages() {
+    if ! command -v lintian >>/dev/null; then
+        echo "lintian is missing, which looks at packages"
+        return "$SKIPPED"
+    fi
+    "$root/tests/lab/setup" run clean
+    if [ ! -e "$lab/debian/clean.tar" ]; then
+        echo "no mmdebstrap here, or this is not Debian: there is no clean root to install into"
+        return "$SKIPPED"
+    fi
+    host_build
+    host_pack "$lab/debs"
+    host_pack "$lab/debs-newer" 99.0.0
+    lintian --allow-root --fail-on error --suppress-tags-from-file /dev/null "$lab"/debs/*.deb
+    "$root/tests/host/packages" "$lab/debs" "$lab/debs-newer" "$lab/debian/clean.tar"
+}
+
+test_systemd_host() {
+    "$root/tests/lab/setup" run host
+    if [ ! -e "$lab/debian/host.ext4" ]; then
+        echo "no mmdebstrap here, or this is not Debian: there is no root with systemd to boot"
+        return "$SKIPPED"
+    fi
+    host_build
+    host_pack "$lab/debs"
+    /usr/bin/python3 tests/lab/systemd_host.py "$lab/debs" "$lab/debian/host.ext4"
+}
