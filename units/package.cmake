@@ -20,7 +20,7 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 
 set(CPACK_DEBIAN_HOSTD_PACKAGE_NAME guestlink-hostd)
 set(CPACK_DEBIAN_HOSTD_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_HOSTD_PACKAGE_DEPENDS "systemd, passwd, guestlinkctl (= ${PROJECT_VERSION})")
+set(CPACK_DEBIAN_HOSTD_PACKAGE_DEPENDS "systemd, passwd, guestlinkctl (>= ${PROJECT_VERSION})")
 set(CPACK_DEBIAN_HOSTD_PACKAGE_RECOMMENDS
     "qemu-system-x86, virtiofsd | qemu-system-common")
 set(CPACK_DEBIAN_HOSTD_PACKAGE_SUGGESTS "guestlink-init, diod, passt, logrotate")

@@ -17,40 +17,40 @@ debian_codename() {
 # debian_provide clean|host: build/lab/debian/clean.tar, or host.ext4. Makes nothing where that
 # cannot be had; who needs it looks whether it is there.
 debian_provide() {
-    local release sources to=$lab/debian
+    local release sources=() to=$lab/debian file
     mkdir -p "$to"
     command -v mmdebstrap >>/dev/null || return 0
     release=$(debian_codename) || return 0
-    sources=$(find /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources -size +0 2>>/dev/null |
-        head -n 1)
+    for file in /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources; do
+        [ ! -s "$file" ] || sources+=("$file")
+    done
     case $1 in
     clean)
         [ -e "$to/clean.tar" ] || step "making a clean root of Debian $release" \
-            debian_make "$release" "$to/clean.tar" "$sources" "${debian_clean_packages[@]}"
+            debian_make "$to/clean.tar" "${debian_clean_packages[*]}" "$release" "${sources[@]}"
         ;;
     host)
         [ -e "$to/host.ext4" ] || step "making a Debian $release with systemd" \
-            debian_make_image "$release" "$to/host.ext4" "$sources" "${debian_host_packages[@]}"
+            debian_make_image "$to/host.ext4" "${debian_host_packages[*]}" "$release" "${sources[@]}"
         ;;
     esac
 }
 
-# debian_make RELEASE TO SOURCES PACKAGE...
+# debian_make TO PACKAGES RELEASE SOURCES...
 debian_make() {
-    local release=$1 to=$2 sources=$3 packages
+    local to=$1 packages=$2 release=$3
     shift 3
-    packages=$(printf '%s,' "$@")
-    mmdebstrap --variant=minbase --include="${packages%,}" \
+    mmdebstrap --variant=minbase --include="${packages// /,}" \
         --aptopt='Apt::Install-Recommends "false"' \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
         --dpkgopt='path-exclude=/usr/share/man/*' \
-        "$release" "$to.new.tar" "$sources"
+        "$release" "$to.new.tar" "$@"
     mv "$to.new.tar" "$to"
 }
 
 debian_make_image() {
-    local tree=$2.tree to=$2
-    debian_make "$1" "$to.tar" "${@:3}"
+    local tree=$1.tree to=$1
+    debian_make "$to.tar" "${@:2}"
     rm -rf "$tree"
     mkdir "$tree"
     tar -xf "$to.tar" -C "$tree"
