@@ -1,47 +1,43 @@
-"""A guest's first root: init, the modules that it loads, BusyBox for the payload."""
+"""A guest's first root: what guestlink-mkinitramfs makes, and BusyBox for payloads laid over it."""
 
+import hashlib
+import os
 import subprocess
 
 import paths
 from cpio import Archive
-from kernel import AFTERWARDS, HANDSHAKE
 
 BUSYBOX = "/bin/busybox"
 
 
-def module_list(kernel, handshake, afterwards):
-    """The text of /etc/guestlink/modules, and the names on it."""
-    first = kernel.closure(handshake)
-    rest = [name for name in kernel.closure(afterwards) if name not in first]
-
-    def line(name):
-        return " ".join([kernel.module_path(name), *kernel.module_needs(name)])
-
-    lines = [line(name) for name in first] + ["-"] + [line(name) for name in rest]
-    return "\n".join(lines) + "\n", first + rest
-
-
 class Image:
-    """Content is added, then write() makes the file."""
+    """Content is added, then write() makes the file.
 
-    def __init__(self, kernel, handshake=None, afterwards=None):
+    modules: names of modules that the guest needs besides the usual ones."""
+
+    def __init__(self, kernel, modules=()):
         self.archive = Archive()
         self.kernel = kernel
-        for folder in ("dev", "etc", "mnt", "proc", "root", "run", "sys", "tmp"):
-            self.archive.add_directory(folder)
-        self._add_modules(HANDSHAKE if handshake is None else handshake,
-                          AFTERWARDS if afterwards is None else afterwards)
+        self._modules = list(modules)
         self._add_busybox()
-        self.add_program("/init", paths.LAB / "stage")
         pool = paths.LAB / "pool" / kernel.release / "pool.ko"
         if pool.exists():
             self.archive.add_file("/lab/pool.ko", pool.read_bytes())
 
-    def _add_modules(self, handshake, afterwards):
-        text, names = module_list(self.kernel, handshake, afterwards)
-        self.archive.add_file("/etc/guestlink/modules", text.encode())
-        for name in names:
-            self.archive.add_file(self.kernel.module_path(name), self.kernel.module_bytes(name))
+    def _base(self):
+        """The image as a user would make it, with the stage as /init; made once and kept."""
+        maker = paths.program("guestlink-mkinitramfs")
+        stage = paths.LAB / "stage"
+        key = hashlib.sha256(maker.read_bytes() + stage.read_bytes() +
+                             " ".join([self.kernel.release, *self._modules]).encode())
+        base = paths.LAB / "images" / key.hexdigest()[:16]
+        if not base.exists():
+            base.parent.mkdir(parents=True, exist_ok=True)
+            modules = [word for name in self._modules for word in ("--module", name)]
+            subprocess.run([maker, "--init", stage, "--root", self.kernel.folder, *modules,
+                            self.kernel.release, f"{base}.{os.getpid()}"], check=True)
+            os.rename(f"{base}.{os.getpid()}", base)
+        return base
 
     def _add_busybox(self):
         self.add_program("/bin/busybox", BUSYBOX)
@@ -65,6 +61,9 @@ class Image:
         return self
 
     def write(self, path):
+        base = self._base().read_bytes()
         with open(path, "wb") as out:
+            # One archive behind another, at a multiple of 4: the later one's files win.
+            out.write(base + b"\0" * (-len(base) % 4))
             self.archive.write(out)
         return path

@@ -18,7 +18,7 @@ from kernel import Kernel
 from process import Process
 from wait import TimedOut, wait_for
 
-_MODULES = ["virtiofs", "overlay", "vhost_vsock", "virtio_net"]
+_MODULES = ["overlay", "vhost_vsock"]
 _INIT = """#!/bin/sh
 # PID 1 of the outer guest.
 export PATH=/bin
@@ -67,7 +67,7 @@ class Outer:
 
     def start(self):
         kernel = Kernel("cloud")
-        image = Image(kernel, afterwards=_MODULES)
+        image = Image(kernel, _MODULES)
         image.add_script("/sbin/outer", _INIT.replace("{results}", str(self._results)))
         image.write(self._sockets / "image")
         devices = self._serve("root", "/") + self._serve("results", self._results)

@@ -12,8 +12,8 @@ BUILD = pathlib.Path(os.environ.get("LAB_BUILD", ROOT / "build/default"))
 
 
 def program(name):
-    """A program of the build under test: init lives in init/, the others in hostd/."""
-    folder = "init" if name == "guestlink-init" else "hostd"
+    """A program of the build under test: the guest's live in init/, the others in hostd/."""
+    folder = "init" if name in ("guestlink-init", "guestlink-mkinitramfs") else "hostd"
     path = BUILD / folder / name
     if not path.exists():
         raise FileNotFoundError(f"{path} is not there: build first (cmake --build --preset default)")

@@ -66,7 +66,7 @@ class Host(Outer):
 
     def start(self):
         kernel = Kernel("cloud")
-        image = Image(kernel, afterwards=["virtio_blk", "ext4", "virtiofs"])
+        image = Image(kernel, ["virtio_blk", "ext4"])
         image.add_script("/sbin/host", _INIT)
         image.write(self._sockets / "image")
         devices = self._serve("lab", self._results) + self._serve("kernel", kernel.folder)
