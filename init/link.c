@@ -36,6 +36,7 @@ static void drop(struct link *link, uint32_t pause_ms)
     link->state = LINK_DOWN;
     link->broken = false;
     link->in_size = 0;
+    link->in_waits = false;
     link->out.size = 0;
     link->out_start = 0;
     loop_arm(link->loop, &link->timer, clock_in_ms(jitter(pause_ms)));
@@ -145,13 +146,14 @@ static size_t room(const struct link *link)
     return link->out.capacity - (link->out.size - link->out_start);
 }
 
+/* Bytes that we hold already wake no poll: being writable does. */
 static void watch(struct link *link)
 {
     uint32_t events = 0;
 
     if (room(link) >= INIT_ANSWER_RESERVE)
         events |= EPOLLIN;
-    if (link->out.size > link->out_start)
+    if (link->out.size > link->out_start || link->in_waits)
         events |= EPOLLOUT;
     loop_watch(link->loop, &link->source, events);
 }
@@ -299,10 +301,8 @@ static void on_ready(struct loop_source *source, uint32_t events)
         flush(link);
     if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !read_some(link))
         return;
-    if (take_frames(link)) /* our turn is over, but bytes that we hold wake no poll */
-        loop_watch(link->loop, source,
-                   EPOLLOUT | (room(link) >= INIT_ANSWER_RESERVE ? EPOLLIN : 0u));
-    else if (link->state == LINK_GREETING || link->state == LINK_UP)
+    link->in_waits = take_frames(link);
+    if (link->state == LINK_GREETING || link->state == LINK_UP)
         watch(link);
     if ((events & EPOLLOUT) && link->state == LINK_UP)
         link->user->drained(link);

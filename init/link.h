@@ -62,6 +62,7 @@ struct link {
     struct wire_writer out;    /* over out_bytes; what is queued ends at out.size */
     size_t out_start;          /* what is queued begins here */
     size_t frame_start;        /* of the frame that link_begin() began */
+    bool in_waits; /* whole frames may be left in in_bytes: their next turn must come */
     size_t in_size;
     uint8_t out_bytes[INIT_OUTPUT_SIZE];
     uint8_t in_bytes[FRAME_SIZE_MAX];

@@ -205,6 +205,20 @@ static void a_flood_of_frames_is_taken_in_turns(void **state)
     assert_int_equal(frames, INIT_FRAMES_PER_TURN * 2 + 1);
 }
 
+/* Others answer between our turns: their frames must not make us forget ours. */
+static void an_answer_between_the_turns_holds_up_no_frames(void **state)
+{
+    (void)state;
+    come_up();
+    send_ping(INIT_FRAMES_PER_TURN * 2 + 1);
+    while (frames < INIT_FRAMES_PER_TURN * 2 + 1) {
+        assert_non_null(link_begin(&connection, FRAME_LOG_RECORD, 0, 0));
+        assert_int_equal(link_end(&connection), 0);
+        assert_true(frames == 0 || (connection.source.events & EPOLLOUT));
+        loop_turn(&loop);
+    }
+}
+
 static void a_refusal_is_retried_slowly(void **state)
 {
     (void)state;
@@ -352,6 +366,7 @@ int main(void)
         LIVE(a_host_is_greeted_and_its_frames_are_taken),
         LIVE(frames_may_come_in_single_bytes),
         LIVE(a_flood_of_frames_is_taken_in_turns),
+        LIVE(an_answer_between_the_turns_holds_up_no_frames),
         LIVE(a_refusal_is_retried_slowly),
         LIVE(each_violation_ends_the_connection),
         LIVE(a_first_frame_that_is_no_welcome_ends_the_connection),
