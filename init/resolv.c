@@ -16,26 +16,29 @@
 #include "inet.h"
 
 #define DIRECTORY "/run/guestlink/dns" /* a file for every interface, its lines as they will be */
+#define TEMPORARY DIRECTORY "/.new"
 #define WHOLE     "/run/guestlink/resolv.conf"
 #define PUBLIC    "/etc/resolv.conf"
 #define SIZE      8192u
 
-static int write_interface(const char *path, struct wire_list dns, struct report *report)
+/* Makes the interface's lines of @p dns. @return 0 or a positive errno in the report */
+static int compose(struct wire_list dns, char *text, struct report *report)
 {
-    FD_CLOSE int fd = -1;
-    struct wire_text text;
+    struct wire_text item;
+    size_t size = 0;
 
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return report_fail(report, errno, "%s: %s", path, strerror(errno));
-    while (wire_list_next(&dns, &text)) {
+    text[0] = '\0';
+    while (wire_list_next(&dns, &item)) {
         struct inet inet;
 
-        if (inet_parse(text, &inet) < 0 || inet.prefix != inet_size(inet.family) * 8)
+        if (inet_parse(item, &inet) < 0 || inet.prefix != inet_size(inet.family) * 8)
             return report_fail(report, EINVAL, "name server '%.*s': expected an address",
-                               (int)(text.size > 60 ? 60 : text.size), text.data);
-        if (dprintf(fd, "nameserver %.*s\n", (int)text.size, text.data) < 0)
-            return report_fail(report, errno, "%s: %s", path, strerror(errno));
+                               (int)(item.size > 60 ? 60 : item.size), item.data);
+        if (size + item.size + sizeof("nameserver \n") > SIZE)
+            return report_fail(report, E2BIG, "%u name servers: expected at most %u bytes of them",
+                               dns.count, SIZE);
+        size += (size_t)snprintf(text + size, SIZE - size, "nameserver %.*s\n", (int)item.size,
+                                 item.data);
     }
     return 0;
 }
@@ -62,12 +65,11 @@ static void join(char *text)
         (void)closedir(directory);
 }
 
-static int write_whole(const char *path, const char *text)
+/* What stands at @p path is the old text or the new one, never half of one. */
+static int write_whole(const char *path, const char *temporary, const char *text)
 {
     FD_CLOSE int fd = -1;
-    char temporary[64];
 
-    (void)snprintf(temporary, sizeof(temporary), "%s.new", path);
     fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0)
         return -errno;
@@ -81,13 +83,13 @@ static int publish(const char *text, struct report *report)
     int r;
 
     (void)mkdir("/etc", 0755);
-    r = write_whole(PUBLIC, text);
+    r = write_whole(PUBLIC, PUBLIC ".new", text);
     if (r == 0)
         return 0;
     /* A read-only root, or /etc/resolv.conf is a mount already: ours, from before. */
     if (r != -EROFS && r != -EBUSY)
         return report_fail(report, -r, PUBLIC ": %s", strerror(-r));
-    r = write_whole(WHOLE, text);
+    r = write_whole(WHOLE, WHOLE ".new", text);
     if (r < 0)
         return report_fail(report, -r, WHOLE ": %s", strerror(-r));
     (void)umount2(PUBLIC, MNT_DETACH);
@@ -102,7 +104,10 @@ int resolv_set(const char *interface, struct wire_list dns, struct report *repor
     FD_CLOSE int lock = -1;
     char path[PATH_MAX];
     char text[SIZE];
+    int r;
 
+    if (compose(dns, text, report) != 0)
+        return report->error;
     (void)snprintf(path, sizeof(path), DIRECTORY "/%s", interface);
     if (dns.count == 0 && access(path, F_OK) < 0)
         return 0;
@@ -111,8 +116,9 @@ int resolv_set(const char *interface, struct wire_list dns, struct report *repor
     lock = open(DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock < 0 || flock(lock, LOCK_EX) < 0)
         return report_fail(report, errno, DIRECTORY ": %s", strerror(errno));
-    if (write_interface(path, dns, report) != 0)
-        return report->error;
+    r = write_whole(path, TEMPORARY, text);
+    if (r < 0)
+        return report_fail(report, -r, "%s: %s", path, strerror(-r));
     join(text);
     return publish(text, report);
 }
