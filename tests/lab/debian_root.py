@@ -70,5 +70,5 @@ def make_ext4(root, path, label, mebibytes=1024):
     """An ext4 filesystem of that label in a sparse file, with what is in the folder root."""
     path.unlink(missing_ok=True)
     subprocess.run(["mke2fs", "-q", "-t", "ext4", "-L", label, "-d", root, path,
-                    f"{mebibytes}M"], check=True)
+                    f"{mebibytes}M"], stdout=subprocess.DEVNULL, check=True)
     return path

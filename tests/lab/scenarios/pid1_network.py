@@ -1,0 +1,104 @@
+"""An interface in one guest: IPv4, IPv6, routes, MTU, DNS; twice, wrong, absent, and taken away."""
+
+import time
+
+import plain_host as ph
+from show import need
+
+MAC = "52:54:00:12:34:56"
+EINVAL, ENETUNREACH, ETIMEDOUT = 22, 101, 110
+WHOLE = {"addresses": ("10.0.2.15/24", "fd00::15/64"), "gateways": ("10.0.2.2", "fd00::2"),
+         "routes": ("10.9.0.0/16 10.0.2.9", "fd09::/48 fd00::9"),
+         "dns": ("10.0.2.3", "fd00::3"), "mtu": 1400}
+LOOK = ("ip addr show eth0 | grep -v valid_lft; ip route; ip -6 route | grep -v -e fe80 -e multicast;"
+        " cat /etc/resolv.conf")
+# What must be refused, the errno, and a word that its text must have.
+WRONG = (
+    ({"addresses": ("10.0.2.256/24",)}, EINVAL, "10.0.2.256"),
+    ({"addresses": ("fd00::15/129",)}, EINVAL, "129"),
+    ({"gateways": ("10.0.2.2/24",)}, EINVAL, "gateway"),
+    ({"routes": ("10.9.0.0/16",)}, EINVAL, "route"),
+    ({"dns": ("example.org",)}, EINVAL, "example.org"),
+    ({"gateways": ("192.0.2.1",)}, ENETUNREACH, "Nexthop has invalid gateway"),
+    ({"mtu": 7}, EINVAL, "mtu less than device minimum"),
+)
+
+
+def play(lab):
+    guest = lab.guest("lab", "old")
+    host = ph.PlainHost(guest, lab.seconds)
+    guest.start()
+    host.serve()
+    asked = host.ask(ph.CONFIGURE_NETWORK, ph.network(MAC, **WHOLE))
+    host.need_alive()
+    need(asked not in host.answers, "configured before the adapter is there")
+    guest.ask_qemu("netdev_add", type="user", id="net", ipv4=True, ipv6=True)
+    guest.ask_qemu("device_add", driver="virtio-net-pci", id="adapter", netdev="net", mac=MAC,
+                   bus="rp1")
+    need(host.result(asked)[0] == 0, f"network: {host.result(asked)}")
+    first = look(host)
+    for word in ("inet 10.0.2.15/24 brd 10.0.2.255", "inet6 fd00::15/64", "mtu 1400",
+                 "default via 10.0.2.2", "10.9.0.0/16 via 10.0.2.9", "fd09::/48 via fd00::9",
+                 "default via fd00::2", "nameserver 10.0.2.3", "nameserver fd00::3"):
+        need(word in first, f"{word!r} is not there: {first}")
+    lab.say("v4, v6, gateways, routes, MTU and DNS are set")
+    status, words = host.shell(f"echo hello | nc -w 5 10.0.2.2 {lab.listener.port}")
+    need("the host heard you" in words and lab.listener.heard == ["hello"], f"{status}: {words}")
+    lab.say("a packet went there and back")
+
+    need(host.do(ph.CONFIGURE_NETWORK, ph.network(MAC, **WHOLE))[0] == 0, "the second time")
+    need(look(host) == first, f"the second time changed something: {look(host)}")
+    lab.say("the second time changed nothing")
+    wrong(lab, host)
+    need(look(host) == first, f"what was refused changed something: {look(host)}")
+    absent(lab, host)
+    read_only_root(lab, host)
+    removed(lab, host)
+    host.need_alive()
+    need(host.do(ph.SHUT_DOWN, ph.shut_down(ph.HALT))[0] == 0, "the halt was refused")
+    host.wait("FAREWELL", lambda: host.farewell)
+    guest.wait_console(r"reboot: System halted", lab.seconds(20))
+    need(host.farewell[:2] == (ph.HALT, 0), f"farewell {host.farewell}")
+    need(guest.process.alive(), "QEMU ended: that was no halt")
+    lab.say("halted as asked: the machine is on, and its processor stands still")
+
+
+def look(host):
+    return host.shell(LOOK)[1]
+
+
+def wrong(lab, host):
+    for change, expected, word in WRONG:
+        error, text = host.do(ph.CONFIGURE_NETWORK, ph.network(MAC, **change))
+        need(error == expected and word in text, f"{change}: {error}: {text}")
+        lab.say(f"refused: {text}")
+
+
+def absent(lab, host):
+    began = time.monotonic()
+    error, text = host.do(ph.CONFIGURE_NETWORK, ph.network("52:54:00:00:00:99", timeout_ms=1000))
+    took = time.monotonic() - began
+    need(error == ETIMEDOUT and "52:54:00:00:00:99" in text, f"{error}: {text}")
+    need(0.9 < took < lab.seconds(4), f"ETIMEDOUT after {took:.1f} s of 1")
+    lab.say(f"{text}, after {took:.1f} s")
+
+
+def read_only_root(lab, host):
+    """resolv.conf is made anew over a root that cannot be written."""
+    host.shell("mount -o remount,ro /")
+    error, text = host.do(ph.CONFIGURE_NETWORK, ph.network(MAC, dns=("10.0.2.4",)))
+    need(error == 0, f"on a read-only root: {error}: {text}")
+    status, words = host.shell("cat /etc/resolv.conf; touch /x")
+    need(words.startswith("nameserver 10.0.2.4\n") and status != 0, f"{status}: {words}")
+    lab.say("on a read-only root: resolv.conf is mounted over the old one")
+
+
+def removed(lab, host):
+    for time_ in ("once", "twice"):
+        error, text = host.do(ph.CONFIGURE_NETWORK, ph.network(MAC, remove=True))
+        need(error == 0, f"removed {time_}: {error}: {text}")
+    words = look(host)
+    for word in ("inet ", "inet6", "default", "nameserver", ",UP"):
+        need(word not in words, f"{word!r} is left: {words}")
+    need(host.do(ph.CONFIGURE_NETWORK, ph.network(MAC, **WHOLE))[0] == 0, "set again")
+    lab.say("taken away, twice, and set again")

@@ -1,0 +1,187 @@
+"""Programs in one guest: environment, user, terminal, restarts, signals, streams, full tables, and the end."""
+
+import struct
+import time
+
+import plain_host as ph
+from show import need
+
+EAGAIN, EEXIST, E2BIG, EINVAL, ENOENT, EACCES, ESRCH, EPIPE, EALREADY = \
+    11, 17, 7, 22, 2, 13, 3, 32, 114
+LOOK = """echo "$GREETING; $(pwd); $(id -u) $(id -g) $(id -G); $HOME; ${PATH:+path}"
+env | grep -c -i -e swiotlb -e guestlink -e lab_
+cut -d ' ' -f 3,5,6,7 </proc/self/stat
+ls /proc/self/fd | tr '\\n' ' '; cat /proc/self/oom_score_adj"""
+
+
+def play(lab):
+    guest = lab.guest("lab", "old")
+    host = ph.PlainHost(guest, lab.seconds)
+    guest.start()
+    host.serve()
+    surroundings(lab, host)
+    refused(lab, host)
+    streams(lab, host)
+    terminal(lab, host, guest)
+    restarts(lab, host)
+    signals(lab, host)
+    orphan_holds_pipe(lab, host)
+    full(lab, host)
+    end(lab, host, guest)
+
+
+def surroundings(lab, host):
+    status, words = host.run(1, "/bin/sh", "-c", LOOK, directory="/root", uid=1000, gid=1001,
+                             environment=("GREETING=hello", "lab=x"))
+    lines = words.splitlines()
+    need(status == 0, f"{status}: {words}")
+    need(lines[0] == "hello; /root; 1000 1001 1001; /; path", lines[0])
+    need(lines[1] == "0", f"PID 1's own variables are in it: {words}")
+    need(lines[3].split()[:4] == ["0", "1", "2", "3"] and lines[3].endswith(" 0"),
+         f"open files, OOM score: {lines[3]}")
+    status, words = host.run(1, "/bin/grep", "-e", "SigBlk", "-e", "SigIgn", "/proc/self/status")
+    need(words.split()[1::2] == ["0" * 16] * 2, f"signals: {words}")
+    lab.say(f"as asked: {lines[0]}")
+
+
+def refused(lab, host):
+    def start(expected, number, argv, word="", **more):
+        error, text = host.do(ph.START_PROCESS, ph.process(number, argv, **more))
+        need(error == expected and word in text, f"{argv}, {more}: {error}: {text}")
+        return text
+    texts = [start(ENOENT, 2, ["no-such-program"], "exec"),
+             start(EACCES, 3, ["/etc/guestlink/modules"], "exec"),
+             start(ENOENT, 4, ["/bin/true"], "working directory", directory="/nowhere")]
+    start(EINVAL, 5, [])
+    start(EINVAL, 0, ["/bin/true"])
+    start(EINVAL, 5, ["/bin/true"], environment=("NO_EQUALS",))
+    start(EINVAL, 5, ["/bin/true"], role=7)
+    start(EINVAL, 5, ["/bin/true"], restart=ph.ALWAYS)
+    start(E2BIG, 5, ["/bin/true"] * 2000)
+    start(EACCES, 5, ["/bin"])
+    need(not host.exits or all(e.process == 1 for e in host.exits), "an exit of what never began")
+    lab.say("; ".join(texts))
+
+
+def streams(lab, host):
+    error, text = host.do(ph.START_PROCESS, ph.process(10, ["/bin/sh", "-c", "cat; echo e >&2"],
+                                                       flags=ph.OUTPUT | ph.INPUT))
+    need(error == 0, text)
+    def feed(data):
+        return host.do(ph.PROCESS_INPUT, struct.pack("<IIHH", 12, 10, len(data), 0) + data)
+    sent = 0
+    for number in range(40):
+        data = bytes([number]) * 16384
+        while feed(data)[0] == EAGAIN:
+            time.sleep(0.01)
+        sent += len(data)
+    need(feed(b"")[0] == 0, "the end of the input")
+    need(feed(b"x")[0] in (EPIPE, ESRCH), "input behind its end")
+    need(host.wait_exit(10).status == 0 and host.ended[10] == 2, "not both streams ended")
+    need(host.output[10].count(b"\x07") == 16384 and len(host.output[10]) == sent + 2, "bytes lost")
+    lab.say(f"{sent} bytes in and out again, in order")
+    host.ask(ph.START_PROCESS, ph.process(11, ["/bin/cat", "/dev/zero"]))
+    host.wait("output", lambda: len(host.output.get(11, b"")) > 1 << 20)
+    time.sleep(1)  # nobody reads: PID 1's room for output is full
+    need(host.do(ph.PING)[0] == 0, "ping")
+    host.do(ph.SEND_SIGNAL, struct.pack("<III", 12, 11, 9))
+    need(host.wait_exit(11).status == 137, "it did not die of SIGKILL")
+    host.output.clear()
+    lab.say("endless output with nobody reading: PID 1 answers")
+
+
+def terminal(lab, host, guest):
+    status, words = host.run(20, "/bin/sh", "-c", "tty >/tmp/tty; stty -a </dev/tty >>/tmp/tty 2>&1",
+                             flags=ph.TERMINAL)
+    status, words = host.shell("cat /tmp/tty")
+    need(words.startswith("/dev/console\n") and "speed" in words, f"{status}: {words}")
+    host.run(21, "/bin/echo", "this goes to the console", flags=0)
+    guest.wait_console("^this goes to the console", lab.seconds(5))
+    lab.say("it has the console as its terminal, with job control")
+
+
+# Fails three times and then ends well; ends well three times and then stays, deaf to SIGTERM.
+COUNT = "n=$(cat /tmp/{0} 2>/dev/null || echo 0); echo $((n + 1)) >/tmp/{0}; "
+FAILING = COUNT.format("failing") + "test $n -ge 3"
+STAYING = COUNT.format("staying") + "test $n -lt 3 || { trap '' TERM; while :; do sleep 1; done; }"
+
+
+def restarts(lab, host):
+    for number, restart, script in ((30, ph.ON_FAILURE, FAILING), (31, ph.ALWAYS, STAYING)):
+        error, text = host.do(ph.START_PROCESS, ph.process(
+            number, ["/bin/sh", "-c", script], role=ph.PAYLOAD, restart=restart))
+        need(error == 0, text)
+        host.wait_exit(number, count=2)
+        error, text = host.do(ph.START_PROCESS, ph.process(39, ["/bin/true"], role=ph.PAYLOAD))
+        need(error == EALREADY, f"another payload: {error}: {text}")
+        host.wait_exit(number, count=4 if restart == ph.ON_FAILURE else 3)
+        ends = [e for e in host.exits if e.process == number]
+        pauses = [e.again_ms for e in ends]
+        expected = [100, 200, 400] + ([ph.NOT_AGAIN] if restart == ph.ON_FAILURE else [])
+        need(pauses == expected, f"pauses {pauses}")
+        need([e.restarts for e in ends] == list(range(len(ends))), "restarts are not counted")
+        for before, after in zip(ends, ends[1:]):
+            need(after.exited_ns - before.exited_ns >= before.again_ms * 1000000, "too early")
+        lab.say(f"restart={restart}: statuses {[e.status for e in ends]}, pauses {pauses} ms")
+
+
+def signals(lab, host):
+    for number, signal in enumerate((1, 2, 15, 10, 64), 40):
+        need(host.do(ph.START_PROCESS, ph.process(number, ["/bin/sleep", "1000"]))[0] == 0, "sleep")
+        error, text = host.do(ph.SEND_SIGNAL, struct.pack("<III", 12, number, signal))
+        need(error == 0, text)
+        ended = host.wait_exit(number)
+        need((ended.signal, ended.status) == (signal, 128 + signal), f"{vars(ended)}")
+    for number, signal, expected in ((40, 15, ESRCH), (31, 0, EINVAL), (31, 65, EINVAL),
+                                     (0, 9, ESRCH), (1 << 31, 9, ESRCH)):
+        error, text = host.do(ph.SEND_SIGNAL, struct.pack("<III", 12, number, signal))
+        need(error == expected, f"signal {signal} to process {number}: {error}: {text}")
+    lab.say("signals 1, 2, 15, 10 and 64 were sent and reported; bad ones refused")
+
+
+def orphan_holds_pipe(lab, host):
+    began = time.monotonic()
+    status, words = host.shell("(sleep 1000 &) ; echo done")
+    took = time.monotonic() - began
+    need((status, words) == (0, "done\n") and took < lab.seconds(5), f"{took:.1f} s: {words}")
+    lab.say(f"a grandchild holds the pipe open: the exit was told after {took:.1f} s")
+
+
+def full(lab, host):
+    """More processes than PID 1 keeps track of."""
+    asked = [host.ask(ph.START_PROCESS, ph.process(200 + n, ["/bin/sleep", "1000"], flags=0))
+             for n in range(70)]
+    errors = [host.result(number)[0] for number in asked]
+    need(errors.count(0) == 63 and errors.count(EAGAIN) == 7, f"{errors}")
+    error, text = host.do(ph.START_PROCESS, ph.process(200, ["/bin/true"]))
+    need(error == EEXIST, f"a number in use: {error}: {text}")
+    need(host.do(ph.PING)[0] == 0, "ping")
+    for n in range(63):
+        host.ask(ph.SEND_SIGNAL, struct.pack("<III", 12, 200 + n, 9))
+    for n in range(63):
+        host.wait_exit(200 + n)
+    host.need_alive()
+    status, words = host.shell("ls /proc/1/fd | wc -l; grep -c . /proc/1/maps")
+    lab.say(f"64 processes at once and 7 refused; afterwards PID 1 has {words.split()[0]} files "
+            f"open ({status})")
+    need(int(words.split()[0]) <= 14, "PID 1 keeps files open")
+
+
+def end(lab, host, guest):
+    """The payload is deaf to SIGTERM: SIGKILL comes in time, and asking again moves nothing."""
+    began = time.monotonic()
+    need(host.do(ph.SHUT_DOWN, ph.shut_down(ph.POWER_OFF, 3000))[0] == 0, "shut-down")
+    host.settle(1)
+    error, text = host.do(ph.SHUT_DOWN, ph.shut_down(ph.REBOOT, 60000))
+    need((error, text) == (0, "under way already"), f"asked again: {error}: {text}")
+    error, text = host.do(ph.START_PROCESS, ph.process(900, ["/bin/true"]))
+    need(error == 108, f"a process while it ends: {error}: {text}")
+    need(host.do(ph.PING)[0] == 0, "ping")
+    host.wait("FAREWELL", lambda: host.farewell)
+    took = time.monotonic() - began
+    how, reason, killed, mounted = host.farewell
+    need((how, reason, mounted) == (ph.POWER_OFF, 0, 0) and killed >= 1, f"{host.farewell}")
+    need(2.9 < took < lab.seconds(6), f"the farewell came after {took:.1f} s")
+    need(host.wait_exit(31, count=4).signal == 9, "the payload did not die of SIGKILL")
+    need(guest.wait_off(lab.seconds(20)) == 0, "QEMU did not end with status 0")
+    lab.say(f"ended after {took:.1f} s; {killed} needed SIGKILL; asking again changed nothing")
