@@ -96,6 +96,8 @@ static void on_down(void *userdata, bool ended, const char *text)
      * connection that broke while QEMU lives leaves the devices as they are. */
     if (ended || !qemu->was_up)
         clean_up(qemu);
+    if (ended)
+        qemu->no_iommu_shares = false; /* the next one may be another version */
     qemu->was_up = true;
     qemu->host.events.down(qemu->host.userdata, ended, text);
 }

@@ -31,6 +31,7 @@ struct device_qemu {
     char *directory;            /* of virtiofsd's files */
     struct json_object *memory; /* an earlier daemon's; NULL once it served */
     bool was_up;
+    bool no_iommu_shares; /* this QEMU refused iommu_platform for a share's device */
     struct qemu_task *tasks;
     struct qemu_share *shares;
 };

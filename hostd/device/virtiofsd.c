@@ -304,7 +304,9 @@ static int start_scope(sd_event *event, struct virtiofsd *virtiofsd,
 {
     char unit[64], description[256];
 
-    (void)snprintf(unit, sizeof(unit), "guestlink-virtiofsd-%.32s.scope", spec->name);
+    /* With its process id: one of the same share may have ended without systemd having seen it. */
+    (void)snprintf(unit, sizeof(unit), "guestlink-virtiofsd-%.32s-%d.scope", spec->name,
+                   (int)child_pid(virtiofsd->child));
     (void)snprintf(description, sizeof(description), "virtiofsd of guestlink for %.200s",
                    spec->path);
     return scope_new(event, unit, description, child_pid(virtiofsd->child), on_scope_done,
