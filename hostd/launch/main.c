@@ -72,7 +72,7 @@ static void read_request(struct request *request, struct child_spec *ret_spec)
     const char *word = request->text, *end = request->text + size;
 
     if (size == 0)
-        exit(EXIT_SUCCESS); /* the daemon does not want it any more */
+        exit(EXIT_SUCCESS);
     if (end[-1] != '\0')
         fail("the daemon's request", EINVAL);
     for (; word < end && count < LAUNCH_FIELDS + LAUNCH_WORDS; word += strlen(word) + 1)
@@ -120,7 +120,7 @@ static void send_pid(void)
         fail("cannot open a descriptor of this process", errno);
     memcpy(CMSG_DATA(&control.header), &pidfd, sizeof(pidfd));
     if (sendmsg(CONNECTION, &envelope, MSG_NOSIGNAL) < 0)
-        fail("the daemon is gone", errno);
+        exit(EXIT_SUCCESS); /* the daemon does not want it any more */
     (void)close(pidfd);
 }
 
