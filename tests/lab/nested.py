@@ -86,7 +86,9 @@ class Outer:
                     "-o", "sandbox=chroot", "-o", "cache=always"]
         else:
             argv = [program, f"--socket-path={socket}", "--shared-dir", path,
-                    "--sandbox", "chroot", "--cache", "always"]
+                    "--sandbox", "chroot", "--cache", "always",
+                    # An overlay takes no folder below which the kernel would mount something.
+                    "--no-announce-submounts"]
         Process("virtiofsd", argv, self.folder / f"{tag}.log")
         wait_for(f"virtiofsd's socket for {path}", 10, socket.exists)
         return ["-chardev", f"socket,id={tag},path={socket}",
