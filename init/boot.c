@@ -66,6 +66,8 @@ static void on_root_mounted(struct job *job, const struct report *mounted)
     struct guest *guest = job->order.context;
     struct report report = *mounted;
 
+    if (report.error == 0 && guest->shutdown.phase != SHUTDOWN_RUNNING)
+        (void)report_fail(&report, ESHUTDOWN, "root: shutting down");
     if (report.error == 0)
         hand_over(guest, &report);
     if (report.error != 0)
@@ -103,18 +105,25 @@ static int start_root(struct guest *guest, uint32_t id)
 
 void boot_complete(struct guest *guest, uint32_t id)
 {
-    const struct report success = {0};
+    struct report report = {0};
 
+    if (guest->shutdown.phase != SHUTDOWN_RUNNING) {
+        (void)report_fail(&report, ESHUTDOWN, "boot: shutting down");
+        dispatch_answer(guest, id, guest->link.generation, &report);
+        return;
+    }
     if (guest->cmdline.root[0] != '\0' && !guest->root_started && start_root(guest, id) == 0)
         return;
     if (!guest->root_started)
         start_words(guest);
-    dispatch_answer(guest, id, guest->link.generation, &success);
+    dispatch_answer(guest, id, guest->link.generation, &report);
     say_ready(guest);
 }
 
 void boot_without_host(struct guest *guest)
 {
+    if (guest->shutdown.phase != SHUTDOWN_RUNNING)
+        return;
     if (guest->cmdline.root[0] != '\0' && !guest->root_started && start_root(guest, 0) == 0)
         return;
     start_words(guest);

@@ -1,7 +1,6 @@
 /* dial: opens a way to the host. */
 #include "dial.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,6 +14,7 @@
 #include <linux/vm_sockets.h>
 
 #include "clock.h"
+#include "directory.h"
 #include "fd.h"
 #include "limits.h"
 #include "protocol/limits.h"
@@ -62,29 +62,25 @@ static int open_vsock(uint32_t cid, uint32_t remote_port, uint16_t *port)
 static int find_virtio_port(const char *name, char *path, size_t capacity)
 {
     static const char class[] = "/sys/class/virtio-ports";
-    DIR *directory = opendir(class);
-    const struct dirent *entry;
-    int r = -ENODEV;
+    DIRECTORY_CLOSE struct directory directory;
+    const char *entry;
 
-    if (!directory)
+    if (directory_open(class, &directory) < 0)
         return -ENODEV;
-    while (r < 0 && (entry = readdir(directory))) {
+    while ((entry = directory_next(&directory))) {
         char file[PATH_MAX];
         char text[HOST_ADDRESS_NAME_SIZE + 1];
 
-        if (entry->d_name[0] == '.')
-            continue;
-        (void)snprintf(file, sizeof(file), "%s/%s/name", class, entry->d_name);
+        (void)snprintf(file, sizeof(file), "%s/%s/name", class, entry);
         if (fd_read_file(file, text, sizeof(text)) < 0)
             continue;
         text[strcspn(text, "\n")] = '\0';
         if (strcmp(text, name) == 0) {
-            (void)snprintf(path, capacity, "/dev/%s", entry->d_name);
-            r = 0;
+            (void)snprintf(path, capacity, "/dev/%s", entry);
+            return 0;
         }
     }
-    (void)closedir(directory);
-    return r;
+    return -ENODEV;
 }
 
 static int open_virtio_port(const char *name)

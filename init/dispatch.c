@@ -96,6 +96,10 @@ static void start_job(struct dispatch *d, struct job_order *order)
     order->context = guest;
     if (order->timeout_ms > INIT_JOB_LONGEST_MS)
         order->timeout_ms = INIT_JOB_LONGEST_MS;
+    if (guest->shutdown.phase != SHUTDOWN_RUNNING) { /* what is put away must stay so */
+        (void)report_fail(&d->report, ESHUTDOWN, "%s: shutting down", order->name);
+        return;
+    }
     d->later = true;
     if (jobs_adopt(&guest->jobs, order->digest, order->id, order->generation))
         return;

@@ -66,7 +66,7 @@ void exit_report_lost(struct exit_reports *reports)
 bool exit_report_acknowledge(struct exit_reports *reports, uint32_t id)
 {
     for (size_t i = 0; i < reports->count; i++)
-        if (reports->table[i].id == id) {
+        if (id != 0 && reports->table[i].id == id) { /* 0: not sent yet */
             take_out(reports, i);
             return true;
         }

@@ -31,10 +31,11 @@
 
 /* What may wait to be written to the host. Frames of output are queued only while
  * INIT_OUTPUT_RESERVE bytes stay free for answers and events; requests are read only while
- * INIT_ANSWER_RESERVE bytes do. */
+ * INIT_ANSWER_RESERVE bytes do: every job and every start of a process that is under way may still
+ * answer, with 284 bytes at most each. */
 #define INIT_OUTPUT_SIZE    131072u
 #define INIT_OUTPUT_RESERVE 65536u
-#define INIT_ANSWER_RESERVE 4096u
+#define INIT_ANSWER_RESERVE 32768u
 
 /* Input of one process that its pipe did not take yet; PROCESS_INPUT beyond it is answered
  * EAGAIN. */

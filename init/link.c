@@ -14,6 +14,9 @@
 #include "protocol/welcome.h"
 #include "uevent.h"
 
+/* Uevents that are read before others have their turn: whoever is root can make any number. */
+#define EVENTS_PER_TURN 64
+
 static void dial(struct link *link);
 
 /* ± 25 %; the kernel's generator without blocking, which early in boot is good enough for this. */
@@ -70,10 +73,10 @@ static void on_device(struct loop_source *source, uint32_t events)
     struct link *link = LOOP_OWNER(source, struct link, device);
     struct uevent event;
     bool arrived = false;
-    int r;
+    int r = 0;
 
     (void)events;
-    while ((r = uevent_receive(source->fd, &event)) == 0)
+    for (int i = 0; i < EVENTS_PER_TURN && (r = uevent_receive(source->fd, &event)) == 0; i++)
         arrived = arrived || uevent_is_arrival(&event, "virtio") ||
                   uevent_is_arrival(&event, "virtio-ports") || uevent_is_arrival(&event, "vmbus") ||
                   uevent_is_arrival(&event, "module");

@@ -1,7 +1,6 @@
 /* pool_usage: how full each bounce pool is, from the kernel's debugfs. */
 #include "pool_usage.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "directory.h"
 #include "fd.h"
 #include "swiotlb.h"
 
@@ -44,22 +44,20 @@ static void add_pool(const char *directory, const char *name, struct pool_usage 
 
 int pool_usage_read(const char *directory, struct pool_usage *ret)
 {
-    DIR *pools = opendir(directory);
-    const struct dirent *entry;
+    DIRECTORY_CLOSE struct directory pools;
+    int r = directory_open(directory, &pools);
+    const char *entry;
 
     *ret = (struct pool_usage){.event.slot_bytes = SLOT_BYTES};
-    if (!pools)
+    if (r < 0)
         return -ENOENT;
     add_pool(directory, "swiotlb", ret); /* the default one stands in the directory itself */
-    while ((entry = readdir(pools))) {
+    while ((entry = directory_next(&pools))) {
         char path[PATH_MAX];
 
-        if (entry->d_name[0] == '.' || entry->d_type != DT_DIR)
-            continue;
-        (void)snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
-        add_pool(path, entry->d_name, ret);
+        (void)snprintf(path, sizeof(path), "%s/%s", directory, entry);
+        add_pool(path, entry, ret);
     }
-    (void)closedir(pools);
     for (uint16_t i = 0; i < ret->event.count; i++)
         ret->event.pools[i].name = wire_text_of(ret->names[i]);
     return ret->event.count > 0 ? 0 : -ENOENT;

@@ -343,7 +343,7 @@ void process_lost(struct processes *processes)
         if (!process->used || process->role != REQUEST_ROLE_COMMAND || process->orphaned)
             continue;
         process->orphaned = true;
-        if (!process->exited)
+        if (!process->exited && process->pid > 0)
             (void)kill(-process->pid, SIGHUP);
     }
     process_resume(processes);

@@ -63,7 +63,10 @@ static void on_unmounted(struct job *job, const struct report *report)
 {
     struct shutdown *shutdown = job->order.context;
 
-    shutdown->mounted = (uint32_t)report->error;
+    /* A child that did not come to its end has words; what it left is then not known. */
+    shutdown->mounted = report->text[0] == '\0' ? (uint32_t)report->error : 1;
+    if (report->text[0] != '\0')
+        kmsg_log(LOG_ERR, "%s", report->text);
     say_farewell(shutdown);
 }
 

@@ -54,6 +54,9 @@ static void an_acknowledgement_takes_one_out(void **state)
 
     (void)state;
     assert_false(exit_report_acknowledge(&reports, 7));
+    reports.table[0].id = 0; /* not sent: no answer is for it */
+    assert_false(exit_report_acknowledge(&reports, 0));
+    reports.table[0].id = 8;
     assert_true(exit_report_acknowledge(&reports, 8));
     assert_false(exit_report_acknowledge(&reports, 8));
     assert_int_equal(reports.count, 1);
