@@ -61,6 +61,13 @@
 /* From CAPABILITIES to WELCOME: what the host gives its own side of the handshake. */
 #define INIT_WELCOME_MS 30000u
 
+/* A host that said nothing for so long is asked whether it is there (PING), and has so long to say
+ * anything at all: the end of a vsock connection does not always arrive (a VMM's device process
+ * that loses it), and a guest that waits for a dead host can be reached by nobody. Wakes an idle
+ * PID 1 twelve times a minute. A host may hold its reader back for a second. */
+#define INIT_IDLE_MS 5000u
+#define INIT_PING_MS 10000u
+
 /* Pauses between attempts to reach the host: from the first, doubled up to the last, each ± 25 %
  * so that a hundred guests do not knock at once. A refusal is not going to change soon. */
 #define INIT_PAUSE_FIRST_MS   50u

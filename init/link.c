@@ -38,6 +38,7 @@ static void drop(struct link *link, uint32_t pause_ms)
     loop_close(link->loop, &link->source);
     link->state = LINK_DOWN;
     link->broken = false;
+    link->asked = false;
     link->in_size = 0;
     link->in_waits = false;
     link->out.size = 0;
@@ -218,7 +219,7 @@ static void take_welcome(struct link *link, const struct frame *frame)
     kmsg_log(LOG_INFO, "host: welcomed as %.*s", (int)welcome.name.size, welcome.name.data);
     link->state = LINK_UP;
     link->pause_ms = INIT_PAUSE_FIRST_MS;
-    loop_disarm(link->loop, &link->timer);
+    loop_arm(link->loop, &link->timer, clock_in_ms(INIT_IDLE_MS));
     loop_close(link->loop, &link->device);
     link->user->welcomed(link);
 }
@@ -286,6 +287,8 @@ static bool read_some(struct link *link)
         return false;
     }
     link->in_size += (size_t)n;
+    link->heard_ns = clock_now_ns();
+    link->asked = false;
     return true;
 }
 
@@ -311,6 +314,26 @@ static void on_ready(struct loop_source *source, uint32_t events)
         link->user->drained(link);
 }
 
+/* The host has been silent, or was when the timer was armed. Bytes that wait for it to read are not
+ * its death: they provoke a reset there, which is. */
+static void on_silence(struct link *link)
+{
+    uint64_t until_ns = link->heard_ns + INIT_IDLE_MS * UINT64_C(1000000);
+
+    if (clock_now_ns() < until_ns) {
+        loop_arm(link->loop, &link->timer, until_ns);
+    } else if (link->out.size > link->out_start) {
+        loop_arm(link->loop, &link->timer, clock_in_ms(INIT_PING_MS));
+    } else if (link->asked) {
+        fail(link, "it answers no ping", ETIMEDOUT);
+    } else {
+        link->asked = true;
+        loop_arm(link->loop, &link->timer, clock_in_ms(INIT_PING_MS));
+        if (link_begin(link, FRAME_PING, 0, link_new_id(link)))
+            (void)link_end(link);
+    }
+}
+
 static void on_timer(struct loop_timer *timer)
 {
     struct link *link = LOOP_OWNER(timer, struct link, timer);
@@ -319,6 +342,8 @@ static void on_timer(struct loop_timer *timer)
         dial(link);
     else if (link->broken)
         fail(link, "connection lost", EPIPE);
+    else if (link->state == LINK_UP)
+        on_silence(link);
     else if (link->state == LINK_CONNECTING)
         fail(link, "connect: no answer in the time given", ETIMEDOUT);
     else

@@ -7,7 +7,8 @@
  *
  * It dials, sends CAPABILITIES, takes WELCOME, and hands every later frame to its user. Whatever
  * goes wrong, it closes the connection and dials again after a pause that grows. Where the device
- * is not there yet it waits for the kernel's uevents instead.
+ * is not there yet it waits for the kernel's uevents instead. A host that has been silent is asked
+ * with a PING; one that does not answer is gone, though the connection's end never came.
  */
 #ifndef GUESTLINK_INIT_LINK_H
 #define GUESTLINK_INIT_LINK_H
@@ -52,17 +53,20 @@ struct link {
     struct host_address address;
     enum link_state state;
     bool broken;         /* a write failed; the loop closes the connection at its next turn */
+    bool asked;          /* a PING is out, and nothing was heard since */
     uint16_t local_port; /* the next to be tried */
     uint32_t generation; /* of the connection: an answer to an older one's request is dropped */
     uint32_t next_id;
     uint32_t pause_ms;
+    uint64_t heard_ns; /* CLOCK_BOOTTIME: when bytes of the host's came last */
     struct loop_source source;
     struct loop_source device; /* uevents, while the device is not there */
-    struct loop_timer timer;   /* the end of the pause, or the deadline of the state */
-    struct wire_writer out;    /* over out_bytes; what is queued ends at out.size */
-    size_t out_start;          /* what is queued begins here */
-    size_t frame_start;        /* of the frame that link_begin() began */
-    bool in_waits; /* whole frames may be left in in_bytes: their next turn must come */
+    struct loop_timer
+        timer;              /* the end of the pause, or the deadline of the state; UP: of silence */
+    struct wire_writer out; /* over out_bytes; what is queued ends at out.size */
+    size_t out_start;       /* what is queued begins here */
+    size_t frame_start;     /* of the frame that link_begin() began */
+    bool in_waits;          /* whole frames may be left in in_bytes: their next turn must come */
     size_t in_size;
     uint8_t out_bytes[INIT_OUTPUT_SIZE];
     uint8_t in_bytes[FRAME_SIZE_MAX];

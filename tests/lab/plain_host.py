@@ -227,7 +227,7 @@ class PlainHost:
             self.logs.append(payload[24:].decode(errors="replace"))
         elif kind == FAREWELL:
             self.farewell = struct.unpack_from("<HHII", payload, 4)
-        if number and self.acknowledges:
+        if number and (self.acknowledges or kind == PING):
             self.send(frame(RESULT, 1, number, struct.pack("<IiHH", 12, 0, 0, 0)))
 
     def _take_output(self, payload):

@@ -291,6 +291,43 @@ static void a_host_that_goes_is_called_again(void **state)
     assert_int_not_equal(connection.generation, generation);
 }
 
+/* As if the host had said nothing for so long that the timer ran off. */
+static void be_silent(void)
+{
+    connection.heard_ns = 1;
+    fire();
+}
+
+static void a_silent_host_is_asked_and_given_up_only_if_it_stays_silent(void **state)
+{
+    struct frame frame;
+    uint8_t bytes[64];
+    size_t size;
+    ssize_t n;
+
+    (void)state;
+    come_up();
+    fire(); /* heard of just now: not asked */
+    assert_int_equal(read(host, bytes, sizeof(bytes)), -1);
+    for (int i = 0; i < 2; i++) {
+        be_silent();
+        n = read(host, bytes, sizeof(bytes));
+        assert_int_equal(n, 16);
+        assert_int_equal(frame_decode(bytes, (size_t)n, &frame, &size), 0);
+        assert_int_equal(frame.type, FRAME_PING);
+        assert_int_not_equal(frame.id, 0);
+        assert_true(connection.timer.at_ns > clock_in_ms(INIT_PING_MS / 2));
+        send_ping(1); /* anything will do */
+        loop_turn(&loop);
+        assert_int_equal(connection.state, LINK_UP);
+    }
+    be_silent();
+    be_silent();
+    assert_int_equal(connection.state, LINK_DOWN);
+    assert_int_equal(losses, 1);
+    assert_true(connection.timer.at_ns < clock_in_ms(2u * INIT_PAUSE_FIRST_MS));
+}
+
 static void pauses_grow_while_nobody_is_there(void **state)
 {
     uint32_t last = 0;
@@ -372,6 +409,7 @@ int main(void)
         LIVE(a_first_frame_that_is_no_welcome_ends_the_connection),
         LIVE(a_frame_that_the_user_refuses_ends_the_connection),
         LIVE(a_host_that_goes_is_called_again),
+        LIVE(a_silent_host_is_asked_and_given_up_only_if_it_stays_silent),
         LIVE(pauses_grow_while_nobody_is_there),
         LIVE(a_missing_device_is_waited_for),
         LIVE(a_host_that_does_not_read_makes_requests_wait),
