@@ -55,7 +55,7 @@ test_layers() {
 
 test_shell() {
     # Every script of ours, by its first line.
-    grep -rlE --exclude-dir=build --exclude-dir=.git '^#!/bin/(ba|da)?sh' . | sort >"$lab/scripts"
+    grep -rlE --exclude-dir=build --exclude-dir=.git --exclude-dir=__pycache__ '^#!/bin/(ba|da)?sh' . | sort >"$lab/scripts"
     xargs shellcheck -x -P "$root" tests/lab/setup.d/*.bash tests/suite/*.bash <"$lab/scripts"
 }
 
