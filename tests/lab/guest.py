@@ -73,7 +73,7 @@ class Guest:
             raise RuntimeError(f"QEMU ended with status {self.process.status()}: "
                                f"{self.process.words()}")
 
-    def ask_qemu(self, command, **arguments):
+    def ask_qemu(self, command, /, **arguments):
         return qmp.execute(self.own_qmp, command, **arguments)
 
     def console(self):

@@ -4,7 +4,7 @@ import json
 import socket
 
 
-def execute(path, command, **arguments):
+def execute(path, command, /, **arguments):
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(10)
         sock.connect(str(path))

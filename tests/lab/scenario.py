@@ -38,6 +38,10 @@ class Lab(Run):
         """A line of the scenario's log."""
         print(f"{time.monotonic() - self._began:7.2f} s  {text}", flush=True)
 
+    def pause(self, seconds):
+        """Lets time go by, for a moment that a scenario chose."""
+        time.sleep(seconds)
+
     def seconds(self, usual):
         """A deadline, longer where everything is."""
         return usual * PATIENCE
