@@ -99,8 +99,9 @@ static int record_write(const char *path)
     if (fd < 0)
         return -errno;
     n = dprintf(fd, "%d %" PRIu64 " %s\n", (int)getpid(), start, boot_id);
+    r = n < 0 ? -errno : 0;
     (void)close(fd);
-    return n < 0 ? -EIO : 0;
+    return r;
 }
 
 int child_record_read(const char *path, pid_t *ret_pid)
@@ -151,10 +152,15 @@ static void place_fds(const struct child_spec *spec)
     int moved[CHILD_FDS_MAX];
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+    if (null < 0)
+        die(STATUS_NOT_STARTED, "cannot open /dev/null: %s\n", strerrordesc_np(errno));
     for (size_t i = 0; i < CHILD_FDS_MAX; i++) {
         int fd = spec->fds[i] >= 0 ? spec->fds[i] : null;
 
         moved[i] = fcntl(fd, F_DUPFD_CLOEXEC, (int)CHILD_FDS_MAX);
+        if (moved[i] < 0)
+            die(STATUS_NOT_STARTED, "cannot keep file descriptor %d: %s\n", fd,
+                strerrordesc_np(errno));
     }
     for (size_t i = 0; i < CHILD_FDS_MAX; i++)
         if (dup2(moved[order[i]], (int)order[i]) < 0)

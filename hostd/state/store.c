@@ -100,7 +100,8 @@ static int read_document(int directory, const char *name, char **ret_text)
     size_t used = 0;
     ssize_t n;
 
-    fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    /* O_NONBLOCK: a pipe of that name must not hold the daemon up */
+    fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return -errno;
     text = malloc(DOCUMENT_BYTES + 1);
