@@ -79,9 +79,10 @@ class Exit:
 class PlainHost:
     """Takes a guest's calls; one connection at a time."""
 
-    def __init__(self, guest, seconds):
-        """seconds: a scenario's lab.seconds, which knows how slow things are here."""
-        self._listener = calls(guest)
+    def __init__(self, guest, seconds, listener=None):
+        """seconds: a scenario's lab.seconds, which knows how slow things are here; listener: a
+        socket where the guest's calls arrive, if not over vsock."""
+        self._listener = listener or calls(guest)
         self._seconds = seconds
         self._peer = None
         self._buffer = b""

@@ -287,6 +287,24 @@ static void a_second_shut_down_is_under_way_already(void **state)
     assert_true(guest.shutdown.timer.at_ns == 0);
 }
 
+static void nothing_is_begun_while_the_machine_ends(void **state)
+{
+    const struct request_unmount unmount = {.target = wire_text_of("/mnt/c")};
+    uint8_t bytes[64];
+    struct wire_writer writer = {.data = bytes, .capacity = sizeof(bytes)};
+    int error = 0;
+
+    (void)state;
+    guest.shutdown.phase = SHUTDOWN_UNMOUNTING;
+    request_unmount_pack(&writer, &unmount);
+    assert_null(handle(FRAME_UNMOUNT, 77, bytes, writer.size));
+    assert_int_equal(take_answers(&error), 1);
+    assert_int_equal(error, ESHUTDOWN);
+    assert_null(handle(FRAME_COMPLETE_BOOT, 77, NULL, 0));
+    assert_int_equal(take_answers(&error), 1);
+    assert_int_equal(error, ESHUTDOWN);
+}
+
 #define LIVE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -301,6 +319,7 @@ int main(void)
         LIVE(entropy_is_not_counted_beyond_its_bits),
         LIVE(an_answer_of_an_older_connection_is_dropped),
         LIVE(a_second_shut_down_is_under_way_already),
+        LIVE(nothing_is_begun_while_the_machine_ends),
     };
 
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
