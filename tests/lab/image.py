@@ -10,6 +10,14 @@ from cpio import Archive
 BUSYBOX = "/bin/busybox"
 
 
+def libraries(program):
+    """What a dynamic program needs, its loader included: guestlink-init with sanitizers is one. The
+    usual one is static and needs nothing."""
+    listed = subprocess.run(["ldd", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                            text=True, check=False).stdout
+    return [word for word in listed.split() if word.startswith("/")]
+
+
 class Image:
     """Content is added, then write() makes the file.
 
@@ -48,7 +56,10 @@ class Image:
                 self.archive.add_link(f"/bin/{applet}", "busybox")
 
     def add_init(self):
-        self.add_program("/sbin/guestlink-init", paths.program("guestlink-init"))
+        program = paths.program("guestlink-init")
+        self.add_program("/sbin/guestlink-init", program)
+        for library in libraries(program):
+            self.add_program(library, library)
         return self
 
     def add_program(self, path, source):

@@ -122,7 +122,9 @@ def repeat(command, folder, seconds):
     returns its status."""
     print("  No vsock device for guests is to be had on this machine itself: this goes on in a VM\n"
           "  inside a VM, which takes about a minute longer.", flush=True)
+    passed = ("LAB_HOSTD_WRAPPER", "ASAN_OPTIONS", "UBSAN_OPTIONS")
     outer = Outer(folder, command, {
+        **{name: os.environ[name] for name in passed if name in os.environ},
         "LAB_VSOCK": "vhost", "LAB_NESTED": "1", "LAB_BUILD": str(paths.BUILD),
         "LAB_RUN": str(folder / "results" / "run")}).start()
     shown = 0

@@ -32,6 +32,7 @@ class Lab(Run):
     def __init__(self, folder):
         super().__init__(folder)
         self._began = time.monotonic()
+        self._daemons = []
         self.listener = Listener()
 
     def say(self, text):
@@ -45,6 +46,17 @@ class Lab(Run):
     def seconds(self, usual):
         """A deadline, longer where everything is."""
         return usual * PATIENCE
+
+    def hostd(self, vms, **more):
+        self._daemons.append(super().hostd(vms, **more))
+        return self._daemons[-1]
+
+    def stop_daemons(self):
+        """Ends those that still run as systemd would; one with a sanitizer tells its leaks now."""
+        for daemon in self._daemons:
+            if daemon.process and daemon.process.alive():
+                status = daemon.process.stop(self.seconds(20))
+                need(status == 0, f"hostd ended with status {status} on SIGTERM: {daemon.log()}")
 
     def usual_vm(self, guest, name="lab", **more):
         """A VM with a share `c` on /mnt/c and an adapter."""
@@ -113,6 +125,7 @@ def main():
     lab = Lab(folder)
     try:
         scenario.play(lab)
+        lab.stop_daemons()
     except Skipped as reason:
         print(reason)
         return 77
