@@ -1,12 +1,12 @@
 """A host with a real systemd: a virtual machine whose userland is Debian installs the packages, runs
 a guest by the units over the kernel's own vhost-vsock, and is looked at as an operator does.
 
-    tests/lab/systemd_host.py DEBS ROOT     DEBS: a folder with the packages; ROOT: an ext4 image
-                                            with systemd (setup.d/debian.bash)
+    tests/lab/systemd_host.py DEBS NEWER ROOT    DEBS, NEWER: folders with the packages, and of a
+                                                 newer version; ROOT: an ext4 image with systemd
+                                                 (setup.d/debian.bash)
 
 Exit 0: all of it held. tests/host/inside is what runs there."""
 
-import pathlib
 import shutil
 import sys
 
@@ -57,15 +57,17 @@ exec switch_root /new /sbin/init
 class Host(Outer):
     """The virtual machine; what it is to see lies in its folder of results, there called /lab."""
 
-    def __init__(self, folder, debs, root):
+    def __init__(self, folder, debs, newer, root):
         super().__init__(folder, "true", {})
         self._root = root
         shutil.copytree(debs, self._results / "debs")
+        shutil.copytree(newer, self._results / "newer")
         shutil.copy(paths.ROOT / "tests/host/inside", self._results)
         shutil.copy(paths.ROOT / "README.md", self._results)
 
     def start(self):
-        kernel = Kernel("cloud")
+        # The larger one has 9P, too.
+        kernel = Kernel("full" if (paths.LAB / "kernel/full/complete").exists() else "cloud")
         image = Image(kernel, ["virtio_blk", "ext4"])
         image.add_script("/sbin/host", _INIT)
         image.write(self._sockets / "image")
@@ -83,7 +85,7 @@ class Host(Outer):
 def main():
     exit_on_signals()
     folder = new_folder()
-    host = Host(folder, pathlib.Path(sys.argv[1]), sys.argv[2]).start()
+    host = Host(folder, *sys.argv[1:4]).start()
     shown = 0
 
     def ended():

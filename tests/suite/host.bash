@@ -61,5 +61,7 @@ test_systemd_host() {
     fi
     host_build
     host_pack "$lab/debs"
-    /usr/bin/python3 tests/lab/systemd_host.py "$lab/debs" "$lab/debian/host.ext4"
+    host_pack "$lab/debs-newer" 99.0.0
+    /usr/bin/python3 tests/lab/systemd_host.py \
+        "$lab/debs" "$lab/debs-newer" "$lab/debian/host.ext4"
 }
