@@ -9,6 +9,7 @@
 #include "control_view.h"
 #include "guest/listener.h"
 #include "interface.h"
+#include "metrics_text.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -48,6 +49,7 @@ static void metrics(void *userdata, struct varlink_call *call, struct json_objec
     const struct daemon_counters *counted = daemon_get_counters(control->daemon);
     const struct telemetry *telemetry = daemon_telemetry(control->daemon);
     struct json_object *reply = json_object_new_object(), *counters = json_object_new_object();
+    char *text = metrics_text_make(control->daemon);
 
     (void)params;
     add_counter(counters, "vms", daemon_vm_count(control->daemon));
@@ -66,6 +68,8 @@ static void metrics(void *userdata, struct varlink_call *call, struct json_objec
     add_counter(counters, "reloads_refused", counted->reloads_refused);
     add_counter(counters, "telemetry_lost", telemetry_lost(telemetry));
     json_object_object_add(reply, "counters", counters);
+    json_object_object_add(reply, "text", json_object_new_string(text != NULL ? text : ""));
+    free(text);
     varlink_call_reply(call, reply, false);
 }
 

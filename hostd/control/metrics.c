@@ -66,22 +66,15 @@ static struct scrape *scrape_free(struct scrape *scrape)
 /* @return 0 or -ENOMEM */
 static int make_answer(struct scrape *scrape)
 {
-    char *body = NULL, *answer;
-    size_t size = 0;
-    FILE *stream = open_memstream(&body, &size);
+    char *body = metrics_text_make(scrape->metrics->daemon), *answer;
     int n;
 
-    if (stream == NULL)
+    if (body == NULL)
         return -ENOMEM;
-    metrics_text_write(scrape->metrics->daemon, stream);
-    if (fclose(stream) != 0) {
-        free(body);
-        return -ENOMEM;
-    }
     n = asprintf(&answer,
                  "HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
                  "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
-                 size, body);
+                 strlen(body), body);
     free(body);
     if (n < 0)
         return -ENOMEM;

@@ -5,6 +5,7 @@
 #include "telemetry/telemetry.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 static void head(const char *name, const char *type, const char *help, FILE *stream)
 {
@@ -138,4 +139,19 @@ void metrics_text_write(const struct daemon *daemon, FILE *stream)
     write_latencies(daemon_get_latencies(daemon), stream);
     write_telemetry(daemon_telemetry(daemon), stream);
     write_vms(daemon, stream);
+}
+
+char *metrics_text_make(const struct daemon *daemon)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *stream = open_memstream(&text, &size);
+
+    if (stream == NULL)
+        return NULL;
+    metrics_text_write(daemon, stream);
+    if (fclose(stream) == 0)
+        return text;
+    free(text);
+    return NULL;
 }

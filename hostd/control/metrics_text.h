@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 
+/* All of it as one text. @return malloc()ed, or NULL: no memory */
+char *metrics_text_make(const struct daemon *daemon);
 void metrics_text_write(const struct daemon *daemon, FILE *stream);
 
 /* One histogram; bounds and sum in seconds. */

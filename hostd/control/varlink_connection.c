@@ -137,6 +137,21 @@ static bool is_full(const struct varlink_connection *connection)
     return connection->out.size - connection->out_sent > VARLINK_OUTPUT_FULL;
 }
 
+/* A reader that is always a little behind never empties the buffer: what it has read leaves the
+ * front as soon as that is the larger part, so that the buffer holds what waits and not what went
+ * by, at the cost of one copy of each byte. */
+static void drop_sent(struct varlink_connection *connection)
+{
+    struct bytes *out = &connection->out;
+    size_t left = out->size - connection->out_sent;
+
+    if (connection->out_sent <= left)
+        return;
+    memmove(out->data, out->data + connection->out_sent, left);
+    out->size = left;
+    connection->out_sent = 0;
+}
+
 /* Three parts, so that text of somebody else's is not copied twice; the NUL is put here. */
 static void put(struct varlink_connection *connection, const char *head, const char *body,
                 size_t body_size, const char *tail)
@@ -147,6 +162,7 @@ static void put(struct varlink_connection *connection, const char *head, const c
 
     if (connection->ending)
         return;
+    drop_sent(connection);
     if (out->size - connection->out_sent + body_size > VARLINK_OUTPUT_BYTES ||
         !reserve(out, sizes[0] + sizes[1] + sizes[2])) {
         end(connection);

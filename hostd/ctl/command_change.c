@@ -4,7 +4,6 @@
 #include "command.h"
 #include "say.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,21 +86,15 @@ int command_reload(const struct options *options, char **words)
 
 int command_metrics(const struct options *options, char **words)
 {
-    struct json_object *reply = NULL, *counters;
+    struct json_object *reply = NULL;
 
     (void)words;
     if (command_call(options, "Metrics", NULL, CLIENT_QUICK_MS, &reply) != 0)
         return 1;
-    counters = command_member(reply, "counters");
-    if (options->json) {
+    if (options->json)
         say_json(reply);
-    } else if (json_object_is_type(counters, json_type_object)) {
-        json_object_object_foreach(counters, name, value)
-        {
-            say_format(SAY_PLAIN, "%18" PRIu64 "  %s", json_object_get_uint64(value), name);
-            (void)putchar('\n');
-        }
-    }
+    else
+        say_lines(command_text(reply, "text"));
     json_object_put(reply);
     return 0;
 }

@@ -74,7 +74,7 @@ static void show_line(const struct options *options, const struct event_filter *
         (*bad)++;
     else if (event_filter_matches(filter, event)) {
         if (options->json)
-            (void)puts(line);
+            say_lines(line);
         else
             event_print(print, event);
     }

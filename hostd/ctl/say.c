@@ -84,13 +84,31 @@ void say_format(enum say_colour colour, const char *format, ...)
     free(text);
 }
 
+void say_lines(const char *text)
+{
+    bool terminal = isatty(STDOUT_FILENO);
+
+    while (*text != '\0') {
+        size_t size = strcspn(text, "\n");
+        char *line = strndup(text, size);
+
+        if (line == NULL)
+            return;
+        if (terminal)
+            say_sanitise(line);
+        (void)puts(line);
+        free(line);
+        text += size + (text[size] == '\n');
+    }
+}
+
 void say_json(struct json_object *object)
 {
     int flags = JSON_C_TO_STRING_NOSLASHESCAPE;
 
     if (isatty(STDOUT_FILENO))
         flags |= JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED;
-    (void)puts(json_object_to_json_string_ext(object, flags));
+    say_lines(json_object_to_json_string_ext(object, flags));
 }
 
 unsigned say_columns(void)

@@ -23,7 +23,11 @@ void say_text(enum say_colour colour, const char *text);
 __attribute__((format(printf, 2, 3))) void say_format(enum say_colour colour, const char *format,
                                                       ...);
 
-/* One JSON value and a newline on stdout, indented on a terminal. */
+/* Writes lines to stdout, sanitised if it is a terminal, else as they are; the last one gets its
+ * newline if it has none. */
+void say_lines(const char *text);
+
+/* One JSON value and a newline on stdout; on a terminal indented, and sanitised. */
 void say_json(struct json_object *object);
 
 /* Puts `?` for what a terminal should not get; in place. */

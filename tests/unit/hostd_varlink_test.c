@@ -6,6 +6,7 @@
 #include "descriptors.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -342,6 +343,32 @@ static void test_a_client_that_does_not_read_is_bounded(void **state)
     assert_in_range(sent * sizeof(value), 1, 2 * VARLINK_OUTPUT_BYTES);
 }
 
+/* Reads what there is, but leaves the server with something to send: never done, never cut off. */
+static void test_a_client_that_is_always_behind_costs_no_more(void **state)
+{
+    static char value[60002], heard[60100];
+    struct fixture *fixture = *state;
+    size_t before;
+
+    memset(value, 'x', sizeof(value));
+    value[0] = value[sizeof(value) - 1] = '"';
+    TELL(fixture, "{\"method\":\"io.test.Stream\",\"more\":true}");
+    while (!varlink_call_is_full(fixture->late)) {
+        varlink_call_reply_member(fixture->late, "event", value, sizeof(value));
+        run(fixture);
+    }
+    before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    for (unsigned i = 0; i < 400; i++) {
+        ssize_t n = recv(fixture->client, heard, sizeof(heard), MSG_DONTWAIT);
+
+        assert_true(n > 0);
+        run(fixture);
+        varlink_call_reply_member(fixture->late, "event", value, (size_t)n);
+    }
+    assert_int_equal(fixture->closed, 0);
+    assert_true(mallinfo2().uordblks + mallinfo2().hblkhd < before + VARLINK_OUTPUT_BYTES);
+}
+
 static void test_connections_are_bounded(void **state)
 {
     struct fixture *fixture = *state;
@@ -435,6 +462,7 @@ int main(void)
         WITH_SERVER(test_a_call_hears_that_its_client_went_away),
         WITH_SERVER(test_a_client_may_half_close_and_still_get_its_answer),
         WITH_SERVER(test_a_client_that_does_not_read_is_bounded),
+        WITH_SERVER(test_a_client_that_is_always_behind_costs_no_more),
         WITH_SERVER(test_connections_are_bounded),
         cmocka_unit_test(test_every_name_of_our_interface_is_its_own),
         cmocka_unit_test(test_base64),
