@@ -43,17 +43,30 @@ void modules_read(struct module_list *list, const struct cmdline *cmdline)
                  MODULES_LIST_PATH);
 }
 
+static bool is_compressed(const struct module *module)
+{
+    return strstr(strrchr(module->path, '/'), ".ko")[3] != '\0';
+}
+
 static int load(const struct module *module)
 {
     FD_CLOSE int fd = -1;
-    const char *end = strstr(strrchr(module->path, '/'), ".ko");
 
     fd = open(module->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    if (syscall(SYS_finit_module, fd, "", end[3] != '\0' ? MODULE_INIT_COMPRESSED_FILE : 0) < 0)
+    if (syscall(SYS_finit_module, fd, "", is_compressed(module) ? MODULE_INIT_COMPRESSED_FILE : 0) <
+        0)
         return errno == EEXIST ? 0 : -errno;
     return 0;
+}
+
+/* Kernels from 5.17 on say EOPNOTSUPP, older ones do not know the flag. */
+static const char *reason_of(const struct module *module, int error)
+{
+    if (is_compressed(module) && (error == EOPNOTSUPP || error == EINVAL))
+        return "this kernel does not unpack modules (CONFIG_MODULE_DECOMPRESS)";
+    return strerror(error);
 }
 
 void modules_load(struct module_list *list, bool late, char *failures, size_t size)
@@ -71,7 +84,7 @@ void modules_load(struct module_list *list, bool late, char *failures, size_t si
             continue;
         module->failed = true;
         kmsg_log(LOG_WARNING, "module %s (%s) cannot be loaded: %s; going on without it",
-                 module->name, module->path, strerror(-r));
+                 module->name, module->path, reason_of(module, -r));
         if (failures && used < size) {
             int n = snprintf(failures + used, size - used, "%s%s", used ? " " : "", module->name);
 

@@ -29,8 +29,9 @@
 /* A VM's name, in WELCOME and everywhere else. */
 #define LIMITS_VM_NAME 64u
 
-/* What a guest asks for as it attaches to the 9P share behind a port, as user root: each such server
- * serves one directory, its own working directory, and the guest need not know where that is. */
+/* What a guest asks for as it attaches to the 9P share behind a port, as user root: each such
+ * server serves one directory, its own working directory, and the guest need not know where that
+ * is. */
 #define LIMITS_9P_ANAME "/proc/self/cwd/."
 
 /* Data in one PROCESS_OUTPUT or PROCESS_INPUT: small enough that a log record never waits long
