@@ -6,7 +6,8 @@ about[units]="systemd-analyze finds nothing wrong with the units, and the daemon
 about[schema]="the configuration's JSON Schema and the daemon's reader agree"
 about[packages]="packages go into a clean Debian and out again; lintian sees no error in them"
 about[systemd-host]="a Debian with systemd: packages, README's five minutes, journal, restart, watchdog"
-host_tests=(units schema packages systemd-host)
+about[image]="guestlink-mkinitramfs: the same input gives the same bytes, and PID 1 can load its modules"
+host_tests=(units schema image packages systemd-host)
 
 # What packages are made of: build/release.
 host_build() {
@@ -34,6 +35,10 @@ test_units() {
 
 test_schema() {
     "$root/tests/host/schema" "$root" "$root/build/default/hostd/guestlink-hostd"
+}
+
+test_image() {
+    "$root/tests/host/image" "$root/build/default/init/guestlink-mkinitramfs" "$lab/kernel/cloud"
 }
 
 test_packages() {
