@@ -24,6 +24,8 @@ debian_provide() {
     for file in /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources; do
         [ ! -s "$file" ] || sources+=("$file")
     done
+    # Debian 12 has it inside of QEMU's packages.
+    ! apt_has_candidate virtiofsd || debian_host_packages+=(virtiofsd)
     case $1 in
     clean)
         [ -e "$to/clean.tar" ] || step "making a clean root of Debian $release" \
