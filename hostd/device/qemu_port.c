@@ -92,7 +92,7 @@ static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply
         struct json_object *item = json_object_array_get_idx(reply->result, i), *name, *type;
 
         if (!json_object_object_get_ex(item, "name", &name) ||
-            !json_object_object_get_ex(item, "type", &type) ||
+            !json_object_object_get_ex(item, "type", &type) || !name || !type ||
             strcmp(json_object_get_string(type), "child<pcie-root-port>") != 0)
             continue;
         task->ports[ports] = strdup(json_object_get_string(name));
