@@ -151,6 +151,8 @@ static void on_exec(struct loop_source *source, uint32_t events)
                           role_name(process), process->number, failure.where,
                           strerror(failure.error));
         kmsg_log(LOG_ERR, "%s", report.text);
+        if (process->role == REQUEST_ROLE_PAYLOAD && process->restarts == 0)
+            process->owner->payload_ns = 0; /* none was started yet */
     } else {
         kmsg_log(LOG_INFO, "%s %u started (pid %d)", role_name(process), process->number,
                  process->pid);

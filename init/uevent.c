@@ -87,8 +87,11 @@ int uevent_wait(int fd, const char *subsystem, int other_fd, uint64_t until_ns)
 
     for (;;) {
         struct uevent event;
-        int r = uevent_receive(fd, &event);
+        int r;
 
+        if (clock_ms_until(until_ns) == 0) /* however many events keep coming */
+            return -ETIMEDOUT;
+        r = uevent_receive(fd, &event);
         if (r == -ENOBUFS || (r == 0 && uevent_is_arrival(&event, subsystem)))
             return 0;
         if (r == 0)

@@ -46,6 +46,7 @@ def play(lab):
     lab.say(f"it came again after {waited:.0f} s; {words.split('] ')[-1].strip()}")
     need(host.do(ph.COMPLETE_BOOT)[0] == 0, "COMPLETE_BOOT")
     host.wait("READY", lambda: host.ready)
+    need(host.ready[0]["payload"] > host.ready[0]["started"], "READY without the payload's time")
     need(guest.console().count("\nwords:") == 1, "the words were started twice")
     error, text = host.do(ph.START_PROCESS, ph.process(1, ["/bin/true"], role=ph.PAYLOAD))
     need(error == 114, f"a second payload: {error}: {text}")

@@ -10,6 +10,9 @@ from wait import wait_for
 
 # Neither ACPI nor PCIe tells this guest of a device that comes: only a rescan finds it.
 NO_NOTIFICATION = "acpiphp.disable=1 pcie_ports=compat"
+# Who is root can make any number of uevents, and of lines in the kernel's log.
+NOISE = """cd /sys/bus/virtio/devices/virtio0
+while :; do echo add >uevent; echo noise >/dev/kmsg; done"""
 EBUSY, EINVAL, EROFS, ETIMEDOUT = 16, 22, 30, 110
 REFUSED = ("mnt/c", "/", "/mnt/../etc", "/mnt/./c", "/mnt//c", "/mnt/c/", "/proc", "/proc/1/fd",
            "/sys/fs", "/dev", "/dev/shm/x", "", "/mnt/" + "x" * 300)
@@ -113,7 +116,10 @@ def busy(lab, host):
 
 
 def absent(lab, host):
-    """More requests at once than PID 1 has room for: the rest is told so, each gets its time."""
+    """More requests at once than PID 1 has room for: the rest is told so, each gets its time, also
+    while somebody makes uevents and log lines without end."""
+    noise = host.ask(ph.START_PROCESS, ph.process(8, ["/bin/sh", "-c", NOISE]))
+    need(host.result(noise)[0] == 0, "the noise was not started")
     began = time.monotonic()
     asked = [host.ask(ph.MOUNT, ph.mount(f"no{n}", f"/mnt/no{n}", 3000)) for n in range(40)]
     need(host.do(ph.PING)[0] == 0, "ping")
@@ -126,6 +132,8 @@ def absent(lab, host):
     texts = [host.result(number)[1] for number in asked if host.result(number)[0] == ETIMEDOUT]
     need("'no0'" in texts[0] and "3000 ms" in texts[0], f"the text names no tag or time: {texts[0]}")
     need(2.9 < took < lab.seconds(6), "not in the time that was given")
+    host.do(ph.SEND_SIGNAL, b"\x0c\0\0\0\x08\0\0\0\x09\0\0\0")
+    host.wait_exit(8)
     host.need_alive()
 
 
