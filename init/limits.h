@@ -58,8 +58,9 @@
 /* How long PID 1 looks at nothing but the first connection before it sees to the rest. */
 #define INIT_FIRST_CALL_MS 500u
 
-/* From CAPABILITIES to WELCOME: what the host gives its own side of the handshake. */
-#define INIT_WELCOME_MS 30000u
+/* From CAPABILITIES to WELCOME, which a host that lives sends at once. One that died before it took
+ * the call may never be heard of again: the end of a connection does not always arrive. */
+#define INIT_WELCOME_MS 10000u
 
 /* A host that said nothing for so long is asked whether it is there (PING), and has so long to say
  * anything at all: the end of a vsock connection does not always arrive (a VMM's device process
