@@ -15,14 +15,14 @@
 
 #define DROPPED_AFTER_MS 1000u
 
-static int on_dropped(sd_event_source *source, uint64_t at_us, void *userdata)
+void report_dropped(struct vm *vm)
 {
-    struct vm *vm = userdata;
     uint64_t count = rate_take_dropped(&vm->rate);
-    struct json_object *fields = json_object_new_object();
+    struct json_object *fields;
 
-    (void)source;
-    (void)at_us;
+    if (count == 0)
+        return;
+    fields = json_object_new_object();
     vm->dropped += count;
     log_vm(LOG_WARNING, vm->config->name, vm->boot.id,
            "%" PRIu64 " events were not told: the guest causes more than %u in a second "
@@ -31,6 +31,13 @@ static int on_dropped(sd_event_source *source, uint64_t at_us, void *userdata)
     fields_number(fields, "count", count);
     fields_text(fields, "reason", "guest-rate");
     report_emit(vm, TELEMETRY_EVENTS_DROPPED, fields);
+}
+
+static int on_dropped(sd_event_source *source, uint64_t at_us, void *userdata)
+{
+    (void)source;
+    (void)at_us;
+    report_dropped(userdata);
     return 0;
 }
 

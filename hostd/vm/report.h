@@ -24,6 +24,9 @@ struct peer;
 
 /* True if the VM's bucket has room for one more event. */
 bool report_allow(struct vm *vm);
+/* Says how many events the bucket had no room for, if any. Done a second after the first, and when
+ * the VM is let go of. */
+void report_dropped(struct vm *vm);
 /* Writes an event of this VM. @p fields consumed */
 void report_emit(struct vm *vm, enum telemetry_event event, struct json_object *fields);
 

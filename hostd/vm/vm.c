@@ -104,6 +104,8 @@ struct vm *vm_free(struct vm *vm)
         guest_attach(vm->guest, NULL);
     }
     vm_save_flush(vm);
+    vm->refused = connection_free(vm->refused);
+    report_dropped(vm);
     while (vm->operations)
         operation_finish(vm->operations, ECANCELED, "the daemon lets go of the VM");
     vm->host = device_host_free(vm->host, false);
@@ -113,6 +115,7 @@ struct vm *vm_free(struct vm *vm)
     payload_reset(vm);
     warned_done(&vm->warned);
     (void)sd_event_source_disable_unref(vm->connect_timer);
+    (void)sd_event_source_disable_unref(vm->refused_timer);
     (void)sd_event_source_disable_unref(vm->dropped_timer);
     (void)sd_event_source_disable_unref(vm->save_timer);
     (void)sd_event_source_disable_unref(vm->leave_timer);
@@ -159,11 +162,9 @@ void vm_await_guest(struct vm *vm)
                         on_connect_late, vm);
 }
 
-void vm_drop_connection(struct vm *vm, const char *reason, int error)
+/* There is no accepted connection any more. */
+static void lose_connection(struct vm *vm, const char *reason, int error)
 {
-    if (!vm->connection)
-        return;
-    vm->connection = connection_free(vm->connection);
     vm_count_connection(vm, -1);
     report_disconnected(vm, reason, error);
     bringup_end(vm);
@@ -175,6 +176,14 @@ void vm_drop_connection(struct vm *vm, const char *reason, int error)
     vm_save_soon(vm);
     if (!vm->ended)
         vm_await_guest(vm);
+}
+
+void vm_drop_connection(struct vm *vm, const char *reason, int error)
+{
+    if (!vm->connection)
+        return;
+    vm->connection = connection_free(vm->connection);
+    lose_connection(vm, reason, error);
 }
 
 static void violate(struct vm *vm, const char *reason)
@@ -225,6 +234,47 @@ static void welcome(struct vm *vm, uint32_t id, uint16_t minor, uint32_t status)
                           writer.size);
 }
 
+static void on_refused_ended(void *userdata, enum connection_end how, int error)
+{
+    struct vm *vm = userdata;
+
+    (void)how;
+    (void)error;
+    vm->refused = connection_free(vm->refused);
+}
+
+static int on_refused_read(sd_event_source *source, uint64_t at_us, void *userdata)
+{
+    (void)source;
+    (void)at_us;
+    on_refused_ended(userdata, CONNECTION_END_PEER, 0);
+    return 0;
+}
+
+static void on_refused_frame(void *userdata, const struct frame *frame)
+{
+    (void)userdata;
+    (void)frame;
+}
+
+/* A close would take what was said last with it, where the guest has sent more already. */
+static void linger(struct vm *vm)
+{
+    static const struct connection_events events = {.frame = on_refused_frame,
+                                                    .ended = on_refused_ended};
+
+    vm->refused = connection_free(vm->refused);
+    if (clock_arm(vm->services->event, &vm->refused_timer, LIMITS_REFUSAL_LINGER_MS,
+                  on_refused_read, vm) < 0) {
+        vm_drop_connection(vm, "refused", 0);
+        return;
+    }
+    vm->refused = vm->connection;
+    vm->connection = NULL;
+    connection_set_events(vm->refused, &events, vm);
+    lose_connection(vm, "refused", 0);
+}
+
 static void on_frame(void *userdata, const struct frame *frame)
 {
     struct vm *vm = userdata;
@@ -255,7 +305,7 @@ static void on_frame(void *userdata, const struct frame *frame)
         welcome(vm, frame->id, PROTOCOL_MINOR, decision.status);
         vm->services->counters.refused[decision.status]++;
         report_refused(vm->services, vm, NULL, decision.status, decision.reason);
-        vm_drop_connection(vm, "refused", 0);
+        linger(vm);
         break;
     case SESSION_VIOLATION:
         violate(vm, decision.reason);

@@ -32,7 +32,9 @@ struct vm {
     bool host_error_told;
 
     struct connection *connection; /* the accepted one, or NULL */
-    struct session session;        /* of that connection */
+    struct connection *refused;    /* was accepted, and is left a moment to read why; or NULL */
+    sd_event_source *refused_timer;
+    struct session session; /* of that connection */
     struct guest *guest;
     unsigned connections;  /* with those in the handshake */
     uint64_t accepted_us;  /* monotonic, accept(2) of this boot's first connection; 0: by an
