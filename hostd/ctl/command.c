@@ -34,7 +34,9 @@ static const struct {
     {"telemetry", NULL, 0, 0,
      OPTIONS_FILE | OPTIONS_VM | OPTIONS_EVENT | OPTIONS_SINCE | OPTIONS_FOLLOW, command_telemetry,
      "telemetry [--file FILE] [--vm VM] [--event NAME] [--since TIME] [--follow]"},
-    {"timeline", NULL, 1, 1, OPTIONS_SVG, command_timeline, "timeline VM [--svg FILE]"},
+    {"timeline", NULL, 1, 1, OPTIONS_SVG | OPTIONS_FILE, command_timeline,
+     "timeline VM [--file FILE] [--svg FILE]"},
+    {"doctor", NULL, 0, 1, OPTIONS_CONFIG, command_doctor, "doctor [VM] [--config FILE]"},
     {"metrics", NULL, 0, 0, 0, command_metrics, "metrics"},
     {"reload", NULL, 0, 0, 0, command_reload, "reload"},
 };
@@ -54,8 +56,9 @@ void command_help(void)
                 "       -- ARGV...                 run a command in the guest\n"
                 "  shutdown VM [--reboot] [--grace MS]\n"
                 "  telemetry [--file FILE] [--vm VM] [--event NAME] [--since TIME] [--follow]\n"
-                "  timeline VM [--svg FILE]        what took how long until it was ready\n"
-                "  metrics                         the daemon's counters\n"
+                "  timeline VM [--file FILE] [--svg FILE]   what took how long until ready\n"
+                "  doctor [VM] [--config FILE]     what is wrong on this host, and what to do\n"
+                "  metrics                         its numbers, in Prometheus' format\n"
                 "  reload                          read the configuration file again\n\n"
                 "  -s, --socket PATH  control socket (" OPTIONS_DEFAULT_SOCKET ")\n"
                 "      --json         the daemon's answer as JSON; telemetry's lines as they are\n"
@@ -155,6 +158,15 @@ uint64_t command_number(struct json_object *object, const char *key)
 bool command_flag(struct json_object *object, const char *key)
 {
     return json_object_get_boolean(command_member(object, key));
+}
+
+const struct config_vm *command_find_vm(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->vm_count; i++)
+        if (strcmp(config->vms[i].name, name) == 0 || strcasecmp(config->vms[i].id, name) == 0)
+            return &config->vms[i];
+    say_error("%s: no VM is called \"%s\"", config->file, name);
+    return NULL;
 }
 
 struct json_object *command_vm_params(const char *vm)

@@ -22,6 +22,7 @@ int command_shutdown(const struct options *options, char **words);
 int command_telemetry(const struct options *options, char **words);
 int command_timeline(const struct options *options, char **words);
 int command_metrics(const struct options *options, char **words);
+int command_doctor(const struct options *options, char **words);
 int command_reload(const struct options *options, char **words);
 
 /* Finds the command that the words name, checks its words and options, and runs it. */
@@ -39,6 +40,9 @@ const char *command_text(struct json_object *object, const char *key);
 uint64_t command_number(struct json_object *object, const char *key);
 bool command_flag(struct json_object *object, const char *key);
 struct json_object *command_member(struct json_object *object, const char *key);
+
+/* By its name or its UUID. @return NULL after saying on stderr that there is none */
+const struct config_vm *command_find_vm(const struct config *config, const char *name);
 
 /* {"vm": NAME} */
 struct json_object *command_vm_params(const char *vm);

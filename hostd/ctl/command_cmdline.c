@@ -14,14 +14,6 @@ static void tell(void *userdata, const char *remark)
     say_error("%s", remark);
 }
 
-static const struct config_vm *find_vm(const struct config *config, const char *name)
-{
-    for (size_t i = 0; i < config->vm_count; i++)
-        if (strcmp(config->vms[i].name, name) == 0 || strcasecmp(config->vms[i].id, name) == 0)
-            return &config->vms[i];
-    return NULL;
-}
-
 static int print(const struct options *options, const char *text)
 {
     struct json_object *object;
@@ -41,14 +33,12 @@ static int print(const struct options *options, const char *text)
 static int print_of_config(const struct options *options, const struct config *config,
                            const char *name)
 {
-    const struct config_vm *vm = find_vm(config, name);
+    const struct config_vm *vm = command_find_vm(config, name);
     struct policy policy;
     char text[256];
 
-    if (vm == NULL) {
-        say_error("%s: no VM is called \"%s\"", config->file, name);
+    if (vm == NULL)
         return 1;
-    }
     policy = policy_decide(config, vm, tell, NULL);
     if (policy_format_cmdline(&policy, daemon_guest_port(config, vm), text, sizeof(text)) < 0) {
         say_error("%s", strerror(ENOBUFS));

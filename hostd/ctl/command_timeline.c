@@ -1,6 +1,9 @@
-/* command timeline: the boot of a VM's guest as bars, on the terminal or in a file. */
+/* command timeline: the boot of a VM's guest as bars, on the terminal or in a file; asked of the
+ * daemon, or taken from a telemetry file. */
 #include "client.h"
 #include "command.h"
+#include "event_filter.h"
+#include "event_reader.h"
 #include "say.h"
 #include "timeline.h"
 
@@ -49,20 +52,102 @@ static int draw(const struct options *options, struct json_object *vm)
     return 0;
 }
 
-int command_timeline(const struct options *options, char **words)
+/* GuestReady's fields under the names that io.guestlink.Timings has for them. */
+static struct json_object *timings_of(struct json_object *event)
+{
+    struct json_object *timings = json_object_new_object();
+    char name[64];
+
+    json_object_object_foreach(event, key, value)
+    {
+        size_t size = strlen(key);
+
+        if (strncmp(key, "host_", 5) == 0)
+            (void)snprintf(name, sizeof(name), "%s", key + 5);
+        else if (size > 3 && strcmp(key + size - 3, "_ns") == 0)
+            (void)snprintf(name, sizeof(name), "guest_%s", key);
+        else
+            continue;
+        json_object_object_add(timings, name, json_object_get(value));
+    }
+    return timings;
+}
+
+/* What a line adds to what is known of the VM: the last boot that became ready counts. */
+static void note(struct json_object *vm, struct json_object *event)
+{
+    const char *name = command_text(event, "event");
+    struct json_object *capabilities = command_member(vm, "capabilities");
+
+    if (strcmp(name, "GuestConnected") == 0) {
+        json_object_object_add(vm, "release",
+                               json_object_new_string(command_text(event, "release")));
+    } else if (strcmp(name, "GuestReady") == 0 && !command_flag(event, "again")) {
+        json_object_object_add(vm, "timings", timings_of(event));
+        json_object_object_add(capabilities, "boot_id",
+                               json_object_new_string(command_text(event, "boot_id")));
+        json_object_object_add(capabilities, "kernel_release",
+                               json_object_new_string(command_text(vm, "release")));
+    }
+}
+
+/* @return the VM as far as Show would tell it and a timeline needs it, or NULL after saying why */
+static struct json_object *read_file(const char *file, const char *name)
+{
+    const struct event_filter filter = {.vm = name};
+    struct json_object *vm = json_object_new_object();
+    struct event_reader *reader = NULL;
+    int r = event_reader_new(file, false, &reader);
+    char *line;
+
+    json_object_object_add(vm, "name", json_object_new_string(name));
+    json_object_object_add(vm, "capabilities", json_object_new_object());
+    while (r >= 0 && (r = event_reader_next(reader, &line)) > 0) {
+        struct json_object *event = json_tokener_parse(line);
+
+        if (json_object_is_type(event, json_type_object) && event_filter_matches(&filter, event))
+            note(vm, event);
+        json_object_put(event);
+    }
+    (void)event_reader_free(reader);
+    if (r < 0)
+        say_error("%s: %s, expected a telemetry file of guestlink-hostd", file, strerror(-r));
+    else if (command_member(vm, "timings") == NULL)
+        say_error("%s: no boot of \"%s\" that became ready is in it; there is nothing to draw",
+                  file, name);
+    else
+        return vm;
+    json_object_put(vm);
+    return NULL;
+}
+
+/* @return the caller's, or NULL after saying why */
+static struct json_object *find_vm(const struct options *options, const char *name)
 {
     struct json_object *reply = NULL, *vm;
-    int status;
 
-    if (command_call(options, "Show", command_vm_params(words[0]), CLIENT_QUICK_MS, &reply) != 0)
-        return 1;
-    vm = command_member(reply, "vm");
-    if (options->json) {
-        say_json(command_member(vm, "timings"));
-        status = 0;
-    } else {
-        status = draw(options, vm);
+    if (options->file != NULL)
+        return read_file(options->file, name);
+    if (command_call(options, "Show", command_vm_params(name), CLIENT_QUICK_MS, &reply) != 0) {
+        say_error("with --file FILE it is drawn from telemetry, without a daemon");
+        return NULL;
     }
+    vm = json_object_get(command_member(reply, "vm"));
     json_object_put(reply);
+    return vm;
+}
+
+int command_timeline(const struct options *options, char **words)
+{
+    struct json_object *vm = find_vm(options, words[0]);
+    int status = 0;
+
+    if (vm == NULL)
+        return 1;
+    if (options->json)
+        say_json(command_member(vm, "timings"));
+    else
+        status = draw(options, vm);
+    json_object_put(vm);
     return status;
 }

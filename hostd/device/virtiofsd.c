@@ -4,7 +4,6 @@
 #include "base/child.h"
 #include "base/scope.h"
 #include "base/sink.h"
-#include "protocol/limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +39,7 @@ struct virtiofsd {
     char text[VIRTIOFSD_TEXT_SIZE];
 };
 
-static const char *find_program(const char *program, char buffer[LIMITS_PATH])
+const char *virtiofsd_find_program(const char *program, char buffer[LIMITS_PATH])
 {
     /* Debian 13, Ubuntu 24.04, Fedora; Arch; Debian 12 (the C version of QEMU 7.2) */
     static const char *const usual[] = {"/usr/libexec/virtiofsd", "/usr/lib/virtiofsd",
@@ -257,7 +256,7 @@ static int start_child(sd_event *event, struct virtiofsd *virtiofsd,
     };
     int r = 0;
 
-    argv[0] = find_program(spec->program, found);
+    argv[0] = virtiofsd_find_program(spec->program, found);
     if (!argv[0])
         return -ENOENT;
     argv[2] = "--shared-dir";

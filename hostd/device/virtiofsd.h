@@ -12,6 +12,7 @@
 
 #include "base/child.h"
 #include "base/sink.h"
+#include "protocol/limits.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -39,6 +40,14 @@ typedef void (*virtiofsd_ready_fn)(void *userdata, const char *remark);
 /* @p text: how it ended, with its last words; it is then only good for virtiofsd_free() and
  * virtiofsd_stop(). */
 typedef void (*virtiofsd_ended_fn)(void *userdata, const char *text);
+
+/*
+ * Finds the program.
+ *
+ * @param program  as in the spec
+ * @return @p buffer, a static text, or NULL: it is not there or cannot be executed
+ */
+const char *virtiofsd_find_program(const char *program, char buffer[LIMITS_PATH]);
 
 /*
  * Starts one; a former one of the same name, and its files, are removed first.

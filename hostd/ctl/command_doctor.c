@@ -1,0 +1,176 @@
+/* command doctor: looks at the host and at its VMs, with the daemon's help where it runs. */
+#include "client.h"
+#include "command.h"
+#include "doctor.h"
+#include "say.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_CONFIG "/etc/guestlink/hostd.json"
+/* "WRONG  allocation  " */
+#define MARGIN 19u
+
+static void tell(void *userdata, const char *remark)
+{
+    (void)userdata;
+    say_error("%s", remark);
+}
+
+/* @return the reply, or NULL: no daemon, or it refuses */
+static struct json_object *ask(const struct options *options, const char *method,
+                               struct json_object *params)
+{
+    struct json_object *reply = NULL;
+    struct client *client = NULL;
+
+    if (client_new_quietly(options->socket, &client) == 0) {
+        if (client_send(client, method, params, false) == 0 &&
+            client_receive(client, CLIENT_QUICK_MS, &reply) != 1) {
+            json_object_put(reply);
+            reply = NULL;
+        }
+    } else {
+        json_object_put(params);
+    }
+    (void)client_free(client);
+    return reply;
+}
+
+static void look_at_vm(const struct options *options, struct doctor *doctor,
+                       const struct config_vm *vm)
+{
+    struct json_object *reply = ask(options, "Show", command_vm_params(vm->id));
+
+    doctor_look_at_shares(doctor, vm);
+    doctor_look_at_qemu(doctor, vm, command_member(reply, "vm"));
+    json_object_put(reply);
+}
+
+/* Blank-separated words within the columns behind the margin. */
+static void print_wrapped(enum say_colour colour, const char *text)
+{
+    char *copy = strdup(text), *word, *rest = NULL;
+    unsigned used = MARGIN;
+    bool first = true;
+
+    for (word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
+        say_sanitise(word);
+        if (!first && used + 1 + say_width(word) > say_columns()) {
+            (void)printf("\n%*s", (int)MARGIN, "");
+            used = MARGIN;
+        } else if (!first) {
+            (void)putchar(' ');
+            used++;
+        }
+        say_text(colour, word);
+        used += say_width(word);
+        first = false;
+    }
+    (void)putchar('\n');
+    free(copy);
+}
+
+static void print_finding(struct json_object *finding)
+{
+    const char *state = command_text(finding, "state"), *advice = command_text(finding, "advice");
+    bool wrong = strcmp(state, "wrong") == 0, right = strcmp(state, "right") == 0;
+
+    say_format(wrong   ? SAY_RED
+               : right ? SAY_GREEN
+                       : SAY_DIM,
+               "%-5s",
+               wrong   ? "WRONG"
+               : right ? "ok"
+                       : "?");
+    say_format(SAY_PLAIN, "  %-10s  ", command_text(finding, "check"));
+    print_wrapped(SAY_PLAIN, command_text(finding, "text"));
+    if (advice[0] == '\0')
+        return;
+    (void)printf("%*s", (int)MARGIN - 3, "");
+    say_text(SAY_BOLD, "-> ");
+    print_wrapped(SAY_BOLD, advice);
+}
+
+/* @param vm  its name, "" for the host */
+static void print_findings_of(const struct doctor *doctor, const char *vm)
+{
+    size_t count = json_object_array_length(doctor->findings);
+    bool told = false;
+
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *finding = json_object_array_get_idx(doctor->findings, i);
+
+        if (strcmp(vm, command_text(finding, "vm")) != 0)
+            continue;
+        if (!told) {
+            say_text(SAY_BOLD, vm[0] == '\0' ? "host" : vm);
+            (void)putchar('\n');
+        }
+        told = true;
+        print_finding(finding);
+    }
+}
+
+static void print(const struct doctor *doctor)
+{
+    print_findings_of(doctor, "");
+    for (size_t i = 0; i < doctor->config->vm_count; i++)
+        print_findings_of(doctor, doctor->config->vms[i].name);
+}
+
+static void look(const struct options *options, struct doctor *doctor, const struct config_vm *vm,
+                 bool daemon)
+{
+    const struct config *config = doctor->config;
+
+    if (daemon)
+        doctor_find(doctor, DOCTOR_RIGHT, "daemon", "", "", "guestlink-hostd answers at %s",
+                    options->socket);
+    else
+        doctor_find(doctor, DOCTOR_UNKNOWN, "daemon", "",
+                    "systemctl status guestlink-hostd; or --socket PATH names another",
+                    "guestlink-hostd does not answer at %s; what it knows is left out",
+                    options->socket);
+    doctor_look_at_host(doctor);
+    for (size_t i = 0; i < config->vm_count; i++)
+        if (vm == NULL || vm == &config->vms[i])
+            look_at_vm(options, doctor, &config->vms[i]);
+    if (vm != NULL)
+        doctor_look_at_telemetry(doctor, vm, 1);
+    else
+        doctor_look_at_telemetry(doctor, config->vms, config->vm_count);
+}
+
+int command_doctor(const struct options *options, char **words)
+{
+    struct doctor doctor = {.places = DOCTOR_PLACES};
+    struct json_object *files = ask(options, "Files", NULL);
+    const char *file = command_text(files, "configuration");
+    const struct config_vm *vm = NULL;
+    struct config *config = NULL;
+    int status = 1;
+
+    if (options->config != NULL)
+        file = options->config;
+    else if (file[0] == '\0')
+        file = DEFAULT_CONFIG;
+    if (config_load(file, tell, tell, NULL, &config) == 0) {
+        if (words[0] != NULL)
+            vm = command_find_vm(config, words[0]);
+        if (words[0] == NULL || vm != NULL) {
+            doctor.config = config;
+            doctor.findings = json_object_new_array();
+            look(options, &doctor, vm, files != NULL);
+            if (options->json)
+                say_json(doctor.findings);
+            else
+                print(&doctor);
+            json_object_put(doctor.findings);
+            status = doctor.wrong ? 1 : 0;
+        }
+    }
+    (void)config_free(config);
+    json_object_put(files);
+    return status;
+}

@@ -1,0 +1,110 @@
+/* doctor: findings, and what is looked at on the host itself. */
+#include "doctor.h"
+
+#include "config/policy.h"
+#include "device/virtiofsd.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void doctor_find(struct doctor *doctor, enum doctor_state state, const char *check, const char *vm,
+                 const char *advice, const char *format, ...)
+{
+    static const char *const states[] = {
+        [DOCTOR_RIGHT] = "right", [DOCTOR_WRONG] = "wrong", [DOCTOR_UNKNOWN] = "unknown"};
+    struct json_object *finding = json_object_new_object();
+    char text[2048];
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    json_object_object_add(finding, "state", json_object_new_string(states[state]));
+    json_object_object_add(finding, "check", json_object_new_string(check));
+    json_object_object_add(finding, "vm", json_object_new_string(vm));
+    json_object_object_add(finding, "text", json_object_new_string(text));
+    json_object_object_add(finding, "advice", json_object_new_string(advice));
+    json_object_array_add(doctor->findings, finding);
+    if (state == DOCTOR_WRONG)
+        doctor->wrong = true;
+}
+
+static void look_at_vsock(struct doctor *doctor)
+{
+    const char *device = doctor->places.vhost_vsock;
+    bool needed = false;
+
+    for (size_t i = 0; i < doctor->config->vm_count; i++)
+        needed = needed || doctor->config->vms[i].cid != 0;
+    if (!needed)
+        doctor_find(doctor, DOCTOR_RIGHT, "vsock", "", "",
+                    "no VM has a CID, so the host needs no vsock device");
+    else if (access(device, F_OK) == 0)
+        doctor_find(doctor, DOCTOR_RIGHT, "vsock", "", "", "%s is there", device);
+    else
+        doctor_find(doctor, DOCTOR_WRONG, "vsock", "",
+                    "modprobe vhost_vsock; if there is no such module, install a kernel with "
+                    "CONFIG_VHOST_VSOCK, or give the VMs a \"socket\" instead of a \"cid\"",
+                    "%s: %s; guests with a CID cannot reach the host", device, strerror(errno));
+}
+
+static bool wants_virtiofs(const struct config *config, const struct config_vm *vm)
+{
+    struct policy policy = policy_decide(config, vm, NULL, NULL);
+
+    if (vm->device_host.type != CONFIG_DEVICE_HOST_QEMU || !policy.virtiofs)
+        return false;
+    for (size_t i = 0; i < vm->share_count; i++)
+        if (vm->shares[i].transport != CONFIG_TRANSPORT_9P)
+            return true;
+    return false;
+}
+
+static void look_at_virtiofsd(struct doctor *doctor, const struct config_vm *vm)
+{
+    const char *wanted = vm->device_host.virtiofsd, *found;
+    char buffer[LIMITS_PATH];
+
+    found = virtiofsd_find_program(wanted, buffer);
+    if (found != NULL)
+        doctor_find(doctor, DOCTOR_RIGHT, "virtiofsd", vm->name, "", "%s is there", found);
+    else
+        doctor_find(doctor, DOCTOR_WRONG, "virtiofsd", vm->name,
+                    "install virtiofsd (Debian 12: qemu-system-common; later: virtiofsd), or name "
+                    "it in \"device_host\": {\"virtiofsd\": PATH}",
+                    "%s: no program that can be executed; virtiofs shares cannot be served",
+                    wanted != NULL ? wanted : "virtiofsd");
+}
+
+void doctor_look_at_host(struct doctor *doctor)
+{
+    look_at_vsock(doctor);
+}
+
+void doctor_look_at_shares(struct doctor *doctor, const struct config_vm *vm)
+{
+    if (wants_virtiofs(doctor->config, vm))
+        look_at_virtiofsd(doctor, vm);
+    for (size_t i = 0; i < vm->share_count; i++) {
+        const struct config_share *share = &vm->shares[i];
+        struct stat status;
+        const char *problem = NULL;
+
+        if (stat(share->path, &status) < 0)
+            problem = strerror(errno);
+        else if (!S_ISDIR(status.st_mode))
+            problem = "is no directory";
+        if (problem == NULL)
+            doctor_find(doctor, DOCTOR_RIGHT, "share", vm->name, "", "share %s: %s is there",
+                        share->tag, share->path);
+        else
+            doctor_find(doctor, DOCTOR_WRONG, "share", vm->name,
+                        "make that directory, or correct \"path\" of the share and run "
+                        "`guestlinkctl reload`",
+                        "share %s: %s: %s", share->tag, share->path, problem);
+    }
+}

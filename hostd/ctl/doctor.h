@@ -1,0 +1,61 @@
+/*
+ * doctor: looks, without changing anything, for what most often keeps a guest from its devices, and
+ * says of each what is right, what is wrong, and what to do.
+ */
+#ifndef GUESTLINK_CTL_DOCTOR_H
+#define GUESTLINK_CTL_DOCTOR_H
+
+#include "config/config.h"
+
+#include <json-c/json.h>
+
+enum doctor_state {
+    DOCTOR_RIGHT,
+    DOCTOR_WRONG,
+    DOCTOR_UNKNOWN, /* cannot be told now; `text` says why */
+};
+
+/* Where the kernel shows things; tests have others. */
+struct doctor_places {
+    const char *vhost_vsock, *proc;
+};
+
+#define DOCTOR_PLACES ((struct doctor_places){"/dev/vhost-vsock", "/proc"})
+
+struct doctor {
+    struct doctor_places places;
+    const struct config *config;
+    struct json_object *findings; /* array of {"state", "check", "vm", "text", "advice"} */
+    bool wrong;                   /* one of them is */
+};
+
+/*
+ * Notes a finding.
+ *
+ * @param vm      its name, "" if it is the host's
+ * @param advice  the next step, "" if there is nothing to do
+ */
+__attribute__((format(printf, 6, 7))) void doctor_find(struct doctor *doctor,
+                                                       enum doctor_state state, const char *check,
+                                                       const char *vm, const char *advice,
+                                                       const char *format, ...);
+
+/* The host: its vsock device, virtiofsd. */
+void doctor_look_at_host(struct doctor *doctor);
+
+/* The folders that a VM's shares name. */
+void doctor_look_at_shares(struct doctor *doctor, const struct config_vm *vm);
+
+/*
+ * A VM's QEMU: its QMP socket, CID, shared memory and PCIe root ports. QMP serves one client, so a
+ * daemon that has it is asked instead, and the rest is read from QEMU's command line.
+ *
+ * @param view  io.guestlink.Vm, NULL without a daemon
+ */
+void doctor_look_at_qemu(struct doctor *doctor, const struct config_vm *vm,
+                         struct json_object *view);
+
+/* What telemetry says of the last boots of @p vms: versions, kernels, pools, CIDs of nobody. */
+void doctor_look_at_telemetry(struct doctor *doctor, const struct config_vm *vms, size_t count);
+
+#endif

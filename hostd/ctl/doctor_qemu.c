@@ -1,0 +1,311 @@
+/*
+ * doctor, its part that looks at a VM's QEMU. The process is found by the QMP socket that its
+ * command line names; what that says of CID, memory and ports disturbs nobody to read.
+ */
+#include "command.h"
+#include "config/policy.h"
+#include "doctor.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* A command line may have megabytes; one of QEMU's has some KiB. */
+#define LINE_BYTES 131072u
+/* QEMU greets at once whom it serves; another one waits without a word. */
+#define GREETING_MS 1000
+
+/* Words of a command line: NUL-terminated, one behind the other. */
+struct words {
+    char data[LINE_BYTES + 1];
+    size_t size;
+};
+
+static const char *next_word(const struct words *words, const char *word)
+{
+    if (word == NULL)
+        return words->size > 0 ? words->data : NULL;
+    word += strlen(word) + 1;
+    return word < words->data + words->size ? word : NULL;
+}
+
+/* The first word at or behind @p from that has @p part. NULL: none */
+static const char *find_word(const struct words *words, const char *from, const char *part)
+{
+    while (from != NULL && strstr(from, part) == NULL)
+        from = next_word(words, from);
+    return from;
+}
+
+static bool read_words(const char *proc, const char *pid, struct words *words)
+{
+    char path[512];
+    ssize_t n;
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/%s/cmdline", proc, pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    words->size = 0;
+    while (words->size < LINE_BYTES &&
+           (n = read(fd, words->data + words->size, LINE_BYTES - words->size)) > 0)
+        words->size += (size_t)n;
+    (void)close(fd);
+    words->data[words->size] = '\0';
+    return words->size > 0;
+}
+
+/* Whole: the path ends there, or an option of QEMU's does. */
+static bool names_path(const struct words *words, const char *path)
+{
+    const char *word = NULL;
+
+    while ((word = next_word(words, word)) != NULL) {
+        const char *at = strstr(word, path);
+        char end = at != NULL ? at[strlen(path)] : 'x';
+
+        if (end == '\0' || end == ',' || end == '"')
+            return true;
+    }
+    return false;
+}
+
+static bool find_qemu(const char *proc, const char *qmp, struct words *words)
+{
+    DIR *directory = opendir(proc);
+    struct dirent *entry;
+    bool found = false;
+
+    while (directory != NULL && !found && (entry = readdir(directory)) != NULL)
+        found = isdigit((unsigned char)entry->d_name[0]) &&
+                read_words(proc, entry->d_name, words) && strstr(words->data, "qemu") != NULL &&
+                names_path(words, qmp);
+    if (directory != NULL)
+        (void)closedir(directory);
+    return found;
+}
+
+static void look_at_cid(struct doctor *doctor, const struct config_vm *vm,
+                        const struct words *words)
+{
+    const char *word = find_word(words, words->data, "guest-cid");
+    unsigned long cid = 0;
+    char advice[256];
+
+    if (vm->cid == 0)
+        return;
+    if (word != NULL) {
+        word = strstr(word, "guest-cid") + strlen("guest-cid");
+        word += strspn(word, "\":= ");
+        cid = strtoul(word, NULL, 0);
+    }
+    (void)snprintf(advice, sizeof(advice),
+                   "start QEMU with -device vhost-vsock-pci,guest-cid=%u, or correct \"cid\" of "
+                   "the VM in %.100s",
+                   vm->cid, doctor->config->file);
+    if (cid == vm->cid)
+        doctor_find(doctor, DOCTOR_RIGHT, "cid", vm->name, "", "QEMU's CID is %u, as configured",
+                    vm->cid);
+    else if (cid == 0)
+        doctor_find(doctor, DOCTOR_WRONG, "cid", vm->name, advice,
+                    "QEMU has no vsock device; the guest cannot reach the host");
+    else
+        doctor_find(doctor, DOCTOR_WRONG, "cid", vm->name, advice,
+                    "QEMU's CID is %lu, the configuration says %u; the guest is refused as "
+                    "unknown",
+                    cid, vm->cid);
+}
+
+static bool memory_is_shared(const struct words *words)
+{
+    const char *word = words->data;
+    bool used = find_word(words, words->data, "memory-backend=") != NULL ||
+                find_word(words, words->data, "memdev=") != NULL;
+
+    while (used && (word = find_word(words, word, "memory-backend-")) != NULL) {
+        if (strstr(word, "share=on") != NULL || strstr(word, "share=true") != NULL ||
+            strstr(word, "\"share\":true") != NULL)
+            return true;
+        word = next_word(words, word);
+    }
+    return false;
+}
+
+static size_t count_virtiofs(const struct config *config, const struct config_vm *vm)
+{
+    struct policy policy = policy_decide(config, vm, NULL, NULL);
+    size_t count = 0;
+
+    for (size_t i = 0; policy.virtiofs && i < vm->share_count; i++)
+        if (vm->shares[i].transport != CONFIG_TRANSPORT_9P)
+            count++;
+    return count;
+}
+
+static void look_at_memory(struct doctor *doctor, const struct config_vm *vm,
+                           const struct words *words)
+{
+    char advice[256];
+
+    if (count_virtiofs(doctor->config, vm) == 0)
+        return;
+    (void)snprintf(advice, sizeof(advice),
+                   "start QEMU with -object memory-backend-memfd,id=mem,size=%lluM,share=on "
+                   "-machine memory-backend=mem",
+                   (unsigned long long)(vm->memory >> 20));
+    if (memory_is_shared(words))
+        doctor_find(doctor, DOCTOR_RIGHT, "memory", vm->name, "",
+                    "QEMU shares the guest's memory, as virtiofs needs it");
+    else
+        doctor_find(doctor, DOCTOR_WRONG, "memory", vm->name, advice,
+                    "QEMU does not share the guest's memory; virtiofs cannot work");
+}
+
+/* A root port that another word names as its bus has a device from the start. */
+static bool is_taken(const struct words *words, const char *port)
+{
+    const char *id = strstr(port, "id="), *word = NULL;
+    char bus[128];
+    int size;
+
+    if (id == NULL)
+        return false;
+    size = (int)strcspn(id + 3, ",");
+    if (snprintf(bus, sizeof(bus), "bus=%.*s", size, id + 3) >= (int)sizeof(bus))
+        return false;
+    while ((word = next_word(words, word)) != NULL) {
+        const char *at = strstr(word, bus);
+
+        if (at != NULL && (at[strlen(bus)] == ',' || at[strlen(bus)] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+static void look_at_ports(struct doctor *doctor, const struct config_vm *vm,
+                          const struct words *words)
+{
+    size_t devices = count_virtiofs(doctor->config, vm) + vm->network_count, ports = 0;
+    const char *word = words->data;
+
+    while ((word = find_word(words, word, "pcie-root-port")) != NULL) {
+        if (!is_taken(words, word))
+            ports++;
+        word = next_word(words, word);
+    }
+    if (devices <= ports)
+        doctor_find(doctor, DOCTOR_RIGHT, "ports", vm->name, "",
+                    "%zu PCIe root ports for %zu devices", ports, devices);
+    else
+        doctor_find(doctor, DOCTOR_WRONG, "ports", vm->name,
+                    "add -device pcie-root-port,id=rp9,chassis=9 (each id and chassis once) to "
+                    "QEMU's command line, one for every device",
+                    "%zu PCIe root ports for %zu devices of the configuration; no free root port "
+                    "is left for the rest",
+                    ports, devices);
+}
+
+/* @return 0: QEMU greeted; -EBUSY: it serves somebody else; -errno */
+static int greet(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd, r = 0;
+    char byte;
+
+    if (strlen(path) >= sizeof(address.sun_path))
+        return -ENAMETOOLONG;
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+        r = -errno;
+    } else {
+        struct pollfd poller = {.fd = fd, .events = POLLIN};
+
+        if (poll(&poller, 1, GREETING_MS) <= 0 || read(fd, &byte, 1) != 1)
+            r = -EBUSY;
+    }
+    (void)close(fd);
+    return r;
+}
+
+static void try_qmp(struct doctor *doctor, const struct config_vm *vm)
+{
+    const char *path = vm->device_host.qmp;
+    char advice[512];
+    int r = greet(path);
+
+    (void)snprintf(advice, sizeof(advice), "start QEMU with -qmp unix:%.300s,server=on,wait=off",
+                   path);
+    if (r == 0)
+        doctor_find(doctor, DOCTOR_RIGHT, "qmp", vm->name, "", "%s: QEMU answers", path);
+    else if (r == -EACCES || r == -EPERM)
+        doctor_find(doctor, DOCTOR_UNKNOWN, "qmp", vm->name, "run guestlinkctl doctor as root",
+                    "%s: %s", path, strerror(-r));
+    else if (r == -EBUSY || r == -EAGAIN)
+        doctor_find(doctor, DOCTOR_WRONG, "qmp", vm->name,
+                    "give guestlink-hostd a socket of its own: QEMU takes -qmp more than once",
+                    "%s: QEMU does not greet; it serves one client, and that is another", path);
+    else
+        doctor_find(doctor, DOCTOR_WRONG, "qmp", vm->name, advice, "%s: %s; is QEMU running?", path,
+                    strerror(-r));
+}
+
+/* What the daemon could not do, in its words; each has the next step in it. */
+static void tell_failed(struct doctor *doctor, const struct config_vm *vm, struct json_object *list,
+                        const char *kind, const char *key)
+{
+    size_t count = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *device = json_object_array_get_idx(list, i);
+
+        if (strcmp(command_text(device, "state"), "failed") == 0)
+            doctor_find(doctor, DOCTOR_WRONG, "device", vm->name,
+                        "mend that, then `guestlinkctl reload`, or restart the guest", "%s %s: %s",
+                        kind, command_text(device, key), command_text(device, "error"));
+    }
+}
+
+void doctor_look_at_qemu(struct doctor *doctor, const struct config_vm *vm,
+                         struct json_object *view)
+{
+    struct words *words;
+
+    if (view != NULL) {
+        tell_failed(doctor, vm, command_member(view, "shares"), "share", "tag");
+        tell_failed(doctor, vm, command_member(view, "adapters"), "adapter", "id");
+    }
+    if (vm->device_host.type != CONFIG_DEVICE_HOST_QEMU)
+        return;
+    if (view == NULL)
+        try_qmp(doctor, vm);
+    else if (command_flag(view, "device_host_up"))
+        doctor_find(doctor, DOCTOR_RIGHT, "qmp", vm->name, "", "guestlink-hostd talks with QEMU");
+    else
+        doctor_find(doctor, DOCTOR_WRONG, "qmp", vm->name,
+                    "start the VM, or correct \"qmp\" of its \"device_host\"", "%s",
+                    command_text(view, "device_host_error"));
+    words = malloc(sizeof(*words));
+    if (words != NULL && find_qemu(doctor->places.proc, vm->device_host.qmp, words)) {
+        look_at_cid(doctor, vm, words);
+        look_at_memory(doctor, vm, words);
+        look_at_ports(doctor, vm, words);
+    } else {
+        doctor_find(doctor, DOCTOR_UNKNOWN, "qemu", vm->name, "",
+                    "no process has %s on its command line; CID, memory and ports cannot be "
+                    "looked at",
+                    vm->device_host.qmp);
+    }
+    free(words);
+}

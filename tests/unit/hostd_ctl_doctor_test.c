@@ -1,0 +1,304 @@
+/* guestlinkctl doctor: each of the ten likeliest failures is found, and what it says has the cause
+ * and the next step; nothing is found where nothing is wrong. */
+#include "descriptors.h"
+#include "doctor.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define VM_ID "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
+
+struct fixture {
+    char folder[64];
+    struct config *config;
+    struct doctor doctor;
+};
+
+static void write_bytes(const struct fixture *fixture, const char *name, const char *data,
+                        size_t size)
+{
+    char path[128];
+    FILE *stream;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", fixture->folder, name);
+    stream = fopen(path, "we");
+    assert_non_null(stream);
+    assert_int_equal(fwrite(data, 1, size, stream), size);
+    assert_int_equal(fclose(stream), 0);
+}
+
+static void fail_on_remark(void *userdata, const char *remark)
+{
+    (void)userdata;
+    fail_msg("%s", remark);
+}
+
+static void set_up_folder(struct fixture *fixture)
+{
+    char path[128];
+
+    *fixture = (struct fixture){.folder = "/tmp/glnk-doctor-XXXXXX"};
+    assert_non_null(mkdtemp(fixture->folder));
+    (void)snprintf(path, sizeof(path), "%s/42", fixture->folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static void tear_down_folder(struct fixture *fixture)
+{
+    static const char *const names[] = {"42/cmdline", "42", "telemetry", "qmp", "virtiofsd", ""};
+    char path[128];
+
+    json_object_put(fixture->doctor.findings);
+    (void)config_free(fixture->config);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", fixture->folder, names[i]);
+        (void)remove(path);
+    }
+}
+
+/* @param share  a path; @param virtiofsd  the program's */
+static void read_config(struct fixture *fixture, const char *share, const char *virtiofsd)
+{
+    char text[2048];
+    int size = snprintf(
+        text, sizeof(text),
+        "{\"listen\": [\"vsock::50000\"], \"control\": \"%s/control\", \"state_dir\": \"%s\","
+        "\"telemetry\": {\"file\": \"%s/telemetry\", \"journal\": false}, \"vms\": [{\"name\": "
+        "\"dev\", \"id\": \"" VM_ID "\", \"cid\": 7, \"memory\": \"2G\", \"swiotlb\": \"64M\","
+        "\"shares\": [{\"tag\": \"src\", \"path\": \"%s\", \"target\": \"/mnt\"}],"
+        "\"network\": [{\"id\": \"eth0\", \"mac\": \"52:54:00:12:34:56\"}],"
+        "\"device_host\": {\"type\": \"qemu\", \"qmp\": \"%s/qmp\", \"virtiofsd\": \"%s\"}}]}",
+        fixture->folder, fixture->folder, fixture->folder, share, fixture->folder, virtiofsd);
+
+    assert_int_equal(config_parse(text, (size_t)size, "hostd.json", fail_on_remark, fail_on_remark,
+                                  NULL, &fixture->config),
+                     0);
+    fixture->doctor.config = fixture->config;
+    fixture->doctor.findings = json_object_new_array();
+}
+
+/* Words ended by an empty one; "QMP" becomes the option with the socket. */
+static void write_command_line(const struct fixture *fixture, const char *const *words)
+{
+    char data[2048];
+    size_t size = 0;
+
+    for (; (*words)[0] != '\0'; words++) {
+        if (strcmp(*words, "QMP") == 0)
+            size += (size_t)snprintf(data + size, sizeof(data) - size,
+                                     "unix:%s/qmp,server=on,wait=off", fixture->folder);
+        else
+            size += (size_t)snprintf(data + size, sizeof(data) - size, "%s", *words);
+        size++;
+    }
+    write_bytes(fixture, "42/cmdline", data, size);
+}
+
+static void look(struct fixture *fixture, const char *vhost_vsock)
+{
+    const struct config_vm *vm = &fixture->config->vms[0];
+
+    fixture->doctor.places = (struct doctor_places){vhost_vsock, fixture->folder};
+    doctor_look_at_host(&fixture->doctor);
+    doctor_look_at_shares(&fixture->doctor, vm);
+    doctor_look_at_qemu(&fixture->doctor, vm, NULL);
+    doctor_look_at_telemetry(&fixture->doctor, vm, 1);
+}
+
+static const char *member(struct json_object *finding, const char *key)
+{
+    return json_object_get_string(json_object_object_get(finding, key));
+}
+
+static void assert_found(const struct fixture *fixture, const char *check, const char *state,
+                         const char *text, const char *advice)
+{
+    size_t count = json_object_array_length(fixture->doctor.findings);
+
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *finding = json_object_array_get_idx(fixture->doctor.findings, i);
+
+        if (strcmp(member(finding, "check"), check) == 0 &&
+            strcmp(member(finding, "state"), state) == 0 &&
+            strstr(member(finding, "text"), text) != NULL &&
+            strstr(member(finding, "advice"), advice) != NULL)
+            return;
+    }
+    fail_msg("no finding \"%s\" is %s with \"%s\" and \"%s\" in %s", check, state, text, advice,
+             json_object_to_json_string(fixture->doctor.findings));
+}
+
+#define HEAD(event)                                                                                \
+    "{\"ts\":\"2026-11-21T11:30:00.000001Z\",\"event\":\"" event "\",\"vm_id\":\"" VM_ID "\","
+#define CONNECTED                                                                                  \
+    HEAD("GuestConnected") "\"init_version\":\"1.0\",\"release\":\"6.1\",\"same_boot\":false}\n"
+#define OLD_KERNEL                                                                                 \
+    HEAD("SwiotlbKernelUnsupported")                                                               \
+    "\"reason\":\"kernel-too-old\",\"release\":\"5.10\",\"text\":\"the guest's kernel does not "   \
+    "know hv_pci_swiotlb\",\"advice\":\"update the guest's kernel, or set swiotlb to off\"}\n"
+#define NOT_MADE                                                                                   \
+    HEAD("SwiotlbKernelUnsupported")                                                               \
+    "\"reason\":\"allocation-failed\",\"release\":\"6.1\",\"text\":\"the guest's kernel could "    \
+    "not "                                                                                         \
+    "reserve its SWIOTLB pool below 4 GiB\",\"advice\":\"give the VM more memory, or set swiotlb " \
+    "to a smaller size\"}\n"
+#define REFUSED HEAD("ProtocolError") "\"reason\":\"version\",\"status\":1}\n"
+
+static void write_text(const struct fixture *fixture, const char *name, const char *text)
+{
+    write_bytes(fixture, name, text, strlen(text));
+}
+
+static void test_the_likeliest_failures_are_found(void **state)
+{
+    static const char *const line[] = {"/usr/bin/qemu-system-x86_64",
+                                       "-qmp",
+                                       "QMP",
+                                       "-device",
+                                       "vhost-vsock-pci,guest-cid=8",
+                                       "-device",
+                                       "pcie-root-port,id=rp1,chassis=1",
+                                       "-m",
+                                       "2G",
+                                       ""};
+    struct fixture fixture;
+
+    (void)state;
+    set_up_folder(&fixture);
+    read_config(&fixture, "/nonexistent/src", "/nonexistent/virtiofsd");
+    write_command_line(&fixture, line);
+    write_text(&fixture, "telemetry", CONNECTED OLD_KERNEL REFUSED);
+    look(&fixture, "/nonexistent/vhost-vsock");
+    assert_found(&fixture, "vsock", "wrong", "/nonexistent/vhost-vsock: No such file",
+                 "modprobe vhost_vsock");
+    assert_found(&fixture, "cid", "wrong", "QEMU's CID is 8, the configuration says 7",
+                 "guest-cid=7");
+    assert_found(&fixture, "share", "wrong", "share src: /nonexistent/src: No such file",
+                 "make that directory");
+    assert_found(&fixture, "virtiofsd", "wrong", "/nonexistent/virtiofsd", "install virtiofsd");
+    assert_found(&fixture, "qmp", "wrong", "/qmp: No such file", "-qmp unix:");
+    assert_found(&fixture, "memory", "wrong", "does not share the guest's memory",
+                 "memory-backend-memfd,id=mem,size=2048M,share=on");
+    assert_found(&fixture, "ports", "wrong", "1 PCIe root ports for 2 devices",
+                 "-device pcie-root-port");
+    assert_found(&fixture, "version", "wrong", "another version of the protocol",
+                 "guestlink-mkinitramfs");
+    assert_found(&fixture, "kernel", "wrong", "does not know hv_pci_swiotlb (kernel 5.10)",
+                 "update the guest's kernel");
+    assert_true(fixture.doctor.wrong);
+    tear_down_folder(&fixture);
+}
+
+static void test_a_pool_that_was_not_made_is_found(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    set_up_folder(&fixture);
+    read_config(&fixture, "/tmp", "/bin/true");
+    write_text(&fixture, "telemetry", CONNECTED NOT_MADE);
+    look(&fixture, "/dev/null");
+    assert_found(&fixture, "allocation", "wrong", "could not reserve its SWIOTLB pool",
+                 "give the VM more memory");
+    assert_found(&fixture, "qemu", "unknown", "no process has", "");
+    tear_down_folder(&fixture);
+}
+
+static int listen_for_qmp(const struct fixture *fixture)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/qmp", fixture->folder);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    return fd;
+}
+
+static void test_another_client_of_qmp_is_found(void **state)
+{
+    struct fixture fixture;
+    int fd;
+
+    (void)state;
+    set_up_folder(&fixture);
+    read_config(&fixture, "/tmp", "/bin/true");
+    write_text(&fixture, "telemetry", "");
+    fd = listen_for_qmp(&fixture);
+    look(&fixture, "/dev/null");
+    assert_found(&fixture, "qmp", "wrong", "serves one client", "a socket of its own");
+    (void)close(fd);
+    tear_down_folder(&fixture);
+}
+
+/* A later boot that is well is what counts, not the trouble before it. */
+static void test_nothing_is_found_where_nothing_is_wrong(void **state)
+{
+    static const char *const line[] = {"qemu-system-x86_64",
+                                       "-qmp",
+                                       "QMP",
+                                       "-device",
+                                       "{\"driver\":\"vhost-vsock-pci\",\"guest-cid\":7}",
+                                       "-object",
+                                       "memory-backend-memfd,id=mem,size=2G,share=on",
+                                       "-machine",
+                                       "q35,memory-backend=mem",
+                                       "-device",
+                                       "pcie-root-port,id=rp0,chassis=9",
+                                       "-device",
+                                       "virtio-blk-pci,bus=rp0",
+                                       "-device",
+                                       "pcie-root-port,id=rp1,chassis=1",
+                                       "-device",
+                                       "pcie-root-port,id=rp2,chassis=2",
+                                       ""};
+    static const char greeting[] = "{\"QMP\": {}}\r\n";
+    struct fixture fixture;
+    int fd, client;
+
+    (void)state;
+    set_up_folder(&fixture);
+    read_config(&fixture, "/tmp", "/bin/true");
+    write_command_line(&fixture, line);
+    write_text(&fixture, "telemetry", REFUSED OLD_KERNEL CONNECTED "broken\n");
+    fd = listen_for_qmp(&fixture);
+    if (fork() == 0) {
+        client = accept(fd, NULL, NULL);
+        (void)!write(client, greeting, sizeof(greeting) - 1);
+        _exit(0);
+    }
+    look(&fixture, "/dev/null");
+    assert_found(&fixture, "ports", "right", "2 PCIe root ports for 2 devices", "");
+    assert_found(&fixture, "cid", "right", "is 7", "");
+    assert_found(&fixture, "memory", "right", "shares", "");
+    assert_found(&fixture, "qmp", "right", "answers", "");
+    assert_found(&fixture, "version", "right", "1.0", "");
+    assert_found(&fixture, "allocation", "right", "6.1", "");
+    assert_false(fixture.doctor.wrong);
+    assert_true(wait(NULL) > 0);
+    (void)close(fd);
+    tear_down_folder(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_likeliest_failures_are_found),
+        cmocka_unit_test(test_a_pool_that_was_not_made_is_found),
+        cmocka_unit_test(test_another_client_of_qmp_is_found),
+        cmocka_unit_test(test_nothing_is_found_where_nothing_is_wrong),
+    };
+
+    return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
+}
