@@ -4,6 +4,7 @@ import socket
 import time
 
 import plain_host as ph
+from guest import Guest
 from image import Image
 from kernel import Kernel
 from show import need
@@ -21,9 +22,11 @@ def play(lab):
             f"socket,id=port,path={path},server=off,reconnect=1",
             "-device", f"virtserialport,chardev=port,name={NAME}"]
     image = Image(Kernel(), ["virtio_console"]).add_init()
-    guest = lab.guest("lab", "old", f"guestlink.host=virtio-port:{NAME} "
-                      "guestlink.connect_timeout_ms=2000 guestlink.on_host_loss=loose",
-                      image=image, extra=port, arguments=WORDS, vsock_device=False)
+    # Not by lab.guest(), which asks for a pool: this guest's kernel was not asked for one.
+    guest = Guest(lab.folder / "lab", lab.sockets / "lab", image.kernel, lab.write(image),
+                  f"guestlink.host=virtio-port:{NAME} guestlink.connect_timeout_ms=2000 "
+                  "guestlink.on_host_loss=loose guestlink.modules=virtio-pci,virtio_console,none",
+                  extra=port, arguments=WORDS, vsock_device=False)
     guest.start()
     guest.wait_console("connect: no host answered in 2000 ms", lab.seconds(40))
     guest.wait_console("^words: one two words\n0$", lab.seconds(10))
@@ -40,6 +43,7 @@ def play(lab):
     need(waited > 20, f"it came again after {waited:.1f} s")
     host.send(ph.frame(ph.WELCOME, 1, number, ph.welcome()))
     host.need_alive()
+    modules(lab, host)
     _, words = host.shell("dmesg | grep refused")
     need("refused: status 1 (protocol version not supported); it speaks 7.2, this guest 1.0; "
          "trying again in about 30000 ms" in words, f"the log says {words!r}")
@@ -57,6 +61,17 @@ def play(lab):
     need(host.do(ph.SHUT_DOWN, ph.shut_down())[0] == 0, "shut-down")
     host.wait("FAREWELL", lambda: host.farewell)
     need(guest.wait_off(lab.seconds(20)) == 0, "QEMU did not end with status 0")
+
+
+def modules(lab, host):
+    """Those that the command line names, and what they need; no pool was asked for."""
+    _, words = host.shell("cut -d ' ' -f 1 /proc/modules; dmesg | grep guestlink.modules:")
+    need("virtio_console" in words and "virtio_pci" in words, f"not loaded: {words}")
+    need("virtiofs" not in words and "vsock" not in words, f"loaded, but not named: {words}")
+    need("guestlink.modules: none is not in /etc/guestlink/modules; left out" in words, words)
+    features = int.from_bytes(host.capabilities[8:16], "little")
+    need(features & 0x72 == 0, f"features {features:#x}: a pool, or virtiofs, which is not named")
+    lab.say(f"loaded what guestlink.modules= names alone; features {features:#x}")
 
 
 def listen(path):

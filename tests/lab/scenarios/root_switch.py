@@ -33,7 +33,7 @@ def play(lab):
     share = serve(lab, root)
     image = Image(Kernel(), ["virtio_blk", "ext4"]).add_init()
     for number, (name, devices) in enumerate((
-            ("virtiofs:root", share), ("/dev/vda", block), (f"UUID={UUID}", block))):
+            ("virtiofs:root", share), (f"UUID={UUID}", block))):
         guest = lab.guest(f"lab{number}", "old", f"guestlink.root={name}", image=image,
                           extra=devices)
         handed_over(lab, guest, name)
