@@ -325,7 +325,7 @@ static void a_silent_host_is_asked_and_given_up_only_if_it_stays_silent(void **s
     be_silent();
     assert_int_equal(connection.state, LINK_DOWN);
     assert_int_equal(losses, 1);
-    assert_true(connection.timer.at_ns < clock_in_ms(2u * INIT_PAUSE_FIRST_MS));
+    assert_true(connection.timer.at_ns < clock_in_ms(UINT64_C(2) * INIT_PAUSE_FIRST_MS));
 }
 
 static void pauses_grow_while_nobody_is_there(void **state)
