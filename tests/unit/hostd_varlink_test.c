@@ -346,7 +346,7 @@ static void test_a_client_that_does_not_read_is_bounded(void **state)
 /* Reads what there is, but leaves the server with something to send: never done, never cut off. */
 static void test_a_client_that_is_always_behind_costs_no_more(void **state)
 {
-    static char value[60002], heard[60100];
+    static char value[60100], heard[60100];
     struct fixture *fixture = *state;
     size_t before;
 
