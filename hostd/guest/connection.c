@@ -98,10 +98,15 @@ static void end(struct connection *connection, enum connection_end how, int erro
     (void)sd_event_source_set_enabled(connection->ending, SD_EVENT_ONESHOT);
 }
 
+/*
+ * Asks to be told of what is there and of what comes, once; so this is called again after each
+ * wake-up. The loop serves one source a turn: asked to tell what stays ready, the kernel would tell
+ * all of a thousand busy guests in each turn, and every guest would cost a thousand.
+ */
 static void watch(struct connection *connection)
 {
-    uint32_t events =
-        (connection->paused ? 0u : EPOLLIN) | (connection->writable ? (uint32_t)EPOLLOUT : 0u);
+    uint32_t events = (connection->paused ? 0u : EPOLLIN) |
+                      (connection->writable ? (uint32_t)EPOLLOUT : 0u) | (uint32_t)EPOLLET;
 
     (void)sd_event_source_set_io_events(connection->source, events);
 }
@@ -303,6 +308,8 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
         /* a reader that is held back learns of the end when it resumes, unless all is over */
         if (!connection->ended && connection->paused && (revents & (EPOLLHUP | EPOLLERR)))
             end(connection, CONNECTION_END_PEER, 0);
+        if (!connection->ended)
+            watch(connection);
         return 0;
     }
     connection->corked = true;
@@ -314,6 +321,8 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
     connection->corked = false;
     if (!connection->ended && connection->out.size > 0)
         flush(connection);
+    if (!connection->ended)
+        watch(connection);
     return 0;
 }
 
@@ -331,7 +340,8 @@ int connection_new(sd_event *event, int fd, uint32_t limit, struct daemon_counte
     *connection = (struct connection){
         .fd = fd, .limit = limit, .events = events, .userdata = userdata, .counters = counters};
     counters->open++;
-    r = sd_event_add_io(event, &connection->source, fd, EPOLLIN, on_io, connection);
+    r = sd_event_add_io(event, &connection->source, fd, EPOLLIN | (uint32_t)EPOLLET, on_io,
+                        connection);
     if (r >= 0)
         r = sd_event_add_defer(event, &connection->ending, on_ending, connection);
     if (r >= 0)

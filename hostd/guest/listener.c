@@ -66,7 +66,6 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
 {
     struct listener *listener = userdata;
 
-    (void)source;
     (void)revents;
     for (unsigned i = 0; i < LIMITS_ACCEPTS_PER_WAKEUP; i++) {
         struct sockaddr_storage address = {0};
@@ -80,13 +79,14 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
                 pause_accepting(listener, errno);
             if (errno == ECONNABORTED || errno == EINTR)
                 continue;
-            return 0;
+            break;
         }
         listener->trouble = false;
         peer = peer_of(&address);
         listener->events->accepted(listener->userdata, connected, &peer);
     }
-    return 0;
+    /* those that are left wake us again; see watch() in connection.c */
+    return sd_event_source_set_io_events(source, EPOLLIN | (uint32_t)EPOLLET);
 }
 
 int listener_consume_fd(sd_event *event, int fd, const struct listener_events *events,
@@ -105,7 +105,8 @@ int listener_consume_fd(sd_event *event, int fd, const struct listener_events *e
     }
     *listener = (struct listener){
         .event = sd_event_ref(event), .fd = fd, .events = events, .userdata = userdata};
-    r = sd_event_add_io(event, &listener->source, fd, EPOLLIN, on_readable, listener);
+    r = sd_event_add_io(event, &listener->source, fd, EPOLLIN | (uint32_t)EPOLLET, on_readable,
+                        listener);
     if (r < 0) {
         (void)listener_free(listener);
         return r;
