@@ -14,3 +14,4 @@ else()
 endif()
 install(FILES ctl/_guestlinkctl DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/${GUESTLINK_ZSH_FOLDER}
     COMPONENT ctl)
+install(FILES fleet.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT hostd)

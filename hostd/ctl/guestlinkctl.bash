@@ -69,7 +69,8 @@ _guestlinkctl() {
     exec) options+=" --env --directory --uid --gid --no-input --" ;;
     shutdown) options+=" --reboot --grace" ;;
     telemetry) options+=" --file --vm --event --since --follow" ;;
-    timeline) options+=" --svg" ;;
+    timeline) options+=" --file --svg" ;;
+    doctor) options+=" --config" ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
@@ -79,10 +80,10 @@ _guestlinkctl() {
     case ${#words[@]}:${words[0]-} in
     0:)
         mapfile -t COMPREPLY < <(compgen -W "list show capabilities cmdline share exec shutdown \
-            telemetry timeline metrics reload" -- "$cur")
+            telemetry timeline doctor metrics reload" -- "$cur")
         ;;
     1:share) mapfile -t COMPREPLY < <(compgen -W "add remove" -- "$cur") ;;
-    1:show | 1:capabilities | 1:cmdline | 1:exec | 1:shutdown | 1:timeline | 2:share)
+    1:show | 1:capabilities | 1:cmdline | 1:exec | 1:shutdown | 1:timeline | 1:doctor | 2:share)
         mapfile -t COMPREPLY < <(compgen -W "$(_guestlinkctl_vms "${global[@]}")" -- "$cur")
         ;;
     4:share) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;

@@ -96,18 +96,30 @@ bool timeline_make(struct json_object *timings, struct timeline *ret_timeline)
     return true;
 }
 
+/* Eleven columns, whatever a guest says of its clock. @return @p buffer of at least 16 bytes */
+static const char *format_ms(double ms, char *buffer)
+{
+    if (ms < 1e6)
+        (void)snprintf(buffer, 16, "%8.1f ms", ms);
+    else
+        (void)snprintf(buffer, 16, "%9.0f s", ms < 999999999e3 ? ms / 1e3 : 999999999.0);
+    return buffer;
+}
+
 static void print_bar(const struct timeline *timeline, const struct timeline_bar *bar,
                       unsigned columns)
 {
     double scale = timeline->end_ms > 0 ? (double)columns / timeline->end_ms : 0;
     unsigned begin = (unsigned)(bar->begin_ms * scale), end = (unsigned)(bar->end_ms * scale);
     const char *block = say_has_utf8() ? "█" : "#";
+    char text[16];
 
     if (end >= columns)
         end = columns - 1;
     if (begin > end)
         begin = end;
-    (void)printf("%-19s%8.1f ms  %*s", bar->label, bar->end_ms - bar->begin_ms, (int)begin, "");
+    (void)printf("%-19s%s  %*s", bar->label, format_ms(bar->end_ms - bar->begin_ms, text),
+                 (int)begin, "");
     for (unsigned i = begin; i <= end; i++)
         say_text(bar->host ? SAY_YELLOW : SAY_GREEN, block);
     (void)putchar('\n');
@@ -117,8 +129,9 @@ void timeline_print(const struct timeline *timeline)
 {
     unsigned width = say_columns(), columns = width > 60 ? width - 32 : 28;
     bool host = false;
+    char text[16];
 
-    (void)printf("%-32s0%*.1f ms\n", "guest", (int)columns - 4, timeline->end_ms);
+    (void)printf("%-32s0%*s\n", "guest", (int)columns - 1, format_ms(timeline->end_ms, text));
     for (size_t i = 0; i < timeline->count; i++) {
         if (timeline->bars[i].host && !host)
             (void)puts("host");

@@ -6,7 +6,8 @@
 #define RIGHT 90.0  /* for the durations behind them */
 #define TOP   64.0
 #define ROW   24.0
-#define STEPS 5
+#define GAP   10.0 /* between the guest's bars and the host's */
+#define STEPS 8.0  /* on the axis, at most */
 
 static void put_escaped(const char *text, FILE *stream)
 {
@@ -27,10 +28,27 @@ static double position(const struct timeline *timeline, double ms)
     return LEFT + (timeline->end_ms > 0 ? ms / timeline->end_ms : 0) * (WIDTH - LEFT - RIGHT);
 }
 
+/* 1, 2 or 5 and zeros, so that the axis has round numbers. */
+static double step_of(double ms)
+{
+    double step = 1;
+
+    while (step * STEPS < ms) {
+        if (step * 2 * STEPS >= ms)
+            return step * 2;
+        if (step * 5 * STEPS >= ms)
+            return step * 5;
+        step *= 10;
+    }
+    return step;
+}
+
 static void write_axis(const struct timeline *timeline, double bottom, FILE *stream)
 {
-    for (int i = 0; i <= STEPS; i++) {
-        double ms = timeline->end_ms * i / STEPS, x = position(timeline, ms);
+    double step = step_of(timeline->end_ms);
+
+    for (double ms = 0; ms <= timeline->end_ms; ms += step) {
+        double x = position(timeline, ms);
 
         (void)fprintf(stream,
                       "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"#ddd\"/>\n"
@@ -58,7 +76,7 @@ static void write_bar(const struct timeline *timeline, const struct timeline_bar
 
 void timeline_write_svg(const struct timeline *timeline, const char *title, FILE *stream)
 {
-    double height = TOP + ROW * (double)timeline->count + 40;
+    double height = TOP + ROW * (double)timeline->count + GAP + 40, y = TOP;
 
     (void)fprintf(stream,
                   "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" "
@@ -69,11 +87,16 @@ void timeline_write_svg(const struct timeline *timeline, const char *title, FILE
     put_escaped(title, stream);
     (void)fputs("</text>\n", stream);
     write_axis(timeline, height - 36, stream);
-    for (size_t i = 0; i < timeline->count; i++)
-        write_bar(timeline, &timeline->bars[i], TOP + ROW * (double)i, stream);
-    (void)fprintf(stream,
-                  "<text x=\"16\" y=\"%.1f\" fill=\"#666\">guest (green) and host (brown), "
-                  "milliseconds since the guest's kernel began; a bar ends when its step was "
-                  "done</text>\n</svg>\n",
-                  height - 14);
+    for (size_t i = 0; i < timeline->count; i++) {
+        if (i > 0 && timeline->bars[i].host && !timeline->bars[i - 1].host)
+            y += GAP;
+        write_bar(timeline, &timeline->bars[i], y, stream);
+        y += ROW;
+    }
+    (void)fprintf(
+        stream,
+        "<text x=\"16\" y=\"%.1f\" fill=\"#666\">green: the guest, brown: the host; %.1f ms "
+        "since the guest's kernel began; a bar ends when its step was "
+        "done (guestlink " GUESTLINK_VERSION ")</text>\n</svg>\n",
+        height - 14, timeline->end_ms);
 }
