@@ -24,9 +24,10 @@ def acceleration():
 
 class Guest:
     def __init__(self, folder, sockets, kernel, image, cmdline="", memory_mib=512, extra=(),
-                 arguments="", vsock_device=True):
+                 arguments="", vsock_device=True, reboots=False):
         """folder: for logs; sockets: a folder with a short path; cmdline: what is added to the
-        kernel's own words; arguments: what follows `--`."""
+        kernel's own words; arguments: what follows `--`; reboots: in the same QEMU, which ends
+        instead where that is not asked for."""
         folder.mkdir(parents=True, exist_ok=True)
         sockets.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -37,7 +38,7 @@ class Guest:
         self._kernel = kernel
         self._image = image
         self.memory_mib = memory_mib
-        self._extra = list(extra)
+        self._extra = [*([] if reboots else ["-no-reboot"]), *extra]
         self._cmdline = f"console=ttyS0 panic=-1 {cmdline}" + (f" -- {arguments}" if arguments
                                                                else "")
         self.process = None
@@ -49,7 +50,7 @@ class Guest:
         return ["qemu-system-x86_64", *acceleration(),
                 "-M", "q35,memory-backend=mem", "-m", f"{self.memory_mib}M",
                 "-object", f"memory-backend-memfd,id=mem,size={self.memory_mib}M,share=on",
-                "-nodefaults", "-display", "none", "-no-reboot",
+                "-nodefaults", "-display", "none",
                 "-kernel", self._kernel.image, "-initrd", self._image, "-append", self._cmdline,
                 "-serial", f"file:{self.console_file}",
                 "-qmp", f"unix:{self.qmp},server=on,wait=off",

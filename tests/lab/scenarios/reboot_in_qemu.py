@@ -1,0 +1,39 @@
+"""A guest reboots inside the same QEMU, twice: its devices are brought in line with its new boot."""
+
+from image import Image
+from kernel import Kernel
+from scenarios.kill_hostd_at_random import same_devices
+from show import need
+
+HOST = ("guestlink.host=virtio-port:guestlink "
+        "guestlink.modules=virtio_pci,virtio_console,virtiofs,virtio_net")
+
+
+def play(lab):
+    # Over a virtio port: vhost-device-vsock does not serve a guest after its reset.
+    door = lab.sockets / "port"
+    guest = lab.guest("lab", cmdline=HOST, vsock_device=False,
+                      reboots=True, image=Image(Kernel(), ["virtio_console"]).add_init(),
+                      extra=["-device", "virtio-serial-pci",
+                             "-chardev", f"socket,id=port,path={door},reconnect=1",
+                             "-device", "virtserialport,chardev=port,name=guestlink"])
+    hostd = lab.hostd([lab.counting_vm(guest, socket=str(door))]).start()
+    guest.start()
+    for boot in (1, 2, 3):
+        hostd.wait_event("GuestReady", lab.seconds(60), count=boot)
+        lab.wait_counting()
+        same_devices(lab, hostd, guest, "lab", boot)
+        applied = hostd.events("ApplyGuestCapabilities")
+        need(len(applied) == boot, f"{len(applied)} boots")
+        token = applied[-1]["token"]
+        need(token, "no token")
+        for event in ("AddVirtioFsShare", "AddNetAdapter"):
+            told = hostd.events(event)[-1]
+            need(told["boot_id"] == applied[-1]["boot_id"] and token in told["options"],
+                 f"boot {boot} has {token}, its device {told['options']}")
+        lab.say(f"boot {boot}: {token}")
+        if boot < 3:
+            status, words = lab.control(hostd, "shutdown", "lab", "--reboot")
+            need(status == 0, f"guestlinkctl shutdown --reboot: {status}: {words}")
+    need(not hostd.failures(), f"{hostd.failures()}")
+    lab.shut_down(hostd, guest)
