@@ -1,5 +1,5 @@
-"""BusyBox sh and qemu-ga as PID 1 of a guest: Debian's package, unpacked and never installed, with the
-libraries that it needs, and the shortest script that starts it."""
+"""BusyBox sh and qemu-ga as PID 1 of a guest: Debian's package, unpacked and never installed, with
+the libraries that it needs, and the shortest script that starts it."""
 
 import re
 import shutil

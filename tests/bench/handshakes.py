@@ -1,5 +1,5 @@
-"""Handshakes of hostd beside those of the least server (bare.c), with the same client (load.c) on the
-same kind of sockets: how many a second, how long each, and what they cost the server."""
+"""Handshakes of hostd beside those of the least server (bare.c), with the same client (load.c) on
+the same kind of sockets: how many a second, how long each, and what they cost the server."""
 
 import json
 import pathlib
@@ -82,8 +82,9 @@ def load(programs, folder, guests, rounds, held=lambda: None):
     return int(words[0]), float(words[1]), [float(word) for word in words[2:]]
 
 
-def percentile(sorted_values, part):
-    return round(sorted_values[min(len(sorted_values) - 1, int(len(sorted_values) * part))] / 1e3, 3)
+def percentile(sorted_us, part):
+    """In milliseconds."""
+    return round(sorted_us[min(len(sorted_us) - 1, int(len(sorted_us) * part))] / 1e3, 3)
 
 
 def serve_once(name, run, guests, handshakes, programs):

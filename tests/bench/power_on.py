@@ -1,5 +1,5 @@
-"""Power-on to all devices configured, two shares and one adapter, and whose part of it is whose: from
-QEMU's start on the host's clock, and the guest's own clock as GuestReady tells it."""
+"""Power-on to all devices configured, two shares and one adapter, and whose part of it is whose:
+from QEMU's start on the host's clock, and the guest's own clock as GuestReady tells it."""
 
 import statistics
 import time

@@ -1,5 +1,5 @@
-"""The system calls of guestlink-init and of the least program, from execve(2) to the first frame: is
-the yardstick honest? Told by strace, which traces PID 1 of a guest from a process of its own."""
+"""The system calls of guestlink-init and of the least program, from execve(2) to the first frame:
+is the yardstick honest? Told by strace, which traces PID 1 of a guest from a process of its own."""
 
 import collections
 import re

@@ -7,6 +7,7 @@ import socket
 import statistics
 import threading
 
+from guest import Guest
 from hostd import share
 from show import need
 
@@ -51,8 +52,9 @@ def seconds(words):
 
 def boot(lab, name, kind, words, sink, mib, rounds):
     """MiB a second, of each kind, over the rounds of one boot; and who is behind the IOMMU flag."""
-    guest = lab.guest(name, kind, f"quiet {words}")
-    guest._cmdline = guest._cmdline.replace("swiotlb=force", "", 1)  # pylint: disable=protected-access
+    kernel, image = lab.image()
+    guest = Guest(lab.folder / name, lab.sockets / name, kernel, image,
+                  f"quiet lab_kind={kind} hv_pci_swiotlb=64M {words}")
     shares = [share("c", lab.share_folder(name), "/mnt/c")]
     hostd = lab.hostd([lab.usual_vm(guest, name, shares=shares)])
     hostd.folder = lab.folder / name
