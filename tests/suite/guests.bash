@@ -25,7 +25,8 @@ guest_tests_find
 about[demo]="tests/lab/demo ends with exit 0"
 about[first-frame]="the first frame is on the wire within 1.5 times the least program's time"
 about[vhost-vsock]="a guest over the kernel's own vhost-vsock, in a VM inside a VM if need be"
-guest_tests+=(demo first-frame vhost-vsock)
+about[bench-smoke]="every figure of tests/bench/run is produced"
+guest_tests+=(demo first-frame bench-smoke vhost-vsock)
 
 test_demo() {
     "$root/tests/lab/demo"
@@ -33,6 +34,10 @@ test_demo() {
 
 test_first_frame() {
     "$root/tests/bench/first-frame" --at-most 1.5
+}
+
+test_bench_smoke() {
+    "$root/tests/bench/run" --smoke
 }
 
 test_vhost_vsock() {
