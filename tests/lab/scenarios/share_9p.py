@@ -1,4 +1,4 @@
-"""A share over 9P, on a vsock connection of its own, in a guest whose kernel has 9P."""
+"""A share over 9P, on a vsock connection of its own, that outlives hostd, in a guest whose kernel has 9P."""
 
 import shutil
 
@@ -25,4 +25,17 @@ def play(lab):
     status, words = lab.run_in_guest(hostd, "lab", "grep", "/mnt/c", "/proc/mounts")
     need(" 9p " in words, f"not mounted over 9P: {words!r}")
     lab.say(words.strip())
+
+    hostd.process.kill()
+    hostd.process.wait(5)
+    lab.say("hostd killed")
+    lab.wait_counting()
+    hostd.start()
+    hostd.wait_event("GuestReady", lab.seconds(60), count=2)
+    lab.wait_counting()
+    status, words = lab.run_in_guest(hostd, "lab", "grep", "-c", "/mnt/c", "/proc/mounts")
+    need(words.strip() == "1", f"mounted {words!r} times after hostd's restart")
+    need("cannot write" not in guest.console(), "the payload saw an I/O error")
+    need(not hostd.failures(), f"{hostd.failures()}")
+    lab.say("the share lives on without a hostd, and with the next")
     lab.shut_down(hostd, guest)
