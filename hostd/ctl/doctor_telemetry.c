@@ -36,8 +36,12 @@ static void note(struct last *last, struct json_object *event)
     if (strcmp(name, "GuestConnected") == 0) {
         set(&last->connected, event);
         set(&last->refused, NULL);
-        if (!command_flag(event, "same_boot"))
+        /* The daemon says it once for a kernel release, not at each boot. */
+        if (strcmp(command_text(event, "release"), command_text(last->pool, "release")) != 0)
             set(&last->pool, NULL);
+    } else if (strcmp(name, "ApplyGuestCapabilities") == 0 &&
+               command_text(event, "token")[0] != '\0') {
+        set(&last->pool, NULL);
     } else if (strcmp(name, "SwiotlbKernelUnsupported") == 0 ||
                strcmp(name, "SwiotlbPoolRejected") == 0) {
         set(&last->pool, event);

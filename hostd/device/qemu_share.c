@@ -173,9 +173,11 @@ int qemu_share_add(struct device_qemu *qemu, const struct device_share *share,
         return qemu_task_refuse(task, EBUSY, QEMU_TASK_BUSY);
     if (r == 0 && (stat(share->path, &status) < 0 || !S_ISDIR(status.st_mode))) {
         (void)qemu_task_abandon(task);
-        return device_operation_finish_later(operation, ENOENT,
-                                             "share %s: %s is not a directory of this host",
-                                             share->tag, share->path);
+        return device_operation_finish_later(
+            operation, ENOENT,
+            "share %s: %s is not a directory of this host; make it, "
+            "or correct \"path\" of the share",
+            share->tag, share->path);
     }
     if (r == 0)
         r = begin(task, share);

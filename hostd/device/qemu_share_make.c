@@ -125,7 +125,8 @@ static void start_virtiofsd(struct qemu_task *task)
                         qemu_share_on_virtiofsd_ended, task->share, &task->share->virtiofsd);
     if (r == -ENOENT)
         qemu_share_fail(task, ENOENT,
-                        "virtiofsd is not installed, or not where device_host.virtiofsd says",
+                        "virtiofsd is not installed, or not where device_host.virtiofsd says; "
+                        "install it, or correct that path",
                         spec.program ? spec.program : "(no path configured)");
     else if (r == -ENAMETOOLONG)
         qemu_share_fail(

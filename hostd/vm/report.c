@@ -107,7 +107,8 @@ static const char *refusal_advice(uint32_t status)
     case WELCOME_TOO_MANY:
         return "; see limits.connections and limits.connections_per_vm";
     case WELCOME_VERSION:
-        return "; guestlink-init of that guest is of another generation";
+        return "; guestlink-init of that guest is of another generation: make its image anew with "
+               "this host's guestlink-mkinitramfs";
     default:
         return "";
     }
