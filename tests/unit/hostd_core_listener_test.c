@@ -77,7 +77,7 @@ static int call(const struct fixture *f)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    (void)strcpy(address.sun_path, f->path);
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", f->path);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     return fd;
 }
@@ -108,7 +108,7 @@ static void a_blocking_socket_of_somebody_elses_does_not_block_the_loop(void **s
     struct listener *listener;
     int caller;
 
-    (void)strcpy(address.sun_path, f->path);
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", f->path);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(fd, 1), 0);
     assert_int_equal(listener_consume_fd(f->event, fd, &events, f, &listener), 0);
@@ -128,7 +128,7 @@ static void a_stale_socket_is_replaced(void **state)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct listener *listener;
 
-    (void)strcpy(address.sun_path, f->path);
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", f->path);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     (void)close(fd);
     assert_int_equal(listener_new_unix(f->event, f->path, &events, f, &listener), 0);
