@@ -71,9 +71,9 @@ static bool names_path(const struct words *words, const char *path)
 
     while ((word = next_word(words, word)) != NULL) {
         const char *at = strstr(word, path);
-        char end = at != NULL ? at[strlen(path)] : 'x';
+        const char *end = at != NULL ? at + strlen(path) : "x";
 
-        if (end == '\0' || end == ',' || end == '"')
+        if (*end == '\0' || *end == ',' || *end == '"')
             return true;
     }
     return false;
