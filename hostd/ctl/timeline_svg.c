@@ -47,8 +47,8 @@ static void write_axis(const struct timeline *timeline, double bottom, FILE *str
 {
     double step = step_of(timeline->end_ms);
 
-    for (double ms = 0; ms <= timeline->end_ms; ms += step) {
-        double x = position(timeline, ms);
+    for (unsigned i = 0; step * i <= timeline->end_ms; i++) {
+        double ms = step * i, x = position(timeline, ms);
 
         (void)fprintf(stream,
                       "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"#ddd\"/>\n"
