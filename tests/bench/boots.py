@@ -40,9 +40,7 @@ class Boot:
         self._mark.listen()
         self._guest = Guest(
             folder, sockets, kernel, image,
-            # an emulated timer that a busy machine delays is no reason for a kernel to panic
-            f"quiet no_timer_check lab_kind=published lab_mark=1 lab_exec={program} "
-            "hv_pci_swiotlb=16M",
+            f"quiet lab_kind=published lab_mark=1 lab_exec={program} hv_pci_swiotlb=16M",
             extra=["-chardev", f"socket,id=mark,path={sockets / 'mark'}",
                    "-device", "isa-debugcon,chardev=mark,iobase=0xe9",
                    *(ICOUNT if icount else [])])
