@@ -105,7 +105,7 @@ static void on_down(void *userdata, bool ended, const char *text)
 static void on_event(void *userdata, const char *name, struct json_object *data)
 {
     struct device_qemu *qemu = userdata;
-    struct json_object *device = NULL;
+    struct json_object *device = NULL, *netdev;
 
     if (strcmp(name, "RESET") == 0)
         qemu->host.events.reset(qemu->host.userdata);
@@ -115,6 +115,9 @@ static void on_event(void *userdata, const char *name, struct json_object *data)
     else if (device && (strcmp(name, "DEVICE_UNPLUG_GUEST_ERROR") == 0 ||
                         strcmp(name, "MEM_UNPLUG_ERROR") == 0))
         qemu_task_on_unplug_event(qemu, json_object_get_string(device), EBUSY);
+    else if (strcmp(name, "NETDEV_STREAM_CONNECTED") == 0 &&
+             json_object_object_get_ex(data, "netdev-id", &netdev))
+        qemu_adapter_on_stream(qemu, json_object_get_string(netdev));
 }
 
 static struct device_host *qemu_free(struct device_host *host, bool take_down)

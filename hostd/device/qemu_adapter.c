@@ -10,8 +10,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define MAC_SIZE 18u
+
+/* A Unix socket at which somebody listens is connected at once; the rest is for a busy machine. */
+#define CONNECT_TIMEOUT_US  2000000u
+#define CONNECT_ACCURACY_US 10000u
 
 static void format_mac(const uint8_t mac[6], char buffer[MAC_SIZE])
 {
@@ -41,15 +46,11 @@ static void on_device_added(struct qemu_task *task, const struct qmp_reply *repl
     qemu_task_finish(task, 0, "%s", "");
 }
 
-static void on_netdev_added(struct qemu_task *task, const struct qmp_reply *reply)
+static void add_device(struct qemu_task *task)
 {
     char mac[MAC_SIZE];
     struct json_object *arguments;
 
-    if (reply->error) {
-        fail(task, reply->error, "QEMU could not make its netdev", reply->text);
-        return;
-    }
     format_mac(task->network->mac, mac);
     arguments = qmp_strings("driver", "virtio-net-pci", "id", task->device, "netdev", task->backend,
                             "mac", mac, "bus", qemu_task_port(task), NULL);
@@ -57,6 +58,49 @@ static void on_netdev_added(struct qemu_task *task, const struct qmp_reply *repl
         (void)json_object_object_add(arguments, "iommu_platform", json_object_new_boolean(true));
     task->device_sent = true;
     qemu_task_next(task, "device_add", arguments, on_device_added);
+}
+
+static int on_not_connected(sd_event_source *source, uint64_t now, void *userdata)
+{
+    struct qemu_task *task = userdata;
+    char text[LIMITS_PATH + 128];
+
+    (void)source;
+    (void)now;
+    qemu_task_tell(task, "netdev_del", qmp_strings("id", task->backend, NULL));
+    (void)snprintf(text, sizeof(text),
+                   "nobody answered QEMU at %s (the program there must listen before the adapter "
+                   "is added)",
+                   task->network->socket_path);
+    fail(task, ECONNREFUSED, "", text);
+    return 0;
+}
+
+void qemu_adapter_on_stream(struct device_qemu *qemu, const char *netdev)
+{
+    for (struct qemu_task *task = qemu->tasks; task; task = task->next) {
+        if (!task->network || task->unplugging || strcmp(task->backend, netdev) != 0)
+            continue;
+        task->connected = true;
+        if (task->timer) { /* else the answer to netdev_add is still to come */
+            task->timer = sd_event_source_disable_unref(task->timer);
+            add_device(task);
+        }
+        return;
+    }
+}
+
+/* QEMU connects on the side, says so with an event, and says nothing if it cannot. */
+static void on_netdev_added(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error)
+        fail(task, reply->error, "QEMU could not make its netdev", reply->text);
+    else if (task->network->backend != CONFIG_BACKEND_STREAM || task->connected)
+        add_device(task);
+    else if (sd_event_add_time_relative(task->qemu->host.event, &task->timer, CLOCK_BOOTTIME,
+                                        CONNECT_TIMEOUT_US, CONNECT_ACCURACY_US, on_not_connected,
+                                        task) < 0)
+        fail(task, ENOMEM, "", "out of memory");
 }
 
 static struct json_object *netdev_arguments(const struct qemu_task *task)

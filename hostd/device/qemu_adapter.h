@@ -12,4 +12,7 @@ int qemu_adapter_add(struct device_qemu *qemu, const struct device_adapter *adap
 int qemu_adapter_remove(struct device_qemu *qemu, const char *id,
                         struct device_operation *operation);
 
+/* Passes on that QEMU connected the `stream` netdev of that id. */
+void qemu_adapter_on_stream(struct device_qemu *qemu, const char *netdev);
+
 #endif

@@ -24,10 +24,12 @@ def acceleration():
 
 class Guest:
     def __init__(self, folder, sockets, kernel, image, cmdline="", memory_mib=512, extra=(),
-                 arguments="", vsock_device=True, reboots=False):
+                 arguments="", vsock_device=True, reboots=False, shared="on", ports=ROOT_PORTS,
+                 within=()):
         """folder: for logs; sockets: a folder with a short path; cmdline: what is added to the
         kernel's own words; arguments: what follows `--`; reboots: in the same QEMU, which ends
-        instead where that is not asked for."""
+        instead where that is not asked for; shared: whether its memory is; ports: how many free
+        root ports; within: a command that QEMU is started by."""
         folder.mkdir(parents=True, exist_ok=True)
         sockets.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -38,19 +40,23 @@ class Guest:
         self._kernel = kernel
         self._image = image
         self.memory_mib = memory_mib
+        self._shared = shared
+        self._ports = ports
         self._extra = [*([] if reboots else ["-no-reboot"]), *extra]
         # An emulated timer on a busy host may fail the kernel's check of it, which is a panic.
-        self._cmdline = f"console=ttyS0 panic=-1 no_timer_check {cmdline}" + (f" -- {arguments}" if arguments
-                                                               else "")
+        self._cmdline = (f"console=ttyS0 panic=-1 no_timer_check {cmdline}"
+                         + (f" -- {arguments}" if arguments else ""))
+        self._within = list(within)
         self.process = None
 
     def argv(self):
         ports = []
-        for number in range(1, ROOT_PORTS + 1):
+        for number in range(1, self._ports + 1):
             ports += ["-device", f"pcie-root-port,id=rp{number},chassis={number}"]
-        return ["qemu-system-x86_64", *acceleration(),
+        return [*self._within, "qemu-system-x86_64", *acceleration(),
                 "-M", "q35,memory-backend=mem", "-m", f"{self.memory_mib}M",
-                "-object", f"memory-backend-memfd,id=mem,size={self.memory_mib}M,share=on",
+                "-object", f"memory-backend-memfd,id=mem,size={self.memory_mib}M,"
+                f"share={self._shared}",
                 "-nodefaults", "-display", "none",
                 "-kernel", self._kernel.image, "-initrd", self._image, "-append", self._cmdline,
                 "-serial", f"file:{self.console_file}",

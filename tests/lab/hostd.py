@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import uuid
 
 import paths
@@ -72,6 +73,11 @@ class Hostd:
             self.log_file, die_with_lab=True)
         wait_for("hostd's control socket", 30, lambda: self.control.exists() or self._ended())
         return self
+
+    def reload(self):
+        """Has it read what `config` says now."""
+        self.write_config()
+        self.process.kill(signal.SIGHUP)
 
     def _ended(self):
         if not self.process.alive():

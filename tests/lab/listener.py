@@ -10,8 +10,8 @@ ANSWER = b"the host heard you\n"
 
 
 class Listener:
-    def __init__(self):
-        self._sock = socket.create_server(("127.0.0.1", 0))
+    def __init__(self, address="127.0.0.1"):
+        self._sock = socket.create_server((address, 0))
         self.port = self._sock.getsockname()[1]
         self.heard = []
         threading.Thread(target=self._serve, daemon=True).start()

@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -169,6 +171,42 @@ static void adapters_bounce_with_a_token_and_ports_run_out(void **state)
     assert_int_equal(devices_remove_adapter(devices, "eth9"), 0);
 }
 
+static int listen_at(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    return fd;
+}
+
+static void stream_adapter_needs_somebody_at_its_socket(void **state)
+{
+    struct devices *devices = *state;
+    char path[160];
+    struct config_network network = {.id = "eth0",
+                                     .mac = {0x52, 0x54, 0, 1, 2, 3},
+                                     .backend = CONFIG_BACKEND_STREAM,
+                                     .socket_path = path};
+    const struct device_adapter adapter = {.network = &network, .token = true, .options = ""};
+    int listener;
+
+    (void)snprintf(path, sizeof(path), "%s/peer", devices->directory);
+    assert_int_equal(devices_add_adapter(devices, &adapter), ECONNREFUSED);
+    assert_non_null(strstr(devices->text, "adapter eth0: nobody answered QEMU at"));
+    assert_non_null(strstr(devices->text, path));
+
+    listener = listen_at(path);
+    assert_int_equal(devices_add_adapter(devices, &adapter), 0);
+    assert_true(devices->outcome.created);
+    assert_true(devices->outcome.iommu_platform);
+    assert_int_equal(devices_add_adapter(devices, &adapter), 0);
+    assert_false(devices->outcome.created);
+    (void)close(listener);
+}
+
 static void wrong_shares_are_told_and_leave_nothing(void **state)
 {
     struct devices *devices = *state;
@@ -287,6 +325,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(share_is_added_and_taken_over_by_the_next_daemon),
         TEST(adapters_bounce_with_a_token_and_ports_run_out),
+        TEST(stream_adapter_needs_somebody_at_its_socket),
         TEST(wrong_shares_are_told_and_leave_nothing),
         TEST(guest_that_does_not_react_is_told),
         TEST(virtiofsd_that_dies_is_noticed),

@@ -1,7 +1,6 @@
 """The configuration is read again (SIGHUP): shares come and go in a running guest, a wrong file changes nothing."""
 
 import copy
-import signal
 
 from hostd import share
 from show import need
@@ -13,14 +12,14 @@ def play(lab):
     vm = hostd.config["vms"][0]
     before = copy.deepcopy(vm["shares"])
     vm["shares"].append(share("d", lab.share_folder("more"), "/mnt/d"))
-    reload(hostd)
+    hostd.reload()
     hostd.wait_event("MountShare", lab.seconds(30), tag="d", error=0)
     status, words = lab.run_in_guest(hostd, "lab", "cat", "/mnt/d/from-host.txt")
     need((status, words) == (0, "written on the host for more\n"), f"{status}: {words!r}")
     lab.say("a share that was added is mounted")
 
     vm["shares"][1]["path"] = "/bad;path"
-    reload(hostd)
+    hostd.reload()
     wait_for("a word on the bad configuration", lab.seconds(10), lambda: "bad;path" in hostd.log())
     need(hostd.process.alive(), "hostd ended")
     need(mounted(lab, hostd, "/mnt/d"), "a refused configuration took a share away")
@@ -28,7 +27,7 @@ def play(lab):
     lab.say("a configuration with an error is refused whole")
 
     vm["shares"] = before
-    reload(hostd)
+    hostd.reload()
     hostd.wait_event("RemoveVirtioFsShare", lab.seconds(30), tag="d")
     need(not mounted(lab, hostd, "/mnt/d"), "the removed share is still mounted")
     lab.wait_counting()
@@ -38,11 +37,6 @@ def play(lab):
     made = hostd.events("AddVirtioFsShare", tag="c")
     need(len(made) == 1 and not hostd.failures(), f"{made} {hostd.failures()}")
     lab.shut_down(hostd, guest)
-
-
-def reload(hostd):
-    hostd.write_config()
-    hostd.process.kill(signal.SIGHUP)
 
 
 def mounted(lab, hostd, target):
