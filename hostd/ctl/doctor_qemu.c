@@ -269,11 +269,18 @@ static void tell_failed(struct doctor *doctor, const struct config_vm *vm, struc
 
     for (size_t i = 0; i < count; i++) {
         struct json_object *device = json_object_array_get_idx(list, i);
+        const char *error = command_text(device, "error");
+        char name[128];
+        int size;
 
-        if (strcmp(command_text(device, "state"), "failed") == 0)
-            doctor_find(doctor, DOCTOR_WRONG, "device", vm->name,
-                        "mend that, then `guestlinkctl reload`, or restart the guest", "%s %s: %s",
-                        kind, command_text(device, key), command_text(device, "error"));
+        if (strcmp(command_text(device, "state"), "failed") != 0)
+            continue;
+        size = snprintf(name, sizeof(name), "%s %s: ", kind, command_text(device, key));
+        if (size < (int)sizeof(name) && strncmp(error, name, (size_t)size) == 0)
+            error += size; /* a device host that names it already */
+        doctor_find(doctor, DOCTOR_WRONG, "device", vm->name,
+                    "mend that, then `guestlinkctl reload`, or restart the guest", "%s%s", name,
+                    error);
     }
 }
 

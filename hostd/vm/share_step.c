@@ -31,10 +31,15 @@ static void fail_taking(struct share *share, int error)
 
     switch (error) {
     case ENOENT:
-        (void)snprintf(text, sizeof(text), "its path %s does not exist on the host", config->path);
+        (void)snprintf(text, sizeof(text),
+                       "its path %s does not exist on the host (make it, or correct \"path\" of "
+                       "the share)",
+                       config->path);
         break;
     case ENOTDIR:
-        (void)snprintf(text, sizeof(text), "its path %s is no directory on the host", config->path);
+        (void)snprintf(text, sizeof(text),
+                       "its path %s is no directory on the host (correct \"path\" of the share)",
+                       config->path);
         break;
     case EEXIST:
         (void)snprintf(text, sizeof(text), "the tag %s is taken by another device of this VM",
