@@ -95,12 +95,10 @@ void kmsg_log(int level, const char *format, ...)
     va_end(arguments);
 
     size = compose(line, sizeof(line) - 1, level, text);
-    if (log_state.fd >= 0) {
-        (void)!write(log_state.fd, line, size);
-    } else {
-        line[size++] = '\n';
-        (void)!write(STDERR_FILENO, line, size);
-    }
+    /* The kernel keeps a line without an end back, from the console too, until somebody says
+     * another: it may be continued. */
+    line[size++] = '\n';
+    (void)!write(log_state.fd >= 0 ? log_state.fd : STDERR_FILENO, line, size);
     if (log_state.sink)
         log_state.sink(log_state.context, level, log_state.dropped, text);
     log_state.dropped = 0;
