@@ -321,8 +321,9 @@ int virtiofsd_start(sd_event *event, const struct virtiofsd_spec *spec, virtiofs
     r = new_named(spec->directory, spec->name, ended, userdata, &virtiofsd);
     if (r < 0)
         return r;
-    /* Others may pass through, as QEMU's user must, but not look around. */
-    if (mkdir(spec->directory, 0711) < 0 && errno != EEXIST) {
+    /* Others may pass through, as QEMU's user must, whatever the umask; but not look around. */
+    if ((mkdir(spec->directory, 0711) < 0 && errno != EEXIST) ||
+        (chmod(spec->directory, 0711) < 0 && errno != EPERM)) {
         r = -errno;
         (void)virtiofsd_free(virtiofsd);
         return r;
