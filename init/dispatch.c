@@ -266,7 +266,8 @@ static int process_input_of(struct dispatch *d)
     int r = request_process_input_unpack(d->frame->payload, d->frame->length, &request);
 
     if (r == 0)
-        (void)process_input(&d->guest->processes, &request, &d->report);
+        d->later = process_input(&d->guest->processes, &request, d->frame->id,
+                                 d->guest->link.generation, &d->report) == 0;
     return r;
 }
 

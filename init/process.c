@@ -28,7 +28,7 @@ static void release(struct process *process)
 
     loop_disarm(loop, &process->timer);
     loop_close(loop, &process->exec);
-    loop_close(loop, &process->in);
+    process_stream_close_input(process);
     for (size_t i = 0; i < 2; i++)
         loop_close(loop, &process->out[i]);
     process->used = false;
@@ -329,7 +329,7 @@ bool process_reaped(struct processes *processes, pid_t pid, int status)
         process->exited_ns = clock_now_ns();
         if (process->exec.fd >= 0)
             on_exec(&process->exec, EPOLLIN);
-        loop_close(processes->loop, &process->in);
+        process_stream_close_input(process);
         loop_arm(processes->loop, &process->timer, clock_in_ms(INIT_STREAMS_MS));
         conclude_if_over(process);
         return true;

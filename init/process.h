@@ -40,6 +40,8 @@ struct process {
     struct loop_timer timer; /* the end of the streams, or of the pause before a restart */
     size_t input_size;
     bool input_ended;
+    uint32_t input_id; /* of the request whose bytes wait in `input`, 0: none */
+    uint32_t input_generation;
     struct processes *owner;
     uint8_t input[INIT_INPUT_SIZE]; /* what its stdin did not take yet */
 };
@@ -81,10 +83,16 @@ int process_start_words(struct processes *processes, char *const *words, size_t 
 int process_signal(struct processes *processes, uint32_t number, uint32_t signal,
                    struct report *report);
 
-/* Feeds stdin; an empty text ends it. @return 0, ESRCH, EPIPE (it has no input, or ended it) or
- * EAGAIN (it does not read: INIT_INPUT_SIZE bytes wait) */
+/*
+ * Feeds stdin; an empty text ends it. On 0 the request is answered: 0 once stdin has taken all of
+ * it, which may be now; EPIPE if it is closed before that.
+ *
+ * @param id  of the request, 0: nobody is to be answered
+ * @return 0, or with the reason in @p report ESRCH, EPIPE (it has no input, or ended it) or EAGAIN
+ *         (what came before is not taken yet)
+ */
 int process_input(struct processes *processes, const struct request_process_input *input,
-                  struct report *report);
+                  uint32_t id, uint32_t generation, struct report *report);
 
 /* The process of that number, or NULL. */
 struct process *process_find(struct processes *processes, uint32_t number);

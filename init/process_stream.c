@@ -60,6 +60,29 @@ static void on_stderr(struct loop_source *source, uint32_t events)
     on_output(LOOP_OWNER(source, struct process, out[1]), 1);
 }
 
+static void answer_input(struct process *process, const struct report *report)
+{
+    uint32_t id = process->input_id;
+
+    process->input_id = 0;
+    if (id != 0)
+        process->owner->answer(process->owner, id, process->input_generation, report);
+}
+
+static int fail_input(const struct process *process, struct report *report)
+{
+    return report_fail(report, EPIPE, "process %u takes no input", process->number);
+}
+
+void process_stream_close_input(struct process *process)
+{
+    struct report report = {0};
+
+    loop_close(process->owner->loop, &process->in);
+    (void)fail_input(process, &report);
+    answer_input(process, &report);
+}
+
 static void write_input(struct process *process)
 {
     struct loop *loop = process->owner->loop;
@@ -68,7 +91,7 @@ static void write_input(struct process *process)
     if (process->input_size > 0)
         n = write(process->in.fd, process->input, process->input_size);
     if (n < 0 && errno != EAGAIN && errno != EINTR) {
-        loop_close(loop, &process->in); /* it does not want more */
+        process_stream_close_input(process); /* it does not want more */
         return;
     }
     if (n > 0) {
@@ -79,6 +102,8 @@ static void write_input(struct process *process)
         loop_close(loop, &process->in);
     else
         loop_watch(loop, &process->in, process->input_size > 0 ? EPOLLOUT : 0);
+    if (process->input_size == 0)
+        answer_input(process, &(struct report){0});
 }
 
 static void on_input(struct loop_source *source, uint32_t events)
@@ -88,20 +113,22 @@ static void on_input(struct loop_source *source, uint32_t events)
 }
 
 int process_input(struct processes *processes, const struct request_process_input *input,
-                  struct report *report)
+                  uint32_t id, uint32_t generation, struct report *report)
 {
     struct process *process = process_find(processes, input->process);
 
     if (!process)
         return report_fail(report, ESRCH, "process %u does not run", input->process);
     if (process->in.fd < 0 || process->input_ended)
-        return report_fail(report, EPIPE, "process %u takes no input", input->process);
-    if (input->data.size > sizeof(process->input) - process->input_size)
+        return fail_input(process, report);
+    if (process->input_size > 0 || input->data.size > sizeof(process->input))
         return report_fail(report, EAGAIN, "process %u: %zu bytes of input wait already",
                            input->process, process->input_size);
-    memcpy(process->input + process->input_size, input->data.data, input->data.size);
-    process->input_size += input->data.size;
+    memcpy(process->input, input->data.data, input->data.size);
+    process->input_size = input->data.size;
     process->input_ended = input->data.size == 0;
+    process->input_id = id;
+    process->input_generation = generation;
     write_input(process);
     return 0;
 }
@@ -124,6 +151,7 @@ void process_stream_open(struct process *process, const struct spawned *spawned)
 {
     process->input_size = 0;
     process->input_ended = false;
+    process->input_id = 0;
     process->in.fd = spawned->in_fd;
     for (size_t i = 0; i < 2; i++) {
         process->out[i].fd = spawned->out_fd[i];

@@ -2,8 +2,9 @@
  * process_stream: standard input and output of a process, over the link.
  *
  * Output is read only while there is room for it in the link, so that a program that writes faster
- * than the host reads has to wait; while there is no host it is read and dropped. process_input()
- * and process_resume() of process.h are here as well.
+ * than the host reads has to wait; while there is no host it is read and dropped. Input is answered
+ * when it is taken, so that a host that feeds faster than the program reads has to wait, too.
+ * process_input() and process_resume() of process.h are here as well.
  */
 #ifndef GUESTLINK_INIT_PROCESS_STREAM_H
 #define GUESTLINK_INIT_PROCESS_STREAM_H
@@ -15,5 +16,8 @@ void process_stream_init(struct process *process);
 
 /* Takes the pipes of @p spawned over. processes->stream_ended is called when an output ends. */
 void process_stream_open(struct process *process, const struct spawned *spawned);
+
+/* Closes stdin, if it is open; input that it did not take is answered EPIPE. */
+void process_stream_close_input(struct process *process);
 
 #endif

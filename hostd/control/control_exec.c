@@ -19,9 +19,6 @@
 
 /* exec_pause() asks for less than a second: everything else of that guest waits too. */
 #define PAUSE_MS 500u
-/* How long until a full connection to the guest is tried again, and how often at most. */
-#define INPUT_RETRY_MS 20u
-#define INPUT_RETRIES  1500u
 
 struct running {
     struct control_execs *execs;
@@ -36,7 +33,18 @@ struct running {
 struct control_execs {
     struct daemon *daemon;
     struct running *running; /* a list */
+    struct input *inputs;    /* a list of those that wait, the oldest first */
     uint32_t last;           /* number given out */
+};
+
+/* Input that its command has no room for yet. */
+struct input {
+    struct control_execs *execs;
+    struct varlink_call *call;
+    struct input *next;
+    uint32_t process;
+    size_t size;
+    uint8_t data[LIMITS_STREAM_CHUNK];
 };
 
 struct control_execs *control_execs_new(struct daemon *daemon)
@@ -54,9 +62,13 @@ struct control_execs *control_execs_free(struct control_execs *execs)
     return NULL;
 }
 
+static void retry_inputs(struct control_execs *execs, uint32_t process);
+
 static struct running *running_free(struct running *running)
 {
-    struct running **at = &running->execs->running;
+    struct control_execs *execs = running->execs;
+    uint32_t process = running->process;
+    struct running **at = &execs->running;
 
     while (*at != NULL && *at != running)
         at = &(*at)->next;
@@ -65,6 +77,7 @@ static struct running *running_free(struct running *running)
     sd_event_source_disable_unref(running->resume);
     (void)exec_free(running->exec);
     free(running);
+    retry_inputs(execs, process);
     return NULL;
 }
 
@@ -128,6 +141,13 @@ static void on_output(void *userdata, uint16_t stream, const void *data, size_t 
     }
 }
 
+static void on_input_changed(void *userdata)
+{
+    const struct running *running = userdata;
+
+    retry_inputs(running->execs, running->process);
+}
+
 static void finish(struct running *running, uint32_t status, uint32_t signal, const char *error)
 {
     struct varlink_call *call = running->call;
@@ -181,7 +201,11 @@ static bool read_command(struct varlink_call *call, struct json_object *params,
 void control_exec_run(struct control_execs *execs, struct varlink_call *call,
                       struct json_object *params)
 {
-    static const struct exec_events events = {on_started, on_output, on_exited, on_failed};
+    static const struct exec_events events = {.started = on_started,
+                                              .output = on_output,
+                                              .input_changed = on_input_changed,
+                                              .exited = on_exited,
+                                              .failed = on_failed};
     struct vm *vm = control_method_find_vm(execs->daemon, call, params);
     struct exec_command command;
     struct running *running;
@@ -223,38 +247,28 @@ static void fail_no_process(struct varlink_call *call, uint32_t process)
     varlink_call_fail(call, "io.guestlink.NoSuchProcess", params);
 }
 
-/* Input that the guest's connection has no room for yet. */
-struct input {
-    struct control_execs *execs;
-    struct varlink_call *call;
-    sd_event_source *again;
-    uint32_t process;
-    unsigned tries;
-    size_t size;
-    uint8_t data[LIMITS_STREAM_CHUNK];
-};
-
 static void input_free(void *userdata)
 {
     struct input *input = userdata;
+    struct input **at = &input->execs->inputs;
 
-    sd_event_source_disable_unref(input->again);
+    while (*at != NULL && *at != input)
+        at = &(*at)->next;
+    if (*at != NULL)
+        *at = input->next;
     free(input);
 }
 
-static int on_input_again(sd_event_source *source, uint64_t usec, void *userdata);
-
-static void try_input(struct input *input)
+/* @return false if it has to wait for room */
+static bool try_input(struct input *input)
 {
     struct running *running = find(input->execs, input->process);
     struct varlink_call *call = input->call;
     uint32_t process = input->process;
     int r = running == NULL ? -ESRCH : exec_input(running->exec, input->data, input->size);
 
-    if (r == -EAGAIN && input->tries++ < INPUT_RETRIES &&
-        clock_arm(daemon_event(input->execs->daemon), &input->again, INPUT_RETRY_MS, on_input_again,
-                  input) >= 0)
-        return;
+    if (r == -EAGAIN)
+        return false;
     varlink_call_watch(call, NULL, NULL, NULL);
     input_free(input);
     if (r == -ESRCH)
@@ -263,14 +277,38 @@ static void try_input(struct input *input)
         control_method_fail(call, -r, NULL);
     else
         varlink_call_reply(call, NULL, false);
+    return true;
 }
 
-static int on_input_again(sd_event_source *source, uint64_t usec, void *userdata)
+static struct input *find_input(const struct control_execs *execs, uint32_t process)
 {
-    (void)source;
-    (void)usec;
-    try_input(userdata);
-    return 0;
+    struct input *input = execs->inputs;
+
+    while (input != NULL && input->process != process)
+        input = input->next;
+    return input;
+}
+
+static void retry_inputs(struct control_execs *execs, uint32_t process)
+{
+    struct input *input;
+
+    do
+        input = find_input(execs, process);
+    while (input != NULL && try_input(input));
+}
+
+/* Behind what waits already: what was given first goes in first. */
+static void add_input(struct control_execs *execs, struct input *input)
+{
+    struct input **at = &execs->inputs;
+    bool waits = find_input(execs, input->process) != NULL;
+
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = input;
+    if (!waits)
+        (void)try_input(input);
 }
 
 void control_exec_write_input(struct control_execs *execs, struct varlink_call *call,
@@ -297,7 +335,7 @@ void control_exec_write_input(struct control_execs *execs, struct varlink_call *
     input->call = call;
     input->process = process;
     varlink_call_watch(call, input_free, NULL, input);
-    try_input(input);
+    add_input(execs, input);
 }
 
 void control_exec_send_signal(struct control_execs *execs, struct varlink_call *call,

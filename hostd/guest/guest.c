@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NO_DEADLINE UINT64_MAX
+
 struct request {
     uint32_t id; /* 0: this place is free */
     uint16_t type;
@@ -95,7 +97,7 @@ static int arm(struct guest *guest, uint64_t deadline_us)
     uint64_t now_us = clock_now_us();
     int r;
 
-    if (guest->armed_us != 0 && guest->armed_us <= deadline_us)
+    if (deadline_us == NO_DEADLINE || (guest->armed_us != 0 && guest->armed_us <= deadline_us))
         return 0;
     r = clock_arm(guest->event, &guest->timer,
                   deadline_us > now_us ? (deadline_us - now_us + 999u) / 1000u : 0, on_timer,
@@ -111,7 +113,7 @@ static int on_timer(sd_event_source *source, uint64_t at_us, void *userdata)
                                              .text = "the guest did not answer"};
     struct guest *guest = userdata;
     uint64_t now_us = clock_now_us();
-    uint64_t next_us = 0;
+    uint64_t next_us = NO_DEADLINE;
 
     (void)source;
     (void)at_us;
@@ -119,11 +121,10 @@ static int on_timer(sd_event_source *source, uint64_t at_us, void *userdata)
     for (uint32_t i = 0; i < guest->capacity; i++) {
         if (guest->requests[i].id != 0 && guest->requests[i].deadline_us <= now_us)
             finish(guest, &guest->requests[i], &late);
-        if (guest->requests[i].id != 0 &&
-            (next_us == 0 || guest->requests[i].deadline_us < next_us))
+        if (guest->requests[i].id != 0 && guest->requests[i].deadline_us < next_us)
             next_us = guest->requests[i].deadline_us;
     }
-    return next_us != 0 ? arm(guest, next_us) : 0;
+    return arm(guest, next_us);
 }
 
 static int grow(struct guest *guest)
@@ -172,7 +173,7 @@ int guest_ask(struct guest *guest, uint16_t type, const void *payload, size_t si
     }
     request = new_request(guest);
     request->type = type;
-    request->deadline_us = clock_now_us() + timeout_ms * UINT64_C(1000);
+    request->deadline_us = timeout_ms ? clock_now_us() + timeout_ms * UINT64_C(1000) : NO_DEADLINE;
     request->done = done;
     request->userdata = userdata;
     r = connection_send(guest->connection, type, 0, request->id, payload, size);

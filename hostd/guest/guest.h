@@ -39,7 +39,7 @@ bool guest_is_attached(const struct guest *guest);
  * Asks the guest.
  *
  * @param type        the request's; payload: packed by request_…_pack(), NULL for none
- * @param timeout_ms  until `done` is called with ETIMEDOUT
+ * @param timeout_ms  until `done` is called with ETIMEDOUT; 0: the guest may take any time
  * @param done        called once, unless this fails or guest_free() or guest_forget() comes first;
  *                    never from within this call
  * @return 0; -ENOTCONN: no guest; -ENOBUFS: too many requests, or the guest does not read; -ENOMEM

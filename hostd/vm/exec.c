@@ -57,6 +57,14 @@ static void on_started(void *userdata, const struct guest_answer *answer)
     exec->events->started(exec->userdata);
 }
 
+static void on_input_changed(void *userdata)
+{
+    const struct exec *exec = userdata;
+
+    if (!exec->ended)
+        exec->events->input_changed(exec->userdata);
+}
+
 /* A number that no command of this or an earlier daemon is likely to have in this guest. */
 static uint32_t new_number(struct vm *vm)
 {
@@ -86,12 +94,14 @@ int vm_exec(struct vm *vm, const struct exec_command *command, const struct exec
     exec = calloc(1, sizeof(*exec));
     if (!exec)
         return -ENOMEM;
-    *exec = (struct exec){
-        .vm = vm,
-        .process = new_number(vm),
-        .input = {.event = vm->services->event, .guest = vm->guest, .closed = !command->input},
-        .events = events,
-        .userdata = userdata};
+    *exec = (struct exec){.vm = vm,
+                          .process = new_number(vm),
+                          .input = {.guest = vm->guest,
+                                    .changed = on_input_changed,
+                                    .userdata = exec,
+                                    .closed = !command->input},
+                          .events = events,
+                          .userdata = userdata};
     request.head.process = exec->input.process = exec->process;
     r = process_request_send(vm->guest, &request, vm->config->timeouts.payload, on_started, exec);
     if (r < 0) {

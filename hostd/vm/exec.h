@@ -28,6 +28,8 @@ struct exec_events {
     void (*started)(void *userdata);
     /* @p stream EVENT_STDOUT or EVENT_STDERR; @p size 0: the end of that stream */
     void (*output)(void *userdata, uint16_t stream, const void *data, size_t size);
+    /* exec_input() has room again, or takes nothing any more. */
+    void (*input_changed)(void *userdata);
     /* @p status by the shell's convention (128 + signal), @p signal that ended it or 0 */
     void (*exited)(void *userdata, uint32_t status, uint32_t signal);
     /* It could not be started (@p error is the guest's errno; @p status 127, 126 or 125 as a shell
@@ -39,8 +41,8 @@ struct exec_events {
  * Feeds the command's standard input.
  *
  * @param size  at most LIMITS_STREAM_CHUNK; 0 ends the input
- * @return 0; -EAGAIN: what was given before is not taken yet, ask again in a moment; -EPIPE: it has
- * no input (any more); -ENOTCONN
+ * @return 0; -EAGAIN: what was given before is not taken yet, ask again after `input_changed`;
+ * -EPIPE: it has no input (any more); -ENOTCONN
  */
 int exec_input(struct exec *exec, const void *data, size_t size);
 

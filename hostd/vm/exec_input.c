@@ -1,9 +1,6 @@
 /* exec input: what is fed to the standard input of one command in a guest. */
 #include "exec_input.h"
 
-#include "base/clock.h"
-#include "base/limits.h"
-
 #include "protocol/request.h"
 
 #include <errno.h>
@@ -12,33 +9,19 @@
 
 static int send_next(struct exec_input *input);
 
-static int on_again(sd_event_source *source, uint64_t at_us, void *userdata)
-{
-    struct exec_input *input = userdata;
-
-    (void)source;
-    (void)at_us;
-    if (send_next(input) < 0)
-        exec_input_done(input);
-    return 0;
-}
-
 static void on_answer(void *userdata, const struct guest_answer *answer)
 {
     struct exec_input *input = userdata;
-    int r = 0;
+    int r = -EPIPE; /* it takes no more, or has had the end */
 
-    if (answer->error == EAGAIN) {
-        r = clock_arm(input->event, &input->again, EXEC_INPUT_AGAIN_MS, on_again, input);
-    } else if (answer->error != 0 || input->sent == 0) {
-        r = -EPIPE; /* it takes no more, or has had the end */
-    } else {
+    if (answer->error == 0 && input->sent > 0) {
         input->size -= input->sent;
         memmove(input->data, input->data + input->sent, input->size);
         r = send_next(input);
     }
     if (r < 0)
         exec_input_done(input);
+    input->changed(input->userdata);
 }
 
 /* Sends the first chunk of what is held, or the end if nothing is. */
@@ -55,8 +38,7 @@ static int send_next(struct exec_input *input)
     input->sent = input->size < LIMITS_STREAM_CHUNK ? input->size : LIMITS_STREAM_CHUNK;
     request.data = (struct wire_text){.data = (const char *)input->data, .size = input->sent};
     request_process_input_pack(&writer, &request);
-    r = guest_ask(input->guest, FRAME_PROCESS_INPUT, payload, writer.size, LIMITS_ANSWER_MS,
-                  on_answer, input);
+    r = guest_ask(input->guest, FRAME_PROCESS_INPUT, payload, writer.size, 0, on_answer, input);
     input->asked = r >= 0;
     return r;
 }
@@ -87,7 +69,6 @@ void exec_input_done(struct exec_input *input)
 {
     if (input->guest)
         guest_forget(input->guest, input);
-    input->again = sd_event_source_disable_unref(input->again);
     free(input->data);
     input->data = NULL;
     input->size = 0;

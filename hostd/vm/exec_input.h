@@ -1,9 +1,8 @@
 /*
  * exec input: what is fed to the standard input of one command in a guest.
  *
- * The guest answers each PROCESS_INPUT: it took all of it, or none because the command reads too
- * slowly. So one is outstanding at a time, what waits behind it is held here, and what was not
- * taken is sent again.
+ * The guest answers each PROCESS_INPUT when the command has taken it. So one is outstanding at a
+ * time, however long that takes, and what waits behind it is held here.
  */
 #ifndef GUESTLINK_HOSTD_EXEC_INPUT_H
 #define GUESTLINK_HOSTD_EXEC_INPUT_H
@@ -15,25 +14,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <systemd/sd-event.h>
 
 /* Bytes held for one command: what the guest holds for it, and three more such chunks. */
 #define EXEC_INPUT_MAX ((size_t)4 * LIMITS_STREAM_CHUNK)
 
-/* The guest had no room for it: so long until the next try. */
-#define EXEC_INPUT_AGAIN_MS 20u
-
 struct exec_input {
-    sd_event *event;     /* borrowed */
     struct guest *guest; /* borrowed */
+    /* There is room again, or nothing is taken any more; from the event loop alone. */
+    void (*changed)(void *userdata);
+    void *userdata;
     uint32_t process;
     bool closed; /* nothing is taken any more: the end was given, or the command takes none */
     bool end;    /* the end is to be sent behind what is held */
-    bool asked;  /* a PROCESS_INPUT is outstanding, or about to be sent again */
+    bool asked;  /* a PROCESS_INPUT is outstanding */
     size_t size; /* held, the bytes of the outstanding one included */
     size_t sent; /* of those, in the outstanding one */
     uint8_t *data;
-    sd_event_source *again;
 };
 
 /*

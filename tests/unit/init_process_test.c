@@ -5,12 +5,15 @@
 #include "init/process.h"
 #include "init_link_support.h"
 #include "protocol/event.h"
+#include "protocol/limits.h"
 
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +27,7 @@ static struct processes processes;
 static int host;
 static struct report answered;
 static uint32_t answered_id;
+static char chunk[LIMITS_STREAM_CHUNK];
 
 static void answer(struct processes *p, uint32_t id, uint32_t generation,
                    const struct report *report)
@@ -197,14 +201,73 @@ static void input_is_fed_and_ended(void **state)
     (void)state;
     assert_int_equal(start("/bin/sh", "exec cat", REQUEST_ROLE_COMMAND, 0, REQUEST_PROCESS_INPUT),
                      0);
-    assert_int_equal(process_input(&processes, &input, &report), 0);
+    assert_int_equal(process_input(&processes, &input, 31, 0, &report), 0);
+    assert_int_equal(answered_id, 31);
+    assert_int_equal(answered.error, 0);
     input.data.size = 0;
-    assert_int_equal(process_input(&processes, &input, &report), 0);
-    assert_int_equal(process_input(&processes, &input, &report), EPIPE);
+    assert_int_equal(process_input(&processes, &input, 32, 0, &report), 0);
+    assert_int_equal(answered_id, 32);
+    assert_int_equal(process_input(&processes, &input, 33, 0, &report), EPIPE);
     outcome = run_to_end();
     assert_string_equal(outcome.out[0], "hello");
     assert_int_equal(outcome.event.status, 0);
-    assert_int_equal(process_input(&processes, &input, &report), ESRCH);
+    assert_int_equal(process_input(&processes, &input, 34, 0, &report), ESRCH);
+}
+
+/* Feeds @p input until it is not answered at once: the pipe is full. @return the id that waits */
+static uint32_t fill(const struct request_process_input *input)
+{
+    struct report report = {0};
+    uint32_t id = 100;
+
+    do {
+        assert_int_equal(process_input(&processes, input, ++id, 0, &report), 0);
+        assert_true(id < 200);
+    } while (answered_id == id);
+    return id;
+}
+
+static void input_is_answered_when_it_is_taken(void **state)
+{
+    struct request_process_input input = {.process = 7,
+                                          .data = {.data = chunk, .size = sizeof(chunk)}};
+    char held[] = "/tmp/guestlink-held-XXXXXX"; /* it reads when this file is gone */
+    struct report report = {0};
+    char command[128];
+    uint32_t id;
+
+    (void)state;
+    assert_int_equal(fd_close(mkstemp(held)), -1);
+    (void)snprintf(command, sizeof(command),
+                   "while [ -e %s ]; do sleep 0.01; done; exec cat >/dev/null", held);
+    assert_int_equal(start("/bin/sh", command, REQUEST_ROLE_COMMAND, 0, REQUEST_PROCESS_INPUT), 0);
+    id = fill(&input);
+    assert_int_equal(process_input(&processes, &input, 999, 0, &report), EAGAIN);
+    assert_int_equal(unlink(held), 0);
+    while (answered_id != id)
+        loop_turn(&loop);
+    assert_int_equal(answered.error, 0);
+    input.data.size = 0;
+    assert_int_equal(process_input(&processes, &input, 201, 0, &report), 0);
+    (void)run_to_end();
+}
+
+static void input_that_nobody_takes_any_more_is_answered_too(void **state)
+{
+    struct request_process_input input = {.process = 7,
+                                          .data = {.data = chunk, .size = sizeof(chunk)}};
+    struct report report = {0};
+    uint32_t id;
+
+    (void)state;
+    assert_int_equal(
+        start("/bin/sh", "exec sleep 100", REQUEST_ROLE_COMMAND, 0, REQUEST_PROCESS_INPUT), 0);
+    id = fill(&input);
+    assert_int_not_equal(answered_id, id);
+    assert_int_equal(process_signal(&processes, 7, SIGKILL, &report), 0);
+    (void)run_to_end();
+    assert_int_equal(answered_id, id);
+    assert_int_equal(answered.error, EPIPE);
 }
 
 static void what_cannot_be_executed_is_answered_and_never_ended(void **state)
@@ -272,6 +335,8 @@ int main(void)
         LIVE(a_signal_is_told_as_such),
         LIVE(a_number_is_used_once_and_one_payload_runs),
         LIVE(input_is_fed_and_ended),
+        LIVE(input_is_answered_when_it_is_taken),
+        LIVE(input_that_nobody_takes_any_more_is_answered_too),
         LIVE(what_cannot_be_executed_is_answered_and_never_ended),
         LIVE(a_payload_is_started_again_with_growing_pauses),
         LIVE(a_command_is_hung_up_on_when_its_host_is_gone),

@@ -22,6 +22,7 @@ def play(lab):
     surroundings(lab, host)
     refused(lab, host)
     streams(lab, host)
+    slow_reader(lab, host)
     terminal(lab, host, guest)
     restarts(lab, host)
     signals(lab, host)
@@ -63,17 +64,43 @@ def refused(lab, host):
     lab.say("; ".join(texts))
 
 
+def input_of(process, data):
+    return struct.pack("<IIHH", 12, process, len(data), 0) + data
+
+
+def slow_reader(lab, host):
+    """Input is answered when the program took it, and not before; or when it never will."""
+    for number, then, error in ((12, "touch /tmp/go", 0), (13, "kill -9 $(pidof sleep)", EPIPE)):
+        script = "exec sleep 1000"
+        if error == 0:
+            script = "while [ ! -e /tmp/go ]; do sleep 0.1; done; exec cat"
+        host.do(ph.START_PROCESS, ph.process(number, ["/bin/sh", "-c", script],
+                                             flags=ph.OUTPUT | ph.INPUT))
+        chunk = input_of(number, bytes(16384))
+        for _ in range(4):  # a pipe's 64 KiB
+            need(host.do(ph.PROCESS_INPUT, chunk)[0] == 0, "input that the pipe has room for")
+        waiting = host.ask(ph.PROCESS_INPUT, chunk)
+        need(host.do(ph.PROCESS_INPUT, chunk)[0] == EAGAIN, "one more than may be outstanding")
+        host.settle(1)
+        need(waiting not in host.answers, "input is answered before it is taken")
+        host.shell(then)
+        need(host.result(waiting)[0] == error, f"{then}: not answered {error}")
+    need(host.do(ph.PROCESS_INPUT, input_of(12, b""))[0] == 0, "the end of the input")
+    need(host.wait_exit(12).status == 0 and host.wait_exit(13).status == 137, "other ends")
+    need(len(host.output.pop(12)) == 5 * 16384, "bytes lost")
+    lab.say("input is answered when it is taken, or never will be")
+
+
 def streams(lab, host):
     error, text = host.do(ph.START_PROCESS, ph.process(10, ["/bin/sh", "-c", "cat; echo e >&2"],
                                                        flags=ph.OUTPUT | ph.INPUT))
     need(error == 0, text)
     def feed(data):
-        return host.do(ph.PROCESS_INPUT, struct.pack("<IIHH", 12, 10, len(data), 0) + data)
+        return host.do(ph.PROCESS_INPUT, input_of(10, data))
     sent = 0
     for number in range(40):
         data = bytes([number]) * 16384
-        while feed(data)[0] == EAGAIN:
-            time.sleep(0.01)
+        need(feed(data)[0] == 0, "input")
         sent += len(data)
     need(feed(b"")[0] == 0, "the end of the input")
     need(feed(b"x")[0] in (EPIPE, ESRCH), "input behind its end")
