@@ -11,7 +11,6 @@ import subprocess
 import uuid
 
 import paths
-from hostd import Hostd
 from process import Process
 from wait import wait_for
 
@@ -20,37 +19,42 @@ GUESTS = (1, 100, 1000)
 HANDSHAKES = 6000   # of one measurement, by all guests together, rounded up
 
 
-def compile_all(folder):
+def compile_all(folder, *options):
     programs = {}
     for name in ("bare", "load"):
         programs[name] = folder / name
         subprocess.run(["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror",
-                        "-o", programs[name], paths.ROOT / f"tests/bench/{name}.c"], check=True)
+                        *options, "-o", programs[name], paths.ROOT / f"tests/bench/{name}.c"],
+                       check=True)
     return programs
+
+
+def hostd_config(folder, guests):
+    """A configuration with so many VMs, each with a socket of its own: folder/0 and up."""
+    return {"listen": [], "control": f"{folder}/control.sock", "state_dir": f"{folder}/state",
+            "telemetry": {"file": f"{folder}/telemetry.jsonl", "journal": False},
+            "vms": [{"name": f"vm{number}", "id": str(uuid.uuid5(uuid.NAMESPACE_DNS, f"vm{number}")),
+                     "socket": f"{folder}/{number}", "memory": "512M", "kernel": "custom",
+                     "swiotlb": "off", "networking": "none", "hostname": f"vm{number}",
+                     "device_host": {"type": "none"}} for number in range(guests)]}
 
 
 class Server:
     """Either server, on the sockets FOLDER/0 and up."""
 
-    def __init__(self, name, folder, guests, programs, wrapper=()):
+    def __init__(self, name, folder, guests, programs):
         folder.mkdir(parents=True)
         self.folder = folder
-        argv = [*wrapper, *(self._hostd(guests) if name == "hostd" else
-                            [programs["bare"], str(folder), str(guests)])]
+        argv = self._hostd(guests) if name == "hostd" else [programs["bare"], folder, str(guests)]
         self._process = Process(name, argv, folder / "log")
         self.pid = self._process.pid
         self._doors = [folder / str(number) for number in range(guests)]
         wait_for(f"{name} to listen", 120, self._ready)
 
     def _hostd(self, guests):
-        vms = [{"name": f"vm{number}", "id": str(uuid.uuid5(uuid.NAMESPACE_DNS, f"vm{number}")),
-                "socket": str(self.folder / str(number)), "memory": "512M", "kernel": "custom",
-                "swiotlb": "off", "networking": "none", "hostname": f"vm{number}",
-                "device_host": {"type": "none"}} for number in range(guests)]
-        hostd = Hostd(self.folder, self.folder, vms)
-        hostd.config["listen"] = []
-        hostd.write_config()
-        return [paths.program("guestlink-hostd"), "--config", hostd.config_file]
+        config = self.folder / "hostd.json"
+        config.write_text(json.dumps(hostd_config(self.folder, guests)))
+        return [paths.program("guestlink-hostd"), "--config", config]
 
     def _ready(self):
         if not self._process.alive():
@@ -111,27 +115,11 @@ def serve_once(name, run, guests, handshakes, programs):
             "kib_per_guest": round((seen["kib"] - empty_kib) / guests, 2)}
 
 
-def instructions(name, run, programs, handshakes=200):
-    """Instructions in user space per handshake, by callgrind: the difference of two runs."""
-    totals = []
-    for rounds in (20, 20 + handshakes):
-        folder = run.sockets / f"{name}-callgrind-{rounds}"
-        out = run.sockets / f"{name}-{rounds}.callgrind"
-        server = Server(name, folder, 1, programs,
-                        ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"])
-        load(programs, folder, 1, rounds)
-        server.stop()
-        # bare is ended by a signal, which callgrind's file survives.
-        totals.append(int(re.search(r"^(?:summary|totals): (\d+)", out.read_text(),
-                                    re.MULTILINE)[1]))
-    return round((totals[1] - totals[0]) / handshakes)
-
-
 def median_of(rows):
     return {key: round(statistics.median(row[key] for row in rows), 3) for key in rows[0]}
 
 
-def measure(run, count, guests=GUESTS, handshakes=HANDSHAKES, callgrind=True):
+def measure(run, count, guests=GUESTS, handshakes=HANDSHAKES):
     programs = compile_all(run.sockets)
     result = {"turns": count, "handshakes": handshakes, "guests": {}}
     for number in guests:
@@ -143,9 +131,6 @@ def measure(run, count, guests=GUESTS, handshakes=HANDSHAKES, callgrind=True):
         medians["cpu_ratio"] = round(medians["hostd"]["cpu_us_per_handshake"] /
                                      medians["bare"]["cpu_us_per_handshake"], 2)
         result["guests"][str(number)] = medians
-    if callgrind and shutil.which("valgrind"):
-        result["instructions_per_handshake"] = {
-            name: instructions(name, run, programs) for name in ("bare", "hostd")}
     result["growth"] = growth(result["guests"])
     return json.loads(json.dumps(result))
 
@@ -170,7 +155,3 @@ def table(result):
         yield f"{'':6} {'ratio':6} {'':8} {servers['cpu_ratio']:8.1f}"
     yield (f"hostd, from the fewest guests to the most: CPU per handshake "
            f"x {result['growth']['cpu_us_per_handshake']}")
-    if "instructions_per_handshake" in result:
-        counts = result["instructions_per_handshake"]
-        yield (f"instructions in user space per handshake: bare {counts['bare']}, "
-               f"hostd {counts['hostd']}")
