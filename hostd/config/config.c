@@ -26,6 +26,7 @@ static const struct config_timeouts default_timeouts = {
     .network = 30000,
     .payload = 30000,
     .shut_down = 10000, /* what a container runtime gives, too */
+    .silence = 15000,   /* PID 1 asks after 5 s, and gives its host 10 more */
 };
 
 static const struct config_limits default_limits = {

@@ -92,6 +92,7 @@ struct config_timeouts { /* ms; each phase of a guest's way has one */
     uint32_t network;
     uint32_t payload;
     uint32_t shut_down; /* the grace between SIGTERM and SIGKILL in the guest */
+    uint32_t silence;   /* without a frame of a connected guest's, until it counts as gone */
 };
 
 struct config_vm {

@@ -42,7 +42,7 @@ static bool timeouts_equal(const struct config_timeouts *a, const struct config_
 {
     return a->connect == b->connect && a->capabilities == b->capabilities &&
            a->device == b->device && a->mount == b->mount && a->network == b->network &&
-           a->payload == b->payload && a->shut_down == b->shut_down;
+           a->payload == b->payload && a->shut_down == b->shut_down && a->silence == b->silence;
 }
 
 static bool lists_equal(const struct config_vm *a, const struct config_vm *b)

@@ -159,7 +159,7 @@ void config_vm_read_timeouts(struct config_reader *reader, const struct config_j
         TIMEOUT("connect", connect),     TIMEOUT("capabilities", capabilities),
         TIMEOUT("device", device),       TIMEOUT("mount", mount),
         TIMEOUT("network", network),     TIMEOUT("payload", payload),
-        TIMEOUT("shut_down", shut_down),
+        TIMEOUT("shut_down", shut_down), TIMEOUT("silence", silence),
     };
 
     (void)field;

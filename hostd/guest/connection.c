@@ -380,6 +380,11 @@ void connection_set_events(struct connection *connection, const struct connectio
     connection->userdata = userdata;
 }
 
+bool connection_is_paused(const struct connection *connection)
+{
+    return connection->paused;
+}
+
 void connection_pause(struct connection *connection, bool pause)
 {
     if (connection->paused == pause)

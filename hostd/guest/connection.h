@@ -65,5 +65,6 @@ size_t connection_held(const struct connection *connection);
 
 /* Stops and resumes reading. */
 void connection_pause(struct connection *connection, bool pause);
+bool connection_is_paused(const struct connection *connection);
 
 #endif

@@ -114,6 +114,7 @@ struct vm *vm_free(struct vm *vm)
     vm->guest = guest_free(vm->guest);
     payload_reset(vm);
     warned_done(&vm->warned);
+    silence_done(&vm->silence);
     (void)sd_event_source_disable_unref(vm->connect_timer);
     (void)sd_event_source_disable_unref(vm->refused_timer);
     (void)sd_event_source_disable_unref(vm->dropped_timer);
@@ -282,6 +283,7 @@ static void on_frame(void *userdata, const struct frame *frame)
     struct session_decision decision;
 
     vm->last_seen_us = clock_real_us();
+    silence_break(&vm->silence);
     session_judge(&vm->session, frame, &facts, &decision);
     switch (decision.verdict) {
     case SESSION_ANSWER:
@@ -362,6 +364,7 @@ void vm_take_connection(struct vm *vm, struct connection *connection, uint32_t i
     vm->last_seen_us = clock_real_us();
     connection_set_events(connection, &connection_events, vm);
     guest_attach(vm->guest, connection);
+    silence_begin(vm);
     welcome(vm, id, decision->minor, WELCOME_ACCEPTED);
     counters->accepted++;
     latency_add(&vm->services->latencies.handshake, clock_now_us() - accepted_us);

@@ -17,6 +17,7 @@
 #include "payload.h"
 #include "services.h"
 #include "share.h"
+#include "silence.h"
 #include "state/warned.h"
 #include "vm.h"
 
@@ -35,6 +36,7 @@ struct vm {
     struct connection *refused;    /* was accepted, and is left a moment to read why; or NULL */
     sd_event_source *refused_timer;
     struct session session; /* of that connection */
+    struct silence silence;
     struct guest *guest;
     unsigned connections;  /* with those in the handshake */
     uint64_t accepted_us;  /* monotonic, accept(2) of this boot's first connection; 0: by an

@@ -19,8 +19,12 @@ endforeach()
 guestlink_unit_test(hostd_ctl_test hostd_ctl_test.c LIBS ctl_core)
 guestlink_unit_test(hostd_ctl_doctor_test hostd_ctl_doctor_test.c LIBS ctl_core)
 guestlink_unit_test(hostd_control_peer_test hostd_control_peer_test.c LIBS hostd_core)
-foreach(noun session boot parts connection listener vm)
+foreach(noun session boot parts connection listener)
     guestlink_unit_test(hostd_core_${noun}_test hostd_core_${noun}_test.c LIBS hostd_core)
+endforeach()
+foreach(noun vm ends)
+    guestlink_unit_test(hostd_core_${noun}_test
+        hostd_core_${noun}_test.c hostd_core_vm_support.c LIBS hostd_core)
 endforeach()
 add_test(NAME hostd_ctl_commands
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/hostd_ctl_commands $<TARGET_FILE_DIR:guestlinkctl>)

@@ -1,0 +1,187 @@
+/* hostd VM: how a connection ends that does not end by itself, and what is told before a VM goes.
+ */
+#include "hostd_core_vm_support.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "vm/vm_parts.h"
+
+#include "protocol/event.h"
+#include "protocol/welcome.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define SILENCE_MS 90u
+
+static enum vm_state state_of(const struct fixture *f)
+{
+    struct vm_view view;
+
+    vm_get_view(f->vm, &view);
+    return view.state;
+}
+
+/* Runs the daemon's side for a time; @p answers: the guest's as well. */
+static void run_for(struct fixture *f, uint32_t ms, bool answers)
+{
+    uint64_t end_us = clock_now_us() + ms * UINT64_C(1000);
+
+    while (clock_now_us() < end_us) {
+        (void)sd_event_run(f->services.event, 5000);
+        if (answers)
+            settle(f);
+    }
+}
+
+static void connect_impatiently(struct fixture *f)
+{
+    f->settings->config->vms[0].timeouts.silence = SILENCE_MS;
+    connect_guest(f, 67108864);
+    memset(f->asked, 0, sizeof(f->asked));
+    assert_int_equal(state_of(f), VM_CONNECTED);
+}
+
+/* The rest of what was sent to the guest, up to the end of the connection if @p ended. */
+static size_t read_rest(struct fixture *f, uint8_t *bytes, size_t capacity, bool ended)
+{
+    size_t size = 0;
+    ssize_t n = recv(f->guest, bytes, capacity, MSG_DONTWAIT);
+
+    for (; n > 0; n = recv(f->guest, bytes + size, capacity - size, MSG_DONTWAIT))
+        size += (size_t)n;
+    assert_int_equal(n, ended ? 0 : -1);
+    return size;
+}
+
+static void silent_guest_is_asked_and_then_gone(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t bytes[1024];
+    struct frame frame;
+    size_t size;
+
+    connect_impatiently(f);
+    run_for(f, SILENCE_MS * 2 / 3, false);
+    assert_int_equal(state_of(f), VM_CONNECTED);
+    run_for(f, SILENCE_MS * 2, false);
+    assert_int_equal(state_of(f), VM_LOST);
+    size = read_rest(f, bytes, sizeof(bytes), true);
+    assert_int_equal(frame_decode(bytes, size, &frame, &size), 0);
+    assert_int_equal(frame.type, FRAME_PING);
+    assert_int_not_equal(frame.id, 0);
+
+    /* the next connection is watched as well */
+    connect_impatiently(f);
+    run_for(f, SILENCE_MS * 3, false);
+    assert_int_equal(state_of(f), VM_LOST);
+}
+
+static void guest_that_answers_is_kept_though_it_says_nothing_else(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_impatiently(f);
+    run_for(f, SILENCE_MS * 5, true);
+    assert_int_equal(state_of(f), VM_CONNECTED);
+    assert_in_range(f->asked[FRAME_PING], 2, 6);
+}
+
+static void guest_that_speaks_is_not_asked(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_impatiently(f);
+    for (uint32_t id = 1; id < 40; id++) {
+        say(f, FRAME_PING, 0, id, NULL, 0);
+        run_for(f, SILENCE_MS / 10, true);
+    }
+    assert_int_equal(state_of(f), VM_CONNECTED);
+    assert_int_equal(f->asked[FRAME_PING], 0);
+}
+
+static void guest_that_is_held_back_is_not_silent(void **state)
+{
+    struct fixture *f = *state;
+    struct connection *connection;
+
+    connect_impatiently(f);
+    connection = f->vm->connection;
+    connection_pause(connection, true);
+    run_for(f, SILENCE_MS * 3, false);
+    assert_int_equal(state_of(f), VM_CONNECTED);
+    connection_pause(connection, false);
+    run_for(f, SILENCE_MS * 3, false);
+    assert_int_equal(state_of(f), VM_LOST);
+}
+
+/* A second report of one boot, and it goes on talking: what it is told must not be lost. */
+static void refused_guest_reads_why_though_it_is_still_sending(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t begin_us;
+    uint8_t bytes[4096];
+    struct welcome welcome;
+    struct frame frame;
+    size_t size;
+
+    connect_guest(f, 67108864);
+    report(f, 4096);
+    for (uint32_t id = 2; id < 6; id++)
+        say(f, FRAME_PING, 0, id, NULL, 0);
+    begin_us = clock_now_us();
+    while (state_of(f) == VM_CONNECTED)
+        (void)sd_event_run(f->services.event, 5000);
+    for (uint32_t id = 6; id < 10; id++)
+        say(f, FRAME_PING, 0, id, NULL, 0); /* a closed socket would not take it */
+    run_for(f, 20, false);
+    size = read_rest(f, bytes, sizeof(bytes), false);
+    assert_int_equal(frame_decode(bytes, size, &frame, &size), 0);
+    assert_int_equal(frame.type, FRAME_WELCOME);
+    assert_int_equal(welcome_unpack(frame.payload, frame.length, &welcome), 0);
+    assert_int_equal(welcome.status, WELCOME_MALFORMED);
+
+    run_for(f, LIMITS_REFUSAL_LINGER_MS * 2, false);
+    assert_in_range(clock_now_us() - begin_us, LIMITS_REFUSAL_LINGER_MS * 1000u, 60000000u);
+    (void)read_rest(f, bytes, sizeof(bytes), true);
+}
+
+static void what_was_dropped_is_told_before_the_vm_goes(void **state)
+{
+    struct fixture *f = *state;
+    char path[80], line[1024], last[1024] = "";
+    FILE *file;
+
+    f->settings->config->limits.guest_events_burst = 3;
+    f->settings->config->limits.guest_events_per_s = 1;
+    connect_guest(f, 67108864);
+    f->vm = vm_free(f->vm);
+    (void)snprintf(path, sizeof(path), "%s/t", f->folder);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file))
+        memcpy(last, line, sizeof(last));
+    (void)fclose(file);
+    assert_non_null(strstr(last, "\"event\":\"EventsDropped\""));
+    assert_non_null(strstr(last, "\"vm\":\"dev\""));
+    assert_null(strstr(last, "\"count\":0"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(silent_guest_is_asked_and_then_gone),
+        TEST(guest_that_answers_is_kept_though_it_says_nothing_else),
+        TEST(guest_that_speaks_is_not_asked),
+        TEST(guest_that_is_held_back_is_not_silent),
+        TEST(refused_guest_reads_why_though_it_is_still_sending),
+        TEST(what_was_dropped_is_told_before_the_vm_goes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

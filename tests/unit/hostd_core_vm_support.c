@@ -1,0 +1,149 @@
+/* hostd VM: a guest at one end of a socket pair, and a VM at the other. */
+#include "hostd_core_vm_support.h"
+
+#include "state/store.h"
+#include "vm/p9_share.h"
+
+#include "protocol/result.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct settings *configure(struct fixture *f, const char *more)
+{
+    char text[2048];
+    struct config *config = NULL;
+
+    (void)snprintf(text, sizeof(text),
+                   "{\"listen\": [], \"state_dir\": \"%s\", \"telemetry\": {\"journal\": false,"
+                   " \"file\": \"%s/t\"}, \"control\": \"%s/c\", \"vms\": [{\"name\": \"dev\","
+                   " \"id\": \"11111111-2222-3333-4444-555555555555\", \"socket\": \"%s/s_1\","
+                   " \"memory\": \"2G\", \"device_host\": {\"type\": \"none\"}, %s}]}",
+                   f->folder, f->folder, f->folder, f->folder, more);
+    assert_int_equal(config_parse(text, strlen(text), "test", NULL, NULL, NULL, &config), 0);
+    return settings_new(config);
+}
+
+int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    if (!f)
+        return -1;
+    *state = f;
+    f->guest = -1;
+    (void)strcpy(f->folder, "/tmp/guestlink-vm-XXXXXX");
+    if (!mkdtemp(f->folder) || sd_event_new(&f->services.event) < 0)
+        return -1;
+    f->settings =
+        configure(f, "\"shares\": [{\"tag\": \"a\", \"path\": \"/usr\", \"target\":"
+                     " \"/a\"}, {\"tag\": \"b\", \"path\": \"/usr\", \"target\": \"/b\"}],"
+                     " \"payload\": [\"/bin/true\"]");
+    f->services.config = f->settings->config;
+    f->services.ports = p9_ports_new();
+    f->handshakes = handshakes_new(&f->services);
+    if (telemetry_new(&f->settings->config->telemetry, &f->services.telemetry) < 0 ||
+        store_new(f->folder, &f->services.store) < 0)
+        return -1;
+    return vm_new(&f->services, f->settings, &f->settings->config->vms[0], &f->vm);
+}
+
+int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    char command[128];
+
+    f->handshakes = handshakes_free(f->handshakes);
+    f->vm = vm_free(f->vm);
+    if (f->guest >= 0)
+        (void)close(f->guest);
+    f->services.ports = p9_ports_free(f->services.ports);
+    f->services.store = store_free(f->services.store);
+    f->services.telemetry = telemetry_free(f->services.telemetry);
+    f->settings = settings_unref(f->settings);
+    (void)sd_event_unref(f->services.event);
+    (void)snprintf(command, sizeof(command), "rm -r %s", f->folder);
+    free(f);
+    return system(command); // NOLINT(cert-env33-c): a test's own directory
+}
+
+void say(struct fixture *f, uint16_t type, uint16_t flags, uint32_t id, const uint8_t *payload,
+         size_t size)
+{
+    uint8_t bytes[1024];
+    struct wire_writer writer = {.data = bytes, .capacity = sizeof(bytes)};
+    size_t start = frame_begin(&writer, type, flags, id);
+
+    wire_put_bytes(&writer, payload, size);
+    assert_int_equal(frame_end(&writer, start), 0);
+    assert_int_equal(write(f->guest, bytes, writer.size), writer.size);
+}
+
+void report(struct fixture *f, uint64_t pool)
+{
+    struct guest_capabilities c = {.features =
+                                       CAPABILITIES_VIRTIOFS | CAPABILITIES_SWIOTLB_PUBLISHED,
+                                   .swiotlb_base = 0x14000000,
+                                   .swiotlb_size = pool,
+                                   .boot_id = {f->boot},
+                                   .kernel_release = "6.18.26.3",
+                                   .init_version = "test"};
+    uint8_t payload[256];
+    struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
+
+    capabilities_pack(&writer, &c);
+    say(f, FRAME_CAPABILITIES, 0, 1, payload, writer.size);
+}
+
+static void answer(struct fixture *f, const struct frame *frame)
+{
+    bool mounts = frame->type == FRAME_MOUNT || frame->type == FRAME_UNMOUNT;
+    uint8_t payload[64];
+    struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
+
+    if (frame->flags & FRAME_FLAG_ANSWER || frame->id == 0)
+        return;
+    f->asked[frame->type]++;
+    result_pack(&writer, &(struct result){.error = mounts ? f->answer : 0});
+    say(f, FRAME_RESULT, FRAME_FLAG_ANSWER, frame->id, payload, writer.size);
+}
+
+void settle(struct fixture *f)
+{
+    static uint8_t bytes[65536];
+    bool busy = true;
+
+    while (busy) {
+        size_t at = 0;
+        ssize_t n;
+
+        busy = sd_event_run(f->services.event, 2000) > 0;
+        n = f->guest >= 0 ? recv(f->guest, bytes, sizeof(bytes), MSG_DONTWAIT) : -1;
+        while (n > 0 && at < (size_t)n) {
+            struct frame frame;
+            size_t size;
+
+            assert_int_equal(frame_decode(bytes + at, (size_t)n - at, &frame, &size), 0);
+            answer(f, &frame);
+            at += size;
+            busy = true;
+        }
+    }
+}
+
+void connect_guest(struct fixture *f, uint64_t pool)
+{
+    int pair[2];
+
+    if (f->guest >= 0)
+        (void)close(f->guest);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+    f->guest = pair[1];
+    memset(f->asked, 0, sizeof(f->asked));
+    handshake_begin(f->handshakes, pair[0], &(struct peer){.vsock = false}, f->vm);
+    report(f, pool);
+    settle(f);
+}

@@ -1,0 +1,57 @@
+/*
+ * hostd VM: a guest at one end of a socket pair, which answers what it is asked, and a VM with a
+ * device host that only records at the other.
+ */
+#ifndef GUESTLINK_TESTS_HOSTD_CORE_VM_SUPPORT_H
+#define GUESTLINK_TESTS_HOSTD_CORE_VM_SUPPORT_H
+
+#include "config/settings.h"
+#include "handshake.h"
+#include "vm/vm_life.h"
+
+#include "protocol/frame.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    char folder[64];
+    struct services services;
+    struct settings *settings;
+    struct handshakes *handshakes;
+    struct vm *vm;
+    int guest; /* its end of the connection, or -1 */
+    uint8_t boot;
+    /* how many requests of each type the guest has answered */
+    unsigned asked[64];
+    int answer; /* what it answers to MOUNT and UNMOUNT, an errno */
+    unsigned done;
+    int error;
+};
+
+/* cmocka's: *state is the fixture. */
+int set_up(void **state);
+int tear_down(void **state);
+
+/* A configuration with the fixture's VM, which has @p more keys. */
+struct settings *configure(struct fixture *f, const char *more);
+
+/* Sends a frame of the guest's. */
+void say(struct fixture *f, uint16_t type, uint16_t flags, uint32_t id, const uint8_t *payload,
+         size_t size);
+
+/* Sends CAPABILITIES, with a pool of that size. */
+void report(struct fixture *f, uint64_t pool);
+
+/* Runs both ends until neither has anything more to say. */
+void settle(struct fixture *f);
+
+/* A new connection of the guest's, its handshake, and all that the host asks then. */
+void connect_guest(struct fixture *f, uint64_t pool);
+
+#endif
