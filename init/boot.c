@@ -24,7 +24,7 @@ static void say_ready(struct guest *guest)
         event_ready_pack(writer, &guest->timings);
         (void)link_end(&guest->link);
     }
-    notify_ready(&guest->jobs, &guest->timings);
+    notify_ready(&guest->jobs, &guest->timings, guest->modules_pid);
 }
 
 static void start_words(struct guest *guest)

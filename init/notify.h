@@ -6,6 +6,7 @@
 #define GUESTLINK_INIT_NOTIFY_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "job.h"
 #include "protocol/event.h"
@@ -20,8 +21,13 @@ struct notify_address {
  * @return 0 or -EINVAL */
 int notify_parse_address(const char *text, struct notify_address *ret);
 
-/* Sends READY=1, and the timings as X_GUESTLINK_… lines. In a job; a failure is logged. */
-void notify_ready(struct jobs *jobs, const struct event_ready *timings);
+/*
+ * Sends READY=1, and the timings as X_GUESTLINK_… lines. In a job; a failure is logged.
+ *
+ * @param modules  the job that loads modules, which is waited for if there is no credential yet; 0:
+ *                 it has ended
+ */
+void notify_ready(struct jobs *jobs, const struct event_ready *timings, pid_t modules);
 
 /* Sends STOPPING=1. @param how  "power off", … */
 void notify_stopping(struct jobs *jobs, const char *how);

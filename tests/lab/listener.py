@@ -35,14 +35,26 @@ class Listener:
         self._sock.close()
 
 
-def calls(guest):
-    """A listening socket where the guest's calls to its host arrive, in hostd's place."""
+def calls(guest, port=vsock.PORT):
+    """A listening socket where the guest's calls to a port of its host arrive; of hostd's, in its
+    place."""
     if vsock.provider() == "vhost":
         sock = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)
-        sock.bind((socket.VMADDR_CID_ANY, vsock.PORT))
+        sock.bind((socket.VMADDR_CID_ANY, port))
     else:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        guest.vsock.socket.unlink(missing_ok=True)
-        sock.bind(str(guest.vsock.socket))
+        path = guest.vsock.socket.with_name(guest.vsock.socket.name.replace(
+            f"_{vsock.PORT}", f"_{port}"))
+        path.unlink(missing_ok=True)
+        sock.bind(str(path))
     sock.listen()
     return sock
+
+
+def hear(sock, seconds):
+    """What the next call says, to its end: a VM manager's notify socket."""
+    sock.settimeout(seconds)
+    peer, _ = sock.accept()
+    with peer:
+        peer.settimeout(seconds)
+        return peer.makefile("rb").read(4096).decode()

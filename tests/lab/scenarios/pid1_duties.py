@@ -1,17 +1,17 @@
-"""What every program expects of PID 1, in one guest: mounts, console, log, modules, facts, READY, the VM manager."""
+"""What every program expects of PID 1: mounts, console, entropy, log, modules, facts, READY."""
 
 import pathlib
 import re
-import socket
 import struct
 import tempfile
 import time
 import zlib
 
 import plain_host as ph
-import vsock
+from guest import acceleration
 from image import Image
 from kernel import Kernel
+from listener import calls, hear
 from show import need
 
 MOUNTS = {
@@ -21,16 +21,21 @@ MOUNTS = {
     "/tmp": "tmpfs rw,nosuid,nodev", "/sys/fs/cgroup": "cgroup2 rw,nosuid,nodev,noexec",
 }
 NOTIFY, SHARE = 9999, 50100
-CREDENTIAL = f"type=11,value=io.systemd.credential:vmm.notify_socket=vsock-stream:2:{NOTIFY}"
+CREDENTIAL = "name=opt/io.systemd.credentials/vmm.notify_socket,string=vsock-stream:2:"
+# A kernel with no source of entropy but what it is told.
+NO_ENTROPY = "random.trust_cpu=off random.trust_bootloader=off"
 
 
 def play(lab):
-    guest = lab.guest("lab", "published", "guestlink.on_host_loss=poweroff",
-                      image=lacking_image(), extra=["-smbios", CREDENTIAL])
-    host, notify = ph.PlainHost(guest, lab.seconds), listen(guest, NOTIFY)
-    share = listen(guest, SHARE)
+    guest = lab.guest("lab", "published", f"guestlink.on_host_loss=poweroff {NO_ENTROPY}",
+                      image=lacking_image(),
+                      extra=["-cpu", f"{acceleration()[-1]},-rdrand,-rdseed",
+                             "-fw_cfg", f"{CREDENTIAL}{NOTIFY}"])
+    host, notify = ph.PlainHost(guest, lab.seconds), calls(guest, NOTIFY)
+    share = calls(guest, SHARE)
     guest.start()
     host.serve()
+    console(lab, host, guest)
     mounts(lab, host)
     entropy(lab, host)
     facts(lab, host)
@@ -42,12 +47,16 @@ def play(lab):
     need(guest.wait_off(lab.seconds(20)) == 0, "QEMU did not end with status 0")
     need("reboot: Power down" in guest.console(), "it did not power off")
     lab.say("the host is lost: powered off, as the command line says")
+    text = hear(notify, lab.seconds(10))
+    need(text.startswith("STOPPING=1\nSTATUS=Stopping: power off\n"), text)
 
 
 def lacking_image():
-    """The usual image, whose list also names modules that are not there, or are none."""
+    """The usual image, whose list also names modules that are not there, or are none, and whose
+    /dev/console is nothing that the kernel could open for its init."""
     kernel = Kernel()
     image = Image(kernel).add_init()
+    image.archive.add_directory("/dev/console")
     listed = re.search(rb"(?:/lib/modules/\S+\.ko.*\n|-\n)+", usual_bytes(image))
     image.archive.add_file("/lib/modules/no-module.ko.xz", b"\xfd7zXZ\0 this is no module")
     image.archive.add_file("/etc/guestlink/modules", listed[0] + b"/lib/modules/gone/overlay.ko\n"
@@ -61,21 +70,24 @@ def usual_bytes(image):
     return zlib.decompressobj(31).decompress(packed)  # the first of two archives, with gzip's head
 
 
-def listen(guest, port):
-    """Takes what the guest calls a port of the host's for."""
-    if vsock.provider() == "vhost":
-        sock = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)
-        sock.bind((socket.VMADDR_CID_ANY, port))
-    else:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.bind(str(guest.vsock.socket.with_name(f"vm.sock_{port}")))
-    sock.listen()
-    return sock
+def console(lab, host, guest):
+    """The kernel opened none: PID 1 did, and what it starts has it too."""
+    need("unable to open an initial console" in guest.console(), "the kernel opened a console")
+    _, words = host.shell("ls -l /proc/1/fd")
+    found = re.findall(r" (\d+) -> (\S+)", words)
+    need([name for fd, name in found if int(fd) < 3] == ["/dev/console"] * 3, words)
+    need([name for fd, name in found if int(fd) > 2 and "console" in name] == [], words)
+    host.run(1, "/bin/sh", "-c", "ls -l /proc/self/fd >&2; exec sh -c 'echo in out err >&2'",
+             flags=ph.TERMINAL)
+    shown = guest.wait_console(r"(?s)0 -> (\S+).*?1 -> (\S+).*?2 -> (\S+).*?in out err",
+                               lab.seconds(10)).groups()
+    need(shown == ("/dev/console",) * 3, f"a program's console: {shown}")
+    lab.say("the kernel opened no console: PID 1 and its programs have it all the same")
 
 
 def mounts(lab, host):
     _, words = host.shell("cat /proc/mounts; ls -ld /tmp /dev/shm; cat /sys/class/net/lo/flags; "
-                          "ls -l /proc/1/fd; cat /proc/1/oom_score_adj; nc -l -p 99 127.0.0.1 & "
+                          "cat /proc/1/oom_score_adj; nc -l -p 99 127.0.0.1 & "
                           "sleep 0.2; echo loop | nc -w 2 127.0.0.1 99; test -c /dev/ptmx && echo pty")
     for target, expected in MOUNTS.items():
         kind, options = expected.split()
@@ -85,19 +97,28 @@ def mounts(lab, host):
     need(words.count("drwxrwxrwt") == 2, "no sticky bit")
     for word in ("0x9\n", "\n-1000\n", "\nloop\n", "\npty\n"):
         need(word in words, f"{word!r} is not in {words}")
-    need(len(re.findall(r"[012] -> /dev/console", words)) == 3, f"no console: {words}")
-    lab.say(f"{len(MOUNTS)} mounts with their flags, lo up, console, safe from the OOM killer")
+    lab.say(f"{len(MOUNTS)} mounts with their flags, lo up, safe from the OOM killer")
 
 
 def entropy(lab, host):
-    data = bytes(range(256))
-    request = struct.pack("<IIHH", 12, 2048, 256, 0) + data
+    """Only what the host counts as entropy makes the kernel's generator ready."""
+    initialised = "cut -d ' ' -f 1 /proc/uptime; dmesg | grep 'crng init done'"
+    for bits in (0, 64):
+        request = struct.pack("<IIHH", 12, bits, 256, 0) + bytes(range(256))
+        need(host.do(ph.ADD_ENTROPY, request) == (0, ""), f"entropy of {bits} bits")
+        _, words = host.shell(initialised)
+        need("crng" not in words, f"the generator is ready after {bits} bits: {words}")
+    before = float(words)
+    request = struct.pack("<IIHH", 12, 2048, 256, 0) + bytes(range(256))
     need(host.do(ph.ADD_ENTROPY, request) == (0, ""), "entropy")
+    _, words = host.shell(initialised)
+    done = re.search(r"\[ *([0-9.]+)\] random: crng init done", words)
+    need(done and before <= float(done[1]) + 0.01 <= float(words.split()[0]) + 0.02,
+         f"not ready by the host's doing, after {before} s: {words}")
+    lab.say(f"the generator was not ready until the host's entropy came, at {done[1]} s")
     for bits, size in ((2049, 256), (1, 0), (0, 513)):
         error, text = host.do(ph.ADD_ENTROPY, struct.pack("<IIHH", 12, bits, size, 0) + bytes(size))
         need(error == 22, f"{bits} bits of {size} bytes: {error}: {text}")
-    _, words = host.shell("cat /proc/sys/kernel/random/entropy_avail; dmesg | grep crng")
-    lab.say(f"entropy was taken: {' '.join(words.split())}")
     for name, expected in (("n" * 64, 0), ("", 22), ("n" * 65, 22), ("a\nb", 22)):
         name = name.encode()
         error, _ = host.do(ph.SET_HOSTNAME, struct.pack("<IHH", 8, len(name), 0) + name)
@@ -169,8 +190,6 @@ def ready(lab, host, notify):
     values = [times[name] for name in order]
     need(all(values) and values == sorted(values), f"times {times}")
     lab.say(", ".join(f"{name} {times[name] / 1e6:.1f} ms" for name in order))
-    notify.settimeout(lab.seconds(10))
-    peer, _ = notify.accept()
-    text = peer.makefile("rb").read(4096).decode()
+    text = hear(notify, lab.seconds(10))
     need(text.startswith("READY=1\nSTATUS=") and "X_GUESTLINK_HOSTNAME=duty\n" in text, text)
-    lab.say("the VM manager heard " + text.replace("\n", " ")[:60])
+    lab.say("the VM manager, who gave its address by fw_cfg, heard " + text.replace("\n", " ")[:60])
