@@ -163,6 +163,13 @@ void vm_await_guest(struct vm *vm)
                         on_connect_late, vm);
 }
 
+static void set_ended(struct vm *vm, bool ended)
+{
+    if (vm->ended != ended)
+        vm_save_soon(vm);
+    vm->ended = ended;
+}
+
 /* There is no accepted connection any more. */
 static void lose_connection(struct vm *vm, const char *reason, int error)
 {
@@ -171,10 +178,8 @@ static void lose_connection(struct vm *vm, const char *reason, int error)
     bringup_end(vm);
     guest_attach(vm->guest, NULL);
     execs_fail(vm, "the guest's connection ended");
-    if (vm->boot.farewell)
-        vm->ended = true;
+    set_ended(vm, vm->ended || vm->boot.farewell);
     vm_said_farewell(vm);
-    vm_save_soon(vm);
     if (!vm->ended)
         vm_await_guest(vm);
 }
@@ -359,7 +364,7 @@ void vm_take_connection(struct vm *vm, struct connection *connection, uint32_t i
     vm->connection = connection;
     vm->session = (struct session){.state = SESSION_ACCEPTED};
     vm->shutting_down = false;
-    vm->ended = false;
+    set_ended(vm, false);
     vm->boot.farewell = false;
     vm->last_seen_us = clock_real_us();
     connection_set_events(connection, &connection_events, vm);
@@ -373,6 +378,8 @@ void vm_take_connection(struct vm *vm, struct connection *connection, uint32_t i
     else
         begin_boot(vm, &decision->capabilities, accepted_us);
     vm_tell_host_error(vm);
-    vm_save_soon(vm);
+    /* one that is back in the same boot brings nothing new to remember */
+    if (!decision->same_boot || vm->unsaved)
+        vm_save_soon(vm);
     bringup_begin(vm, decision->same_boot);
 }

@@ -111,10 +111,11 @@ static void save(struct vm *vm)
     if (vm->host)
         (void)json_object_object_add(document, "devices", device_host_remember(vm->host));
     r = store_save(vm->services->store, vm->config->id, document);
+    vm->unsaved = r < 0;
     if (r < 0)
         log_vm(LOG_WARNING, vm->config->name, vm->boot.id,
                "what is to outlive the daemon could not be written below %s: %s; it is tried again "
-               "with the next change",
+               "with the next change or connection",
                vm->services->config->state_dir, strerrordesc_np(-r));
     (void)json_object_put(document);
 }

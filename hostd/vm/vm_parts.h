@@ -64,6 +64,7 @@ struct vm {
     sd_event_source *connect_timer;
     sd_event_source *dropped_timer;
     sd_event_source *save_timer;
+    bool unsaved;                                /* the last save failed */
     void (*left)(void *userdata, struct vm *vm); /* see vm_leave() */
     void *left_userdata;
     sd_event_source *leave_timer;

@@ -1,9 +1,12 @@
 /* hostd VM: from its guest's connection to its end, and everything in between that is asked. */
 #include "hostd_core_vm_support.h"
 
+#include "vm/vm_parts.h"
+
 #include "protocol/request.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -82,6 +85,24 @@ static void what_was_started_is_remembered_by_the_next_daemon(void **state)
     connect_guest(f, 4096);
     vm_get_view(f->vm, &view);
     assert_string_equal(view.token, "swiotlb=0x14000000,67108864");
+}
+
+static void a_guest_that_is_back_in_the_same_boot_is_not_written_down_again(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+
+    (void)snprintf(path, sizeof(path), "%s/vms/%s.json", f->folder, f->settings->config->vms[0].id);
+    connect_guest(f, 67108864);
+    vm_save_flush(f->vm);
+    assert_int_equal(unlink(path), 0);
+    connect_guest(f, 67108864);
+    vm_save_flush(f->vm);
+    assert_int_equal(access(path, F_OK), -1);
+    f->boot = 2;
+    connect_guest(f, 67108864);
+    vm_save_flush(f->vm);
+    assert_int_equal(access(path, F_OK), 0);
 }
 
 static void on_done(void *userdata, int error, const char *text)
@@ -216,6 +237,7 @@ int main(void)
         TEST(a_boot_mounts_starts_and_completes),
         TEST(the_same_boot_starts_nothing_twice),
         TEST(another_boot_brings_devices_in_line_with_its_token),
+        TEST(a_guest_that_is_back_in_the_same_boot_is_not_written_down_again),
         TEST(what_was_started_is_remembered_by_the_next_daemon),
         TEST(shares_come_and_go_at_runtime),
         TEST(a_share_that_cannot_be_made_is_gone_again),
