@@ -61,11 +61,25 @@ static int load(const struct module *module)
     return 0;
 }
 
-/* Kernels from 5.17 on say EOPNOTSUPP, older ones do not know the flag. */
+/* Kernels from 5.17 on say EOPNOTSUPP, older ones do not know the flag; and each unpacks what it
+ * was configured for only. */
 static const char *reason_of(const struct module *module, int error)
 {
-    if (is_compressed(module) && (error == EOPNOTSUPP || error == EINVAL))
-        return "this kernel does not unpack modules (CONFIG_MODULE_DECOMPRESS)";
+    static const struct {
+        const char *suffix;
+        const char *reason;
+    } table[] = {
+#define UNPACKED_WITH(name)                                                                        \
+    "this kernel does not unpack it (CONFIG_MODULE_DECOMPRESS, CONFIG_MODULE_COMPRESS_" name ")"
+        {".xz", UNPACKED_WITH("XZ")},
+        {".zst", UNPACKED_WITH("ZSTD")},
+        {".gz", UNPACKED_WITH("GZIP")},
+    };
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        if ((error == EOPNOTSUPP || error == EINVAL) &&
+            strcmp(strrchr(module->path, '.'), table[i].suffix) == 0)
+            return table[i].reason;
     return strerror(error);
 }
 

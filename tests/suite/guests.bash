@@ -56,3 +56,9 @@ test_share_9p() {
     fi
     guest_scenario share-9p
 }
+
+# Debian 12's own kernels unpack no modules: this one needs a later one, too.
+test_compressed_modules() {
+    "$root/tests/lab/setup" run unpacking
+    guest_scenario compressed-modules
+}

@@ -83,3 +83,33 @@ apt_unpack() {
     rm -rf "$debs"
 }
 apt_private=()
+
+# apt_use_suite STATE SUITE: has apt_private name another suite of the machine's own archive of
+# Debian, with an apt state of its own: nothing in /etc/apt changes, and nothing is installed.
+apt_use_suite() {
+    local state=$1 suite=$2 uri
+    local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    # Where nobody ever asked for the lists of packages, apt does not know whose its sources are.
+    [ -n "$(apt_archives)" ] || apt_update
+    uri=$(apt_archives | awk 'sub(/ Debian\|Debian$/, "") && !found { print; found = 1 }')
+    [ -n "$uri" ] || return 1
+    mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
+    {
+        printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\n' "$uri" "$suite"
+        [ ! -e "$keyring" ] || printf 'Signed-By: %s\n' "$keyring"
+    } >"$state/suite.sources"
+    apt_private=(
+        -o APT::Sandbox::User=root
+        -o Dir::Etc::sourcelist="$state/suite.sources"
+        -o Dir::Etc::sourceparts=/dev/null
+        -o Dir::State::lists="$state/lists"
+        -o Dir::Cache="$state/cache"
+    )
+}
+
+# "ADDRESS ORIGIN|LABEL" of each source of this machine whose list of packages apt has.
+apt_archives() {
+    # shellcheck disable=SC2016 # apt expands them
+    apt-get indextargets --format '$(REPO_URI) $(ORIGIN)|$(LABEL)' 'Created-By: Packages' \
+        2>>/dev/null | sed '/ |$/d'
+}

@@ -23,7 +23,7 @@ kernel_meta_package() {
 # The packages that a kernel's files are in: Ubuntu keeps the modules apart.
 kernel_packages() {
     local image
-    image=$(apt-cache depends "$(kernel_meta_package "$1")" |
+    image=$(apt-cache "${apt_private[@]}" depends "$(kernel_meta_package "$1")" |
         awk '$1 == "Depends:" && $2 ~ /^linux-image-[0-9]/ && !found { print $2; found = 1 }')
     [ -n "$image" ] || return 1
     printf '%s\n' "$image"
@@ -54,6 +54,30 @@ kernel_provide() {
     rm -rf "$to"
     # shellcheck disable=SC2086 # one word per package
     step "fetching the guest's kernel ${packages%%$'\n'*}" kernel_unpack "$to" $packages
+}
+
+# kernel_provide_unpacking: one that unpacks compressed modules by itself, if the usual one does not,
+# of Debian's backports. Makes nothing where that cannot be had; who needs it looks whether it is
+# there.
+kernel_provide_unpacking() {
+    local to=$lab/kernel/unpacking release
+    [ ! -e "$to/complete" ] || return 0
+    ! grep -q '^CONFIG_MODULE_DECOMPRESS=y' "$lab"/kernel/cloud/boot/config-* || return 0
+    release=$(debian_codename) || return 0
+    if apt_use_suite "$lab/backports" "$release-backports" >>"$lab/setup.log" 2>&1; then
+        step "fetching a kernel of Debian's $release-backports" kernel_fetch_unpacking "$to"
+    fi
+    rm -rf "$lab/backports"
+    apt_private=()
+}
+
+kernel_fetch_unpacking() {
+    local packages
+    apt-get -q "${apt_private[@]}" update || return 0
+    packages=$(kernel_packages cloud) || return 0
+    rm -rf "$1"
+    kernel_unpack "$1" "$packages" || true
+    [ -n "$(ls "$1"/boot/vmlinuz-* 2>>/dev/null)" ] || rm -rf "$1"
 }
 
 kernel_unpack() {

@@ -6,7 +6,7 @@ vsock_provide() {
     [ ! -e /dev/vhost-vsock ] || return 0
     [ ! -x "$lab/sid/usr/bin/vhost-device-vsock" ] || return 0
     command -v vhost-device-vsock >>/dev/null && return 0
-    if vsock_sid_source >>"$lab/setup.log" 2>&1; then
+    if apt_use_suite "$lab/sid/apt" sid >>"$lab/setup.log" 2>&1; then
         step "fetching vhost-device-vsock from Debian sid" vsock_fetch
         apt_private=()
     fi
@@ -22,34 +22,4 @@ vsock_fetch() {
         apt_unpack "$lab/sid" vhost-device-vsock || true
     fi
     rm -rf "$lab/sid/apt"
-}
-
-# Derives a source for sid from the machine's own, in an apt state of its own: nothing in /etc/apt
-# changes, and nothing of sid is installed.
-vsock_sid_source() {
-    local state=$lab/sid/apt uri
-    local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-    # Where nobody ever asked for the lists of packages, apt does not know whose its sources are.
-    [ -n "$(vsock_archives)" ] || apt_update
-    uri=$(vsock_archives | awk 'sub(/ Debian\|Debian$/, "") && !found { print; found = 1 }')
-    [ -n "$uri" ] || return 1
-    mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
-    {
-        printf 'Types: deb\nURIs: %s\nSuites: sid\nComponents: main\n' "$uri"
-        [ ! -e "$keyring" ] || printf 'Signed-By: %s\n' "$keyring"
-    } >"$state/sid.sources"
-    apt_private=(
-        -o APT::Sandbox::User=root
-        -o Dir::Etc::sourcelist="$state/sid.sources"
-        -o Dir::Etc::sourceparts=/dev/null
-        -o Dir::State::lists="$state/lists"
-        -o Dir::Cache="$state/cache"
-    )
-}
-
-# "ADDRESS ORIGIN|LABEL" of each source of this machine whose list of packages apt has.
-vsock_archives() {
-    # shellcheck disable=SC2016 # apt expands them
-    apt-get indextargets --format '$(REPO_URI) $(ORIGIN)|$(LABEL)' 'Created-By: Packages' \
-        2>>/dev/null | sed '/ |$/d'
 }
