@@ -25,11 +25,11 @@ def acceleration():
 class Guest:
     def __init__(self, folder, sockets, kernel, image, cmdline="", memory_mib=512, extra=(),
                  arguments="", vsock_device=True, reboots=False, shared="on", ports=ROOT_PORTS,
-                 within=()):
+                 console="ttyS0", within=()):
         """folder: for logs; sockets: a folder with a short path; cmdline: what is added to the
         kernel's own words; arguments: what follows `--`; reboots: in the same QEMU, which ends
         instead where that is not asked for; shared: whether its memory is; ports: how many free
-        root ports; within: a command that QEMU is started by."""
+        root ports; console: the kernel's; within: a command that QEMU is started by."""
         folder.mkdir(parents=True, exist_ok=True)
         sockets.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -44,7 +44,7 @@ class Guest:
         self._ports = ports
         self._extra = [*([] if reboots else ["-no-reboot"]), *extra]
         # An emulated timer on a busy host may fail the kernel's check of it, which is a panic.
-        self._cmdline = (f"console=ttyS0 panic=-1 no_timer_check {cmdline}"
+        self._cmdline = (f"console={console} panic=-1 no_timer_check {cmdline}"
                          + (f" -- {arguments}" if arguments else ""))
         self._within = list(within)
         self.process = None
