@@ -1,37 +1,98 @@
-/* fields: an event's own fields, put together without a check at each step. */
+/* fields: an event's own names and values, and how each value reads. */
 #include "fields.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <string.h>
 
-/* The keys are constants of ours: neither looked for nor copied. */
-static void add(struct json_object *fields, const char *key, struct json_object *value)
+static void add(struct fields *fields, struct field field)
 {
-    if (!fields || !value ||
-        json_object_object_add_ex(fields, key, value,
-                                  JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_KEY_IS_CONSTANT) < 0)
-        (void)json_object_put(value);
+    if (fields->count < FIELDS_MAX)
+        fields->items[fields->count++] = field;
 }
 
-void fields_text(struct json_object *fields, const char *key, const char *value)
+void fields_text(struct fields *fields, const char *key, const char *value)
 {
-    add(fields, key, json_object_new_string(value));
+    add(fields, (struct field){.key = key, .kind = FIELD_TEXT, .text = value});
 }
 
-void fields_number(struct json_object *fields, const char *key, uint64_t value)
+void fields_number(struct fields *fields, const char *key, uint64_t value)
 {
-    add(fields, key, json_object_new_uint64(value));
+    add(fields, (struct field){.key = key, .kind = FIELD_NUMBER, .number = value});
 }
 
-void fields_flag(struct json_object *fields, const char *key, bool value)
+void fields_flag(struct fields *fields, const char *key, bool value)
 {
-    add(fields, key, json_object_new_boolean(value));
+    add(fields, (struct field){.key = key, .kind = FIELD_FLAG, .number = value});
 }
 
-void fields_address(struct json_object *fields, const char *key, uint64_t value)
+void fields_address(struct fields *fields, const char *key, uint64_t value)
 {
-    char text[24];
+    add(fields, (struct field){.key = key, .kind = FIELD_ADDRESS, .number = value});
+}
 
-    (void)snprintf(text, sizeof(text), "0x%" PRIx64, value);
-    fields_text(fields, key, text);
+void fields_mac(struct fields *fields, const char *key, const uint8_t mac[6])
+{
+    struct field field = {.key = key, .kind = FIELD_MAC};
+
+    for (unsigned i = 0; i < 6; i++)
+        field.number = field.number << 8 | mac[i];
+    add(fields, field);
+}
+
+bool field_is_text(const struct field *field)
+{
+    return field->kind != FIELD_NUMBER && field->kind != FIELD_FLAG;
+}
+
+/* Writes the digits in front of @p end. @return the first */
+static char *put_digits(char *end, uint64_t number, unsigned base)
+{
+    do {
+        *--end = "0123456789abcdef"[number % base];
+        number /= base;
+    } while (number > 0);
+    return end;
+}
+
+static const char *mac_text(uint64_t mac, char *buffer)
+{
+    char *at = buffer;
+
+    for (int shift = 40; shift >= 0; shift -= 8) {
+        *at++ = "0123456789abcdef"[mac >> (shift + 4) & 15u];
+        *at++ = "0123456789abcdef"[mac >> shift & 15u];
+        *at++ = ':';
+    }
+    at[-1] = '\0';
+    return buffer;
+}
+
+const char *field_value(const struct field *field, char *buffer, size_t *ret_size)
+{
+    char *end = buffer + FIELDS_VALUE_SIZE - 1;
+    const char *text = field->text;
+
+    *end = '\0';
+    switch (field->kind) {
+    case FIELD_TEXT:
+        break;
+    case FIELD_NUMBER:
+        text = put_digits(end, field->number, 10);
+        break;
+    case FIELD_FLAG:
+        text = field->number ? "true" : "false";
+        break;
+    case FIELD_ADDRESS: {
+        char *digits = put_digits(end, field->number, 16);
+
+        *--digits = 'x';
+        *--digits = '0';
+        text = digits;
+        break;
+    }
+    case FIELD_MAC:
+        text = mac_text(field->number, buffer);
+        break;
+    }
+    *ret_size = strlen(text);
+    return text;
 }

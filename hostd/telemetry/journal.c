@@ -14,8 +14,8 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
-/* No event has more than 20 fields of its own; more would be left out. */
-#define FIELDS       48u
+/* An event's own, and those that every event has. */
+#define FIELDS       (FIELDS_MAX + 8u)
 #define MESSAGE_SIZE 2048u
 /* The bytes of one entry's fields together; no event comes near it. */
 #define ENTRY_SIZE 16384u
@@ -62,16 +62,6 @@ void journal_format_field_name(const char *name, char *buffer, size_t capacity)
     buffer[used < capacity ? used : capacity - 1] = '\0';
 }
 
-/* The text that a string says, without quotes; anything else as JSON. */
-static const char *value_text(struct json_object *value)
-{
-    const char *text = json_object_is_type(value, json_type_string)
-                           ? json_object_get_string(value)
-                           : json_object_to_json_string_ext(value, JSON_C_TO_STRING_NOSLASHESCAPE);
-
-    return text != NULL ? text : "";
-}
-
 __attribute__((format(printf, 4, 5))) static size_t append(char *buffer, size_t capacity,
                                                            size_t used, const char *format, ...)
 {
@@ -86,22 +76,18 @@ __attribute__((format(printf, 4, 5))) static size_t append(char *buffer, size_t 
 }
 
 void journal_format_message(enum telemetry_event event, const struct telemetry_source *source,
-                            struct json_object *fields, char *buffer, size_t capacity)
+                            const struct fields *fields, char *buffer, size_t capacity)
 {
-    size_t used = 0;
-    unsigned told = 0;
+    char value[FIELDS_VALUE_SIZE];
+    size_t used = 0, size;
 
     if (source != NULL && source->vm != NULL)
         used = append(buffer, capacity, used, "vm %s: ", source->vm);
     used = append(buffer, capacity, used, "%s", telemetry_table_get(event)->phrase);
-    if (fields != NULL) {
-        json_object_object_foreach(fields, name, value)
-        {
-            used = append(buffer, capacity, used, "%s%s %s", told++ == 0 ? " (" : ", ", name,
-                          value_text(value));
-        }
-    }
-    if (told > 0)
+    for (unsigned i = 0; fields != NULL && i < fields->count; i++)
+        used = append(buffer, capacity, used, "%s%s %s", i == 0 ? " (" : ", ", fields->items[i].key,
+                      field_value(&fields->items[i], value, &size));
+    if (fields != NULL && fields->count > 0)
         (void)append(buffer, capacity, used, ")");
     for (; *buffer != '\0'; buffer++)
         if ((unsigned char)*buffer < 0x20 || *buffer == 0x7F)
@@ -109,11 +95,12 @@ void journal_format_message(enum telemetry_event event, const struct telemetry_s
 }
 
 void journal_send(enum telemetry_event event, const struct telemetry_source *source,
-                  struct json_object *fields)
+                  const struct fields *fields)
 {
     const struct telemetry_kind *kind = telemetry_table_get(event);
-    char message[MESSAGE_SIZE], name[64];
+    char message[MESSAGE_SIZE], name[64], value[FIELDS_VALUE_SIZE];
     struct entry entry;
+    size_t size;
 
     entry.count = 0;
     entry.used = 0;
@@ -129,12 +116,9 @@ void journal_send(enum telemetry_event event, const struct telemetry_source *sou
         add_field(&entry, "GUESTLINK_VM_ID=%s", source->vm_id);
     if (source != NULL && source->boot_id != NULL)
         add_field(&entry, "GUESTLINK_BOOT_ID=%s", source->boot_id);
-    if (fields != NULL) {
-        json_object_object_foreach(fields, key, value)
-        {
-            journal_format_field_name(key, name, sizeof(name));
-            add_field(&entry, "%s=%s", name, value_text(value));
-        }
+    for (unsigned i = 0; fields != NULL && i < fields->count; i++) {
+        journal_format_field_name(fields->items[i].key, name, sizeof(name));
+        add_field(&entry, "%s=%s", name, field_value(&fields->items[i], value, &size));
     }
     (void)sd_journal_sendv(entry.fields, entry.count);
 }

@@ -16,9 +16,9 @@
 /* True if a journal is there to be written to. */
 bool journal_is_there(void);
 
-/* Sends an event; one that cannot be sent is lost. @param fields  may be NULL; not consumed */
+/* Sends an event; one that cannot be sent is lost. @param fields  may be NULL */
 void journal_send(enum telemetry_event event, const struct telemetry_source *source,
-                  struct json_object *fields);
+                  const struct fields *fields);
 
 /*
  * Writes what a person reads of an event: "vm dev: a guest connected (cid 4, port 1023)".
@@ -26,7 +26,7 @@ void journal_send(enum telemetry_event event, const struct telemetry_source *sou
  * @param buffer  what does not fit is cut
  */
 void journal_format_message(enum telemetry_event event, const struct telemetry_source *source,
-                            struct json_object *fields, char *buffer, size_t capacity);
+                            const struct fields *fields, char *buffer, size_t capacity);
 
 /*
  * Writes a field's name for the journal: "HvPciSwiotlbBase" to "GUESTLINK_HV_PCI_SWIOTLB_BASE".

@@ -4,19 +4,16 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "journal.h"
+#include "json_line.h"
 #include "telemetry_file.h"
 #include "telemetry_table.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <json-c/printbuf.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* As telemetry_subscribe() says: operators at their terminals are few. */
 #define SUBSCRIPTIONS 64
-/* Guests' texts are cut long before; a line must fit the smallest file that may be configured. */
-#define LINE_BYTES 65536
 
 struct subscription {
     telemetry_line_fn fn; /* NULL: free */
@@ -34,8 +31,9 @@ struct telemetry {
     uint64_t counts[TELEMETRY_EVENT_COUNT];
     time_t second; /* that `second_text` is */
     char second_text[32];
-    struct printbuf *line;
     struct subscription subscriptions[SUBSCRIPTIONS];
+    size_t subscribed;     /* places in use so far: those behind are free */
+    struct json_line line; /* the one that is told now */
 };
 
 /* Says on stderr, once until it changes, that the file cannot be written. */
@@ -58,9 +56,7 @@ int telemetry_new(const struct config_telemetry *config, struct telemetry **ret_
     if (telemetry == NULL)
         return -ENOMEM;
     telemetry->file = TELEMETRY_FILE_NULL;
-    telemetry->line = printbuf_new();
-    if (telemetry->line == NULL ||
-        telemetry_file_init(&telemetry->file, config->file, config->max_bytes, config->keep) < 0) {
+    if (telemetry_file_init(&telemetry->file, config->file, config->max_bytes, config->keep) < 0) {
         (void)telemetry_free(telemetry);
         return -ENOMEM;
     }
@@ -75,132 +71,113 @@ struct telemetry *telemetry_free(struct telemetry *telemetry)
     if (telemetry == NULL)
         return NULL;
     telemetry_file_done(&telemetry->file);
-    if (telemetry->line != NULL)
-        printbuf_free(telemetry->line);
     free(telemetry);
     return NULL;
 }
 
-static void put(struct telemetry *telemetry, const char *text, size_t size)
+static void put_text(struct json_line *line, const char *key, const char *value)
 {
-    (void)printbuf_memappend(telemetry->line, text, (int)size);
+    if (value != NULL)
+        json_line_text(line, key, value, strlen(value));
 }
 
-/* Names of VMs and UUIDs have nothing that JSON escapes (config_text.h), but say so here once. */
-static void put_member(struct telemetry *telemetry, const char *key, const char *value)
-{
-    char text[192];
-    int n;
-
-    if (value == NULL || strpbrk(value, "\"\\") != NULL)
-        return;
-    n = snprintf(text, sizeof(text), ",\"%s\":\"%s\"", key, value);
-    if (n > 0 && (size_t)n < sizeof(text))
-        put(telemetry, text, (size_t)n);
-}
-
+/* "2026-11-21T11:27:03.123456Z" */
 static void put_time(struct telemetry *telemetry)
 {
     uint64_t now = clock_real_us();
     time_t second = (time_t)(now / 1000000);
-    char text[80];
+    unsigned micros = (unsigned)(now % 1000000);
+    char text[sizeof(telemetry->second_text) + 8];
+    size_t size;
     struct tm parts;
-    int n;
 
     if (second != telemetry->second || telemetry->second_text[0] == '\0') {
         (void)gmtime_r(&second, &parts);
-        (void)strftime(telemetry->second_text, sizeof(telemetry->second_text), "%Y-%m-%dT%H:%M:%S",
+        (void)strftime(telemetry->second_text, sizeof(telemetry->second_text), "%Y-%m-%dT%H:%M:%S.",
                        &parts);
         telemetry->second = second;
     }
-    n = snprintf(text, sizeof(text), "{\"ts\":\"%s.%06uZ\",\"seq\":%" PRIu64,
-                 telemetry->second_text, (unsigned)(now % 1000000), telemetry->seq);
-    put(telemetry, text, (size_t)n);
+    size = strlen(telemetry->second_text);
+    memcpy(text, telemetry->second_text, size);
+    for (unsigned digit = 100000; digit > 0; digit /= 10)
+        text[size++] = (char)('0' + micros / digit % 10);
+    text[size++] = 'Z';
+    json_line_text(&telemetry->line, "ts", text, size);
 }
 
-/* Makes the line, with its newline, and a NUL behind it that does not count. */
-static void make_line(struct telemetry *telemetry, enum telemetry_event event,
-                      const struct telemetry_source *source, struct json_object *fields)
+static void put_field(struct json_line *line, const struct field *field)
 {
-    const char *body = "{}";
-    size_t size = 2;
+    char buffer[FIELDS_VALUE_SIZE];
+    size_t size;
+    const char *value = field_value(field, buffer, &size);
+
+    if (field_is_text(field))
+        json_line_text(line, field->key, value, size);
+    else
+        json_line_literal(line, field->key, value, size);
+}
+
+/* Makes the line, with its newline. @return false if it is too long to be one */
+static bool make_line(struct telemetry *telemetry, enum telemetry_event event,
+                      const struct telemetry_source *source, const struct fields *fields)
+{
+    struct json_line *line = &telemetry->line;
 
     telemetry->seq++;
-    printbuf_reset(telemetry->line);
+    json_line_begin(line);
     put_time(telemetry);
-    put_member(telemetry, "event", telemetry_table_get(event)->name);
+    put_field(line, &(struct field){.key = "seq", .kind = FIELD_NUMBER, .number = telemetry->seq});
+    put_text(line, "event", telemetry_table_get(event)->name);
     if (source != NULL) {
-        put_member(telemetry, "vm", source->vm);
-        put_member(telemetry, "vm_id", source->vm_id);
-        put_member(telemetry, "boot_id", source->boot_id);
+        put_text(line, "vm", source->vm);
+        put_text(line, "vm_id", source->vm_id);
+        put_text(line, "boot_id", source->boot_id);
     }
-    if (fields != NULL)
-        body = json_object_to_json_string_length(fields, JSON_C_TO_STRING_NOSLASHESCAPE, &size);
-    if (body != NULL && size > 2) {
-        put(telemetry, ",", 1);
-        put(telemetry, body + 1, size - 1);
-        put(telemetry, "\n", 1);
-    } else {
-        put(telemetry, "}\n", 2);
-    }
+    for (unsigned i = 0; fields != NULL && i < fields->count; i++)
+        put_field(line, &fields->items[i]);
+    return json_line_end(line);
 }
 
 static void publish(struct telemetry *telemetry, enum telemetry_event event,
-                    const struct telemetry_source *source, struct json_object *fields)
+                    const struct telemetry_source *source, const struct fields *fields)
 {
-    size_t size = (size_t)printbuf_length(telemetry->line);
-
     telemetry->counts[event]++;
     if (telemetry->journal)
         journal_send(event, source, fields);
-    for (size_t i = 0; i < SUBSCRIPTIONS; i++) {
+    for (size_t i = 0; i < telemetry->subscribed && !telemetry->line.overflow; i++) {
         const struct subscription *subscription = &telemetry->subscriptions[i];
 
         if (subscription->fn != NULL)
-            subscription->fn(subscription->userdata, telemetry->line->buf, size - 1);
+            subscription->fn(subscription->userdata, telemetry->line.data,
+                             telemetry->line.size - 1);
     }
-}
-
-/* @return 0, or -errno: the line is not in the file */
-static int append(struct telemetry *telemetry)
-{
-    size_t size = (size_t)printbuf_length(telemetry->line);
-    int r = -EMSGSIZE;
-
-    if (size <= LINE_BYTES)
-        r = telemetry_file_append(&telemetry->file, telemetry->line->buf, size);
-    return r;
 }
 
 /* Says how many lines were lost, as soon as the file takes a line again. */
 static void tell_lost(struct telemetry *telemetry)
 {
-    struct json_object *fields = json_object_new_object();
+    struct fields fields = {.count = 0};
 
-    if (fields == NULL)
-        return;
-    json_object_object_add(fields, "count", json_object_new_uint64(telemetry->lost_untold));
-    json_object_object_add(fields, "reason",
-                           json_object_new_string(strerror(telemetry->lost_error)));
-    make_line(telemetry, TELEMETRY_EVENTS_DROPPED, NULL, fields);
-    if (append(telemetry) == 0) {
+    fields_number(&fields, "count", telemetry->lost_untold);
+    fields_text(&fields, "reason", strerror(telemetry->lost_error));
+    (void)make_line(telemetry, TELEMETRY_EVENTS_DROPPED, NULL, &fields);
+    if (telemetry_file_append(&telemetry->file, telemetry->line.data, telemetry->line.size) == 0) {
         telemetry->lost_untold = 0;
-        publish(telemetry, TELEMETRY_EVENTS_DROPPED, NULL, fields);
+        publish(telemetry, TELEMETRY_EVENTS_DROPPED, NULL, &fields);
     } else {
         telemetry->seq--; /* it was never there: a gap in the numbers is what was really lost */
     }
-    json_object_put(fields);
 }
 
 void telemetry_emit(struct telemetry *telemetry, enum telemetry_event event,
-                    const struct telemetry_source *source, struct json_object *fields)
+                    const struct telemetry_source *source, const struct fields *fields)
 {
-    int r;
+    int r = -EMSGSIZE;
 
     if (telemetry->lost_untold > 0)
         tell_lost(telemetry);
-    make_line(telemetry, event, source, fields);
-    r = append(telemetry);
+    if (make_line(telemetry, event, source, fields))
+        r = telemetry_file_append(&telemetry->file, telemetry->line.data, telemetry->line.size);
     if (r < 0) {
         telemetry->lost++;
         telemetry->lost_untold++;
@@ -209,7 +186,6 @@ void telemetry_emit(struct telemetry *telemetry, enum telemetry_event event,
     if (telemetry->file.path != NULL && r != -EMSGSIZE)
         tell_file(telemetry, r);
     publish(telemetry, event, source, fields);
-    json_object_put(fields);
 }
 
 void telemetry_reopen(struct telemetry *telemetry, const struct config_telemetry *config)
@@ -232,6 +208,8 @@ int telemetry_subscribe(struct telemetry *telemetry, telemetry_line_fn fn, void 
     for (int i = 0; i < SUBSCRIPTIONS; i++) {
         if (telemetry->subscriptions[i].fn == NULL) {
             telemetry->subscriptions[i] = (struct subscription){fn, userdata};
+            if (telemetry->subscribed <= (size_t)i)
+                telemetry->subscribed = (size_t)i + 1;
             return i;
         }
     }

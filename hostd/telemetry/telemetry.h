@@ -7,9 +7,9 @@
 #ifndef GUESTLINK_HOSTD_TELEMETRY_H
 #define GUESTLINK_HOSTD_TELEMETRY_H
 
-#include "config/config.h"
+#include "fields.h"
 
-#include <json-c/json.h>
+#include "config/config.h"
 
 struct telemetry;
 
@@ -66,10 +66,10 @@ struct telemetry *telemetry_free(struct telemetry *telemetry);
  * Writes an event.
  *
  * @param source  NULL if it is about no VM
- * @param fields  the event's own fields, a JSON object; consumed (put), NULL for none
+ * @param fields  the event's own; NULL for none
  */
 void telemetry_emit(struct telemetry *telemetry, enum telemetry_event event,
-                    const struct telemetry_source *source, struct json_object *fields);
+                    const struct telemetry_source *source, const struct fields *fields);
 
 /* Opens the file anew by its name, as after logrotate moved it; another configuration may be given
  * with it (NULL keeps the old one). */

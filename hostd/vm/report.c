@@ -18,19 +18,18 @@
 void report_dropped(struct vm *vm)
 {
     uint64_t count = rate_take_dropped(&vm->rate);
-    struct json_object *fields;
+    struct fields fields = {.count = 0};
 
     if (count == 0)
         return;
-    fields = json_object_new_object();
     vm->dropped += count;
     log_vm(LOG_WARNING, vm->config->name, vm->boot.id,
            "%" PRIu64 " events were not told: the guest causes more than %u in a second "
            "(limits.guest_events_per_s)",
            count, vm->services->config->limits.guest_events_per_s);
-    fields_number(fields, "count", count);
-    fields_text(fields, "reason", "guest-rate");
-    report_emit(vm, TELEMETRY_EVENTS_DROPPED, fields);
+    fields_number(&fields, "count", count);
+    fields_text(&fields, "reason", "guest-rate");
+    report_emit(vm, TELEMETRY_EVENTS_DROPPED, &fields);
 }
 
 static int on_dropped(sd_event_source *source, uint64_t at_us, void *userdata)
@@ -53,7 +52,7 @@ bool report_allow(struct vm *vm)
     return false;
 }
 
-void report_emit(struct vm *vm, enum telemetry_event event, struct json_object *fields)
+void report_emit(struct vm *vm, enum telemetry_event event, const struct fields *fields)
 {
     struct telemetry_source source = {.vm = vm->config->name,
                                       .vm_id = vm->config->id,
@@ -73,7 +72,7 @@ static bool allow(struct services *services, struct vm *vm)
 }
 
 static void emit(struct services *services, struct vm *vm, const struct peer *peer,
-                 enum telemetry_event event, struct json_object *fields)
+                 enum telemetry_event event, struct fields *fields)
 {
     if (peer && peer->vsock) {
         fields_number(fields, "cid", peer->cid);
@@ -117,7 +116,7 @@ static const char *refusal_advice(uint32_t status)
 void report_refused(struct services *services, struct vm *vm, const struct peer *peer,
                     uint32_t status, const char *reason)
 {
-    struct json_object *fields;
+    struct fields fields = {.count = 0};
     char who[128];
 
     if (!allow(services, vm))
@@ -125,31 +124,29 @@ void report_refused(struct services *services, struct vm *vm, const struct peer 
     log_line(LOG_WARNING, "%sa connection was refused with status %u: %s (%s)%s",
              caller(vm, peer, who, sizeof(who)), status, welcome_status_text(status), reason,
              refusal_advice(status));
-    fields = json_object_new_object();
-    fields_text(fields, "reason", reason);
-    fields_number(fields, "status", status);
-    emit(services, vm, peer, TELEMETRY_PROTOCOL_ERROR, fields);
+    fields_text(&fields, "reason", reason);
+    fields_number(&fields, "status", status);
+    emit(services, vm, peer, TELEMETRY_PROTOCOL_ERROR, &fields);
 }
 
 void report_protocol_error(struct services *services, struct vm *vm, const struct peer *peer,
                            const char *reason)
 {
-    struct json_object *fields;
+    struct fields fields = {.count = 0};
     char who[128];
 
     if (!allow(services, vm))
         return;
     log_line(LOG_WARNING, "%sprotocol error: %s; that connection is closed",
              caller(vm, peer, who, sizeof(who)), reason);
-    fields = json_object_new_object();
-    fields_text(fields, "reason", reason);
-    emit(services, vm, peer, TELEMETRY_PROTOCOL_ERROR, fields);
+    fields_text(&fields, "reason", reason);
+    emit(services, vm, peer, TELEMETRY_PROTOCOL_ERROR, &fields);
 }
 
 void report_handshake_timeout(struct services *services, struct vm *vm, const struct peer *peer,
                               uint32_t timeout_ms)
 {
-    struct json_object *fields;
+    struct fields fields = {.count = 0};
     char who[128];
 
     if (!allow(services, vm))
@@ -158,8 +155,7 @@ void report_handshake_timeout(struct services *services, struct vm *vm, const st
              "%sconnected and did not send its capabilities within %u ms "
              "(handshake_timeout_ms); that connection is closed",
              caller(vm, peer, who, sizeof(who)), timeout_ms);
-    fields = json_object_new_object();
-    fields_text(fields, "phase", "capabilities");
-    fields_number(fields, "timeout_ms", timeout_ms);
-    emit(services, vm, peer, TELEMETRY_HANDSHAKE_TIMEOUT, fields);
+    fields_text(&fields, "phase", "capabilities");
+    fields_number(&fields, "timeout_ms", timeout_ms);
+    emit(services, vm, peer, TELEMETRY_HANDSHAKE_TIMEOUT, &fields);
 }

@@ -27,8 +27,8 @@ bool report_allow(struct vm *vm);
 /* Says how many events the bucket had no room for, if any. Done a second after the first, and when
  * the VM is let go of. */
 void report_dropped(struct vm *vm);
-/* Writes an event of this VM. @p fields consumed */
-void report_emit(struct vm *vm, enum telemetry_event event, struct json_object *fields);
+/* Writes an event of this VM. @param fields  NULL for none */
+void report_emit(struct vm *vm, enum telemetry_event event, const struct fields *fields);
 
 /* The handshake. @p vm NULL: nobody's; @p peer may be NULL */
 void report_refused(struct services *services, struct vm *vm, const struct peer *peer,

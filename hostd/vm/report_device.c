@@ -4,7 +4,6 @@
 #include "telemetry/fields.h"
 #include "vm_parts.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define SAY(vm, level, ...) log_vm(level, (vm)->config->name, (vm)->boot.id, __VA_ARGS__)
@@ -13,26 +12,25 @@ void report_device_failed(struct vm *vm, const char *kind, const char *name, con
                           int error, const char *text)
 {
     const char *reason = strerrordesc_np(error);
-    struct json_object *fields;
+    struct fields fields = {.count = 0};
 
     if (!report_allow(vm))
         return;
     SAY(vm, LOG_ERR, "%s %s failed in phase %s: %s%s%s; everything else goes on", kind, name, phase,
         *text ? text : "", *text ? ": " : "", reason ? reason : "unknown error");
-    fields = json_object_new_object();
-    fields_text(fields, "kind", kind);
-    fields_text(fields, "device", name);
-    fields_text(fields, "phase", phase);
-    fields_number(fields, "error", (uint64_t)error);
-    fields_text(fields, "text", text);
-    report_emit(vm, TELEMETRY_DEVICE_FAILED, fields);
+    fields_text(&fields, "kind", kind);
+    fields_text(&fields, "device", name);
+    fields_text(&fields, "phase", phase);
+    fields_number(&fields, "error", (uint64_t)error);
+    fields_text(&fields, "text", text);
+    report_emit(vm, TELEMETRY_DEVICE_FAILED, &fields);
 }
 
 void report_share_added(struct share *share)
 {
     struct share_device *device = share->device;
     struct vm *vm = share->vm;
-    struct json_object *fields;
+    struct fields fields = {.count = 0};
     bool created = device->created;
 
     /* whoever uses it next finds it there */
@@ -43,66 +41,54 @@ void report_share_added(struct share *share)
         device->path, device->tag, created ? "" : " that was there already", device->options);
     if (device->remark)
         SAY(vm, LOG_NOTICE, "share %s: %s", share->config.tag, device->remark);
-    fields = json_object_new_object();
-    fields_text(fields, "path", device->path);
-    fields_text(fields, "options", device->options);
-    fields_text(fields, "tag", device->tag);
-    fields_flag(fields, "created", created);
-    fields_number(fields, "shareCount", share_device_count(vm));
-    fields_text(fields, "share", share->config.tag);
-    fields_flag(fields, "iommu_platform", device->iommu_platform);
+    fields_text(&fields, "path", device->path);
+    fields_text(&fields, "options", device->options);
+    fields_text(&fields, "tag", device->tag);
+    fields_flag(&fields, "created", created);
+    fields_number(&fields, "shareCount", share_device_count(vm));
+    fields_text(&fields, "share", share->config.tag);
+    fields_flag(&fields, "iommu_platform", device->iommu_platform);
     if (device->remark)
-        fields_text(fields, "text", device->remark);
-    report_emit(vm, TELEMETRY_ADD_VIRTIO_FS_SHARE, fields);
+        fields_text(&fields, "text", device->remark);
+    report_emit(vm, TELEMETRY_ADD_VIRTIO_FS_SHARE, &fields);
 }
 
 void report_share_removed(const struct share_device *device)
 {
     struct vm *vm = device->vm;
-    struct json_object *fields;
+    struct fields fields = {.count = 0};
 
     if (!report_allow(vm))
         return;
     SAY(vm, LOG_INFO, "the virtiofs device %s of %s was removed", device->tag, device->path);
-    fields = json_object_new_object();
-    fields_text(fields, "path", device->path);
-    fields_text(fields, "options", device->options);
-    fields_text(fields, "tag", device->tag);
-    fields_number(fields, "shareCount", share_device_count(vm));
-    report_emit(vm, TELEMETRY_REMOVE_VIRTIO_FS_SHARE, fields);
+    fields_text(&fields, "path", device->path);
+    fields_text(&fields, "options", device->options);
+    fields_text(&fields, "tag", device->tag);
+    fields_number(&fields, "shareCount", share_device_count(vm));
+    report_emit(vm, TELEMETRY_REMOVE_VIRTIO_FS_SHARE, &fields);
 }
 
 void report_mount(const struct share *share, int error, const char *text)
 {
     struct vm *vm = share->vm;
-    struct json_object *fields;
+    struct fields fields = {.count = 0};
 
     if (!report_allow(vm))
         return;
     if (error == 0)
         SAY(vm, LOG_INFO, "share %s is mounted at %s", share->config.tag, share->config.target);
-    fields = json_object_new_object();
-    fields_text(fields, "tag", share->config.tag);
-    fields_text(fields, "target", share->config.target);
-    fields_text(fields, "transport", share->transport == POLICY_TRANSPORT_9P ? "9p" : "virtiofs");
-    fields_number(fields, "error", (uint64_t)error);
-    fields_text(fields, "text", text);
-    report_emit(vm, TELEMETRY_MOUNT_SHARE, fields);
-}
-
-static void add_mac(struct json_object *fields, const uint8_t mac[6])
-{
-    char text[18];
-
-    (void)snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
-                   mac[3], mac[4], mac[5]);
-    fields_text(fields, "mac", text);
+    fields_text(&fields, "tag", share->config.tag);
+    fields_text(&fields, "target", share->config.target);
+    fields_text(&fields, "transport", share->transport == POLICY_TRANSPORT_9P ? "9p" : "virtiofs");
+    fields_number(&fields, "error", (uint64_t)error);
+    fields_text(&fields, "text", text);
+    report_emit(vm, TELEMETRY_MOUNT_SHARE, &fields);
 }
 
 void report_adapter_added(const struct adapter *adapter, bool created, const char *remark)
 {
     struct vm *vm = adapter->vm;
-    struct json_object *fields;
+    struct fields fields = {.count = 0};
 
     if (!report_allow(vm))
         return;
@@ -110,44 +96,41 @@ void report_adapter_added(const struct adapter *adapter, bool created, const cha
         created ? "plugged in" : "there already", adapter->options);
     if (*remark)
         SAY(vm, LOG_NOTICE, "adapter %s: %s", adapter->config->id, remark);
-    fields = json_object_new_object();
-    fields_text(fields, "id", adapter->config->id);
-    add_mac(fields, adapter->config->mac);
-    fields_text(fields, "options", adapter->options);
-    fields_flag(fields, "created", created);
-    fields_flag(fields, "iommu_platform", adapter->iommu_platform);
+    fields_text(&fields, "id", adapter->config->id);
+    fields_mac(&fields, "mac", adapter->config->mac);
+    fields_text(&fields, "options", adapter->options);
+    fields_flag(&fields, "created", created);
+    fields_flag(&fields, "iommu_platform", adapter->iommu_platform);
     if (*remark)
-        fields_text(fields, "text", remark);
-    report_emit(vm, TELEMETRY_ADD_NET_ADAPTER, fields);
+        fields_text(&fields, "text", remark);
+    report_emit(vm, TELEMETRY_ADD_NET_ADAPTER, &fields);
 }
 
 void report_adapter_removed(const struct adapter *adapter)
 {
     struct vm *vm = adapter->vm;
-    struct json_object *fields;
+    struct fields fields = {.count = 0};
 
     if (!report_allow(vm))
         return;
     SAY(vm, LOG_INFO, "adapter %s was removed", adapter->config->id);
-    fields = json_object_new_object();
-    fields_text(fields, "id", adapter->config->id);
-    add_mac(fields, adapter->config->mac);
-    report_emit(vm, TELEMETRY_REMOVE_NET_ADAPTER, fields);
+    fields_text(&fields, "id", adapter->config->id);
+    fields_mac(&fields, "mac", adapter->config->mac);
+    report_emit(vm, TELEMETRY_REMOVE_NET_ADAPTER, &fields);
 }
 
 void report_network(const struct adapter *adapter, int error, const char *text)
 {
     struct vm *vm = adapter->vm;
-    struct json_object *fields;
+    struct fields fields = {.count = 0};
 
     if (!report_allow(vm))
         return;
     if (error == 0)
         SAY(vm, LOG_INFO, "adapter %s is configured", adapter->config->id);
-    fields = json_object_new_object();
-    fields_text(fields, "id", adapter->config->id);
-    add_mac(fields, adapter->config->mac);
-    fields_number(fields, "error", (uint64_t)error);
-    fields_text(fields, "text", text);
-    report_emit(vm, TELEMETRY_CONFIGURE_NETWORK, fields);
+    fields_text(&fields, "id", adapter->config->id);
+    fields_mac(&fields, "mac", adapter->config->mac);
+    fields_number(&fields, "error", (uint64_t)error);
+    fields_text(&fields, "text", text);
+    report_emit(vm, TELEMETRY_CONFIGURE_NETWORK, &fields);
 }

@@ -18,22 +18,21 @@
 void report_connected(struct vm *vm, bool same_boot)
 {
     const struct guest_capabilities *c = &vm->boot.capabilities;
-    struct json_object *fields;
+    struct fields fields = {.count = 0};
 
     if (!report_allow(vm))
         return;
     SAY(vm, LOG_INFO, "the guest %s: Linux %s, guestlink-init %s",
         same_boot ? "is back" : "connected", c->kernel_release, c->init_version);
-    fields = json_object_new_object();
-    fields_text(fields, "release", c->kernel_release);
-    fields_text(fields, "init_version", c->init_version);
-    fields_flag(fields, "same_boot", same_boot);
-    fields_number(fields, "started_ns", c->started_ns);
-    fields_number(fields, "sent_ns", c->sent_ns);
-    report_emit(vm, TELEMETRY_GUEST_CONNECTED, fields);
+    fields_text(&fields, "release", c->kernel_release);
+    fields_text(&fields, "init_version", c->init_version);
+    fields_flag(&fields, "same_boot", same_boot);
+    fields_number(&fields, "started_ns", c->started_ns);
+    fields_number(&fields, "sent_ns", c->sent_ns);
+    report_emit(vm, TELEMETRY_GUEST_CONNECTED, &fields);
 }
 
-static void add_pool(struct json_object *fields, const struct guest_capabilities *c)
+static void add_pool(struct fields *fields, const struct guest_capabilities *c)
 {
     fields_address(fields, "HvPciSwiotlbBase", c->swiotlb_base);
     fields_number(fields, "HvPciSwiotlbSize", c->swiotlb_size);
@@ -53,70 +52,68 @@ static void read_numbers(const char *release, unsigned long ret_numbers[3])
 void report_kernel(struct vm *vm)
 {
     const struct guest_capabilities *c = &vm->boot.capabilities;
-    struct json_object *fields;
+    struct fields fields = {.count = 0};
     unsigned long numbers[3];
 
     if (!report_allow(vm))
         return;
     read_numbers(c->kernel_release, numbers);
-    fields = json_object_new_object();
-    fields_text(fields, "release", c->kernel_release);
-    fields_number(fields, "version", numbers[0]);
-    fields_number(fields, "revision", numbers[1]);
-    fields_number(fields, "minor", numbers[2]);
-    fields_flag(fields, "SeccompAvailable", c->features & CAPABILITIES_SECCOMP_USER_NOTIF);
-    add_pool(fields, c);
-    report_emit(vm, TELEMETRY_GUEST_KERNEL_INFO, fields);
+    fields_text(&fields, "release", c->kernel_release);
+    fields_number(&fields, "version", numbers[0]);
+    fields_number(&fields, "revision", numbers[1]);
+    fields_number(&fields, "minor", numbers[2]);
+    fields_flag(&fields, "SeccompAvailable", c->features & CAPABILITIES_SECCOMP_USER_NOTIF);
+    add_pool(&fields, c);
+    report_emit(vm, TELEMETRY_GUEST_KERNEL_INFO, &fields);
 }
 
 void report_capabilities(struct vm *vm, enum telemetry_event event)
 {
-    struct json_object *fields;
+    struct fields fields = {.count = 0};
 
     if (!report_allow(vm))
         return;
-    fields = json_object_new_object();
-    fields_address(fields, "features", vm->boot.capabilities.features);
-    add_pool(fields, &vm->boot.capabilities);
+    fields_address(&fields, "features", vm->boot.capabilities.features);
+    add_pool(&fields, &vm->boot.capabilities);
     if (event == TELEMETRY_APPLY_GUEST_CAPABILITIES) {
         if (*vm->boot.token)
             SAY(vm, LOG_INFO, "devices get the token %s", vm->boot.token);
-        fields_text(fields, "token", vm->boot.token);
+        fields_text(&fields, "token", vm->boot.token);
     }
-    report_emit(vm, event, fields);
+    report_emit(vm, event, &fields);
 }
 
 static void report_rejected(struct vm *vm)
 {
     const struct guest_capabilities *c = &vm->boot.capabilities;
     const char *text = pool_verdict_text(vm->boot.verdict);
-    struct json_object *fields = json_object_new_object();
+    struct fields fields = {.count = 0};
 
     SAY(vm, LOG_WARNING,
         "the guest's SWIOTLB pool of %" PRIu64 " bytes at 0x%" PRIx64
         " is refused: %s; devices are made without a token; check the guest's kernel %s, or set "
         "swiotlb to off or to a smaller size",
         c->swiotlb_size, c->swiotlb_base, text, c->kernel_release);
-    add_pool(fields, c);
-    fields_text(fields, "reason", pool_verdict_name(vm->boot.verdict));
-    fields_text(fields, "text", text);
-    fields_text(fields, "release", c->kernel_release);
-    fields_number(fields, "memory", vm->config->memory);
-    report_emit(vm, TELEMETRY_SWIOTLB_POOL_REJECTED, fields);
+    add_pool(&fields, c);
+    fields_text(&fields, "reason", pool_verdict_name(vm->boot.verdict));
+    fields_text(&fields, "text", text);
+    fields_text(&fields, "release", c->kernel_release);
+    fields_number(&fields, "memory", vm->config->memory);
+    report_emit(vm, TELEMETRY_SWIOTLB_POOL_REJECTED, &fields);
 }
 
 static void report_unsupported(struct vm *vm, const char *reason, const char *text,
                                const char *advice)
 {
-    struct json_object *fields = json_object_new_object();
+    struct fields fields = {.count = 0};
 
     SAY(vm, LOG_WARNING, "%s (kernel %s); devices are made without a token; %s", text,
         vm->boot.capabilities.kernel_release, advice);
-    fields_text(fields, "reason", reason);
-    fields_text(fields, "release", vm->boot.capabilities.kernel_release);
-    fields_text(fields, "text", text);
-    fields_text(fields, "advice", advice);
-    report_emit(vm, TELEMETRY_SWIOTLB_KERNEL_UNSUPPORTED, fields);
+    fields_text(&fields, "reason", reason);
+    fields_text(&fields, "release", vm->boot.capabilities.kernel_release);
+    fields_text(&fields, "text", text);
+    fields_text(&fields, "advice", advice);
+    report_emit(vm, TELEMETRY_SWIOTLB_KERNEL_UNSUPPORTED, &fields);
 }
 
 void report_pool_trouble(struct vm *vm, enum boot_pool_trouble trouble)
@@ -152,7 +149,7 @@ void report_pool_trouble(struct vm *vm, enum boot_pool_trouble trouble)
 
 void report_pool_exhausted(struct vm *vm, const struct event_pool_exhausted *exhausted)
 {
-    struct json_object *fields;
+    struct fields fields = {.count = 0};
     char advice[LIMITS_TEXT];
     uint64_t size = vm->boot.capabilities.swiotlb_size;
 
@@ -165,20 +162,19 @@ void report_pool_exhausted(struct vm *vm, const struct event_pool_exhausted *exh
         "the guest's SWIOTLB pool is full: %" PRIu64 " of %" PRIu64 " slots used, %" PRIu64
         " mappings failed so far; %s",
         exhausted->used, exhausted->total, exhausted->count, advice);
-    fields = json_object_new_object();
-    fields_number(fields, "count", exhausted->count);
-    fields_number(fields, "used", exhausted->used);
-    fields_number(fields, "total", exhausted->total);
-    fields_number(fields, "bytes", exhausted->bytes);
-    fields_text(fields, "advice", advice);
-    report_emit(vm, TELEMETRY_SWIOTLB_POOL_EXHAUSTED, fields);
+    fields_number(&fields, "count", exhausted->count);
+    fields_number(&fields, "used", exhausted->used);
+    fields_number(&fields, "total", exhausted->total);
+    fields_number(&fields, "bytes", exhausted->bytes);
+    fields_text(&fields, "advice", advice);
+    report_emit(vm, TELEMETRY_SWIOTLB_POOL_EXHAUSTED, &fields);
 }
 
 void report_ready(struct vm *vm, bool again)
 {
     const struct vm_timings *t = &vm->boot.timings;
     const struct event_ready *g = &t->guest;
-    struct json_object *fields;
+    struct fields fields = {.count = 0};
 
     if (!report_allow(vm))
         return;
@@ -186,68 +182,65 @@ void report_ready(struct vm *vm, bool again)
         SAY(vm, LOG_INFO, "ready again");
     else
         SAY(vm, LOG_INFO, "ready, %u ms after it connected", t->ready_ms);
-    fields = json_object_new_object();
-    fields_flag(fields, "again", again);
-    fields_number(fields, "started_ns", g->started_ns);
-    fields_number(fields, "modules_ns", g->modules_ns);
-    fields_number(fields, "connected_ns", g->connected_ns);
-    fields_number(fields, "sent_ns", g->sent_ns);
-    fields_number(fields, "welcomed_ns", g->welcomed_ns);
-    fields_number(fields, "mounted_ns", g->mounted_ns);
-    fields_number(fields, "network_ns", g->network_ns);
-    fields_number(fields, "payload_ns", g->payload_ns);
-    fields_number(fields, "ready_ns", g->ready_ns);
-    fields_number(fields, "host_accepted_us", t->accepted_us);
-    fields_number(fields, "host_capabilities_ms", t->capabilities_ms);
-    fields_number(fields, "host_devices_ms", t->devices_ms);
-    fields_number(fields, "host_mounts_ms", t->mounts_ms);
-    fields_number(fields, "host_network_ms", t->network_ms);
-    fields_number(fields, "host_payload_ms", t->payload_ms);
-    fields_number(fields, "host_ready_ms", t->ready_ms);
-    report_emit(vm, TELEMETRY_GUEST_READY, fields);
+    fields_flag(&fields, "again", again);
+    fields_number(&fields, "started_ns", g->started_ns);
+    fields_number(&fields, "modules_ns", g->modules_ns);
+    fields_number(&fields, "connected_ns", g->connected_ns);
+    fields_number(&fields, "sent_ns", g->sent_ns);
+    fields_number(&fields, "welcomed_ns", g->welcomed_ns);
+    fields_number(&fields, "mounted_ns", g->mounted_ns);
+    fields_number(&fields, "network_ns", g->network_ns);
+    fields_number(&fields, "payload_ns", g->payload_ns);
+    fields_number(&fields, "ready_ns", g->ready_ns);
+    fields_number(&fields, "host_accepted_us", t->accepted_us);
+    fields_number(&fields, "host_capabilities_ms", t->capabilities_ms);
+    fields_number(&fields, "host_devices_ms", t->devices_ms);
+    fields_number(&fields, "host_mounts_ms", t->mounts_ms);
+    fields_number(&fields, "host_network_ms", t->network_ms);
+    fields_number(&fields, "host_payload_ms", t->payload_ms);
+    fields_number(&fields, "host_ready_ms", t->ready_ms);
+    report_emit(vm, TELEMETRY_GUEST_READY, &fields);
 }
 
 void report_child_exit(struct vm *vm, const struct event_child_exited *exited)
 {
     bool payload = exited->role == REQUEST_ROLE_PAYLOAD;
     bool again = exited->again_ms != EVENT_NOT_AGAIN;
-    struct json_object *fields;
+    struct fields fields = {.count = 0};
 
     if (!report_allow(vm))
         return;
     SAY(vm, payload && exited->status != 0 ? LOG_WARNING : LOG_INFO,
         "the %s %u exited with status %u%s", payload ? "payload" : "command", exited->process,
         exited->status, again ? " and is started again" : "");
-    fields = json_object_new_object();
-    fields_number(fields, "process", exited->process);
-    fields_text(fields, "role", payload ? "payload" : "command");
-    fields_number(fields, "status", exited->status);
-    fields_number(fields, "signal", exited->signal);
-    fields_number(fields, "pid", exited->pid);
-    fields_number(fields, "restarts", exited->restarts);
+    fields_number(&fields, "process", exited->process);
+    fields_text(&fields, "role", payload ? "payload" : "command");
+    fields_number(&fields, "status", exited->status);
+    fields_number(&fields, "signal", exited->signal);
+    fields_number(&fields, "pid", exited->pid);
+    fields_number(&fields, "restarts", exited->restarts);
     if (again)
-        fields_number(fields, "again_ms", exited->again_ms);
-    fields_number(fields, "exited_ns", exited->exited_ns);
-    report_emit(vm, TELEMETRY_CHILD_EXIT, fields);
+        fields_number(&fields, "again_ms", exited->again_ms);
+    fields_number(&fields, "exited_ns", exited->exited_ns);
+    report_emit(vm, TELEMETRY_CHILD_EXIT, &fields);
 }
 
 void report_guest_log(struct vm *vm, const struct event_log_record *record)
 {
     int level = record->level <= LOG_DEBUG ? record->level : LOG_INFO;
-    struct json_object *fields;
+    struct fields fields = {.count = 0};
     char text[LIMITS_TEXT];
 
     if (!report_allow(vm))
         return;
     text_take(record->text, text, sizeof(text));
     SAY(vm, level < LOG_ERR ? LOG_ERR : level, "guest says: %s", text);
-    fields = json_object_new_object();
-    fields_number(fields, "level", record->level);
-    fields_number(fields, "time_ns", record->time_ns);
+    fields_number(&fields, "level", record->level);
+    fields_number(&fields, "time_ns", record->time_ns);
     if (record->dropped > 0)
-        fields_number(fields, "dropped", record->dropped);
-    fields_text(fields, "text", text);
-    report_emit(vm, TELEMETRY_GUEST_LOG, fields);
+        fields_number(&fields, "dropped", record->dropped);
+    fields_text(&fields, "text", text);
+    report_emit(vm, TELEMETRY_GUEST_LOG, &fields);
 }
 
 /* Lines that begin in one chunk and end in the next are shown as two. */
@@ -276,39 +269,37 @@ void report_farewell(struct vm *vm, const struct event_farewell *farewell)
     static const char *const reasons[] = {"host", "signal", "host-loss", "payload"};
     const char *how = farewell->how < 3 ? hows[farewell->how] : "unknown";
     const char *reason = farewell->reason < 4 ? reasons[farewell->reason] : "unknown";
-    struct json_object *fields;
+    struct fields fields = {.count = 0};
 
     if (!report_allow(vm))
         return;
     SAY(vm, LOG_INFO, "the guest says farewell: %s, asked for by %s", how, reason);
-    fields = json_object_new_object();
-    fields_text(fields, "how", how);
-    fields_text(fields, "reason", reason);
-    fields_number(fields, "killed", farewell->killed);
-    fields_number(fields, "mounted", farewell->mounted);
-    report_emit(vm, TELEMETRY_GUEST_FAREWELL, fields);
+    fields_text(&fields, "how", how);
+    fields_text(&fields, "reason", reason);
+    fields_number(&fields, "killed", farewell->killed);
+    fields_number(&fields, "mounted", farewell->mounted);
+    report_emit(vm, TELEMETRY_GUEST_FAREWELL, &fields);
 }
 
 void report_disconnected(struct vm *vm, const char *reason, int error)
 {
-    struct json_object *fields;
+    struct fields fields = {.count = 0};
 
     if (!report_allow(vm))
         return;
     SAY(vm, LOG_INFO, "the guest's connection ended: %s%s%s", reason, error ? ": " : "",
         error ? strerrordesc_np(error) : "");
-    fields = json_object_new_object();
-    fields_text(fields, "reason", reason);
+    fields_text(&fields, "reason", reason);
     if (error)
-        fields_number(fields, "error", (uint64_t)error);
-    fields_flag(fields, "farewell", vm->boot.farewell);
-    report_emit(vm, TELEMETRY_GUEST_DISCONNECTED, fields);
+        fields_number(&fields, "error", (uint64_t)error);
+    fields_flag(&fields, "farewell", vm->boot.farewell);
+    report_emit(vm, TELEMETRY_GUEST_DISCONNECTED, &fields);
 }
 
 void report_payload(struct vm *vm, int error, const char *text)
 {
     const char *program = vm->config->payload.argv.items[0];
-    struct json_object *fields;
+    struct fields fields = {.count = 0};
 
     if (!report_allow(vm))
         return;
@@ -319,11 +310,10 @@ void report_payload(struct vm *vm, int error, const char *text)
             program, strerrordesc_np(error), text);
     else
         SAY(vm, LOG_INFO, "the payload %s was started", program);
-    fields = json_object_new_object();
-    fields_text(fields, "argv0", program);
-    fields_number(fields, "error", (uint64_t)error);
-    fields_text(fields, "text", text);
-    report_emit(vm, TELEMETRY_START_PAYLOAD, fields);
+    fields_text(&fields, "argv0", program);
+    fields_number(&fields, "error", (uint64_t)error);
+    fields_text(&fields, "text", text);
+    report_emit(vm, TELEMETRY_START_PAYLOAD, &fields);
 }
 
 void report_step_failed(struct vm *vm, const char *step, int error, const char *text)
@@ -335,16 +325,15 @@ void report_step_failed(struct vm *vm, const char *step, int error, const char *
 
 void report_timeout(struct vm *vm, const char *phase, uint32_t timeout_ms, const char *what)
 {
-    struct json_object *fields;
+    struct fields fields = {.count = 0};
 
     if (!report_allow(vm))
         return;
     SAY(vm, LOG_ERR, "phase %s%s%s: nothing came within %u ms (timeouts_ms.%s); the daemon goes on",
         phase, what ? " of " : "", what ? what : "", timeout_ms, phase);
-    fields = json_object_new_object();
-    fields_text(fields, "phase", phase);
-    fields_number(fields, "timeout_ms", timeout_ms);
+    fields_text(&fields, "phase", phase);
+    fields_number(&fields, "timeout_ms", timeout_ms);
     if (what)
-        fields_text(fields, "device", what);
-    report_emit(vm, TELEMETRY_GUEST_TIMEOUT, fields);
+        fields_text(&fields, "device", what);
+    report_emit(vm, TELEMETRY_GUEST_TIMEOUT, &fields);
 }

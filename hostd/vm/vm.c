@@ -20,12 +20,11 @@
 static void on_warning(void *userdata, const char *remark)
 {
     struct vm *vm = userdata;
-    struct json_object *fields = json_object_new_object();
+    struct fields fields = {.count = 0};
 
     log_line(LOG_WARNING, "%s", remark);
-    if (fields)
-        (void)json_object_object_add(fields, "text", json_object_new_string(remark));
-    report_emit(vm, TELEMETRY_CONFIG_WARNING, fields);
+    fields_text(&fields, "text", remark);
+    report_emit(vm, TELEMETRY_CONFIG_WARNING, &fields);
 }
 
 static int add_devices(struct vm *vm)

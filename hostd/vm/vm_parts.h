@@ -44,6 +44,7 @@ struct vm {
     uint64_t last_seen_us; /* real time */
     bool ended;            /* nothing of this boot runs any more */
     bool shutting_down;
+    bool unsaved; /* the last save failed */
 
     struct boot boot;
     struct bringup bringup;
@@ -64,7 +65,6 @@ struct vm {
     sd_event_source *connect_timer;
     sd_event_source *dropped_timer;
     sd_event_source *save_timer;
-    bool unsaved;                                /* the last save failed */
     void (*left)(void *userdata, struct vm *vm); /* see vm_leave() */
     void *left_userdata;
     sd_event_source *leave_timer;

@@ -13,7 +13,7 @@ set_tests_properties(hostd_devices_launch_test PROPERTIES
     ENVIRONMENT "PATH=$<TARGET_FILE_DIR:guestlink-launch>:$ENV{PATH}")
 guestlink_unit_test(hostd_relay_test hostd_relay_test.c
     ${PROJECT_SOURCE_DIR}/hostd/relay/session.c ${PROJECT_SOURCE_DIR}/hostd/relay/vhost_user.c)
-foreach(noun config policy store telemetry varlink)
+foreach(noun config json_line policy store telemetry varlink)
     guestlink_unit_test(hostd_${noun}_test hostd_${noun}_test.c LIBS hostd_core)
 endforeach()
 guestlink_unit_test(hostd_ctl_test hostd_ctl_test.c LIBS ctl_core)

@@ -1,10 +1,12 @@
 /* telemetry: whole lines in order, rotated, and what a full disk costs. */
 #include "descriptors.h"
 #include "telemetry/journal.h"
+#include "telemetry/json_line.h"
 #include "telemetry/telemetry.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <json-c/json.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -100,14 +102,22 @@ static int64_t check_lines(const char *text, unsigned *ret_count)
 static void test_a_line_has_its_members_in_order(void **state)
 {
     struct telemetry *telemetry = open_file(1 << 20, 1);
-    struct json_object *fields = json_object_new_object();
+    static const uint8_t mac[] = {0x52, 0x54, 0, 0x12, 0x34, 0xfe};
+    struct fields fields = {.count = 0};
     const char *text;
     unsigned count;
 
     (void)state;
-    json_object_object_add(fields, "token", json_object_new_string("swiotlb=0x1000,4096"));
-    json_object_object_add(fields, "text", json_object_new_string("a\"b\\c\nd/e\x01"));
-    telemetry_emit(telemetry, TELEMETRY_APPLY_GUEST_CAPABILITIES, &source, fields);
+    fields_text(&fields, "token", "swiotlb=0x1000,4096");
+    fields_text(&fields, "text", "a\"b\\c\nd/e\x01");
+    fields_number(&fields, "least", 0);
+    fields_number(&fields, "most", UINT64_MAX);
+    fields_flag(&fields, "yes", true);
+    fields_flag(&fields, "no", false);
+    fields_address(&fields, "base", UINT64_MAX);
+    fields_address(&fields, "none", 0);
+    fields_mac(&fields, "mac", mac);
+    telemetry_emit(telemetry, TELEMETRY_APPLY_GUEST_CAPABILITIES, &source, &fields);
     telemetry_emit(telemetry, TELEMETRY_GUEST_READY, NULL, NULL);
     text = read_number(0);
     assert_int_equal(check_lines(text, &count), 1);
@@ -118,11 +128,35 @@ static void test_a_line_has_its_members_in_order(void **state)
         strstr(text, "Z\",\"seq\":1,\"event\":\"ApplyGuestCapabilities\",\"vm\":\"dev\",\"vm_id\":"
                      "\"8c5a1e5e-6f0b-4d3c-9b1a-2f6e7d8c9b0a\",\"boot_id\":"
                      "\"11111111-2222-3333-4444-555555555555\",\"token\":\"swiotlb=0x1000,4096\","
-                     "\"text\":\"a\\\"b\\\\c\\nd/e\\u0001\"}\n"));
+                     "\"text\":\"a\\\"b\\\\c\\nd/e\\u0001\",\"least\":0,"
+                     "\"most\":18446744073709551615,\"yes\":true,\"no\":false,"
+                     "\"base\":\"0xffffffffffffffff\",\"none\":\"0x0\","
+                     "\"mac\":\"52:54:00:12:34:fe\"}\n"));
     assert_non_null(strstr(text, "Z\",\"seq\":2,\"event\":\"GuestReady\"}\n"));
     assert_int_equal(telemetry_count(telemetry, TELEMETRY_GUEST_READY), 1);
     assert_int_equal(telemetry_lost(telemetry), 0);
     assert_null(telemetry_free(telemetry));
+}
+
+/* Longer than any file may be: lost, counted, and no reader sees a part of it. */
+static void test_a_line_that_is_too_long_is_lost(void **state)
+{
+    static char text[JSON_LINE_BYTES + 1];
+    struct telemetry *telemetry = open_file(1 << 20, 1);
+    struct fields fields = {.count = 0};
+    unsigned count;
+
+    (void)state;
+    memset(text, 'x', sizeof(text) - 1);
+    fields_text(&fields, "text", text);
+    telemetry_emit(telemetry, TELEMETRY_GUEST_LOG, &source, &fields);
+    assert_string_equal(read_number(0), "");
+    assert_int_equal(telemetry_lost(telemetry), 1);
+    telemetry_emit(telemetry, TELEMETRY_GUEST_READY, &source, NULL);
+    assert_int_equal(check_lines(read_number(0), &count), 2);
+    assert_int_equal(count, 2);
+    assert_non_null(strstr(read_number(0), "\"EventsDropped\",\"count\":1,"));
+    (void)telemetry_free(telemetry);
 }
 
 static void emit(struct telemetry *telemetry, unsigned count)
@@ -327,10 +361,12 @@ static void test_every_event_has_a_name(void **state)
 
 static void test_journal_names_and_messages(void **state)
 {
-    struct json_object *fields = json_tokener_parse("{\"cid\":4,\"text\":\"a\\nb\"}");
+    struct fields fields = {.count = 0};
     char text[256];
 
     (void)state;
+    fields_number(&fields, "cid", 4);
+    fields_text(&fields, "text", "a\nb");
     journal_format_field_name("HvPciSwiotlbBase", text, sizeof(text));
     assert_string_equal(text, "GUESTLINK_HV_PCI_SWIOTLB_BASE");
     journal_format_field_name("shareCount", text, sizeof(text));
@@ -339,15 +375,15 @@ static void test_journal_names_and_messages(void **state)
     assert_string_equal(text, "GUESTLINK_READY_MS");
     journal_format_field_name("abcdefghijklmnop", text, 16);
     assert_in_range(strlen(text), 10, 15);
-    journal_format_message(TELEMETRY_GUEST_CONNECTED, &source, fields, text, sizeof(text));
+    journal_format_message(TELEMETRY_GUEST_CONNECTED, &source, &fields, text, sizeof(text));
     assert_string_equal(text, "vm dev: a guest connected (cid 4, text a b)");
-    json_object_put(fields);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_line_has_its_members_in_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_line_that_is_too_long_is_lost, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rotation_keeps_so_many_and_loses_none, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_half_line_of_a_crash_is_ended, set_up, tear_down),
