@@ -38,10 +38,13 @@ uint64_t wire_get_u64(struct wire_reader *reader)
 
 void wire_get_bytes(struct wire_reader *reader, void *ret_bytes, size_t size)
 {
-    uint8_t *bytes = ret_bytes;
+    size_t left = reader->size - reader->offset;
+    size_t there = size < left ? size : left;
 
-    for (size_t i = 0; i < size; i++)
-        bytes[i] = wire_get_u8(reader);
+    if (there > 0)
+        memcpy(ret_bytes, reader->data + reader->offset, there);
+    memset((uint8_t *)ret_bytes + there, 0, size - there);
+    reader->offset += there;
 }
 
 int wire_open_struct(const uint8_t *payload, size_t size, struct wire_reader *ret_fixed,

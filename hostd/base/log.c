@@ -10,13 +10,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LINE_SIZE 2048u
+#define LINE_SIZE 2080u
 
 void log_clean(char *text)
 {
     unsigned char *p = (unsigned char *)text;
 
     for (; *p; p++) {
+        if (*p >= 0x20 && *p < 0x7f)
+            continue;
         if (*p < 0x20 || *p == 0x7f)
             *p = ' ';
         else if (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
@@ -38,45 +40,71 @@ static bool stderr_is_journal(void)
     return strcmp(stream, expected) == 0;
 }
 
-/* Writes the whole line with one call: lines of several writers do not mix. */
-static void write_line(int level, char *text)
-{
-    char line[LINE_SIZE + 32];
-    int size;
+/* A line so far. What does not fit is cut; there is always room for its end. */
+struct line {
+    char text[LINE_SIZE];
+    size_t size;
+};
 
-    log_clean(text);
-    if (stderr_is_journal())
-        size = snprintf(line, sizeof(line), "<%d>%s\n", level, text);
-    else
-        size = snprintf(line, sizeof(line), "guestlink-hostd: %s\n", text);
+__attribute__((format(printf, 2, 0))) static void
+put_arguments(struct line *line, const char *format, va_list arguments)
+{
+    size_t room = sizeof(line->text) - 1 - line->size;
+    int size = vsnprintf(line->text + line->size, room, format, arguments);
+
     if (size > 0)
-        (void)!write(STDERR_FILENO, line, (size_t)size);
+        line->size += (size_t)size < room ? (size_t)size : room - 1;
+}
+
+__attribute__((format(printf, 2, 3))) static void put(struct line *line, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    put_arguments(line, format, arguments);
+    va_end(arguments);
+}
+
+static void begin(struct line *line, int level)
+{
+    line->size = 0;
+    if (stderr_is_journal())
+        put(line, "<%d>", level);
+    else
+        put(line, "guestlink-hostd: ");
+}
+
+/* Writes the whole line with one call: lines of several writers do not mix. */
+static void end(struct line *line)
+{
+    log_clean(line->text);
+    line->text[line->size++] = '\n';
+    (void)!write(STDERR_FILENO, line->text, line->size);
 }
 
 void log_line(int level, const char *format, ...)
 {
-    char text[LINE_SIZE];
+    struct line line;
     va_list arguments;
 
+    begin(&line, level);
     va_start(arguments, format);
-    (void)vsnprintf(text, sizeof(text), format, arguments);
+    put_arguments(&line, format, arguments);
     va_end(arguments);
-    write_line(level, text);
+    end(&line);
 }
 
 void log_vm(int level, const char *vm, const char *boot_id, const char *format, ...)
 {
-    char text[LINE_SIZE];
+    struct line line;
     va_list arguments;
-    int size;
 
+    begin(&line, level);
+    put(&line, "vm %s: ", vm);
     if (boot_id && *boot_id)
-        size = snprintf(text, sizeof(text), "vm %s: boot %.8s: ", vm, boot_id);
-    else
-        size = snprintf(text, sizeof(text), "vm %s: ", vm);
+        put(&line, "boot %.8s: ", boot_id);
     va_start(arguments, format);
-    if (size >= 0 && (size_t)size < sizeof(text))
-        (void)vsnprintf(text + size, sizeof(text) - (size_t)size, format, arguments);
+    put_arguments(&line, format, arguments);
     va_end(arguments);
-    write_line(level, text);
+    end(&line);
 }
