@@ -2,7 +2,7 @@
 #include "doctor.h"
 
 #include "config/policy.h"
-#include "device/virtiofsd.h"
+#include "device/virtiofsd_command.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -69,7 +69,7 @@ static void look_at_virtiofsd(struct doctor *doctor, const struct config_vm *vm)
     const char *wanted = vm->device_host.virtiofsd, *found;
     char buffer[LIMITS_PATH];
 
-    found = virtiofsd_find_program(wanted, buffer);
+    found = virtiofsd_command_find(wanted, buffer);
     if (found != NULL)
         doctor_find(doctor, DOCTOR_RIGHT, "virtiofsd", vm->name, "", "%s is there", found);
     else

@@ -4,6 +4,7 @@
 #include "base/child.h"
 #include "base/scope.h"
 #include "base/sink.h"
+#include "virtiofsd_command.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,11 +18,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define RELAY "guestlink-virtiofs-relay"
-
-/* The child finds the listening socket here. */
-#define SOCKET_OPTION "--fd=3"
-
 #define FILE_NAME_SIZE (sizeof(((struct sockaddr_un *)NULL)->sun_path))
 
 struct virtiofsd {
@@ -29,6 +25,7 @@ struct virtiofsd {
     char record[FILE_NAME_SIZE];
     char log[FILE_NAME_SIZE];
     char inner[FILE_NAME_SIZE]; /* between relay and virtiofsd; there for a moment only */
+    char ended[FILE_NAME_SIZE]; /* how it did, by the relay */
     struct child *child;
     struct sink *sink;
     struct scope *scope;
@@ -38,60 +35,6 @@ struct virtiofsd {
     void *userdata;
     char text[VIRTIOFSD_TEXT_SIZE];
 };
-
-const char *virtiofsd_find_program(const char *program, char buffer[LIMITS_PATH])
-{
-    /* Debian 13, Ubuntu 24.04, Fedora; Arch; Debian 12 (the C version of QEMU 7.2) */
-    static const char *const usual[] = {"/usr/libexec/virtiofsd", "/usr/lib/virtiofsd",
-                                        "/usr/lib/qemu/virtiofsd"};
-
-    if (program)
-        return child_find_program(program, buffer, LIMITS_PATH) == 0 ? buffer : NULL;
-    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
-        if (access(usual[i], X_OK) == 0)
-            return usual[i];
-    return child_find_program("virtiofsd", buffer, LIMITS_PATH) == 0 ? buffer : NULL;
-}
-
-/*
- * The Rust version names the directory with --shared-dir, the C version with -o source=. The name
- * of an option stands in the program's text: looking there needs no trial run. A wrapper script has
- * neither and gets -o source=, which both understand.
- */
-static bool takes_shared_dir(const char *program)
-{
-    static const char option[] = "shared-dir";
-    int fd = open(program, O_RDONLY | O_CLOEXEC);
-    struct stat status;
-    bool found = false;
-    void *text = MAP_FAILED;
-
-    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0)
-        text = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (text != MAP_FAILED) {
-        found = memmem(text, (size_t)status.st_size, option, sizeof(option) - 1) != NULL;
-        (void)munmap(text, (size_t)status.st_size);
-    }
-    if (fd >= 0)
-        (void)close(fd);
-    return found;
-}
-
-/* The C version's option parser takes a comma for the next option unless it is escaped. */
-static int format_source(const char *path, char *buffer, size_t capacity)
-{
-    size_t used = (size_t)snprintf(buffer, capacity, "source=");
-
-    for (; *path; path++) {
-        if (used + 3 > capacity)
-            return -ENAMETOOLONG;
-        if (*path == ',' || *path == '\\')
-            buffer[used++] = '\\';
-        buffer[used++] = *path;
-    }
-    buffer[used] = '\0';
-    return 0;
-}
 
 static int close_and_fail(int fd)
 {
@@ -107,6 +50,26 @@ static void remove_files(const struct virtiofsd *virtiofsd)
     (void)unlink(virtiofsd->record);
     (void)unlink(virtiofsd->log);
     (void)unlink(virtiofsd->inner);
+    (void)unlink(virtiofsd->ended);
+}
+
+/* What the relay noted (relay_end_as()): nobody else's child is there to be waited for. */
+static void recall_end(const struct virtiofsd *virtiofsd, struct child_end *end)
+{
+    char text[32] = "";
+    const char *number = text;
+    int fd = open(virtiofsd->ended, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+    if (fd < 0)
+        return;
+    if (read(fd, text, sizeof(text) - 1) > 0)
+        number = strchrnul(text, ' ');
+    if (*number) {
+        end->known = true;
+        end->signaled = strncmp(text, "signal ", 7) == 0;
+        end->status = (int)strtol(number, NULL, 10);
+    }
+    (void)close(fd);
 }
 
 const char *virtiofsd_describe(struct virtiofsd *virtiofsd)
@@ -114,8 +77,11 @@ const char *virtiofsd_describe(struct virtiofsd *virtiofsd)
     char end_text[CHILD_END_SIZE] = "still running", words[SINK_LAST_WORDS + 1];
     struct child_end end;
 
-    if (virtiofsd->child && child_has_ended(virtiofsd->child, &end))
+    if (virtiofsd->child && child_has_ended(virtiofsd->child, &end)) {
+        if (!end.known && !end.never_began)
+            recall_end(virtiofsd, &end);
         (void)child_end_describe(&end, end_text);
+    }
     if (virtiofsd->sink)
         sink_drain(virtiofsd->sink);
     (void)sink_last_words(virtiofsd->sink, words, sizeof(words));
@@ -150,6 +116,7 @@ static int new_named(const char *directory, const char *name, virtiofsd_ended_fn
     (void)snprintf(virtiofsd->record, FILE_NAME_SIZE, "%s/%s.pid", directory, name);
     (void)snprintf(virtiofsd->log, FILE_NAME_SIZE, "%s/%s.log", directory, name);
     (void)snprintf(virtiofsd->inner, FILE_NAME_SIZE, "%s/%s.in", directory, name);
+    (void)snprintf(virtiofsd->ended, FILE_NAME_SIZE, "%s/%s.end", directory, name);
     virtiofsd->gate[0] = virtiofsd->gate[1] = -1;
     virtiofsd->on_ended = ended;
     virtiofsd->userdata = userdata;
@@ -204,24 +171,6 @@ static int open_log(sd_event *event, struct virtiofsd *virtiofsd, bool make)
     return writer;
 }
 
-/* Stands beside the daemon (a build's folder), or where it is installed. NULL: it does not, and
- * virtiofsd is started without; then a guest may hang when it dies. */
-static const char *find_relay(char buffer[LIMITS_PATH])
-{
-    char self[LIMITS_PATH];
-    ssize_t size = readlink("/proc/self/exe", self, sizeof(self));
-    const char *slash = size > 0 ? memrchr(self, '/', (size_t)size) : NULL;
-
-    if (slash && (size_t)snprintf(buffer, LIMITS_PATH, "%.*s/" RELAY, (int)(slash - self), self) <
-                     LIMITS_PATH) {
-        if (access(buffer, X_OK) == 0)
-            return buffer;
-    }
-    if (access(GUESTLINK_LIBEXECDIR "/" RELAY, X_OK) == 0)
-        return GUESTLINK_LIBEXECDIR "/" RELAY;
-    return child_find_program(RELAY, buffer, LIMITS_PATH) == 0 ? buffer : NULL;
-}
-
 /* The words for the relay: not as arguments, so that who looks for virtiofsd by what it serves
  * finds virtiofsd. @return a descriptor to read them from, or -errno */
 static int write_words(const struct virtiofsd *virtiofsd, const char *const argv[])
@@ -230,7 +179,7 @@ static int write_words(const struct virtiofsd *virtiofsd, const char *const argv
 
     if (fd < 0)
         return -errno;
-    if (dprintf(fd, "%s%c", virtiofsd->inner, 0) < 0)
+    if (dprintf(fd, "%s%c%s%c", virtiofsd->inner, 0, virtiofsd->ended, 0) < 0)
         return close_and_fail(fd);
     for (size_t i = 0; argv[i]; i++)
         if (dprintf(fd, "%s%c", argv[i], 0) < 0)
@@ -242,11 +191,11 @@ static int write_words(const struct virtiofsd *virtiofsd, const char *const argv
 static int start_child(sd_event *event, struct virtiofsd *virtiofsd,
                        const struct virtiofsd_spec *spec, int socket_fd, int log_fd)
 {
-    char found[LIMITS_PATH], relay[LIMITS_PATH], source[LIMITS_PATH * 2];
-    const char *argv[] = {NULL, SOCKET_OPTION, NULL, NULL, NULL};
-    const char *relay_argv[] = {find_relay(relay), NULL};
+    struct virtiofsd_command command;
+    char relay[LIMITS_PATH];
+    const char *relay_argv[] = {virtiofsd_command_find_relay(relay), NULL};
     struct child_spec child = {
-        .argv = relay_argv[0] ? relay_argv : argv,
+        .argv = relay_argv[0] ? relay_argv : command.argv,
         .fds = {-1, -1, log_fd, socket_fd},
         .outside = true,
         .detached = true,
@@ -254,20 +203,10 @@ static int start_child(sd_event *event, struct virtiofsd *virtiofsd,
         .read_only = spec->read_only ? spec->path : NULL,
         .gate = virtiofsd->gate,
     };
-    int r = 0;
+    int r = virtiofsd_command_make(spec->program, spec->path, &command);
 
-    argv[0] = virtiofsd_find_program(spec->program, found);
-    if (!argv[0])
-        return -ENOENT;
-    argv[2] = "--shared-dir";
-    argv[3] = spec->path;
-    if (!takes_shared_dir(argv[0])) {
-        r = format_source(spec->path, source, sizeof(source));
-        argv[2] = "-o";
-        argv[3] = source;
-    }
     if (r == 0 && relay_argv[0])
-        r = child.fds[0] = write_words(virtiofsd, argv);
+        r = child.fds[0] = write_words(virtiofsd, command.argv);
     if (r >= 0 && pipe2(virtiofsd->gate, O_CLOEXEC) < 0)
         r = -errno;
     if (r >= 0)

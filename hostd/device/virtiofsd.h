@@ -5,7 +5,8 @@
  * It outlives the daemon. What a later daemon needs to find it stands in a directory, in files
  * named for it: NAME.sock (where QEMU connects; the listening socket is made here and handed over,
  * so it is there before QEMU asks), NAME.pid (a child's record), NAME.log (a FIFO that virtiofsd
- * holds both ends of: its stderr, bounded, and kept while nobody reads).
+ * holds both ends of: its stderr, bounded, and kept while nobody reads), NAME.end (how it ended, by
+ * the relay).
  */
 #ifndef GUESTLINK_HOSTD_VIRTIOFSD_H
 #define GUESTLINK_HOSTD_VIRTIOFSD_H
@@ -40,14 +41,6 @@ typedef void (*virtiofsd_ready_fn)(void *userdata, const char *remark);
 /* @p text: how it ended, with its last words; it is then only good for virtiofsd_free() and
  * virtiofsd_stop(). */
 typedef void (*virtiofsd_ended_fn)(void *userdata, const char *text);
-
-/*
- * Finds the program.
- *
- * @param program  as in the spec
- * @return @p buffer, a static text, or NULL: it is not there or cannot be executed
- */
-const char *virtiofsd_find_program(const char *program, char buffer[LIMITS_PATH]);
 
 /*
  * Starts one; a former one of the same name, and its files, are removed first.

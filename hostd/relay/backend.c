@@ -18,10 +18,11 @@
 
 #define SOCKET_FD 3
 
-_Noreturn static void execute(int listener, char *const argv[])
+_Noreturn static void execute(int listener, char *const argv[], bool stubborn)
 {
     /* The relay's end is the guest's loss anyway: nobody must be left who serves no one. */
-    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)signal(SIGTERM, stubborn ? SIG_IGN : SIG_DFL);
     if (dup2(listener, SOCKET_FD) < 0 || fcntl(SOCKET_FD, F_SETFD, 0) < 0)
         _exit(126);
     (void)close_range(SOCKET_FD + 1, ~0U, CLOSE_RANGE_UNSHARE);
@@ -63,7 +64,8 @@ static int connect_to(const struct sockaddr_un *address)
     return fd;
 }
 
-int backend_start(const char *socket, char *const argv[], struct backend *ret_backend)
+int backend_start(const char *socket, char *const argv[], bool stubborn,
+                  struct backend *ret_backend)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct backend backend = BACKEND_NULL;
@@ -84,7 +86,7 @@ int backend_start(const char *socket, char *const argv[], struct backend *ret_ba
     if (backend.fd >= 0)
         backend.pid = fork();
     if (backend.pid == 0)
-        execute(listener, argv);
+        execute(listener, argv, stubborn);
     (void)close(listener);
     if (backend.fd < 0)
         return backend.fd;

@@ -4,6 +4,7 @@
 #ifndef GUESTLINK_HOSTD_RELAY_BACKEND_H
 #define GUESTLINK_HOSTD_RELAY_BACKEND_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct backend {
@@ -23,9 +24,11 @@ struct backend {
  *
  * @param socket  path for its listening socket, which it finds as descriptor 3; unlinked at once
  * @param argv    NULL-terminated; argv[0] is a path
+ * @param stubborn  it does not heed SIGTERM
  * @return 0 or -errno
  */
-int backend_start(const char *socket, char *const argv[], struct backend *ret_backend);
+int backend_start(const char *socket, char *const argv[], bool stubborn,
+                  struct backend *ret_backend);
 
 /*
  * Ends it with all of its processes, and returns when the last is gone: from then on nobody works

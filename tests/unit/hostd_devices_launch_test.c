@@ -3,6 +3,8 @@
 #include "base/launch.h"
 #include "base/sink.h"
 #include "descriptors.h"
+#include "device/virtiofsd.h"
+#include "device/virtiofsd_command.h"
 #include "hostd_devices_support.h"
 
 #include <fcntl.h>
@@ -187,6 +189,50 @@ static void program_that_systemd_does_not_start_is_told(void **state)
     (void)unsetenv(LAUNCH_VARIABLE);
 }
 
+static void on_virtiofsd_ended(void *userdata, const char *text)
+{
+    struct devices *devices = userdata;
+
+    devices->losses++;
+    (void)snprintf(devices->text, sizeof(devices->text), "%s", text);
+}
+
+static void on_virtiofsd_ready(void *userdata, const char *remark)
+{
+    (void)userdata;
+    (void)remark;
+}
+
+/* Nobody here is its parent, and yet its end is known. */
+static void virtiofsd_outside_is_told_with_how_it_ended(void **state)
+{
+    struct devices *devices = *state;
+    char buffer[LIMITS_PATH], text[64];
+    struct virtiofsd_spec spec = {.directory = devices->directory, .name = "c", .path = "/tmp"};
+    struct virtiofsd *virtiofsd = NULL;
+    int listener;
+    pid_t pid, launched;
+
+    if (!virtiofsd_command_find(NULL, buffer) || geteuid() != 0)
+        skip();
+    listener = listen_as_systemd(devices);
+    assert_int_equal(virtiofsd_start(devices->event, &spec, on_virtiofsd_ready, on_virtiofsd_ended,
+                                     devices, &virtiofsd),
+                     0);
+    launched = launch_as_systemd(listener);
+    do {
+        devices_run(devices, 10);
+        pid = (pid_t)strtol(devices_read(devices, "c.pid", text, sizeof(text)), NULL, 10);
+        pid = devices_child_of(devices_child_of(pid)); /* the keeper's relay's virtiofsd */
+    } while (pid == 0);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    devices_wait(devices, &devices->losses, 1);
+    assert_non_null(strstr(devices->text, "virtiofsd: killed by signal 9 (Killed); last words: "));
+    assert_int_equal(wait_for(launched), 128 + SIGKILL);
+    (void)virtiofsd_stop(virtiofsd);
+    end_systemd(listener);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, devices_set_up, devices_tear_down)
 
 int main(void)
@@ -196,6 +242,7 @@ int main(void)
         TEST(program_outside_can_be_killed),
         TEST(nothing_is_started_for_a_daemon_that_changed_its_mind),
         TEST(program_that_systemd_does_not_start_is_told),
+        TEST(virtiofsd_outside_is_told_with_how_it_ended),
     };
 
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);

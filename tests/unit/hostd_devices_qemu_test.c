@@ -248,22 +248,6 @@ static void guest_that_does_not_react_is_told(void **state)
     assert_int_equal(devices_remove_share(devices, "unknown"), 0);
 }
 
-/* With a relay virtiofsd is its child. */
-static pid_t child_or_self(pid_t pid)
-{
-    char path[64];
-    int child = 0;
-    FILE *file;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
-    file = is_there("guestlink-virtiofs-relay") ? fopen(path, "re") : NULL;
-    if (file) {
-        assert_int_equal(fscanf(file, "%d", &child), 1); /* NOLINT(cert-err34-c): the kernel's */
-        (void)fclose(file);
-    }
-    return child > 0 ? (pid_t)child : pid;
-}
-
 static void virtiofsd_that_dies_is_noticed(void **state)
 {
     struct devices *devices = *state;
@@ -279,7 +263,9 @@ static void virtiofsd_that_dies_is_noticed(void **state)
     (void)snprintf(path, sizeof(path), "fs/%s.pid", json_object_get_string(name));
     json_object_put(memory);
     pid = (pid_t)strtol(devices_read(devices, path, text, sizeof(text)), NULL, 10);
-    assert_int_equal(kill(child_or_self(pid), SIGKILL), 0);
+    if (is_there("guestlink-virtiofs-relay"))
+        pid = devices_child_of(devices_child_of(pid)); /* the keeper's relay's virtiofsd */
+    assert_int_equal(kill(pid, SIGKILL), 0);
     devices_wait(devices, &devices->losses, 1);
     assert_non_null(strstr(devices->text, "c: virtiofsd: killed by signal 9 (Killed); last words"));
 }

@@ -202,3 +202,19 @@ const char *devices_read(const struct devices *devices, const char *name, char *
     buffer[size] = '\0';
     return buffer;
 }
+
+pid_t devices_child_of(pid_t pid)
+{
+    char path[64];
+    int child = 0;
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    file = pid > 0 ? fopen(path, "re") : NULL;
+    if (!file)
+        return 0;
+    if (fscanf(file, "%d", &child) != 1) /* NOLINT(cert-err34-c): the kernel's */
+        child = 0;
+    (void)fclose(file);
+    return child;
+}

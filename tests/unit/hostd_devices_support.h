@@ -58,4 +58,7 @@ const char *devices_script(const struct devices *devices, const char *name, cons
 const char *devices_read(const struct devices *devices, const char *name, char *buffer,
                          size_t capacity);
 
+/* The first child of a process, or 0. */
+pid_t devices_child_of(pid_t pid);
+
 #endif

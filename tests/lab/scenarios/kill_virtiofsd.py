@@ -1,4 +1,6 @@
-"""virtiofsd is killed under a running guest: told at once, guest and hostd live on, the share comes back."""
+"""virtiofsd, its relay and the relay's keeper are killed under a running guest: told at once, guest and hostd live on, the share comes back."""
+
+import signal
 
 import process
 from show import need
@@ -8,30 +10,76 @@ from wait import wait_for
 def play(lab):
     guest, hostd = lab.serve()
     lab.wait_counting()
-
-    folder = str(lab.folder / "shares" / "lab")
-    pids = process.pids_with(folder)
-    need(pids, f"no virtiofsd serves {folder}")
-    for pid in pids:
-        process.kill_pid(pid)
-    lab.say(f"virtiofsd killed: {pids}")
-    event = hostd.wait_failure(lab.seconds(10), "share")
-    need("virtiofsd" in event["text"] and "9" in event["text"],
-         f"telemetry does not say what happened to virtiofsd: {event}")
-    lab.say(f"telemetry: {event['text']}")
+    share = Share(lab, hostd, str(lab.folder / "shares" / "lab"))
+    share.killed("virtiofsd", lambda: share.pids, "killed by signal 9 (Killed)")
     lab.need_alive(hostd)
 
-    # The device is taken away or made again; in neither case may anything in the guest hang on it.
-    def settled():
-        _, words = lab.run_in_guest(hostd, "lab", "/bin/grep", "/mnt/c", "/proc/mounts")
-        return "gone" if not words else "again" if process.pids_with(folder) else None
-    state = wait_for("the share to be taken away or made again", lab.seconds(20), settled, 0.2)
-    lab.say(f"the share is {state}")
-    if state == "gone":
-        status, words = lab.control(hostd, "share", "remove", "lab", "c")
-        lab.say(f"share remove: {status}: {words.strip()}")
-        status, words = lab.control(hostd, "share", "add", "lab", "c", folder, "/mnt/c")
-        need(status == 0, f"share add: {status}: {words}")
-    lab.wait_counting()
-    lab.say("the payload counts on its share again")
+    # The next daemon is nobody's parent here: systemd starts what serves shares.
+    hostd.process.kill()
+    hostd.process.wait(5)
+    hostd.start()
+    hostd.wait_event("GuestReady", lab.seconds(30), count=2)
+    share.killed("virtiofsd of another daemon", lambda: share.pids, "killed by signal 9 (Killed)")
+    share.asked_in_vain()
+    share.killed("the relay", lambda: [parent_of(share.pids[0])], "the relay was killed")
+    share.killed("the keeper", lambda: [parent_of(parent_of(share.pids[0]))], "virtiofsd: ")
+    share.told_to_end()
+    lab.need_alive(hostd)
     lab.shut_down(hostd, guest)
+
+
+class Share:
+    """The guest's one share, and the processes that serve it: virtiofsd, which is its own parent
+    once, the relay's child; the relay, its keeper's."""
+
+    def __init__(self, lab, hostd, folder):
+        self.lab, self.hostd, self.folder = lab, hostd, folder
+        self.told = 0
+
+    @property
+    def pids(self):
+        pids = process.pids_with(self.folder)
+        need(pids, f"no virtiofsd serves {self.folder}")
+        return sorted(pids, key=lambda pid: parent_of(pid) in pids)
+
+    def asked_in_vain(self):
+        """virtiofsd stops, and the payload waits for it."""
+        for pid in self.pids:
+            process.kill_pid(pid, signal.SIGSTOP)
+        self.lab.pause(1)
+
+    def killed(self, what, pids, expected, number=signal.SIGKILL):
+        """Kills them; sees what is told, and that nothing in the guest hangs on the share."""
+        pids = pids()
+        for pid in pids:
+            process.kill_pid(pid, number)
+        event = wait_for("telemetry event DeviceFailed", self.lab.seconds(10),
+                         lambda: self.hostd.failures("share")[self.told:])[0]
+        need(expected in event["text"], f"{expected!r} is not in what is told: {event}")
+        self.lab.say(f"{what} ({pids}) killed: {event['text'][:120]}")
+        state = wait_for("the share to be taken away or made again", self.lab.seconds(20),
+                         self._settled, 0.2)
+        if state == "gone":
+            self.lab.control(self.hostd, "share", "remove", "lab", "c")
+            status, words = self.lab.control(self.hostd, "share", "add", "lab", "c", self.folder,
+                                             "/mnt/c")
+            need(status == 0, f"share add: {status}: {words}")
+        self.lab.wait_counting()
+        self.lab.say(f"the share was {state}; the payload counts on it")
+        self.told = len(self.hostd.failures("share"))
+
+    def _settled(self):
+        """The device is taken away or made again; in neither case may anything hang on it."""
+        _, words = self.lab.run_in_guest(self.hostd, "lab", "/bin/grep", "/mnt/c", "/proc/mounts")
+        return "gone" if not words else "again" if process.pids_with(self.folder) else None
+
+    def told_to_end(self):
+        """As systemd does with all of a unit, when its first process ended or on request."""
+        relay = parent_of(self.pids[0])
+        self.killed("all, by SIGTERM", lambda: [*self.pids, relay, parent_of(relay)],
+                    "virtiofsd: ", signal.SIGTERM)
+
+
+def parent_of(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+        return int(stat.read().rsplit(")", 1)[1].split()[1])

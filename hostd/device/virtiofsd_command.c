@@ -1,0 +1,108 @@
+/* virtiofsd command: which programs serve a virtiofs share, and with what words. */
+#include "virtiofsd_command.h"
+
+#include "base/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define RELAY "guestlink-virtiofs-relay"
+
+#define SOCKET_OPTION "--fd=3"
+
+const char *virtiofsd_command_find(const char *program, char buffer[LIMITS_PATH])
+{
+    /* Debian 13, Ubuntu 24.04, Fedora; Arch; Debian 12 (the C version of QEMU 7.2) */
+    static const char *const usual[] = {"/usr/libexec/virtiofsd", "/usr/lib/virtiofsd",
+                                        "/usr/lib/qemu/virtiofsd"};
+
+    if (program)
+        return child_find_program(program, buffer, LIMITS_PATH) == 0 ? buffer : NULL;
+    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+        if (access(usual[i], X_OK) == 0)
+            return usual[i];
+    return child_find_program("virtiofsd", buffer, LIMITS_PATH) == 0 ? buffer : NULL;
+}
+
+/*
+ * The Rust version names the directory with --shared-dir, the C version with -o source=. The name
+ * of an option stands in the program's text: looking there needs no trial run. A wrapper script has
+ * neither and gets -o source=, which both understand.
+ */
+static bool takes_shared_dir(const char *program)
+{
+    static const char option[] = "shared-dir";
+    int fd = open(program, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    bool found = false;
+    void *text = MAP_FAILED;
+
+    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0)
+        text = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (text != MAP_FAILED) {
+        found = memmem(text, (size_t)status.st_size, option, sizeof(option) - 1) != NULL;
+        (void)munmap(text, (size_t)status.st_size);
+    }
+    if (fd >= 0)
+        (void)close(fd);
+    return found;
+}
+
+/* The C version's option parser takes a comma for the next option unless it is escaped. */
+static int format_source(const char *path, char *buffer, size_t capacity)
+{
+    size_t used = (size_t)snprintf(buffer, capacity, "source=");
+
+    for (; *path; path++) {
+        if (used + 3 > capacity)
+            return -ENAMETOOLONG;
+        if (*path == ',' || *path == '\\')
+            buffer[used++] = '\\';
+        buffer[used++] = *path;
+    }
+    buffer[used] = '\0';
+    return 0;
+}
+
+/* It stands beside the daemon (a build's folder), or where it is installed. */
+const char *virtiofsd_command_find_relay(char buffer[LIMITS_PATH])
+{
+    char self[LIMITS_PATH];
+    ssize_t size = readlink("/proc/self/exe", self, sizeof(self));
+    const char *slash = size > 0 ? memrchr(self, '/', (size_t)size) : NULL;
+
+    if (slash && (size_t)snprintf(buffer, LIMITS_PATH, "%.*s/" RELAY, (int)(slash - self), self) <
+                     LIMITS_PATH) {
+        if (access(buffer, X_OK) == 0)
+            return buffer;
+    }
+    if (access(GUESTLINK_LIBEXECDIR "/" RELAY, X_OK) == 0)
+        return GUESTLINK_LIBEXECDIR "/" RELAY;
+    return child_find_program(RELAY, buffer, LIMITS_PATH) == 0 ? buffer : NULL;
+}
+
+int virtiofsd_command_make(const char *program, const char *path,
+                           struct virtiofsd_command *ret_command)
+{
+    const char **argv = ret_command->argv;
+
+    argv[0] = virtiofsd_command_find(program, ret_command->program);
+    if (!argv[0])
+        return -ENOENT;
+    argv[1] = SOCKET_OPTION;
+    argv[4] = NULL;
+    if (takes_shared_dir(argv[0])) {
+        argv[2] = "--shared-dir";
+        argv[3] = path;
+        return 0;
+    }
+    argv[2] = "-o";
+    argv[3] = ret_command->source;
+    return format_source(path, ret_command->source, sizeof(ret_command->source));
+}

@@ -1,0 +1,42 @@
+/*
+ * virtiofsd command: which programs serve a virtiofs share, and with what words.
+ */
+#ifndef GUESTLINK_HOSTD_VIRTIOFSD_COMMAND_H
+#define GUESTLINK_HOSTD_VIRTIOFSD_COMMAND_H
+
+#include "protocol/limits.h"
+
+struct virtiofsd_command {
+    const char *argv[5]; /* NULL-terminated; it finds its listening socket as descriptor 3 */
+    char program[LIMITS_PATH];
+    char source[LIMITS_PATH * 2];
+};
+
+/*
+ * Finds the program.
+ *
+ * @param program  a name or path, or NULL: the first of the usual places
+ * @return @p buffer, a static text, or NULL: it is not there or cannot be executed
+ */
+const char *virtiofsd_command_find(const char *program, char buffer[LIMITS_PATH]);
+
+/*
+ * Finds guestlink-virtiofs-relay.
+ *
+ * @return @p buffer, a static text, or NULL: it is not there, and virtiofsd is started without;
+ * then a guest may hang when virtiofsd dies
+ */
+const char *virtiofsd_command_find_relay(char buffer[LIMITS_PATH]);
+
+/*
+ * Makes the command that serves a directory.
+ *
+ * @param program      as in virtiofsd_command_find()
+ * @param path         absolute; outlives the command
+ * @param ret_command  must not be moved
+ * @return 0; -ENOENT: there is no program; -ENAMETOOLONG
+ */
+int virtiofsd_command_make(const char *program, const char *path,
+                           struct virtiofsd_command *ret_command);
+
+#endif

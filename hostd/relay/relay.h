@@ -1,0 +1,56 @@
+/*
+ * relay: passes messages between QEMU and a virtiofsd, and puts a second one in the place of one
+ * that died.
+ */
+#ifndef GUESTLINK_HOSTD_RELAY_RELAY_H
+#define GUESTLINK_HOSTD_RELAY_RELAY_H
+
+#include "backend.h"
+#include "session.h"
+
+#include <stdbool.h>
+
+/* The descriptor of the listening socket to which QEMU connects. */
+#define RELAY_LISTENER 3
+
+struct relay {
+    const char *socket;   /* path of a virtiofsd's own listening socket, there for a moment */
+    const char *end_file; /* see relay_end_as() */
+    char *const *argv;    /* virtiofsd's */
+    int keeper;           /* hears all that a successor must know; -1: there is none */
+    int qemu;             /* -1: has not come yet */
+    struct backend backend;
+    struct session session;
+    struct vhost_user_message asked; /* the question that waits for its answer */
+    bool is_asked;
+    bool second; /* virtiofsd: answers errors alone */
+};
+
+#define RELAY_NULL                                                                                 \
+    {                                                                                              \
+        .keeper = -1, .qemu = -1, .backend = BACKEND_NULL                                          \
+    }
+
+/* Remembers a message of QEMU's. */
+void relay_note(struct relay *relay, const struct vhost_user_message *message);
+
+/*
+ * Sets up a second virtiofsd as the first one was. For a frontend that is connected.
+ *
+ * Whoever stops the unit that this runs in (systemd does when its first process ends) must not take
+ * it away before the guest is done: neither it nor the relay heeds SIGTERM.
+ */
+void relay_begin_second(struct relay *relay);
+
+/* Relays until QEMU is gone. */
+void relay_run(struct relay *relay);
+
+/*
+ * Ends this process as another one did, and notes in relay->end_file how, for a daemon that is not
+ * its parent: "signal 9" or "status 1".
+ *
+ * @param status  waitpid(2)'s
+ */
+_Noreturn void relay_end_as(const struct relay *relay, int status);
+
+#endif
