@@ -55,11 +55,12 @@ int client_new(const char *socket_path, struct client **ret_client)
     if (r == 0)
         return 0;
     if (r == -EACCES || r == -EPERM)
-        say_error("%s: %s; the control socket is for root and the group guestlink", socket_path,
-                  strerror(-r));
+        say_error("%s: %s; the control socket is for root and the group guestlink (usermod -aG "
+                  "guestlink USER, then log in anew)",
+                  socket_path, strerror(-r));
     else
-        say_error("%s: %s, expected the control socket of a running guestlink-hostd (--socket "
-                  "names another)",
+        say_error("%s: %s; is guestlink-hostd running (systemctl status guestlink-hostd)? --socket "
+                  "names another control socket",
                   socket_path, strerror(-r));
     return 1;
 }

@@ -47,30 +47,6 @@ static void look_at_vm(const struct options *options, struct doctor *doctor,
     json_object_put(reply);
 }
 
-/* Blank-separated words within the columns behind the margin. */
-static void print_wrapped(enum say_colour colour, const char *text)
-{
-    char *copy = strdup(text), *word, *rest = NULL;
-    unsigned used = MARGIN;
-    bool first = true;
-
-    for (word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
-        say_sanitise(word);
-        if (!first && used + 1 + say_width(word) > say_columns()) {
-            (void)printf("\n%*s", (int)MARGIN, "");
-            used = MARGIN;
-        } else if (!first) {
-            (void)putchar(' ');
-            used++;
-        }
-        say_text(colour, word);
-        used += say_width(word);
-        first = false;
-    }
-    (void)putchar('\n');
-    free(copy);
-}
-
 static void print_finding(struct json_object *finding)
 {
     const char *state = command_text(finding, "state"), *advice = command_text(finding, "advice");
@@ -84,12 +60,12 @@ static void print_finding(struct json_object *finding)
                : right ? "ok"
                        : "?");
     say_format(SAY_PLAIN, "  %-10s  ", command_text(finding, "check"));
-    print_wrapped(SAY_PLAIN, command_text(finding, "text"));
+    say_wrapped(SAY_PLAIN, command_text(finding, "text"), MARGIN);
     if (advice[0] == '\0')
         return;
     (void)printf("%*s", (int)MARGIN - 3, "");
     say_text(SAY_BOLD, "-> ");
-    print_wrapped(SAY_BOLD, advice);
+    say_wrapped(SAY_BOLD, advice, MARGIN);
 }
 
 /* @param vm  its name, "" for the host */

@@ -5,15 +5,23 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
-/* "      Kernel  6.1.0"; an empty text is left out. */
+/* "pool published  " */
+#define MARGIN 16u
+
+/* "      kernel  6.1.0", long ones in lines of the terminal; an empty text is left out. */
 static void line(const char *label, enum say_colour colour, const char *text)
 {
     if (text == NULL || text[0] == '\0')
         return;
     (void)printf("%14s  ", label);
-    say_text(colour, text);
-    (void)putchar('\n');
+    if (isatty(STDOUT_FILENO)) {
+        say_wrapped(colour, text, MARGIN);
+    } else {
+        say_text(colour, text);
+        (void)putchar('\n');
+    }
 }
 
 static void line_size(const char *label, uint64_t bytes)

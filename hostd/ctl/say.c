@@ -1,6 +1,8 @@
 /* say: stdout and stderr, colours, and what a terminal is spared. */
 #include "say.h"
 
+#include "wrap.h"
+
 #include <inttypes.h>
 #include <langinfo.h>
 #include <stdarg.h>
@@ -10,8 +12,10 @@
 #include <unistd.h>
 #include <wchar.h>
 
-#define COLUMNS     80u
-#define COLUMNS_MAX 200u
+#define COLUMNS      80u
+#define COLUMNS_MAX  200u
+#define ERROR_HEAD   "guestlinkctl: "
+#define ERROR_MARGIN ((unsigned)sizeof(ERROR_HEAD) - 1u)
 
 void say_sanitise(char *text)
 {
@@ -34,6 +38,16 @@ void say_sanitise(char *text)
     }
 }
 
+/* Of the terminal that @p fd is, or 80. */
+static unsigned columns_of(int fd)
+{
+    struct winsize size;
+
+    if (!isatty(fd) || ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_col < 40)
+        return COLUMNS;
+    return size.ws_col < COLUMNS_MAX ? size.ws_col : COLUMNS_MAX;
+}
+
 void say_error(const char *format, ...)
 {
     char text[2048];
@@ -43,7 +57,16 @@ void say_error(const char *format, ...)
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     say_sanitise(text);
-    (void)fprintf(stderr, "guestlinkctl: %s\n", text);
+    if (!isatty(STDERR_FILENO)) {
+        (void)fprintf(stderr, ERROR_HEAD "%s\n", text);
+        return;
+    }
+    for (const char *rest = text, *head = ERROR_HEAD; head[0] != '\0' || *rest != '\0'; head = "") {
+        size_t size = wrap_line(rest, columns_of(STDERR_FILENO) - ERROR_MARGIN);
+
+        (void)fprintf(stderr, "%*s%.*s\n", (int)ERROR_MARGIN, head, (int)size, rest);
+        rest = wrap_rest(rest, size);
+    }
 }
 
 static bool has_colours(void)
@@ -67,6 +90,25 @@ void say_text(enum say_colour colour, const char *text)
     else
         (void)fputs(copy, stdout);
     free(copy);
+}
+
+void say_wrapped(enum say_colour colour, const char *text, unsigned margin)
+{
+    unsigned columns = say_columns() > margin ? say_columns() - margin : 1;
+    size_t size;
+
+    for (bool first = true; first || *text != '\0'; first = false, text = wrap_rest(text, size)) {
+        char *line;
+
+        size = wrap_line(text, columns);
+        line = strndup(text, size);
+        if (line == NULL)
+            return;
+        (void)printf("%*s", first ? 0 : (int)margin, "");
+        say_text(colour, line);
+        (void)putchar('\n');
+        free(line);
+    }
 }
 
 void say_format(enum say_colour colour, const char *format, ...)
@@ -113,11 +155,7 @@ void say_json(struct json_object *object)
 
 unsigned say_columns(void)
 {
-    struct winsize size;
-
-    if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col < 40)
-        return COLUMNS;
-    return size.ws_col < COLUMNS_MAX ? size.ws_col : COLUMNS_MAX;
+    return columns_of(STDOUT_FILENO);
 }
 
 unsigned say_width(const char *text)

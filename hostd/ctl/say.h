@@ -13,11 +13,15 @@
 
 enum say_colour { SAY_PLAIN, SAY_BOLD, SAY_DIM, SAY_RED, SAY_GREEN, SAY_YELLOW, SAY_COLOURS };
 
-/* "guestlinkctl: …" and a newline, on stderr. */
+/* "guestlinkctl: …" and a newline, on stderr; on a terminal in lines of its width. */
 __attribute__((format(printf, 1, 2))) void say_error(const char *format, ...);
 
 /* Writes sanitised text to stdout, in a colour if stdout is a terminal that NO_COLOR allows it. */
 void say_text(enum say_colour colour, const char *text);
+
+/* As say_text(), in lines of say_columns() and with a newline; @p margin columns are taken in the
+ * first, and left blank in the others. */
+void say_wrapped(enum say_colour colour, const char *text, unsigned margin);
 
 /* As say_text(), of formatted text. */
 __attribute__((format(printf, 2, 3))) void say_format(enum say_colour colour, const char *format,

@@ -7,6 +7,7 @@
 #include "say.h"
 #include "since.h"
 #include "timeline.h"
+#include "wrap.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -273,6 +274,34 @@ static void test_a_terminal_is_spared_control_characters(void **state)
     assert_int_equal(say_width("a\xc3\xa4\xe2\x82\xac"), 3);
 }
 
+static void test_lines_break_at_blanks_and_behind_semicolons(void **state)
+{
+    static const struct {
+        const char *text, *line, *rest;
+    } cases[] = {
+        {"", "", ""},
+        {"short", "short", ""},
+        {"ten bytes.", "ten bytes.", ""},
+        {"ten bytes. more", "ten bytes.", "more"},
+        {"two  blanks  between", "two", "blanks  between"},
+        {"a word thatislonger", "a word", "thatislonger"},
+        {"thatislongerthanten more", "thatislongerthanten", "more"},
+        {"ro;a=1;b=22222", "ro;a=1;", "b=22222"},
+        {"thatislongerthan;ten", "thatislongerthan;", "ten"},
+        {"\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc \u00fc\u00fc\u00fc x",
+         "\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc \u00fc\u00fc\u00fc", "x"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        size_t size = wrap_line(cases[i].text, 10);
+
+        assert_int_equal(size, strlen(cases[i].line));
+        assert_memory_equal(cases[i].text, cases[i].line, size);
+        assert_string_equal(wrap_rest(cases[i].text, size), cases[i].rest);
+    }
+}
+
 static void test_sizes_for_people(void **state)
 {
     char text[32];
@@ -329,6 +358,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_logrotate_s_ways_are_followed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_line_without_end_is_left_out, set_up, tear_down),
         cmocka_unit_test(test_a_terminal_is_spared_control_characters),
+        cmocka_unit_test(test_lines_break_at_blanks_and_behind_semicolons),
         cmocka_unit_test(test_sizes_for_people),
         cmocka_unit_test(test_a_timeline_has_a_bar_for_each_step),
     };
