@@ -358,6 +358,7 @@ void processes_init(struct processes *processes)
         struct process *process = &processes->table[i];
 
         process->owner = processes;
+        process->input = processes->input[i];
         process->exec = (struct loop_source){.fd = -1, .ready = on_exec};
         process_stream_init(process);
         process->timer.expired = on_timer;

@@ -43,7 +43,7 @@ struct process {
     uint32_t input_id; /* of the request whose bytes wait in `input`, 0: none */
     uint32_t input_generation;
     struct processes *owner;
-    uint8_t input[INIT_INPUT_SIZE]; /* what its stdin did not take yet */
+    uint8_t *input; /* of INIT_INPUT_SIZE: what its stdin did not take yet */
 };
 
 struct processes {
@@ -60,6 +60,8 @@ struct processes {
     struct request_start_process payload; /* its lists point into payload_bytes */
     uint8_t payload_bytes[FRAME_PAYLOAD_MAX];
     struct process table[INIT_PROCESSES];
+    /* Apart from the table, which is walked: pages that no process needs are never touched. */
+    uint8_t input[INIT_PROCESSES][INIT_INPUT_SIZE];
 };
 
 /* @param processes zeroed memory; set its loop, link, exits and answer first */

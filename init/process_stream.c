@@ -121,7 +121,7 @@ int process_input(struct processes *processes, const struct request_process_inpu
         return report_fail(report, ESRCH, "process %u does not run", input->process);
     if (process->in.fd < 0 || process->input_ended)
         return fail_input(process, report);
-    if (process->input_size > 0 || input->data.size > sizeof(process->input))
+    if (process->input_size > 0 || input->data.size > INIT_INPUT_SIZE)
         return report_fail(report, EAGAIN, "process %u: %zu bytes of input wait already",
                            input->process, process->input_size);
     memcpy(process->input, input->data.data, input->data.size);
