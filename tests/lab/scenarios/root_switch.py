@@ -8,6 +8,7 @@ import plain_host as ph
 from hostd import virtiofsd
 from image import BUSYBOX, Image
 from kernel import Kernel
+from listener import calls, hear
 from process import Process
 from show import need
 from wait import wait_for
@@ -24,6 +25,10 @@ while :; do sleep 0.2; done
 """
 
 
+NOTIFY = 9999
+CREDENTIAL = f"type=11,value=io.systemd.credential:vmm.notify_socket=vsock-stream:2:{NOTIFY}"
+
+
 def play(lab):
     root = make_root(lab)
     disk = debian_root.make_ext4(root, lab.sockets / "root.ext4", "lab-root", 16)
@@ -35,7 +40,7 @@ def play(lab):
     for number, (name, devices) in enumerate((
             ("virtiofs:root", share), (f"UUID={UUID}", block))):
         guest = lab.guest(f"lab{number}", "old", f"guestlink.root={name}", image=image,
-                          extra=devices)
+                          extra=[*devices, "-smbios", CREDENTIAL])
         handed_over(lab, guest, name)
     guest = lab.guest("none", "old", "guestlink.root=/dev/vda guestlink.root_init=/no/init",
                       image=image, extra=block, arguments="/bin/sleep 1000")
@@ -66,12 +71,14 @@ def serve(lab, root):
 
 
 def handed_over(lab, guest, name):
-    host = ph.PlainHost(guest, lab.seconds)
+    host, notify = ph.PlainHost(guest, lab.seconds), calls(guest, NOTIFY)
     guest.start()
     host.serve()
     error, text = host.do(ph.COMPLETE_BOOT, seconds=60)
     need(error == 0, f"{name}: {text}")
     host.wait("READY", lambda: host.ready)
+    text = hear(notify, lab.seconds(20))
+    need(text.startswith("READY=1\nSTATUS=Ready\n"), f"{name}: the VM manager heard {text}")
     guest.wait_console("^real root: the real one, PID 1$", lab.seconds(20))
     host.need_alive()
     _, words = host.shell("cat /marker /proc/1/comm; ls /; grep -e ' / ' -e ' /proc ' /proc/mounts; "
@@ -81,7 +88,9 @@ def handed_over(lab, guest, name):
     host.wait("FAREWELL", lambda: host.farewell)
     need(guest.wait_off(lab.seconds(20)) == 0, "QEMU did not end with status 0")
     host.close()
-    lab.say(f"{name}: handed over, served on, told its init to power off, said farewell")
+    notify.close()
+    lab.say(f"{name}: handed over, served on, told the VM manager by SMBIOS' address, told its "
+            "init to power off, said farewell")
 
 
 def stays(lab, guest):
