@@ -35,13 +35,16 @@ struct handshake {
     bool stranger;
     bool too_many;
     uint64_t accepted_us;
-    sd_event_source *timer;
+    uint64_t deadline_us; /* of the report; of a refused one: until it must have read why */
 };
 
+/* One timer for all: a guest that is quick costs none. */
 struct handshakes {
     struct services *services;
     struct handshake *first;
     uint32_t strangers;
+    sd_event_source *timer;
+    uint64_t armed_us;
 };
 
 struct handshakes *handshakes_new(struct services *services)
@@ -67,7 +70,6 @@ static void handshake_free(struct handshake *handshake)
     else if (handshake->connection && handshake->vm)
         (void)vm_count_connection(handshake->vm, -1);
     handshake->connection = connection_free(handshake->connection);
-    (void)sd_event_source_disable_unref(handshake->timer);
     free(handshake);
 }
 
@@ -77,6 +79,7 @@ struct handshakes *handshakes_free(struct handshakes *handshakes)
         return NULL;
     while (handshakes->first)
         handshake_free(handshakes->first);
+    (void)sd_event_source_disable_unref(handshakes->timer);
     free(handshakes);
     return NULL;
 }
@@ -104,19 +107,48 @@ static uint32_t timeout_ms(const struct handshake *handshake)
                          : handshake->all->services->config->timeouts.capabilities;
 }
 
-static int on_timer(sd_event_source *source, uint64_t at_us, void *userdata)
+/* Its time is up. */
+static void expire(struct handshake *handshake)
 {
-    struct handshake *handshake = userdata;
     struct services *services = handshake->all->services;
 
-    (void)source;
-    (void)at_us;
     if (handshake->session.state == SESSION_NEW) {
         services->counters.timed_out++;
         report_handshake_timeout(services, handshake->vm, &handshake->peer, timeout_ms(handshake));
     }
     handshake_free(handshake);
-    return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t at_us, void *userdata);
+
+static int set_deadline(struct handshake *handshake, uint32_t ms)
+{
+    struct handshakes *all = handshake->all;
+
+    handshake->deadline_us = clock_now_us() + ms * UINT64_C(1000);
+    return clock_arm_first(all->services->event, &all->timer, &all->armed_us,
+                           handshake->deadline_us, on_timer, all);
+}
+
+static int on_timer(sd_event_source *source, uint64_t at_us, void *userdata)
+{
+    struct handshakes *all = userdata;
+    uint64_t now_us = clock_now_us(), first_us = 0;
+    struct handshake *next;
+
+    (void)source;
+    (void)at_us;
+    all->armed_us = 0;
+    for (struct handshake *h = all->first; h; h = next) {
+        next = h->next;
+        if (h->deadline_us <= now_us)
+            expire(h);
+        else if (first_us == 0 || h->deadline_us < first_us)
+            first_us = h->deadline_us;
+    }
+    return first_us == 0 ? 0
+                         : clock_arm_first(all->services->event, &all->timer, &all->armed_us,
+                                           first_us, on_timer, all);
 }
 
 static void violate(struct handshake *handshake, const char *reason)
@@ -145,8 +177,7 @@ static void refuse(struct handshake *handshake, uint32_t id,
     report_refused(services, handshake->vm, &handshake->peer, decision->status, decision->reason);
     (void)connection_send(handshake->connection, FRAME_WELCOME, FRAME_FLAG_ANSWER, id, payload,
                           writer.size);
-    if (clock_arm(services->event, &handshake->timer, LIMITS_REFUSAL_LINGER_MS, on_timer,
-                  handshake) < 0)
+    if (set_deadline(handshake, LIMITS_REFUSAL_LINGER_MS) < 0)
         handshake_free(handshake);
 }
 
@@ -239,8 +270,7 @@ void handshake_begin(struct handshakes *handshakes, int fd, const struct peer *p
         handshake_free(handshake);
         return;
     }
-    if (!admit(handshake) || clock_arm(services->event, &handshake->timer, timeout_ms(handshake),
-                                       on_timer, handshake) < 0) {
+    if (!admit(handshake) || set_deadline(handshake, timeout_ms(handshake)) < 0) {
         services->counters.refused[WELCOME_TOO_MANY]++;
         report_refused(services, vm, peer, WELCOME_TOO_MANY, "too-many-connections");
         handshake_free(handshake);

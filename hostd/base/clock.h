@@ -35,6 +35,16 @@ static inline uint64_t clock_real_us(void)
 int clock_arm(sd_event *event, sd_event_source **source, uint64_t ms, sd_event_time_handler_t fn,
               void *userdata);
 
+/*
+ * As clock_arm(), of a timer that serves many deadlines, and goes off at the first: does nothing if
+ * it is armed for an earlier moment already.
+ *
+ * @param armed_us  that moment (CLOCK_MONOTONIC), 0: none; its handler sets it to 0 first of all
+ * @param at_us     the new deadline
+ */
+int clock_arm_first(sd_event *event, sd_event_source **source, uint64_t *armed_us, uint64_t at_us,
+                    sd_event_time_handler_t fn, void *userdata);
+
 /* Switches off a timer, or any other source; NULL is fine. */
 static inline void clock_disarm(sd_event_source *source)
 {

@@ -78,6 +78,7 @@ size_t connection_held(const struct connection *connection)
     return connection->in.capacity + connection->out.capacity;
 }
 
+/* Told once; the connection may be freed by it. */
 static int on_ending(sd_event_source *source, void *userdata)
 {
     struct connection *connection = userdata;
@@ -87,6 +88,8 @@ static int on_ending(sd_event_source *source, void *userdata)
     return 0;
 }
 
+/* Whoever is in the middle of sending does not lose it: the loop tells its end later, on_io() if it
+ * is at work. */
 static void end(struct connection *connection, enum connection_end how, int error)
 {
     if (connection->ended)
@@ -95,7 +98,8 @@ static void end(struct connection *connection, enum connection_end how, int erro
     connection->end = how;
     connection->error = error;
     (void)sd_event_source_set_enabled(connection->source, SD_EVENT_OFF);
-    (void)sd_event_source_set_enabled(connection->ending, SD_EVENT_ONESHOT);
+    if (!connection->corked)
+        (void)sd_event_source_set_enabled(connection->ending, SD_EVENT_ONESHOT);
 }
 
 /*
@@ -317,12 +321,13 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
     on_bytes(connection, &gone);
     if (gone)
         return 0;
-    connection->gone = NULL;
-    connection->corked = false;
     if (!connection->ended && connection->out.size > 0)
         flush(connection);
-    if (!connection->ended)
-        watch(connection);
+    connection->gone = NULL;
+    connection->corked = false;
+    if (connection->ended)
+        return on_ending(NULL, connection);
+    watch(connection);
     return 0;
 }
 

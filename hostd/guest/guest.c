@@ -94,17 +94,8 @@ static int on_timer(sd_event_source *source, uint64_t at_us, void *userdata);
 
 static int arm(struct guest *guest, uint64_t deadline_us)
 {
-    uint64_t now_us = clock_now_us();
-    int r;
-
-    if (deadline_us == NO_DEADLINE || (guest->armed_us != 0 && guest->armed_us <= deadline_us))
-        return 0;
-    r = clock_arm(guest->event, &guest->timer,
-                  deadline_us > now_us ? (deadline_us - now_us + 999u) / 1000u : 0, on_timer,
-                  guest);
-    if (r >= 0)
-        guest->armed_us = deadline_us;
-    return r;
+    return clock_arm_first(guest->event, &guest->timer, &guest->armed_us, deadline_us, on_timer,
+                           guest);
 }
 
 static int on_timer(sd_event_source *source, uint64_t at_us, void *userdata)

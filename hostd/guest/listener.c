@@ -79,13 +79,15 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
                 pause_accepting(listener, errno);
             if (errno == ECONNABORTED || errno == EINTR)
                 continue;
+            if (errno == EAGAIN)
+                return 0; /* none is left: the next one wakes us */
             break;
         }
         listener->trouble = false;
         peer = peer_of(&address);
         listener->events->accepted(listener->userdata, connected, &peer);
     }
-    /* those that are left wake us again; see watch() in connection.c */
+    /* those that are left wake us again, after the others' turn; see watch() in connection.c */
     return sd_event_source_set_io_events(source, EPOLLIN | (uint32_t)EPOLLET);
 }
 

@@ -148,7 +148,8 @@ static int on_connect_late(sd_event_source *source, uint64_t at_us, void *userda
 
     (void)source;
     (void)at_us;
-    if (vm->connection)
+    /* it is left to go off: a guest that calls often would pay for disarming it each time */
+    if (vm->connection || vm->ended)
         return 0;
     vm_tell_host_error(vm);
     report_timeout(vm, "connect", vm->config->timeouts.connect, NULL);
@@ -359,7 +360,6 @@ void vm_take_connection(struct vm *vm, struct connection *connection, uint32_t i
     struct daemon_counters *counters = &vm->services->counters;
 
     vm_drop_connection(vm, "replaced", 0);
-    clock_disarm(vm->connect_timer);
     vm->connection = connection;
     vm->session = (struct session){.state = SESSION_ACCEPTED};
     vm->shutting_down = false;

@@ -1,8 +1,10 @@
 /* hostd VM: from its guest's connection to its end, and everything in between that is asked. */
 #include "hostd_core_vm_support.h"
 
+#include "base/clock.h"
 #include "vm/vm_parts.h"
 
+#include "protocol/event.h"
 #include "protocol/request.h"
 
 #include <errno.h>
@@ -229,6 +231,45 @@ static void a_guest_that_leaves_ends_what_waits_for_it(void **state)
     assert_int_equal(vm_shut_down(f->vm, false, 0, on_done, f), -ENOTCONN);
 }
 
+static void run_for(struct fixture *f, uint32_t ms)
+{
+    uint64_t end_us = clock_now_us() + ms * UINT64_C(1000);
+
+    while (clock_now_us() < end_us)
+        (void)sd_event_run(f->services.event, 5000);
+}
+
+/* The guest hangs up; is the time told after which it should have called again? */
+static bool is_missed(struct fixture *f)
+{
+    uint64_t before = telemetry_count(f->services.telemetry, TELEMETRY_GUEST_TIMEOUT);
+
+    (void)close(f->guest);
+    f->guest = -1;
+    run_for(f, 120);
+    return telemetry_count(f->services.telemetry, TELEMETRY_GUEST_TIMEOUT) > before;
+}
+
+static void a_guest_is_missed_unless_it_is_back_or_said_farewell(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t payload[64];
+    struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
+
+    f->settings->config->vms[0].timeouts.connect = 50;
+    connect_guest(f, 67108864);
+    assert_true(is_missed(f));
+    connect_guest(f, 67108864);
+    connect_guest(f, 67108864);
+    run_for(f, 120);
+    assert_int_equal(telemetry_count(f->services.telemetry, TELEMETRY_GUEST_TIMEOUT), 1);
+    connect_guest(f, 67108864);
+    event_farewell_pack(&writer, &(struct event_farewell){.how = REQUEST_POWER_OFF});
+    say(f, FRAME_FAREWELL, 0, 7, payload, writer.size);
+    run_for(f, 1);
+    assert_false(is_missed(f));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -244,6 +285,7 @@ int main(void)
         TEST(a_busy_share_stays),
         TEST(who_goes_away_is_not_called),
         TEST(a_changed_configuration_changes_only_what_it_says),
+        TEST(a_guest_is_missed_unless_it_is_back_or_said_farewell),
         TEST(a_guest_that_leaves_ends_what_waits_for_it),
     };
 
