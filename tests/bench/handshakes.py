@@ -31,12 +31,12 @@ def compile_all(folder, *options):
 
 def hostd_config(folder, guests):
     """A configuration with so many VMs, each with a socket of its own: folder/0 and up."""
+    vms = [{"name": f"vm{number}", "id": str(uuid.uuid5(uuid.NAMESPACE_DNS, f"vm{number}")),
+            "socket": f"{folder}/{number}", "memory": "512M", "kernel": "custom", "swiotlb": "off",
+            "networking": "none", "hostname": f"vm{number}", "device_host": {"type": "none"}}
+           for number in range(guests)]
     return {"listen": [], "control": f"{folder}/control.sock", "state_dir": f"{folder}/state",
-            "telemetry": {"file": f"{folder}/telemetry.jsonl", "journal": False},
-            "vms": [{"name": f"vm{number}", "id": str(uuid.uuid5(uuid.NAMESPACE_DNS, f"vm{number}")),
-                     "socket": f"{folder}/{number}", "memory": "512M", "kernel": "custom",
-                     "swiotlb": "off", "networking": "none", "hostname": f"vm{number}",
-                     "device_host": {"type": "none"}} for number in range(guests)]}
+            "telemetry": {"file": f"{folder}/telemetry.jsonl", "journal": False}, "vms": vms}
 
 
 class Server:

@@ -1,7 +1,7 @@
 #!/bin/sh
-# PID 1 of the machine whose clock counts instructions (instructions.py). /plan has one line for each
-# server's life: NAME GUESTS ROUNDS COMMAND... All guests shake hands once, which is their boot, then
-# each hangs up and calls again, ROUNDS times. For each line it prints on the console
+# PID 1 of the machine whose clock counts instructions (instructions.py). /plan has one line for
+# each server's life: NAME GUESTS ROUNDS COMMAND... All guests shake hands once, which is their
+# boot, then each hangs up and calls again, ROUNDS times. For each line it prints on the console
 #
 #     COUNTED NAME GUESTS ROUNDS <handshakes failed> <ns for boots> <ns for the rest> <KiB resident>
 #

@@ -25,8 +25,9 @@ guest_tests_find
 about[demo]="tests/lab/demo ends with exit 0"
 about[first-frame]="the first frame is on the wire within 1.5 times the least program's time"
 about[vhost-vsock]="a guest over the kernel's own vhost-vsock, in a VM inside a VM if need be"
+about[handshake-cost]="instructions and memory of a thousand VMs' handshakes keep to their goals"
 about[bench-smoke]="every figure of tests/bench/run is produced"
-guest_tests+=(demo first-frame bench-smoke vhost-vsock)
+guest_tests+=(demo first-frame handshake-cost bench-smoke vhost-vsock)
 
 test_demo() {
     "$root/tests/lab/demo"
@@ -34,6 +35,10 @@ test_demo() {
 
 test_first_frame() {
     "$root/tests/bench/first-frame" --at-most 1.5
+}
+
+test_handshake_cost() {
+    "$root/tests/bench/handshake-instructions"
 }
 
 test_bench_smoke() {
