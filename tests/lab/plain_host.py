@@ -160,6 +160,18 @@ class PlainHost:
         """Runs a shell's script in the guest; returns its status and its words."""
         return self.run(100000 + self._next_number, "/bin/sh", "-c", script, seconds=seconds)
 
+    def pool_usage(self):
+        """What POOL_USAGE says: of each pool its name, total, used and high water."""
+        kind, payload = self.answer(self.ask(GET_POOL_USAGE))
+        need(kind == POOL_USAGE, f"pool usage was answered with type {kind}: {payload!r}")
+        at, _, count, _ = struct.unpack_from("<IIHH", payload)
+        pools = []
+        for _ in range(count):
+            total, used, high_water, length = struct.unpack_from("<QQQH", payload, at)
+            pools.append((payload[at + 26:at + 26 + length].decode(), total, used, high_water))
+            at += 26 + length
+        return pools
+
     def need_alive(self):
         """PID 1 answers a ping, and starts a program."""
         error, text = self.do(PING)

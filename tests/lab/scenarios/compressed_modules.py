@@ -17,6 +17,10 @@ COMPRESSORS = {".xz": ("XZ", ["xz", "-c", "--check=crc32", "--lzma2=dict=1MiB"])
 # One for each way of packing: loaded after the handshake, and by nobody else.
 LATE = {".xz": "overlay", ".zst": "dummy", ".gz": "veth"}
 
+# An adapter whose packets go through the bounce pool.
+BOUNCING = ["-netdev", "user,id=net",
+            "-device", "virtio-net-pci,netdev=net,iommu_platform=on,disable-legacy=on"]
+
 
 def play(lab):
     usual = Kernel()
@@ -43,20 +47,21 @@ def boot(lab, kernel):
     able = unpacked_by(kernel)
     lab.say(f"Linux {kernel.release} unpacks by itself: {able or 'nothing'}")
     image, known = Image(kernel).add_init(), {}
-    # What the handshake needs stays unpacked where the kernel could not load it.
+    # What has to be loaded stays unpacked where the kernel could not load it.
     lines = [line for name in EARLY for line in add(image, kernel, name, able, known)]
-    lines.append("-")
+    lines += ["-", *add(image, kernel, "virtio_net", able, known)]
     for suffix, name in LATE.items():
         lines += add(image, kernel, name, suffix, known)
     image.archive.add_file("/etc/guestlink/modules", "\n".join(lines).encode() + b"\n")
     # QEMU 7.2's emulation at times leaves garbage in the flags behind a cmpxchg16b, of which a
     # kernel of these days dies.
     guest = lab.guest(kernel.release, "old", image=image,
-                      extra=["-cpu", f"{acceleration()[-1]},-cx16"])
+                      extra=["-cpu", f"{acceleration()[-1]},-cx16", *BOUNCING])
     host = ph.PlainHost(guest, lab.seconds)
     guest.start()
     host.serve()
     looked(lab, host, able)
+    pool_usage(lab, host)
     need(host.do(ph.SHUT_DOWN, ph.shut_down())[0] == 0, "shut-down")
     host.wait("FAREWELL", lambda: host.farewell)
     need(guest.wait_off(lab.seconds(20)) == 0, "QEMU did not end with status 0")
@@ -77,6 +82,21 @@ def looked(lab, host, able):
                f"CONFIG_MODULE_COMPRESS_{COMPRESSORS[suffix][0]}); going on without it")
         need((why in words) == (suffix != able), f"{name}{suffix}: {words}")
         lab.say(f"{name}.ko{suffix}: {'loaded' if loaded else 'named, with the reason'}")
+
+
+def pool_usage(lab, host):
+    """Each kernel shows its pools in another way: a high-water mark since 6.4."""
+    host.shell("ip link set eth0 up")
+    usage = host.pool_usage()
+    _, words = host.shell("cd /sys/kernel/debug/swiotlb && grep -H . $(find . -name 'io_tlb*')")
+    files = dict(line.rsplit("/", 1)[-1].split(":") for line in words.splitlines())
+    (name, total, used, high_water), = usage
+    need(name == "swiotlb" and total == int(files["io_tlb_nslabs"]), f"{usage}: {files}")
+    need(0 < used <= total and (high_water > 0) == ("io_tlb_used_hiwater" in files),
+         f"{usage}: {files}")
+    need(high_water == 0 or used <= high_water <= int(files["io_tlb_used_hiwater"]) <= total,
+         f"{usage}: {files}")
+    lab.say(f"of {total} slots {used} in use, the most so far: {high_water or 'not counted'}")
 
 
 def add(image, kernel, name, suffix, known):

@@ -26,6 +26,7 @@ def play(lab):
     terminal(lab, host, guest)
     restarts(lab, host)
     signals(lab, host)
+    logged(lab, guest)
     orphan_holds_pipe(lab, host)
     full(lab, host)
     end(lab, host, guest)
@@ -164,6 +165,14 @@ def signals(lab, host):
         error, text = host.do(ph.SEND_SIGNAL, struct.pack("<III", 12, number, signal))
         need(error == expected, f"signal {signal} to process {number}: {error}: {text}")
     lab.say("signals 1, 2, 15, 10 and 64 were sent and reported; bad ones refused")
+
+
+def logged(lab, guest):
+    """Every end is in the kernel's log, with its cause."""
+    for text in (r"payload 30 \(pid \d+\): exit status 1",
+                 r"command 42 \(pid \d+\): ended by signal 15"):
+        guest.wait_console(f"guestlink-init: {text}", lab.seconds(5))
+    lab.say("exits, signals and restarts are in the kernel's log")
 
 
 def orphan_holds_pipe(lab, host):
