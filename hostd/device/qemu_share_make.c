@@ -9,9 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 /* One request queue: more makes a guest's requests overtake each other and gains nothing here. */
 #define REQUEST_QUEUES 1
+
+#define CHARDEV_WAIT_US UINT64_C(20000)
 
 static void on_device_added(struct qemu_task *task, const struct qmp_reply *reply)
 {
@@ -146,9 +149,31 @@ static void on_port(struct qemu_task *task, const struct qmp_reply *reply)
         start_virtiofsd(task);
 }
 
+static int on_chardev_wait(sd_event_source *source, uint64_t now, void *userdata)
+{
+    struct qemu_task *task = userdata;
+
+    (void)source;
+    (void)now;
+    task->timer = sd_event_source_disable_unref(task->timer);
+    qemu_share_make(task);
+    return 0;
+}
+
+/* A device that was just unplugged is not listed any more, and QEMU has its chardev yet: it lets go
+ * when all of its threads have. */
+static void on_chardev_removed(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error && strstr(reply->text, "busy") && qemu_task_left_ms(task) > 1 &&
+        sd_event_add_time_relative(task->qemu->host.event, &task->timer, CLOCK_BOOTTIME,
+                                   CHARDEV_WAIT_US, 0, on_chardev_wait, task) >= 0)
+        return;
+    qemu_task_find_port(task, on_port);
+}
+
 void qemu_share_make(struct qemu_task *task)
 {
-    /* A daemon that died in between may have left it; with a device on it QEMU says busy. */
-    qemu_task_tell(task, "chardev-remove", qmp_strings("id", task->backend, NULL));
-    qemu_task_find_port(task, on_port);
+    /* A former device's, or left by a daemon that died in between. */
+    qemu_task_next(task, "chardev-remove", qmp_strings("id", task->backend, NULL),
+                   on_chardev_removed);
 }

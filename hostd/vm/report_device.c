@@ -8,6 +8,18 @@
 
 #define SAY(vm, level, ...) log_vm(level, (vm)->config->name, (vm)->boot.id, __VA_ARGS__)
 
+/* What a text of the device host's adds to "KIND NAME failed". */
+static const char *without_name(const char *text, const char *kind, const char *name)
+{
+    size_t kind_size = strlen(kind), name_size = strlen(name);
+
+    if (strncmp(text, kind, kind_size) == 0 && text[kind_size] == ' ' &&
+        strncmp(text + kind_size + 1, name, name_size) == 0 &&
+        strncmp(text + kind_size + 1 + name_size, ": ", 2) == 0)
+        return text + kind_size + 1 + name_size + 2;
+    return text;
+}
+
 void report_device_failed(struct vm *vm, const char *kind, const char *name, const char *phase,
                           int error, const char *text)
 {
@@ -16,8 +28,14 @@ void report_device_failed(struct vm *vm, const char *kind, const char *name, con
 
     if (!report_allow(vm))
         return;
-    SAY(vm, LOG_ERR, "%s %s failed in phase %s: %s%s%s; everything else goes on", kind, name, phase,
-        *text ? text : "", *text ? ": " : "", reason ? reason : "unknown error");
+    if (!reason)
+        reason = "unknown error";
+    if (strstr(text, reason)) /* the text says it itself */
+        SAY(vm, LOG_ERR, "%s %s failed in phase %s: %s; everything else goes on", kind, name, phase,
+            without_name(text, kind, name));
+    else
+        SAY(vm, LOG_ERR, "%s %s failed in phase %s (%s)%s%s; everything else goes on", kind, name,
+            phase, reason, *text ? ": " : "", without_name(text, kind, name));
     fields_text(&fields, "kind", kind);
     fields_text(&fields, "device", name);
     fields_text(&fields, "phase", phase);

@@ -83,6 +83,11 @@ bool shares_are_settled(const struct vm *vm)
     return true;
 }
 
+/* Why its server ended was told each time. */
+#define GIVEN_UP                                                                                   \
+    "its server ended too often in a short time; it is not made again until it is removed and "    \
+    "added, or the guest boots"
+
 /* @return true if the share has another try */
 static bool may_retry(struct share *share)
 {
@@ -95,7 +100,7 @@ static bool may_retry(struct share *share)
 }
 
 /* The mount is of no use any more: it is taken away, and the share made again, or given up. */
-static void lose(struct share *share, const char *text)
+static void lose(struct share *share)
 {
     bool mounted = share->mounted && guest_is_attached(share->vm->guest) && !share->asked;
 
@@ -108,7 +113,7 @@ static void lose(struct share *share, const char *text)
         share_device_release(share);
     }
     if (!may_retry(share))
-        share_fail(share, "serve", EPIPE, text);
+        share_fail(share, "serve", EPIPE, GIVEN_UP);
     else if (!mounted)
         share_step(share);
 }
@@ -129,7 +134,7 @@ void shares_lost(struct vm *vm, const char *tag, bool restored, const char *text
     for (struct share *share = vm->shares.first; share; share = next) {
         next = share->next;
         if (share->device == device && (!restored || share->mounted))
-            lose(share, text);
+            lose(share);
     }
     vm_save_now(vm);
 }

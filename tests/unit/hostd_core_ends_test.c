@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "vm/report.h"
 #include "vm/vm_parts.h"
 
 #include "protocol/event.h"
@@ -170,6 +171,74 @@ static void what_was_dropped_is_told_before_the_vm_goes(void **state)
     assert_null(strstr(last, "\"count\":0"));
 }
 
+/* What is written to stderr while it is open. */
+static FILE *capture_stderr(int *ret_saved)
+{
+    FILE *file = tmpfile();
+
+    assert_non_null(file);
+    *ret_saved = dup(STDERR_FILENO);
+    assert_int_equal(dup2(fileno(file), STDERR_FILENO), STDERR_FILENO);
+    return file;
+}
+
+static const char *captured(FILE *file, int saved, char *text, size_t capacity)
+{
+    size_t size;
+
+    (void)dup2(saved, STDERR_FILENO);
+    (void)close(saved);
+    rewind(file);
+    size = fread(text, 1, capacity - 1, file);
+    (void)fclose(file);
+    text[size] = '\0';
+    return text;
+}
+
+static void failure_says_nothing_twice(void **state)
+{
+    struct fixture *f = *state;
+    char text[4096];
+    int saved;
+    FILE *file = capture_stderr(&saved);
+
+    report_device_failed(f->vm, "share", "a", "device", ENOENT, "share a: no virtiofsd");
+    report_device_failed(f->vm, "adapter", "n", "device", EIO, "cannot: Input/output error");
+    report_device_failed(f->vm, "share", "a", "mount", EBUSY, "");
+    (void)captured(file, saved, text, sizeof(text));
+    assert_non_null(strstr(text, "share a failed in phase device (No such file or directory): no "
+                                 "virtiofsd; everything else goes on\n"));
+    assert_non_null(strstr(text, "adapter n failed in phase device: cannot: Input/output error; "));
+    assert_non_null(strstr(text, "share a failed in phase mount (Device or resource busy); every"));
+}
+
+static void share_whose_server_always_dies_is_given_up_once(void **state)
+{
+    struct fixture *f = *state;
+    struct vm_share_view share;
+    char text[8192];
+    const char *found;
+    int saved;
+    FILE *file;
+
+    connect_guest(f, 67108864);
+    file = capture_stderr(&saved);
+    for (unsigned i = 0; i <= LIMITS_SHARE_RETRIES; i++) {
+        vm_get_share(f->vm, 0, &share);
+        shares_lost(f->vm, share.device, false, "virtiofsd: killed");
+        settle(f);
+    }
+    (void)captured(file, saved, text, sizeof(text));
+    found = strstr(text, "share a failed in phase serve (Broken pipe): its server ended too often");
+    assert_non_null(found);
+    assert_null(strstr(found + 1, "share a failed in phase serve (Broken pipe): its server"));
+    for (unsigned i = 0; i <= LIMITS_SHARE_RETRIES; i++) {
+        found = strstr(i ? found + 1 : text, "(Broken pipe): virtiofsd: killed; everything");
+        assert_non_null(found);
+    }
+    assert_null(strstr(found + 1, "(Broken pipe): virtiofsd: killed"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -181,6 +250,8 @@ int main(void)
         TEST(guest_that_is_held_back_is_not_silent),
         TEST(refused_guest_reads_why_though_it_is_still_sending),
         TEST(what_was_dropped_is_told_before_the_vm_goes),
+        TEST(failure_says_nothing_twice),
+        TEST(share_whose_server_always_dies_is_given_up_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
