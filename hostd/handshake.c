@@ -133,7 +133,7 @@ static int set_deadline(struct handshake *handshake, uint32_t ms)
 static int on_timer(sd_event_source *source, uint64_t at_us, void *userdata)
 {
     struct handshakes *all = userdata;
-    uint64_t now_us = clock_now_us(), first_us = 0;
+    uint64_t now_us = clock_now_us(), first_us = CLOCK_NEVER;
     struct handshake *next;
 
     (void)source;
@@ -143,12 +143,11 @@ static int on_timer(sd_event_source *source, uint64_t at_us, void *userdata)
         next = h->next;
         if (h->deadline_us <= now_us)
             expire(h);
-        else if (first_us == 0 || h->deadline_us < first_us)
+        else if (h->deadline_us < first_us)
             first_us = h->deadline_us;
     }
-    return first_us == 0 ? 0
-                         : clock_arm_first(all->services->event, &all->timer, &all->armed_us,
-                                           first_us, on_timer, all);
+    return clock_arm_first(all->services->event, &all->timer, &all->armed_us, first_us, on_timer,
+                           all);
 }
 
 static void violate(struct handshake *handshake, const char *reason)

@@ -24,7 +24,7 @@ int clock_arm_first(sd_event *event, sd_event_source **source, uint64_t *armed_u
     uint64_t now_us = clock_now_us();
     int r;
 
-    if (*armed_us != 0 && *armed_us <= at_us)
+    if (at_us == CLOCK_NEVER || (*armed_us != 0 && *armed_us <= at_us))
         return 0;
     r = clock_arm(event, source, at_us > now_us ? (at_us - now_us + 999u) / 1000u : 0, fn,
                   userdata);

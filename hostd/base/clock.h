@@ -35,12 +35,14 @@ static inline uint64_t clock_real_us(void)
 int clock_arm(sd_event *event, sd_event_source **source, uint64_t ms, sd_event_time_handler_t fn,
               void *userdata);
 
+#define CLOCK_NEVER UINT64_MAX
+
 /*
  * As clock_arm(), of a timer that serves many deadlines, and goes off at the first: does nothing if
  * it is armed for an earlier moment already.
  *
  * @param armed_us  that moment (CLOCK_MONOTONIC), 0: none; its handler sets it to 0 first of all
- * @param at_us     the new deadline
+ * @param at_us     the new deadline; CLOCK_NEVER: there is none, and nothing is done
  */
 int clock_arm_first(sd_event *event, sd_event_source **source, uint64_t *armed_us, uint64_t at_us,
                     sd_event_time_handler_t fn, void *userdata);

@@ -16,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NO_DEADLINE UINT64_MAX
-
 struct request {
     uint32_t id; /* 0: this place is free */
     uint16_t type;
@@ -104,7 +102,7 @@ static int on_timer(sd_event_source *source, uint64_t at_us, void *userdata)
                                              .text = "the guest did not answer"};
     struct guest *guest = userdata;
     uint64_t now_us = clock_now_us();
-    uint64_t next_us = NO_DEADLINE;
+    uint64_t next_us = CLOCK_NEVER;
 
     (void)source;
     (void)at_us;
@@ -164,7 +162,7 @@ int guest_ask(struct guest *guest, uint16_t type, const void *payload, size_t si
     }
     request = new_request(guest);
     request->type = type;
-    request->deadline_us = timeout_ms ? clock_now_us() + timeout_ms * UINT64_C(1000) : NO_DEADLINE;
+    request->deadline_us = timeout_ms ? clock_now_us() + timeout_ms * UINT64_C(1000) : CLOCK_NEVER;
     request->done = done;
     request->userdata = userdata;
     r = connection_send(guest->connection, type, 0, request->id, payload, size);

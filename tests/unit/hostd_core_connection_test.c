@@ -336,6 +336,26 @@ static void each_request_has_its_deadline(void **state)
     (void)guest_free(guest);
 }
 
+static void a_request_without_a_deadline_wakes_nobody(void **state)
+{
+    struct fixture *f = *state;
+    struct asked soon = {0}, whenever = {0};
+    struct guest *guest;
+
+    assert_int_equal(guest_new(f->event, &guest), 0);
+    guest_attach(guest, f->connection);
+    assert_int_equal(guest_ask(guest, FRAME_PING, NULL, 0, 0, on_answer, &whenever), 0);
+    assert_int_equal(guest_ask(guest, FRAME_PING, NULL, 0, 20, on_answer, &soon), 0);
+    for (unsigned i = 0; i < 100 && soon.count == 0; i++)
+        (void)sd_event_run(f->event, 10000);
+    assert_int_equal(soon.error, ETIMEDOUT);
+    assert_int_equal(sd_event_run(f->event, 50000), 0); /* nothing happened */
+    assert_int_equal(whenever.count, 0);
+    answer_id(guest, 1, 0, "", 0);
+    assert_int_equal(whenever.count, 1);
+    (void)guest_free(guest);
+}
+
 static void a_malformed_answer_is_told_as_such(void **state)
 {
     struct fixture *f = *state;
@@ -375,6 +395,7 @@ int main(void)
         TEST(answers_find_their_requests_in_any_order),
         TEST(a_lost_guest_answers_everything),
         TEST(each_request_has_its_deadline),
+        TEST(a_request_without_a_deadline_wakes_nobody),
         TEST(a_malformed_answer_is_told_as_such),
     };
 
