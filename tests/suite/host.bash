@@ -3,11 +3,12 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # the tables are read, and root, lab set, by tests/run
 
 about[units]="systemd-analyze finds nothing wrong with the units, and the daemon rated 2.5 or better"
+about[fleet]="numbers can be scraped, and telemetry turns into OpenTelemetry's log records"
 about[schema]="the configuration's JSON Schema and the daemon's reader agree"
 about[packages]="packages go into a clean Debian and out again; lintian sees no error in them"
 about[systemd-host]="a Debian with systemd: packages, README's five minutes, journal, restart, watchdog"
 about[image]="guestlink-mkinitramfs: the same input gives the same bytes, and PID 1 can load its modules"
-host_tests=(units schema image packages systemd-host)
+host_tests=(units fleet schema image packages systemd-host)
 
 # What packages are made of: build/release.
 host_build() {
@@ -31,6 +32,10 @@ host_pack() {
 test_units() {
     host_build
     "$root/tests/host/units" "$root/build/release"
+}
+
+test_fleet() {
+    "$root/tests/host/fleet" "$root" "$root/build/default/hostd/guestlink-hostd"
 }
 
 test_schema() {
