@@ -19,8 +19,8 @@ from process import Process
 from wait import TimedOut, wait_for
 
 _MODULES = ["overlay", "vhost_vsock"]
-_INIT = """#!/bin/sh
-# PID 1 of the outer guest.
+# PID 1 of an outer guest, its beginning.
+INIT_HEAD = """#!/bin/sh
 export PATH=/bin
 mount -t proc proc /proc
 mount -t sysfs sys /sys
@@ -30,6 +30,8 @@ while read -r path needs; do
     /*) insmod "$path" || echo "outer: cannot load $path" ;;
     esac
 done </etc/guestlink/modules
+"""
+_INIT = INIT_HEAD + """\
 mkdir -p /lower /rw /new
 mount -t virtiofs -o ro root /lower || echo "outer: no root"
 mount -t tmpfs -o mode=755 rw /rw
@@ -94,10 +96,23 @@ class Outer:
         return ["-chardev", f"socket,id={tag},path={socket}",
                 "-device", f"vhost-user-fs-pci,chardev={tag},tag={tag}"]
 
-    def wait(self, seconds):
-        """Waits for the command; returns its status and its words."""
+    def show(self, seconds):
+        """Shows the command's words as they come, until the machine is off; returns the command's
+        status and all its words."""
+        shown = 0
+
+        def ended():
+            nonlocal shown
+            off = not self.guest.process.alive()
+            text = self._output()
+            sys.stdout.write(text[shown:])
+            sys.stdout.flush()
+            shown = len(text)
+            return off
+
         try:
-            self.guest.wait_off(seconds)
+            wait_for(f"the end of the outer guest, whose console is in {self.guest.console_file},",
+                     seconds, ended, step=0.2)
         finally:
             self.guest.process.kill()
             shutil.rmtree(self._sockets, ignore_errors=True)
@@ -105,9 +120,9 @@ class Outer:
         if not status.exists():
             raise RuntimeError(f"the outer guest ended without a result; its console is in "
                                f"{self.guest.console_file}")
-        return int(status.read_text()), self.output()
+        return int(status.read_text()), self._output()
 
-    def output(self):
+    def _output(self):
         output = self._results / "output"
         return output.read_text(errors="replace") if output.exists() else ""
 
@@ -127,20 +142,8 @@ def repeat(command, folder, seconds):
         **{name: os.environ[name] for name in passed if name in os.environ},
         "LAB_VSOCK": "vhost", "LAB_NESTED": "1", "LAB_BUILD": str(paths.BUILD),
         "LAB_RUN": str(folder / "results" / "run")}).start()
-    shown = 0
-
-    def ended():
-        nonlocal shown
-        text = outer.output()
-        sys.stdout.write(text[shown:])
-        sys.stdout.flush()
-        shown = len(text)
-        return not outer.guest.process.alive()
-
     try:
-        wait_for("the end of the outer guest", seconds, ended, step=0.2)
-    except TimedOut as error:
-        print(f"{error}; its console is in {outer.guest.console_file}", file=sys.stderr)
+        return outer.show(seconds)[0]
+    except (TimedOut, RuntimeError) as error:
+        print(error, file=sys.stderr)
         return 1
-    ended()
-    return outer.wait(1)[0]

@@ -11,12 +11,12 @@ import shutil
 import sys
 
 import paths
-from guest import Guest, acceleration
+from guest import NESTED, Guest, acceleration
 from image import Image
 from kernel import Kernel
-from nested import Outer
+from nested import INIT_HEAD, Outer
 from run import exit_on_signals, new_folder
-from wait import TimedOut, wait_for
+from wait import TimedOut
 
 # Virtual machine in virtual machine, both emulated: four minutes on two cores
 # that have nothing else to do, and much longer on busy ones.
@@ -24,16 +24,7 @@ SECONDS = 840
 MEMORY_MIB = 2560
 
 # PID 1 until systemd: the kernel's modules and the folder that is shared come from the lab.
-_INIT = """#!/bin/sh
-export PATH=/bin
-mount -t proc proc /proc
-mount -t sysfs sys /sys
-mount -t devtmpfs dev /dev
-while read -r path needs; do
-    case $path in
-    /*) insmod "$path" || echo "host: cannot load $path" ;;
-    esac
-done </etc/guestlink/modules
+_INIT = INIT_HEAD + """\
 mkdir -p /new
 mount -t ext4 /dev/vda /new || echo "host: no root"
 mount -t tmpfs -o mode=755 run /new/run
@@ -41,7 +32,7 @@ mkdir -p /new/lab /new/lib/modules /new/boot /new/run/kernel /new/run/systemd/sy
 mount -t virtiofs lab /new/lab || echo "host: no folder of the lab"
 mount -t virtiofs -o ro kernel /new/run/kernel || echo "host: no kernel"
 mount -o bind /new/run/kernel/lib/modules /new/lib/modules
-mount -o bind /new/run/kernel/boot /new/boot
+mount -o bind /new/lab/boot /new/boot
 cat >/new/run/systemd/system/lab.service <<END
 [Unit]
 After=multi-user.target
@@ -64,11 +55,20 @@ class Host(Outer):
         shutil.copytree(debs, self._results / "debs")
         shutil.copytree(newer, self._results / "newer")
         shutil.copy(paths.ROOT / "tests/host/inside", self._results)
-        shutil.copy(paths.ROOT / "README.md", self._results)
+        for text in ("README.md", "hostd/fleet.md"):
+            shutil.copy(paths.ROOT / text, self._results)
+        (self._results / "cmdline").write_text(f"quiet {NESTED}\n")
+        frame = (paths.ROOT / "tests/vectors/y_capabilities_published.hex").read_text()
+        (self._results / "capabilities").write_bytes(
+            bytes.fromhex("".join(line.split("#")[0] for line in frame.splitlines())))
 
     def start(self):
         # The larger one has 9P, too.
         kernel = Kernel("full" if (paths.LAB / "kernel/full/complete").exists() else "cloud")
+        # The guest in this guest boots it, too.
+        boot = self._results / "boot"
+        boot.mkdir()
+        kernel.image = kernel.uncompressed(boot / kernel.image.name)
         image = Image(kernel, ["virtio_blk", "ext4"])
         image.add_script("/sbin/host", _INIT)
         image.write(self._sockets / "image")
@@ -86,24 +86,11 @@ class Host(Outer):
 def main():
     exit_on_signals()
     folder = new_folder()
-    host = Host(folder, *sys.argv[1:4]).start()
-    shown = 0
-
-    def ended():
-        nonlocal shown
-        text = host.output()
-        sys.stdout.write(text[shown:])
-        sys.stdout.flush()
-        shown = len(text)
-        return not host.guest.process.alive()
-
     try:
-        wait_for("the end of the host's machine", SECONDS, ended, step=0.2)
-    except TimedOut as error:
-        print(f"{error}; its console is in {host.guest.console_file}")
+        status, words = Host(folder, *sys.argv[1:4]).start().show(SECONDS)
+    except (TimedOut, RuntimeError) as error:
+        print(error)
         return 1
-    ended()
-    status, words = host.wait(1)
     print(f"logs: {folder}")
     if status != 0:
         failures = [line for line in words.splitlines() if "FAILED" in line]

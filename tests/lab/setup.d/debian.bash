@@ -4,7 +4,8 @@
 
 # What a host of guests has, for a virtual machine with a systemd of its own.
 debian_host_packages=(systemd systemd-sysv udev dbus passwd kmod cpio xz-utils procps iproute2
-    libjson-c5 libsystemd0 qemu-system-x86 qemu-system-common busybox-static diod logrotate)
+    libjson-c5 libsystemd0 qemu-system-x86 qemu-system-common busybox-static diod logrotate
+    socat systemd-journal-remote)
 
 # The least that the packages' dependencies need.
 debian_clean_packages=(systemd passwd kmod cpio libjson-c5 libsystemd0)
@@ -32,8 +33,12 @@ debian_provide() {
             debian_make "$to/clean.tar" "${debian_clean_packages[*]}" "$release" "${sources[@]}"
         ;;
     host)
+        # Made anew when the list above is another.
+        [ "${debian_host_packages[*]}" = "$(cat "$to/host.packages" 2>>/dev/null)" ] ||
+            rm -f "$to/host.ext4"
         [ -e "$to/host.ext4" ] || step "making a Debian $release with systemd" \
             debian_make_image "$to/host.ext4" "${debian_host_packages[*]}" "$release" "${sources[@]}"
+        printf '%s' "${debian_host_packages[*]}" >"$to/host.packages"
         ;;
     esac
 }
