@@ -20,7 +20,7 @@ def play(lab):
     hostd.process.wait(5)
     hostd.start()
     hostd.wait_event("GuestReady", lab.seconds(30), count=2)
-    share.killed("virtiofsd of another daemon", lambda: share.pids, "killed by signal 9 (Killed)")
+    share.ended_with_its_unit()
     share.comes_back()
     share.asked_in_vain()
     share.killed("the relay", lambda: [parent_of(share.pids[0])], "the relay was killed")
@@ -70,8 +70,16 @@ class Share:
         self.lab.wait_counting()
         self.lab.say("the payload counts on its share again")
 
+    def ended_with_its_unit(self):
+        """systemd, which sees the first process of a unit end, tells all others to end as well."""
+        self.asked_in_vain()
+        relay = parent_of(self.pids[0])
+        self.killed("virtiofsd of another daemon", lambda: self.pids, "killed by signal 9 (Killed)")
+        for pid in (relay, *process.children_of(relay)):
+            process.kill_pid(pid, signal.SIGTERM)
+
     def told_to_end(self):
-        """As systemd does with all of a unit, when its first process ended or on request."""
+        """As systemd does with a unit that it is to stop."""
         relay = parent_of(self.pids[0])
         self.killed("all, by SIGTERM", lambda: [*self.pids, relay, parent_of(relay)],
                     "virtiofsd: ", signal.SIGTERM)
