@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/swap.h>
 #include <unistd.h>
 
 #include "kmsg_log.h"
@@ -56,6 +58,19 @@ static bool put_away(const char *path)
     return false;
 }
 
+/* A file that is swapped to keeps its filesystem busy, whatever is asked of it. */
+static void swap_off(void)
+{
+    char line[4096 + 128], path[4096];
+    FILE *swaps = fopen("/proc/swaps", "re");
+
+    while (swaps && fgets(line, sizeof(line), swaps))
+        if (sscanf(line, "%4095s", path) == 1 && path[0] == '/' && swapoff(path) < 0)
+            kmsg_log(LOG_WARNING, "%s is swapped to still: %s", path, strerror(errno));
+    if (swaps)
+        (void)fclose(swaps);
+}
+
 void unmount_all(const void *argument, struct report *report)
 {
     struct targets targets = {0};
@@ -63,6 +78,7 @@ void unmount_all(const void *argument, struct report *report)
 
     (void)argument;
     sync();
+    swap_off();
     (void)mountinfo_walk(collect, &targets);
     for (size_t i = targets.count; i > 0; i--) {
         left += !put_away(targets.paths[i - 1]);

@@ -10,6 +10,8 @@ from show import need
 
 SCRIPT = """mkdir /disk && mount -t ext4 /dev/vda /disk || exit 1
 dd if=/dev/urandom of=/mnt/c/big bs=64k count=128 2>/dev/null && cp /mnt/c/big /disk/big
+dd if=/dev/zero of=/disk/swap bs=64k count=64 2>/dev/null && mkswap /disk/swap >/dev/null
+swapon /disk/swap || exit 1
 cd /disk && sleep 1000 &
 sha256sum /mnt/c/big"""
 
@@ -39,7 +41,7 @@ def play(lab):
 
 
 def on_disk(lab, disk, content):
-    """Its journal is empty: it was unmounted, though a program stood in it until it was stopped."""
+    """It was unmounted, though a program stood in it until the end, and the kernel swapped to it."""
     checked = subprocess.run(["e2fsck", "-fn", disk], stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True, check=False)
     need(checked.returncode == 0 and "recover" not in checked.stdout, checked.stdout)
