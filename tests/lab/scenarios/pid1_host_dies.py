@@ -132,7 +132,9 @@ def unacknowledged(lab, host):
     """A payload's end that the host did not acknowledge is told again to the next one."""
     host.acknowledges = False
     host.do(ph.SEND_SIGNAL, struct.pack("<III", 12, 1, 15))
-    pid = host.wait_exit(1).pid
+    end = host.wait_exit(1)
+    pid = end.pid
+    need(end.again_ms == ph.NOT_AGAIN, f"restart=never, and yet again in {end.again_ms} ms")
     host.hang_up()
     host.acknowledges = True
     host.serve()

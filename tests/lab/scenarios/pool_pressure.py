@@ -1,6 +1,9 @@
 """A bounce pool that runs dry is told by name, with counts and advice, and can be looked at."""
 
+import re
+
 from show import need
+from wait import wait_for
 
 # 256 slots of 2 KiB: what a virtio-net adapter keeps posted to receive alone takes them all.
 TINY = "swiotlb=256,force"
@@ -17,5 +20,14 @@ def play(lab):
     status, words = lab.control(hostd, "show", "lab")
     lab.say(words)
     need(status == 0, f"guestlinkctl show: {status}")
+    wait_for("every line of the kernel's to be counted", lab.seconds(20),
+             lambda: counted(lab, hostd) == guest.console().count("swiotlb buffer is full"), 0.5)
+    events = len(hostd.events("SwiotlbPoolExhausted"))
+    lab.say(f"the kernel said so {counted(lab, hostd)} times, in {events} events")
     lab.need_alive(hostd)
     lab.shut_down(hostd, guest)
+
+
+def counted(lab, hostd):
+    _, words = lab.control(hostd, "show", "lab")
+    return int(re.search(r"the pool was full (\d+) times", words)[1])

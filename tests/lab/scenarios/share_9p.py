@@ -23,7 +23,8 @@ def play(lab):
     expected = (lab.folder / "shares/lab/from-host.txt").read_text()
     need((status, words) == (0, expected), f"the guest read {status}: {words!r}")
     status, words = lab.run_in_guest(hostd, "lab", "grep", "/mnt/c", "/proc/mounts")
-    need(" 9p " in words, f"not mounted over 9P: {words!r}")
+    need(" 9p " in words and "trans=fd" in words and "msize=65536" in words,
+         f"not mounted over 9P as PROTOCOL.md says: {words!r}")
     lab.say(words.strip())
 
     hostd.process.kill()
