@@ -20,7 +20,8 @@ def play(lab):
     hostd.process.wait(5)
     hostd.start()
     hostd.wait_event("GuestReady", lab.seconds(30), count=2)
-    share.ended_with_its_unit()
+    share.asked_in_vain()
+    share.killed("virtiofsd of another daemon", lambda: share.pids, "killed by signal 9 (Killed)")
     share.comes_back()
     share.asked_in_vain()
     share.killed("the relay", lambda: [parent_of(share.pids[0])], "the relay was killed")
@@ -54,11 +55,11 @@ class Share:
             process.kill_pid(pid, signal.SIGSTOP)
         self.lab.pause(1)
 
-    def killed(self, what, pids, expected, number=signal.SIGKILL):
+    def killed(self, what, pids, expected):
         """Kills them, and sees what is told."""
         pids = pids()
         for pid in pids:
-            process.kill_pid(pid, number)
+            process.kill_pid(pid)
         event = wait_for("telemetry event DeviceFailed", self.lab.seconds(10),
                          lambda: self.hostd.failures("share")[self.told:])[0]
         need(expected in event["text"], f"{expected!r} is not in what is told: {event}")
@@ -70,19 +71,14 @@ class Share:
         self.lab.wait_counting()
         self.lab.say("the payload counts on its share again")
 
-    def ended_with_its_unit(self):
-        """systemd, which sees the first process of a unit end, tells all others to end as well."""
+    def told_to_end(self):
+        """As systemd does with all of a unit that it is to stop, or whose first process ended."""
         self.asked_in_vain()
         relay = parent_of(self.pids[0])
-        self.killed("virtiofsd of another daemon", lambda: self.pids, "killed by signal 9 (Killed)")
-        for pid in (relay, *process.children_of(relay)):
+        for pid in (relay, parent_of(relay)):
             process.kill_pid(pid, signal.SIGTERM)
-
-    def told_to_end(self):
-        """As systemd does with a unit that it is to stop."""
-        relay = parent_of(self.pids[0])
-        self.killed("all, by SIGTERM", lambda: [*self.pids, relay, parent_of(relay)],
-                    "virtiofsd: ", signal.SIGTERM)
+        self.killed("virtiofsd of those told to end", lambda: self.pids,
+                    "killed by signal 9 (Killed)")
 
     def given_up(self):
         """One death too many; it is the operator's then."""
