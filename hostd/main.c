@@ -38,8 +38,8 @@ static void print_help(void)
            "  --version       show the version, and end\n"
            "\n"
            "Exit status: 0, 1 (failed), 2 (usage or configuration error).\n"
-           "Signals: HUP reads FILE again, USR1 reopens the telemetry file, TERM ends the daemon;\n"
-           "guests and their devices live on without it.\n");
+           "Signals: HUP reads FILE again, USR1 reopens the telemetry file, TERM ends the\n"
+           "daemon; guests and their devices live on without it.\n");
 }
 
 /* @return -1: go on; else the exit status */

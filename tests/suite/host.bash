@@ -4,11 +4,12 @@
 
 about[units]="systemd-analyze finds nothing wrong with the units, and the daemon rated 2.5 or better"
 about[fleet]="numbers can be scraped, and telemetry turns into OpenTelemetry's log records"
+about[help]="each command's --help fits a screen of 80 columns and 24 lines, and has no colours"
 about[schema]="the configuration's JSON Schema and the daemon's reader agree"
 about[packages]="packages go into a clean Debian and out again; lintian sees no error in them"
 about[systemd-host]="a Debian with systemd: packages, README's five minutes, journal, restart, watchdog"
 about[image]="guestlink-mkinitramfs: the same input gives the same bytes, and PID 1 can load its modules"
-host_tests=(units fleet schema image packages systemd-host)
+host_tests=(units help fleet schema image packages systemd-host)
 
 # What packages are made of: build/release.
 host_build() {
@@ -32,6 +33,20 @@ host_pack() {
 test_units() {
     host_build
     "$root/tests/host/units" "$root/build/release"
+}
+
+test_help() {
+    local build=$root/build/default command words
+    for command in "$build/hostd/guestlinkctl" "$build/hostd/guestlink-hostd" \
+        "$build/init/guestlink-mkinitramfs" "$root/tests/run" "$root/tests/lab/demo"; do
+        words=$(script -qec "$command --help" /dev/null | tr -d '\r')
+        if ! awk 'length > 80 || /\033/ || NR > 24 { wrong = 1 } END { exit wrong || NR < 2 }' \
+            <<<"$words"; then
+            printf '%s --help does not fit a screen:\n%s\n' "$command" "$words"
+            return 1
+        fi
+        printf '%s --help: %s lines\n' "${command##*/}" "$(wc -l <<<"$words")"
+    done
 }
 
 test_fleet() {
