@@ -1,4 +1,4 @@
-"""A guest without a host, then refused, then welcomed, over a virtio port: it runs its own words, and waits."""
+"""Without a host, then refused, then welcomed, over a virtio port: it runs its own words, waits."""
 
 import socket
 import time
@@ -12,7 +12,8 @@ from wait import wait_for
 
 NAME = "org.guestlink.0"
 # The kernel knows double quotes alone.
-WORDS = '/bin/sh -c "echo words: $0 $1; env | grep -c -i guestlink; exec sleep 1000" one "two words"'
+WORDS = ('/bin/sh -c "echo words: $0 $1, $(env | grep -c -i guestlink), $(tty); exec sleep 1000" '
+         'one "two words"')
 
 
 def play(lab):
@@ -29,8 +30,9 @@ def play(lab):
                   extra=port, arguments=WORDS, vsock_device=False)
     guest.start()
     guest.wait_console("connect: no host answered in 2000 ms", lab.seconds(40))
-    guest.wait_console("^words: one two words\n0$", lab.seconds(10))
-    lab.say("no host: its own words run, with their quotes, without PID 1's parameters")
+    guest.wait_console("^words: one two words, 0, /dev/console$", lab.seconds(10))
+    lab.say("no host: its own words run, with their quotes, on the console, without PID 1's "
+            "parameters")
     guest.wait_console("on_host_loss=loose: expected reconnect or poweroff", 1)
 
     host = ph.PlainHost(guest, lab.seconds, listener=listen(path))

@@ -19,14 +19,17 @@ def play(lab):
     host.serve()
     need(host.do(ph.START_PROCESS, ph.process(1, ["/bin/sleep", "100000"], role=ph.PAYLOAD))[0] == 0,
          "the payload was not started")
-    _, first = host.shell("cat /proc/sys/kernel/random/boot_id; pidof sleep")
+    look = "cat /proc/sys/kernel/random/boot_id; pidof sleep; grep heap /proc/1/maps || echo no heap"
+    _, first = host.shell(look)
     moments(lab, host)
     nonsense(lab, host)
     host.serve()
     unacknowledged(lab, host)
     host.need_alive()
-    _, last = host.shell("cat /proc/sys/kernel/random/boot_id; pidof sleep")
+    _, last = host.shell(look)
     need(first.split()[0] == last.split()[0], "it is another boot")
+    need(first.splitlines()[-1] == last.splitlines()[-1], f"its heap grew: {first} {last}")
+    lab.say(f"its heap after all that: {last.splitlines()[-1]}")
     _, words = host.shell("ls /proc/1/fd | wc -l; grep -l '^State:.Z' /proc/[0-9]*/status | wc -l; "
                           "grep RssAnon /proc/1/status")
     files, zombies = words.split()[:2]
