@@ -303,7 +303,11 @@ static void a_payload_is_started_again_with_growing_pauses(void **state)
     second = run_to_end();
     assert_int_equal(second.event.again_ms, 2 * INIT_RESTART_FIRST_MS);
     assert_int_equal(second.event.restarts, 1);
+    processes.table[0].pause_ms = INIT_RESTART_LAST_MS - 1;
+    assert_int_equal(run_to_end().event.again_ms, INIT_RESTART_LAST_MS - 1);
+    assert_int_equal(processes.table[0].pause_ms, INIT_RESTART_LAST_MS);
     processes.stopping = true;
+    loop_arm(&loop, &processes.table[0].timer, clock_now_ns());
     while (processes.table[0].used)
         loop_turn(&loop);
 }

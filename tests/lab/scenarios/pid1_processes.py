@@ -1,10 +1,11 @@
-"""Programs in one guest: environment, user, terminal, restarts, signals, streams, full tables, and the end."""
+"""Programs: environment, user, terminal, restarts, signals, streams, full tables, and the end."""
 
 import struct
 import time
 
 import plain_host as ph
 from show import need
+from wait import wait_for
 
 EAGAIN, EEXIST, E2BIG, EINVAL, ENOENT, EACCES, ESRCH, EPIPE, EALREADY = \
     11, 17, 7, 22, 2, 13, 3, 32, 114
@@ -25,10 +26,12 @@ def play(lab):
     slow_reader(lab, host)
     terminal(lab, host, guest)
     restarts(lab, host)
+    began = time.monotonic()
     signals(lab, host)
     logged(lab, guest)
     orphan_holds_pipe(lab, host)
     full(lab, host)
+    calm(lab, host, began)
     end(lab, host, guest)
 
 
@@ -203,6 +206,17 @@ def full(lab, host):
     need(int(words.split()[0]) <= 14, "PID 1 keeps files open")
 
 
+def calm(lab, host, began):
+    """A payload that ran for 10 s before it ended is started again as if for the first time."""
+    host.settle(max(0, began + 11 - time.monotonic()))
+    host.do(ph.SEND_SIGNAL, struct.pack("<III", 12, 31, 9))
+    ended = host.wait_exit(31, count=4)
+    need((ended.signal, ended.again_ms) == (9, 100), f"{vars(ended)}")
+    lab.say("a payload that ran for 10 s: the pause is 100 ms again")
+    wait_for("the payload to be deaf again", lab.seconds(20), lambda: host.shell(
+        "grep -l '^SigIgn:.*4...$' /proc/[0-9]*/status")[1], 0.2)
+
+
 def end(lab, host, guest):
     """The payload is deaf to SIGTERM: SIGKILL comes in time, and asking again moves nothing."""
     began = time.monotonic()
@@ -218,6 +232,6 @@ def end(lab, host, guest):
     how, reason, killed, mounted = host.farewell
     need((how, reason, mounted) == (ph.POWER_OFF, 0, 0) and killed >= 1, f"{host.farewell}")
     need(2.9 < took < lab.seconds(6), f"the farewell came after {took:.1f} s")
-    need(host.wait_exit(31, count=4).signal == 9, "the payload did not die of SIGKILL")
+    need(host.wait_exit(31, count=5).signal == 9, "the payload did not die of SIGKILL")
     need(guest.wait_off(lab.seconds(20)) == 0, "QEMU did not end with status 0")
     lab.say(f"ended after {took:.1f} s; {killed} needed SIGKILL; asking again changed nothing")
