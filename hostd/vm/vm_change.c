@@ -89,7 +89,7 @@ static void on_warning(void *userdata, const char *remark)
     log_line(LOG_WARNING, "%s", remark);
 }
 
-void vm_rebase(struct vm *vm, struct settings *settings, const struct config_vm *config)
+static void rebase(struct vm *vm, struct settings *settings, const struct config_vm *config)
 {
     struct settings *old = vm->settings;
 
@@ -98,13 +98,28 @@ void vm_rebase(struct vm *vm, struct settings *settings, const struct config_vm 
     (void)settings_unref(old);
 }
 
+/* What failed, too: somebody who asks for a reload may have mended its cause. */
+static void step_again(struct vm *vm)
+{
+    shares_begin(vm, true);
+    adapters_begin(vm, true);
+    shares_step(vm);
+    adapters_step(vm);
+}
+
+void vm_rebase(struct vm *vm, struct settings *settings, const struct config_vm *config)
+{
+    rebase(vm, settings, config);
+    step_again(vm);
+}
+
 void vm_change(struct vm *vm, struct settings *settings, const struct config_vm *config)
 {
     bool hostname_changes =
         config->hostname &&
         (!vm->config->hostname || strcmp(config->hostname, vm->config->hostname) != 0);
 
-    vm_rebase(vm, settings, config);
+    rebase(vm, settings, config);
     vm->policy = policy_decide(settings->config, config, on_warning, vm);
     log_vm(LOG_INFO, config->name, vm->boot.id, "its configuration changed");
     if (hostname_changes)
@@ -112,8 +127,7 @@ void vm_change(struct vm *vm, struct settings *settings, const struct config_vm 
     drop_shares(vm);
     add_shares(vm);
     change_adapters(vm);
-    shares_step(vm);
-    adapters_step(vm);
+    step_again(vm);
 }
 
 static int on_left(sd_event_source *source, uint64_t at_us, void *userdata)

@@ -98,6 +98,12 @@ def a_wrong_configuration(lab, hostd):
     need(status == 1 and re.search(MAKE_IT, words), f"share add: {status}: {words}")
     lab.say(f"guestlinkctl share add: {words.strip()}")
 
+    gone.mkdir()
+    reload(lab, hostd)  # of the same words: what failed is tried again, as doctor says
+    hostd.wait_event("MountShare", lab.seconds(20), tag="gone", error=0)
+    need_wrong(lab, hostd, {})
+    lab.say("the folder was made, and a reload mounts it")
+
     vm.clear()
     vm.update(copy.deepcopy(sound))
     vm["shares"].append(share("late", lab.folder / "late", "/mnt/late"))
