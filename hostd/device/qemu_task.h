@@ -66,7 +66,7 @@ struct qemu_task {
     struct qemu_share *share;
     bool share_adopted; /* an earlier daemon's, with its device */
     const struct config_network *network;
-    bool connected; /* QEMU, with the socket of a `stream` netdev */
+    bool connected;                          /* QEMU, with the socket of a `stream` netdev */
     void (*cleanup)(struct qemu_task *task); /* before the task is freed unfinished */
     int error;                               /* of what failed, while it is undone */
     char text[DEVICE_TEXT_SIZE];
