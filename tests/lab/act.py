@@ -172,6 +172,7 @@ class Act:
         if not reason:
             return "none"
         need(told[0]["reason"] == reason, f"reason {told[0]['reason']!r} instead of {reason!r}")
+        need(told[0]["advice"] in lines[0], f"the line does not say what to do: {lines[0]}")
         return f"one, in telemetry and on stderr: {told[0]['reason']}; {told[0]['advice']}"
 
     def nothing_failed(self):
