@@ -1,4 +1,4 @@
-"""How PID 1 calls its host: from privileged ports, with pauses that grow and differ; no console."""
+"""How PID 1 calls its host: once vsock is there, from privileged ports, with pauses that differ."""
 
 import re
 import struct
@@ -20,8 +20,7 @@ def play(lab):
     image = Image(Kernel()).add_init().add_program("/bin/vsock-names", lab.compile("vsock_names"))
     guest = lab.guest("lab", "old", image=image, console=NO_CONSOLE)
     host = ph.PlainHost(guest, lab.seconds)
-    guest.start()
-    host.serve()
+    late_device(lab, guest, host)
     no_console(lab, host, guest)
     ports = [port(host)]
     grows(lab, host)
@@ -33,6 +32,23 @@ def play(lab):
     need(host.do(ph.SHUT_DOWN, ph.shut_down())[0] == 0, "shut-down")
     host.wait("FAREWELL", lambda: host.farewell)
     need(guest.wait_off(lab.seconds(20)) == 0, "QEMU did not end with status 0")
+
+
+def late_device(lab, guest, host):
+    """Where there is no vsock yet it is called by when it comes, not when a pause ends."""
+    driver, *options = guest.vsock.qemu[-1].split(",")
+    del guest.vsock.qemu[-2:]
+    guest.start()
+    guest.wait_console("guestlink-init: host: no device for it yet", lab.seconds(60))
+    lab.pause(6.5)  # the pauses are of some 5 s now
+    guest.ask_qemu("device_add", driver=driver, bus="rp6",
+                   **dict(option.split("=") for option in options))
+    host.serve()
+    _, words = host.shell("dmesg | grep 'pci .*1af4:1053'")
+    came = float(re.search(r"\[ *([0-9.]+)\]", words.splitlines()[-1])[1])
+    took = called(host) / 1000 - came
+    need(took < 1.5, f"it called {took:.1f} s after its device came")
+    lab.say(f"its vsock came at {came:.1f} s, and it called after {took * 1000:.0f} ms")
 
 
 def no_console(lab, host, guest):
