@@ -38,6 +38,14 @@ static void run_for(struct fixture *f, uint32_t ms, bool answers)
     }
 }
 
+/* However long that takes on a busy machine. */
+static void run_until_lost(struct fixture *f)
+{
+    while (state_of(f) == VM_CONNECTED)
+        (void)sd_event_run(f->services.event, 5000);
+    assert_int_equal(state_of(f), VM_LOST);
+}
+
 static void connect_impatiently(struct fixture *f)
 {
     f->settings->config->vms[0].timeouts.silence = SILENCE_MS;
@@ -68,8 +76,7 @@ static void silent_guest_is_asked_and_then_gone(void **state)
     connect_impatiently(f);
     run_for(f, SILENCE_MS * 2 / 3, false);
     assert_int_equal(state_of(f), VM_CONNECTED);
-    run_for(f, SILENCE_MS * 2, false);
-    assert_int_equal(state_of(f), VM_LOST);
+    run_until_lost(f);
     size = read_rest(f, bytes, sizeof(bytes), true);
     assert_int_equal(frame_decode(bytes, size, &frame, &size), 0);
     assert_int_equal(frame.type, FRAME_PING);
@@ -77,8 +84,7 @@ static void silent_guest_is_asked_and_then_gone(void **state)
 
     /* the next connection is watched as well */
     connect_impatiently(f);
-    run_for(f, SILENCE_MS * 3, false);
-    assert_int_equal(state_of(f), VM_LOST);
+    run_until_lost(f);
 }
 
 static void guest_that_answers_is_kept_though_it_says_nothing_else(void **state)
@@ -86,9 +92,9 @@ static void guest_that_answers_is_kept_though_it_says_nothing_else(void **state)
     struct fixture *f = *state;
 
     connect_impatiently(f);
-    run_for(f, SILENCE_MS * 5, true);
+    while (f->asked[FRAME_PING] < 3)
+        run_for(f, SILENCE_MS, true);
     assert_int_equal(state_of(f), VM_CONNECTED);
-    assert_in_range(f->asked[FRAME_PING], 2, 6);
 }
 
 static void guest_that_speaks_is_not_asked(void **state)
@@ -115,8 +121,7 @@ static void guest_that_is_held_back_is_not_silent(void **state)
     run_for(f, SILENCE_MS * 3, false);
     assert_int_equal(state_of(f), VM_CONNECTED);
     connection_pause(connection, false);
-    run_for(f, SILENCE_MS * 3, false);
-    assert_int_equal(state_of(f), VM_LOST);
+    run_until_lost(f);
 }
 
 /* A second report of one boot, and it goes on talking: what it is told must not be lost. */
@@ -134,8 +139,7 @@ static void refused_guest_reads_why_though_it_is_still_sending(void **state)
     for (uint32_t id = 2; id < 6; id++)
         say(f, FRAME_PING, 0, id, NULL, 0);
     begin_us = clock_now_us();
-    while (state_of(f) == VM_CONNECTED)
-        (void)sd_event_run(f->services.event, 5000);
+    run_until_lost(f);
     for (uint32_t id = 6; id < 10; id++)
         say(f, FRAME_PING, 0, id, NULL, 0); /* a closed socket would not take it */
     run_for(f, 20, false);
@@ -145,7 +149,8 @@ static void refused_guest_reads_why_though_it_is_still_sending(void **state)
     assert_int_equal(welcome_unpack(frame.payload, frame.length, &welcome), 0);
     assert_int_equal(welcome.status, WELCOME_MALFORMED);
 
-    run_for(f, LIMITS_REFUSAL_LINGER_MS * 2, false);
+    while (f->vm->refused)
+        (void)sd_event_run(f->services.event, 5000);
     assert_in_range(clock_now_us() - begin_us, LIMITS_REFUSAL_LINGER_MS * 1000u, 60000000u);
     (void)read_rest(f, bytes, sizeof(bytes), true);
 }
