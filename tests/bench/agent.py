@@ -1,25 +1,34 @@
 """BusyBox sh and qemu-ga as PID 1 of a guest: Debian's package, unpacked and never installed, with
-the libraries that it needs, and the shortest script that starts it."""
+the libraries that it needs, and the shortest script that starts it; and the talk that gets out of
+it what CAPABILITIES says."""
 
+import base64
+import json
 import re
 import shutil
 import subprocess
 
 import paths
-from boots import AGENT_PORT
 
 FOLDER = paths.LAB / "qemu-ga"
+PORT = 1234
 
 # As guestlink-init does it: three filesystems, then the modules that the handshake needs.
 SCRIPT = f"""#!/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
-while read -r module rest && [ "$module" != - ]; do
-    case $module in /*) insmod "$module" ;; esac
+[ ! -e /etc/guestlink/modules ] || while read -r module rest && [ "$module" != - ]; do
+    insmod "$module"
 done </etc/guestlink/modules
-exec /usr/sbin/qemu-ga -m vsock-listen -p 4294967295:{AGENT_PORT} -t /run
+exec /usr/sbin/qemu-ga -m vsock-listen -p 4294967295:{PORT} -t /run
 """
+
+# The facts that qemu-ga has a command for, and the files with the others.
+COMMANDS = ("guest-info", "guest-get-osinfo", "guest-get-vcpus")
+FILES = ("/proc/sys/kernel/random/boot_id", "/proc/filesystems", "/proc/meminfo", "/proc/cmdline",
+         "/proc/self/environ", "/proc/sys/kernel/seccomp/actions_avail",
+         "/sys/bus/vmbus/drivers/hv_pci/swiotlb_base", "/sys/bus/vmbus/drivers/hv_pci/swiotlb_size")
 
 
 def unpacked():
@@ -64,3 +73,30 @@ def add(image):
     image.archive.add_directory("/var/run")
     image.add_script("/sbin/qga-init", SCRIPT)
     return "/sbin/qga-init"
+
+
+def ask(stream, *questions):
+    """Questions of QEMU's guest agent protocol, (command, arguments) each, all sent before the
+    first answer is read: the fewest round trips. Returns the answers."""
+    for command, arguments in questions:
+        stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+    stream.flush()
+    answers = [json.loads(stream.readline()) for _ in questions]
+    for question, answer in zip(questions, answers):
+        if "return" not in answer:
+            raise RuntimeError(f"qemu-ga: {question}: {answer}")
+    return [answer["return"] for answer in answers]
+
+
+def facts(stream):
+    """Gets what CAPABILITIES says, in two round trips; the files' text by their names."""
+    opened = ask(stream, *((command, {}) for command in COMMANDS),
+                 *(("guest-file-open", {"path": path}) for path in FILES))[len(COMMANDS):]
+    read = ask(stream, *(("guest-file-read", {"handle": handle, "count": 16384})
+                         for handle in opened))
+    return {path: base64.b64decode(one["buf-b64"]).decode() for path, one in zip(FILES, read)}
+
+
+def clock(stream):
+    """The guest's CLOCK_REALTIME, in nanoseconds (it knows microseconds)."""
+    return ask(stream, ("guest-get-time", {}))[0]

@@ -12,6 +12,9 @@ from wait import wait_for
 
 TITLE = "sizes: programs (stripped), initramfs, resident memory"
 PROGRAMS = ("guestlink-init", "guestlink-hostd", "guestlinkctl")
+FIELDS = ("VmRSS", "RssAnon")
+MEMORY = tuple(f"{name} {field}" for name in ("guestlink-init", "guestlink-hostd")
+               for field in FIELDS)
 
 
 def stripped_size(name, folder):
@@ -41,10 +44,10 @@ def memory(run):
     hostd.wait_event("GuestReady", 120)
     status, words = wait_for("PID 1's status", 30, lambda: _exec(lab, hostd))
     need(status == 0, words)
-    made = {f"guestlink-init {name}": _field(words, name) for name in ("VmRSS", "RssAnon")}
+    made = {f"guestlink-init {name}": _field(words, name) for name in FIELDS}
     with open(f"/proc/{hostd.process.pid}/status", encoding="utf-8") as file:
         text = file.read()
-    made |= {f"guestlink-hostd {name}": _field(text, name) for name in ("VmRSS", "RssAnon")}
+    made |= {f"guestlink-hostd {name}": _field(text, name) for name in FIELDS}
     lab.shut_down(hostd, guest)
     hostd.process.stop(10)
     return made

@@ -23,10 +23,10 @@ guest_scenario() {
 guest_tests_find
 
 about[demo]="tests/lab/demo ends with exit 0"
-about[first-frame]="the first frame is on the wire within 1.5 times the least program's time"
+about[first-frame]="the first frame is on the wire within 1.3 times the least program's instructions"
 about[vhost-vsock]="a guest over the kernel's own vhost-vsock, in a VM inside a VM if need be"
 about[handshake-cost]="instructions and memory of a thousand VMs' handshakes keep to their goals"
-about[bench-smoke]="every figure of tests/bench/run is produced"
+about[bench-smoke]="every figure of tests/bench/run is there, and can be"
 guest_tests+=(demo first-frame handshake-cost bench-smoke vhost-vsock)
 
 test_demo() {
@@ -34,7 +34,7 @@ test_demo() {
 }
 
 test_first_frame() {
-    "$root/tests/bench/first-frame" --at-most 1.5
+    "$root/tests/bench/first-frame" --hold
 }
 
 test_handshake_cost() {

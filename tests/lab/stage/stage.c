@@ -10,33 +10,63 @@
  *   lab_kind=failed      consume hv_pci_swiotlb, publish nothing: the allocation failed
  *   lab_kind=old         leave hv_pci_swiotlb in the environment, as a kernel without the patch
  *   lab_exec=PATH        the program to become
- *   lab_mark=1           say when, by one byte to QEMU's debug console, right before
+ *   lab_builtin=1        load the image's modules first and take its list away, as if the kernel
+ * had those drivers built in lab_mark=1           say when, right before, to QEMU's debug console:
+ * CLOCK_BOOTTIME and CLOCK_REALTIME, nanoseconds, 8 bytes each, little-endian
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/io.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STAGE_MODULE     "/lab/pool.ko"
+#define STAGE_LIST       "/etc/guestlink/modules"
+#define STAGE_LIST_SIZE  16384u
 #define STAGE_POOL       "hv_pci_swiotlb"
 #define STAGE_DEBUG_PORT 0xe9 /* QEMU: -device isa-debugcon */
+
+static void stage_load(const char *path, const char *parameters)
+{
+    int module = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (module < 0 || syscall(SYS_finit_module, module, parameters, 0) < 0)
+        (void)dprintf(STDERR_FILENO, "stage: cannot load %s with \"%s\": %s; going on without it\n",
+                      path, parameters, strerror(errno));
+    if (module >= 0)
+        (void)close(module);
+}
 
 static void stage_publish(const char *size)
 {
     char parameters[64];
-    int module;
 
     (void)snprintf(parameters, sizeof(parameters), "size=%s", size);
-    module = open(STAGE_MODULE, O_RDONLY | O_CLOEXEC);
-    if (module < 0 || syscall(SYS_finit_module, module, parameters, 0) < 0)
-        (void)dprintf(STDERR_FILENO, "stage: cannot load %s with %s: %s; nothing is published\n",
-                      STAGE_MODULE, parameters, strerror(errno));
-    if (module >= 0)
-        (void)close(module);
+    stage_load(STAGE_MODULE, parameters);
+}
+
+static void stage_build_in(void)
+{
+    static char text[STAGE_LIST_SIZE];
+    int list = open(STAGE_LIST, O_RDONLY | O_CLOEXEC);
+    char *rest = text;
+
+    if (list < 0 || read(list, text, sizeof(text) - 1) < 0)
+        (void)dprintf(STDERR_FILENO, "stage: cannot read %s: %s; nothing is built in\n", STAGE_LIST,
+                      strerror(errno));
+    if (list >= 0)
+        (void)close(list);
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
+        line[strcspn(line, " ")] = '\0';
+        if (line[0] == '/')
+            stage_load(line, "");
+    }
+    (void)unlink(STAGE_LIST);
 }
 
 static void stage_play(const char *kind)
@@ -49,10 +79,22 @@ static void stage_play(const char *kind)
         (void)unsetenv(STAGE_POOL);
 }
 
+static void stage_say_clock(clockid_t clock)
+{
+    struct timespec now = {0};
+    uint64_t ns;
+
+    (void)clock_gettime(clock, &now);
+    ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    for (unsigned shift = 0; shift < 64; shift += 8)
+        outb((unsigned char)(ns >> shift), STAGE_DEBUG_PORT);
+}
+
 static void stage_mark(void)
 {
     if (ioperm(STAGE_DEBUG_PORT, 1, 1) == 0) {
-        outb('!', STAGE_DEBUG_PORT);
+        stage_say_clock(CLOCK_BOOTTIME);
+        stage_say_clock(CLOCK_REALTIME);
         (void)ioperm(STAGE_DEBUG_PORT, 1, 0);
     }
 }
@@ -66,11 +108,14 @@ int main(int argc, char **argv)
 
     (void)argc;
     stage_play(kind ? kind : "old");
+    if (getenv("lab_builtin"))
+        stage_build_in();
     if (!program)
         program = "/sbin/guestlink-init";
     argv[0] = (char *)program;
     (void)unsetenv("lab_kind");
     (void)unsetenv("lab_exec");
+    (void)unsetenv("lab_builtin");
     (void)unsetenv("lab_mark");
     if (mark)
         stage_mark();
