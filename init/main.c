@@ -184,11 +184,28 @@ static void call_host(void)
     loop_disarm(&guest.loop, &guest.patience);
 }
 
+/* The tables of what a host may ask for once it has welcomed us: a page that is touched for the
+ * first time costs, and none of these is needed for the first call. */
+static void initialize_tables(void)
+{
+    jobs_init(&guest.jobs, &guest.loop);
+    guest.processes.loop = &guest.loop;
+    guest.processes.link = &guest.link;
+    guest.processes.exits = &guest.exits;
+    guest.processes.answer = answer_process;
+    processes_init(&guest.processes);
+    guest.shutdown.loop = &guest.loop;
+    guest.shutdown.link = &guest.link;
+    guest.shutdown.jobs = &guest.jobs;
+    guest.shutdown.processes = &guest.processes;
+}
+
 /* Everything that the handshake does not need. */
 static void settle(void)
 {
     int r;
 
+    initialize_tables();
     signals_watch(&guest);
     r = pool_pressure_start(&guest.pressure, &guest.loop, &guest.link);
     if (r < 0)
@@ -216,16 +233,6 @@ static void initialize(void)
     signals_block();
     if (loop_init(&guest.loop) < 0)
         kmsg_log(LOG_CRIT, "epoll_create: %s", strerror(errno));
-    jobs_init(&guest.jobs, &guest.loop);
-    guest.processes.loop = &guest.loop;
-    guest.processes.link = &guest.link;
-    guest.processes.exits = &guest.exits;
-    guest.processes.answer = answer_process;
-    processes_init(&guest.processes);
-    guest.shutdown.loop = &guest.loop;
-    guest.shutdown.link = &guest.link;
-    guest.shutdown.jobs = &guest.jobs;
-    guest.shutdown.processes = &guest.processes;
 }
 
 int main(int argc, char **argv)
