@@ -16,11 +16,23 @@ guest_tests_find() {
     done
 }
 
+# With LAB_ASAN, a scenario holds only if no sanitizer had something to say.
 guest_scenario() {
-    /usr/bin/python3 tests/lab/scenario.py "$1"
+    local status=0
+    if [ -n "${LAB_ASAN:-}" ]; then
+        export LAB_RUN=$lab/tests/asan/$1
+        rm -rf "$LAB_RUN"
+    fi
+    /usr/bin/python3 tests/lab/scenario.py "$1" || status=$?
+    if [ -n "${LAB_ASAN:-}" ] && memory_reports "$LAB_RUN"; then
+        echo "$1: a sanitizer had something to say"
+        return 1
+    fi
+    return "$status"
 }
 
 guest_tests_find
+scenario_tests=("${guest_tests[@]}")
 
 about[demo]="tests/lab/demo ends with exit 0"
 about[first-frame]="the first frame is on the wire within 1.3 times the least program's instructions"

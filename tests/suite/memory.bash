@@ -17,27 +17,25 @@ memory_reports() {
     grep -rnaE 'ERROR: (Address|Leak)Sanitizer|runtime error:|SUMMARY: [A-Za-z]+Sanitizer' "$1"
 }
 
-# The scenarios in which memory is handed about most: devices that come and go, daemons that end,
-# files of all kinds, failures in the middle.
-test_lab_asan() {
-    local scenarios=(guest-published kill-virtiofsd kill-hostd share-9p fault-descriptors)
-    local name status runs=$lab/tests/asan
+# Daemon and PID 1 are those of build/asan from here on.
+sanitized() {
     "$root/tests/lab/build" asan -DGUESTLINK_WERROR=ON
-    export LAB_BUILD=$root/build/asan UBSAN_OPTIONS=print_stacktrace=1
-    rm -rf "$runs"
-    for name in "${scenarios[@]}"; do
+    export LAB_ASAN=1 LAB_BUILD=$root/build/asan UBSAN_OPTIONS=print_stacktrace=1
+}
+
+# The scenarios in which memory is handed about most: devices that come and go, daemons that end,
+# files of all kinds, failures in the middle. (tests/run --asan runs all.)
+test_lab_asan() {
+    local name status
+    sanitized
+    for name in guest-published kill-virtiofsd kill-hostd share-9p fault-descriptors; do
         status=0
-        export LAB_RUN=$runs/$name
         "test_${name//-/_}" || status=$?
         if [ "$status" != 0 ] && [ "$status" != "$SKIPPED" ]; then
-            memory_reports "$runs/$name" || echo "$name did not hold with sanitizers"
+            echo "$name did not hold with sanitizers"
             return 1
         fi
     done
-    if memory_reports "$runs"; then
-        echo "a sanitizer had something to say"
-        return 1
-    fi
 }
 
 # PID 1 itself cannot run under valgrind, which is a process that starts another; and valgrind knows
