@@ -64,7 +64,8 @@ def play(lab):
 
 
 def look(host):
-    return host.shell(LOOK)[1]
+    """What is configured, without what the kernel itself still finds out about its own address."""
+    return host.shell(LOOK)[1].replace(" tentative", "")
 
 
 def wrong(lab, host):
