@@ -235,15 +235,29 @@ static void initialize(void)
         kmsg_log(LOG_CRIT, "epoll_create: %s", strerror(errno));
 }
 
+/* For a person who tries it. */
+static int explain(const char *option)
+{
+    static const char help[] =
+        "guestlink-init is the first program (PID 1) of a virtual machine: give it to the\n"
+        "guest's kernel as /init of its initramfs; guestlink-mkinitramfs(8) makes one.\n"
+        "The kernel's command line and the host tell it what to do: guestlink-init(8).\n\n"
+        "  -h, --help   -V, --version\n";
+
+    if (strcmp(option, "--version") == 0 || strcmp(option, "-V") == 0)
+        return puts("guestlink-init " GUESTLINK_VERSION) < 0;
+    if (strcmp(option, "--help") == 0 || strcmp(option, "-h") == 0)
+        return fputs(help, stdout) < 0;
+    (void)fprintf(stderr,
+                  "guestlink-init: PID %d, expected PID 1 of a guest; nothing is done (--help)\n",
+                  (int)getpid());
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
-    if (getpid() != 1) {
-        (void)fprintf(stderr,
-                      "guestlink-init %s: the PID 1 of a guest; here it is PID %d and does "
-                      "nothing. See guestlink-init(8).\n",
-                      GUESTLINK_VERSION, (int)getpid());
-        return argc == 2 && strcmp(argv[1], "--version") == 0 ? 0 : 2;
-    }
+    if (getpid() != 1)
+        return explain(argc == 2 ? argv[1] : "");
 
     /* ---- Nothing may exit past this line: the end of PID 1 is the end of the machine. ---- */
 

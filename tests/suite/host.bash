@@ -38,7 +38,8 @@ test_units() {
 test_help() {
     local build=$root/build/default command words
     for command in "$build/hostd/guestlinkctl" "$build/hostd/guestlink-hostd" \
-        "$build/init/guestlink-mkinitramfs" "$root/tests/run" "$root/tests/lab/demo"; do
+        "$build/init/guestlink-init" "$build/init/guestlink-mkinitramfs" "$root/tests/run" \
+        "$root/tests/lab/demo"; do
         words=$(script -qec "$command --help" /dev/null | tr -d '\r')
         if ! awk 'length > 80 || /\033/ || NR > 24 { wrong = 1 } END { exit wrong || NR < 2 }' \
             <<<"$words"; then
