@@ -16,7 +16,7 @@ from show import need
 TITLE = "throughput: virtiofs and virtio-net, bounced and not"
 MIB = 24            # a step of a round by the clock
 ICOUNT_MIB = 64     # a step of a round by instructions: the guest's idle time has 10 ms' resolution
-ICOUNT_ROUNDS = 3
+ICOUNT_ROUNDS = 2
 # Who bounces: the words on the kernel's command line, and whether a pool is published (so that
 # hostd makes a token, and with it the adapter's iommu_platform=on).
 SETUPS = {
