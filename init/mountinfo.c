@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Takes one field. @return false if it is missing or too long */
-static bool take_field(const char **cursor, char *field, size_t capacity)
+bool mountinfo_take_field(const char **cursor, char *field, size_t capacity)
 {
     const char *p = *cursor;
     size_t size = 0;
@@ -35,18 +34,18 @@ int mountinfo_parse(const char *line, struct mountinfo *ret)
     const char *cursor = line;
 
     for (int i = 0; i < 4; i++) /* ids, device, root */
-        if (!take_field(&cursor, skipped, sizeof(skipped)))
+        if (!mountinfo_take_field(&cursor, skipped, sizeof(skipped)))
             return -EINVAL;
-    if (!take_field(&cursor, mount.target, sizeof(mount.target)) ||
-        !take_field(&cursor, mount.options, sizeof(mount.options)))
+    if (!mountinfo_take_field(&cursor, mount.target, sizeof(mount.target)) ||
+        !mountinfo_take_field(&cursor, mount.options, sizeof(mount.options)))
         return -EINVAL;
     do { /* optional fields end with a dash */
-        if (!take_field(&cursor, skipped, sizeof(skipped)))
+        if (!mountinfo_take_field(&cursor, skipped, sizeof(skipped)))
             return -EINVAL;
     } while (strcmp(skipped, "-") != 0);
-    if (!take_field(&cursor, mount.type, sizeof(mount.type)))
+    if (!mountinfo_take_field(&cursor, mount.type, sizeof(mount.type)))
         return -EINVAL;
-    (void)take_field(&cursor, mount.source, sizeof(mount.source));
+    (void)mountinfo_take_field(&cursor, mount.source, sizeof(mount.source));
     *ret = mount;
     return 0;
 }

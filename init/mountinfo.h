@@ -14,6 +14,10 @@ struct mountinfo {
     char options[256]; /* of the mount, not of the filesystem */
 };
 
+/* Takes one field of a line of the kernel's, /proc/swaps as well; \040 and the like are undone.
+ * @param cursor  moves behind it. @return false if it is missing or too long */
+bool mountinfo_take_field(const char **cursor, char *field, size_t capacity);
+
 /* Reads one line; the kernel's \040 and the like are undone. @return 0 or -EINVAL */
 int mountinfo_parse(const char *line, struct mountinfo *ret);
 

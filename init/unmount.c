@@ -43,8 +43,11 @@ static bool collect(const struct mountinfo *mount, void *context)
     return true;
 }
 
-/* @return true if nothing can be written there any more */
-static bool put_away(const char *path)
+/*
+ * @param last  nothing is tried after this: a failure is said
+ * @return true if nothing can be written there any more
+ */
+static bool put_away(const char *path, bool last)
 {
     int error;
 
@@ -53,36 +56,54 @@ static bool put_away(const char *path)
     error = errno;
     if (mount(NULL, path, NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0)
         return true;
-    kmsg_log(LOG_WARNING, "%s can be neither unmounted (%s) nor made read-only (%s)", path,
-             strerror(error), strerror(errno));
+    if (last)
+        kmsg_log(LOG_WARNING, "%s can be neither unmounted (%s) nor made read-only (%s)", path,
+                 strerror(error), strerror(errno));
     return false;
+}
+
+/* @return how many can still be written to */
+static int put_all_away(bool last)
+{
+    struct targets targets = {0};
+    int left = 0;
+
+    (void)mountinfo_walk(collect, &targets);
+    for (size_t i = targets.count; i > 0; i--) {
+        left += !put_away(targets.paths[i - 1], last);
+        free(targets.paths[i - 1]);
+    }
+    return left;
 }
 
 /* A file that is swapped to keeps its filesystem busy, whatever is asked of it. */
 static void swap_off(void)
 {
-    char line[4096 + 128], path[4096];
+    char line[4 * 4096 + 128], path[4096];
     FILE *swaps = fopen("/proc/swaps", "re");
 
-    while (swaps && fgets(line, sizeof(line), swaps))
-        if (sscanf(line, "%4095s", path) == 1 && path[0] == '/' && swapoff(path) < 0)
+    while (swaps && fgets(line, sizeof(line), swaps)) {
+        const char *cursor = line;
+
+        if (mountinfo_take_field(&cursor, path, sizeof(path)) && path[0] == '/' &&
+            swapoff(path) < 0)
             kmsg_log(LOG_WARNING, "%s is swapped to still: %s", path, strerror(errno));
+    }
     if (swaps)
         (void)fclose(swaps);
 }
 
 void unmount_all(const void *argument, struct report *report)
 {
-    struct targets targets = {0};
-    int left = 0;
+    int left;
 
     (void)argument;
     sync();
-    swap_off();
-    (void)mountinfo_walk(collect, &targets);
-    for (size_t i = targets.count; i > 0; i--) {
-        left += !put_away(targets.paths[i - 1]);
-        free(targets.paths[i - 1]);
+    /* What nobody swaps to is safe before swapoff(2), which may take long or run out of memory. */
+    left = put_all_away(false);
+    if (left > 0) {
+        swap_off();
+        left = put_all_away(true);
     }
     sync();
     report->error = left;
