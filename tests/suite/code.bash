@@ -6,6 +6,7 @@ about[build-gcc]="builds with gcc, every warning an error"
 about[build-clang]="builds with clang, every warning an error"
 about[unit]="unit tests, and a second implementation against the daemon"
 about[unit-asan]="the same under AddressSanitizer and UndefinedBehaviorSanitizer"
+about[varlink-client]="a standard Varlink client understands the control socket"
 about[format]="the code has the form of .clang-format (version 14)"
 about[layers]="includes point one way: protocol knows nobody, init and hostd not each other"
 about[shell]="shellcheck has nothing to say about the scripts"
@@ -13,7 +14,8 @@ about[python]="the lab's Python compiles without a warning"
 about[tidy]="clang-tidy has nothing to say"
 about[fuzz]="no decoder falls over what it knows, nor over new input for a minute"
 about[size]="guestlink-init is at most 1.5 MB stripped"
-code_tests=(build-gcc build-clang unit unit-asan format layers shell python size tidy fuzz)
+code_tests=(build-gcc build-clang unit unit-asan varlink-client format layers shell python size tidy
+    fuzz)
 
 # The C sources and headers that are ours.
 code_files() {
@@ -34,6 +36,10 @@ test_unit() {
 
 test_unit_asan() {
     cmake --preset asan -DGUESTLINK_WERROR=ON && cmake --build --preset asan && ctest --preset asan
+}
+
+test_varlink_client() {
+    "$root/tests/client/varlink/run" "$root/build/default/hostd/guestlink-hostd"
 }
 
 test_format() {

@@ -34,10 +34,11 @@ debian_provide() {
         ;;
     host)
         # Made anew when the list above is another.
-        [ "${debian_host_packages[*]}" = "$(cat "$to/host.packages" 2>>/dev/null)" ] ||
-            rm -f "$to/host.ext4"
-        [ -e "$to/host.ext4" ] || step "making a Debian $release with systemd" \
-            debian_make_image "$to/host.ext4" "${debian_host_packages[*]}" "$release" "${sources[@]}"
+        { [ -e "$to/host.ext4" ] &&
+            [ "${debian_host_packages[*]}" = "$(cat "$to/host.packages" 2>>/dev/null)" ]; } ||
+            step "making a Debian $release with systemd" \
+                debian_make_image "$to/host.ext4" "${debian_host_packages[*]}" "$release" \
+                "${sources[@]}"
         printf '%s' "${debian_host_packages[*]}" >"$to/host.packages"
         ;;
     esac
