@@ -209,7 +209,10 @@ void exec_take_exit(struct vm *vm, const struct event_child_exited *exited)
         return;
     exec->ended = true;
     exec->running = false;
-    exec->paused = false;
+    if (exec->paused) { /* by output in front of this: nobody else resumes */
+        exec->paused = false;
+        update_pause(vm);
+    }
     exec_input_done(&exec->input);
     exec->events->exited(exec->userdata, exited->status, exited->signal);
 }

@@ -163,6 +163,25 @@ def case_command_runs_with_output_and_status(host, vm):
         check_ping(guest)
 
 
+def case_command_that_ends_while_nobody_reads_it_holds_nothing_up(host, vm):
+    """A guest whose output is not read is held back; when that command has ended, no longer."""
+    with booted(host, vm) as guest:
+        with Call(host, "Exec", more=True, vm=vm, argv=["seq", "1000000"]) as call:
+            frame = take(guest, g.START_PROCESS)
+            guest.answer(frame)
+            number = frame.fields()["process"]
+            output = {"process": number, "stream": 1, "data": bytes(4096)}
+            for _ in range(70):  # more than the call's socket and the daemon hold
+                guest.send(g.PROCESS_OUTPUT, output, ident=0)
+            exited = {"process": number, "role": 1, "status": 0, "pid": 9, "again_ms": g.NOT_AGAIN}
+            guest.receive_answer(guest.send(g.CHILD_EXITED, exited), 30)
+            check_ping(guest)
+            size = 0
+            while (reply := call.result()).get("status") is None:
+                size += len(base64.b64decode(reply.get("data") or ""))
+            check(size == 70 * 4096, f"{size} bytes of output")
+
+
 def case_command_that_cannot_start_has_the_shells_status(host, vm):
     with booted(host, vm) as guest:
         for error, status in ((2, 127), (13, 126), (12, 125)):
