@@ -166,7 +166,8 @@ static void on_chardev_removed(struct qemu_task *task, const struct qmp_reply *r
 {
     if (reply->error && strstr(reply->text, "busy") && qemu_task_left_ms(task) > 1 &&
         sd_event_add_time_relative(task->qemu->host.event, &task->timer, CLOCK_BOOTTIME,
-                                   CHARDEV_WAIT_US, 0, on_chardev_wait, task) >= 0)
+                                   CHARDEV_WAIT_US, CHARDEV_WAIT_US / 10, on_chardev_wait,
+                                   task) >= 0)
         return;
     qemu_task_find_port(task, on_port);
 }

@@ -19,8 +19,11 @@
 _Noreturn void relay_end_as(const struct relay *relay, int status)
 {
     const struct rlimit none = {0, 0};
-    int fd = open(relay->end_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = -1;
 
+    /* The second one's end is nobody's news, and the file may be a successor's by now. */
+    if (!relay->second)
+        fd = open(relay->end_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd >= 0)
         (void)dprintf(fd, "%s %d\n", WIFSIGNALED(status) ? "signal" : "status",
                       WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
@@ -109,6 +112,8 @@ void relay_run(struct relay *relay)
             {.fd = relay->backend.pidfd, .events = POLLIN},
             {.fd = relay->backend.fd, .events = POLLIN},
             {.fd = relay->qemu >= 0 ? relay->qemu : RELAY_LISTENER, .events = POLLIN},
+            /* without a keeper and without QEMU, nobody will ever come */
+            {.fd = relay->qemu < 0 ? relay->keeper : -1, .events = 0},
         };
 
         if (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) < 0)
@@ -121,7 +126,7 @@ void relay_run(struct relay *relay)
         } else if (fds[2].revents && relay->qemu < 0) {
             relay->qemu = accept4(RELAY_LISTENER, NULL, NULL, SOCK_CLOEXEC);
             keeper_tell_qemu(relay->keeper, relay->qemu);
-        } else if (fds[2].revents && !relay_question(relay)) {
+        } else if (fds[3].revents || (fds[2].revents && !relay_question(relay))) {
             (void)backend_end(&relay->backend);
             return;
         }

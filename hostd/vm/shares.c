@@ -85,8 +85,8 @@ bool shares_are_settled(const struct vm *vm)
 
 /* Why its server ended was told each time. */
 #define GIVEN_UP                                                                                   \
-    "its server ended too often in a short time; it is not made again until it is removed and "    \
-    "added, or the guest boots"
+    "its server ended too often in a short time; it is made again when it is removed and added, "  \
+    "the configuration is read again, or the guest connects again"
 
 /* @return true if the share has another try */
 static bool may_retry(struct share *share)
