@@ -2,6 +2,7 @@
 #include "init_link_support.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,8 +23,12 @@ static void ignore(struct loop_source *source, uint32_t events)
 
 int link_support_up(struct link *link, struct loop *loop)
 {
+    sigset_t pipe_signal;
     int ends[2];
 
+    sigemptyset(&pipe_signal); /* as in PID 1: a peer that is gone is an error, not an end */
+    sigaddset(&pipe_signal, SIGPIPE);
+    assert_int_equal(sigprocmask(SIG_BLOCK, &pipe_signal, NULL), 0);
     memset(link, 0, sizeof(*link));
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
     link->loop = loop;
