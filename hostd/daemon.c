@@ -200,22 +200,21 @@ static int make_vms(struct daemon *daemon)
     const struct config *config = daemon->settings->config;
     struct vm **vms = calloc(config->vm_count + 1, sizeof(struct vm *));
     size_t count = 0;
-    int r = 0;
+    int r;
 
     if (!vms)
         return -ENOMEM;
+    r = registry_reserve(daemon->registry, config->vm_count);
     while (count < config->vm_count && r >= 0) {
         r = vm_new(&daemon->services, daemon->settings, &config->vms[count], &vms[count]);
         if (r >= 0)
             count++;
     }
     if (r >= 0)
-        r = registry_replace(daemon->registry, vms, count);
-    if (r < 0) {
-        while (count > 0)
-            (void)vm_free(vms[--count]);
-        free(vms);
-    }
+        registry_replace(daemon->registry, vms, count);
+    while (r < 0 && count > 0)
+        (void)vm_free(vms[--count]);
+    free(vms);
     return r;
 }
 

@@ -16,6 +16,7 @@ struct registry {
     struct vm **by_id;
     struct vm **by_cid;
     size_t count;
+    size_t room; /* of each array */
     struct retired {
         struct retired *next;
         struct vm *vm;
@@ -63,14 +64,6 @@ struct registry *registry_new(void)
     return calloc(1, sizeof(struct registry));
 }
 
-static void free_arrays(struct registry *registry)
-{
-    free(registry->vms);
-    free(registry->by_name);
-    free(registry->by_id);
-    free(registry->by_cid);
-}
-
 struct registry *registry_free(struct registry *registry)
 {
     if (!registry)
@@ -79,39 +72,56 @@ struct registry *registry_free(struct registry *registry)
         (void)vm_free(registry->vms[i]);
     while (registry->retired)
         registry_forget_retired(registry, registry->retired->vm);
-    free_arrays(registry);
+    free(registry->vms);
+    free(registry->by_name);
+    free(registry->by_id);
+    free(registry->by_cid);
     free(registry);
     return NULL;
 }
 
-static struct vm **sorted(struct vm **vms, size_t count, int (*compare)(const void *, const void *))
+static int grow(struct vm ***array, size_t room)
 {
-    struct vm **copy = malloc((count + 1) * sizeof(struct vm *));
+    struct vm **grown = reallocarray(*array, room, sizeof(struct vm *));
 
-    if (!copy)
-        return NULL;
-    if (count > 0)
-        memcpy(copy, vms, count * sizeof(struct vm *));
-    qsort(copy, count, sizeof(struct vm *), compare);
-    return copy;
+    if (!grown)
+        return -ENOMEM;
+    *array = grown;
+    return 0;
 }
 
-int registry_replace(struct registry *registry, struct vm **vms, size_t count)
+int registry_reserve(struct registry *registry, size_t count)
 {
-    struct registry next = {.vms = vms, .count = count};
+    int r;
 
-    next.by_name = sorted(vms, count, compare_names);
-    next.by_id = sorted(vms, count, compare_ids);
-    next.by_cid = sorted(vms, count, compare_cids);
-    if (!next.by_name || !next.by_id || !next.by_cid) {
-        next.vms = NULL;
-        free_arrays(&next);
-        return -ENOMEM;
-    }
-    next.retired = registry->retired;
-    free_arrays(registry);
-    *registry = next;
-    return 0;
+    if (count <= registry->room)
+        return 0;
+    r = grow(&registry->vms, count);
+    r = r < 0 ? r : grow(&registry->by_name, count);
+    r = r < 0 ? r : grow(&registry->by_id, count);
+    r = r < 0 ? r : grow(&registry->by_cid, count);
+    if (r >= 0)
+        registry->room = count;
+    return r;
+}
+
+static void fill(struct vm **array, struct vm *const *vms, size_t count,
+                 int (*compare)(const void *, const void *))
+{
+    memcpy(array, vms, count * sizeof(struct vm *));
+    if (compare)
+        qsort(array, count, sizeof(struct vm *), compare);
+}
+
+void registry_replace(struct registry *registry, struct vm *const *vms, size_t count)
+{
+    registry->count = count;
+    if (count == 0)
+        return;
+    fill(registry->vms, vms, count, NULL);
+    fill(registry->by_name, vms, count, compare_names);
+    fill(registry->by_id, vms, count, compare_ids);
+    fill(registry->by_cid, vms, count, compare_cids);
 }
 
 int registry_retire(struct registry *registry, struct vm *vm)

@@ -17,13 +17,20 @@ struct registry *registry_new(void);
 struct registry *registry_free(struct registry *registry);
 
 /*
+ * Sets aside what so many VMs need, so that putting them in cannot fail.
+ *
+ * @return 0 or -ENOMEM (then nothing changed)
+ */
+int registry_reserve(struct registry *registry, size_t count);
+
+/*
  * Puts the VMs into another order or set.
  *
- * @param vms  an array of @p count VMs, from malloc(); consumed, and the VMs in it are the
- *             registry's. VMs that were there before and are not now are the caller's.
- * @return 0 or -ENOMEM (then nothing changed, and @p vms is the caller's)
+ * @param vms    borrowed; the VMs in it are the registry's from now on. Those that were there
+ *               before and are not now are the caller's, and may be gone already.
+ * @param count  at most what was reserved
  */
-int registry_replace(struct registry *registry, struct vm **vms, size_t count);
+void registry_replace(struct registry *registry, struct vm *const *vms, size_t count);
 
 /*
  * Keeps a VM that leaves until it is forgotten: it is found by nothing but the calls below.

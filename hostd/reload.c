@@ -49,21 +49,51 @@ static void on_left(void *userdata, struct vm *vm)
     registry_forget_retired(userdata, vm);
 }
 
+enum plan_fate {
+    PLAN_KEPT,
+    PLAN_ADDED, /* made by this plan */
+    PLAN_ANEW,  /* the same UUID on another machine: the old VM goes and comes anew */
+};
+
 struct plan {
-    struct vm **vms; /* NULL: to be made anew, in place of an old one */
-    bool *made;      /* by this plan */
+    struct vm **vms; /* those of PLAN_ANEW: the old ones */
+    enum plan_fate *fates;
     size_t count;
 };
 
 static void plan_done(struct plan *plan)
 {
-    for (size_t i = 0; plan->made && i < plan->count; i++) {
-        if (plan->made[i])
+    free(plan->vms);
+    free(plan->fates);
+    *plan = (struct plan){0};
+}
+
+static void plan_undo(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        if (plan->fates[i] == PLAN_ADDED)
             (void)vm_free(plan->vms[i]);
     }
-    free(plan->vms);
-    free(plan->made);
-    *plan = (struct plan){0};
+    plan_done(plan);
+}
+
+static int plan_vm(struct reload *reload, struct settings *settings, const struct config_vm *config,
+                   struct vm **ret_vm, enum plan_fate *ret_fate)
+{
+    struct vm *vm = registry_find_id(reload->registry, config->id);
+    int r;
+
+    if (vm) {
+        *ret_vm = vm;
+        *ret_fate = is_same_machine(vm_config(vm), config) ? PLAN_KEPT : PLAN_ANEW;
+        return 0;
+    }
+    /* one that is just leaving is back: what it left is taken over */
+    registry_forget_retired(reload->registry, registry_find_retired(reload->registry, config->id));
+    r = vm_new(reload->services, settings, config, ret_vm);
+    if (r >= 0)
+        *ret_fate = PLAN_ADDED;
+    return r;
 }
 
 /* Makes what is new, so that all that can fail has failed before anything else changes. */
@@ -71,25 +101,19 @@ static int plan_make(struct reload *reload, struct settings *settings, struct pl
 {
     const struct config *config = settings->config;
     struct plan plan = {.vms = calloc(config->vm_count + 1, sizeof(struct vm *)),
-                        .made = calloc(config->vm_count + 1, sizeof(bool)),
-                        .count = config->vm_count};
-    int r = plan.vms && plan.made ? 0 : -ENOMEM;
+                        .fates = calloc(config->vm_count + 1, sizeof(enum plan_fate))};
+    int r = plan.vms && plan.fates ? 0 : -ENOMEM;
 
-    for (size_t i = 0; r >= 0 && i < plan.count; i++) {
-        struct vm *vm = registry_find_id(reload->registry, config->vms[i].id);
-
-        if (vm) {
-            plan.vms[i] = is_same_machine(vm_config(vm), &config->vms[i]) ? vm : NULL;
-            continue;
-        }
-        /* one that is just leaving is back: what it left is taken over */
-        registry_forget_retired(reload->registry,
-                                registry_find_retired(reload->registry, config->vms[i].id));
-        r = vm_new(reload->services, settings, &config->vms[i], &plan.vms[i]);
-        plan.made[i] = r >= 0;
+    if (r >= 0)
+        r = registry_reserve(reload->registry, config->vm_count);
+    while (r >= 0 && plan.count < config->vm_count) {
+        r = plan_vm(reload, settings, &config->vms[plan.count], &plan.vms[plan.count],
+                    &plan.fates[plan.count]);
+        if (r >= 0)
+            plan.count++;
     }
     if (r < 0)
-        plan_done(&plan);
+        plan_undo(&plan);
     else
         *ret_plan = plan;
     return r;
@@ -122,13 +146,13 @@ static void retire(struct reload *reload, const struct config *config)
 
 /* The VM of that UUID is another machine now: what the old one knew is in the store. */
 static struct vm *make_anew(struct reload *reload, struct settings *settings,
-                            const struct config_vm *config)
+                            const struct config_vm *config, struct vm *old)
 {
-    struct vm *vm = registry_find_id(reload->registry, config->id);
+    struct vm *vm;
     int r;
 
-    handshakes_forget(reload->handshakes, vm);
-    (void)vm_free(vm);
+    handshakes_forget(reload->handshakes, old);
+    (void)vm_free(old);
     r = vm_new(reload->services, settings, config, &vm);
     if (r >= 0)
         return vm;
@@ -137,6 +161,7 @@ static struct vm *make_anew(struct reload *reload, struct settings *settings,
     return NULL;
 }
 
+/* From the first VM that goes on, the registry names some that are gone: it is not asked. */
 static void change(struct reload *reload, struct settings *settings, struct plan *plan)
 {
     size_t count = 0;
@@ -145,11 +170,11 @@ static void change(struct reload *reload, struct settings *settings, struct plan
         const struct config_vm *config = &settings->config->vms[i];
         struct vm *vm = plan->vms[i];
 
-        if (!vm)
-            vm = make_anew(reload, settings, config);
-        else if (!plan->made[i] && config_vm_equal(vm_config(vm), config))
+        if (plan->fates[i] == PLAN_ANEW)
+            vm = make_anew(reload, settings, config, vm);
+        else if (plan->fates[i] == PLAN_KEPT && config_vm_equal(vm_config(vm), config))
             vm_rebase(vm, settings, config);
-        else if (!plan->made[i])
+        else if (plan->fates[i] == PLAN_KEPT)
             vm_change(vm, settings, config);
         if (vm)
             plan->vms[count++] = vm;
@@ -179,9 +204,8 @@ static void commit(struct reload *reload, struct settings *settings, struct plan
     telemetry_reopen(reload->services->telemetry, &settings->config->telemetry);
     retire(reload, settings->config);
     change(reload, settings, plan);
-    free(plan->made);
-    if (registry_replace(reload->registry, plan->vms, plan->count) < 0)
-        abort(); /* no memory for three small arrays, and the old ones are stale */
+    registry_replace(reload->registry, plan->vms, plan->count);
+    plan_done(plan);
     (void)doors_update(reload->doors);
     (void)settings_unref(old);
 }

@@ -267,3 +267,29 @@ def case_shut_down_ends_with_the_farewell(host, vm):
             call.result()
     with Guest(host.path(vm), os.urandom(16)) as guest:  # the next boot
         check_welcome(guest.greet())
+
+
+def reload(host):
+    host.write_config()
+    with Call(host, "Reload") as call:
+        call.result()
+
+
+def case_every_vm_may_become_another_machine_in_one_reload(host, vm):
+    before = host.vms
+    guest = Guest(host.path(vm))
+    check_welcome(guest.greet())
+    host.vms = {name: {**before[name], "socket": before[name]["socket"] + "_moved"}
+                for name in reversed(before)}
+    reload(host)
+    try:
+        check(guest.is_closed(), "a guest of a machine that is gone is still served")
+        for name in (vm, "one", "two"):
+            with Guest(host.vms[name]["socket"]) as moved:
+                check_welcome(moved.greet(), name=name)
+        check(not os.path.exists(host.path(vm)), "the old socket is still there")
+    finally:
+        host.vms = before
+        reload(host)
+    with Guest(host.path(vm)) as guest:
+        check_welcome(guest.greet(), name=vm)
