@@ -63,7 +63,7 @@ static int load(const struct module *module)
 
 /* Kernels from 5.17 on say EOPNOTSUPP, older ones do not know the flag; and each unpacks what it
  * was configured for only. */
-static const char *reason_of(const struct module *module, int error)
+static const char *why_packed(const char *suffix)
 {
     static const struct {
         const char *suffix;
@@ -77,10 +77,33 @@ static const char *reason_of(const struct module *module, int error)
     };
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-        if ((error == EOPNOTSUPP || error == EINVAL) &&
-            strcmp(strrchr(module->path, '.'), table[i].suffix) == 0)
+        if (strcmp(suffix, table[i].suffix) == 0)
             return table[i].reason;
-    return strerror(error);
+    return NULL;
+}
+
+static const char *reason_of(const struct module *module, int error)
+{
+    const char *reason = NULL;
+
+    switch (error) {
+    case EOPNOTSUPP:
+    case EINVAL:
+        reason = why_packed(strrchr(module->path, '.'));
+        break;
+    case ENOKEY: /* before Linux 5.4 */
+    case EKEYREJECTED:
+        reason = "no signature by a key of this kernel's, which wants one (module.sig_enforce; "
+                 "--strip-signatures)";
+        break;
+    case EPERM:
+        reason = "forbidden (lockdown= wants signed modules: --strip-signatures? or "
+                 "kernel.modules_disabled)";
+        break;
+    default:
+        break;
+    }
+    return reason ? reason : strerror(error);
 }
 
 void modules_load(struct module_list *list, bool late, char *failures, size_t size)

@@ -21,12 +21,13 @@ def libraries(program):
 class Image:
     """Content is added, then write() makes the file.
 
-    modules: names of modules that the guest needs besides the usual ones."""
+    modules: names of modules that the guest needs besides the usual ones; options: of
+    guestlink-mkinitramfs, besides."""
 
-    def __init__(self, kernel, modules=()):
+    def __init__(self, kernel, modules=(), options=()):
         self.archive = Archive()
         self.kernel = kernel
-        self._modules = list(modules)
+        self._options = [word for name in modules for word in ("--module", name)] + list(options)
         self._add_busybox()
         pool = paths.LAB / "pool" / kernel.release / "pool.ko"
         if pool.exists():
@@ -37,12 +38,11 @@ class Image:
         maker = paths.program("guestlink-mkinitramfs")
         stage = paths.LAB / "stage"
         key = hashlib.sha256(maker.read_bytes() + stage.read_bytes() +
-                             " ".join([self.kernel.release, *self._modules]).encode())
+                             " ".join([self.kernel.release, *self._options]).encode())
         base = paths.LAB / "images" / key.hexdigest()[:16]
         if not base.exists():
             base.parent.mkdir(parents=True, exist_ok=True)
-            modules = [word for name in self._modules for word in ("--module", name)]
-            subprocess.run([maker, "--init", stage, "--root", self.kernel.folder, *modules,
+            subprocess.run([maker, "--init", stage, "--root", self.kernel.folder, *self._options,
                             self.kernel.release, f"{base}.{os.getpid()}"], check=True)
             os.rename(f"{base}.{os.getpid()}", base)
         return base
