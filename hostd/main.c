@@ -34,8 +34,8 @@ static void print_help(void)
            "\n"
            "  --config FILE   the configuration, JSON with comments\n"
            "  --check-config  tell what is wrong with it, and end\n"
-           "  --help          show this, and end\n"
-           "  --version       show the version, and end\n"
+           "  -h, --help      show this, and end\n"
+           "  -V, --version   show the version, and end\n"
            "\n"
            "Exit status: 0, 1 (failed), 2 (usage or configuration error).\n"
            "Signals: HUP reads FILE again, USR1 reopens the telemetry file, TERM ends the\n"
@@ -48,11 +48,11 @@ static int parse_options(int argc, char *argv[], struct options *ret_options)
     static const struct option known[] = {{"config", required_argument, NULL, 'c'},
                                           {"check-config", no_argument, NULL, 'k'},
                                           {"help", no_argument, NULL, 'h'},
-                                          {"version", no_argument, NULL, 'v'},
+                                          {"version", no_argument, NULL, 'V'},
                                           {0}};
     int option;
 
-    while ((option = getopt_long(argc, argv, "c:h", known, NULL)) >= 0) {
+    while ((option = getopt_long(argc, argv, "c:hV", known, NULL)) >= 0) {
         switch (option) {
         case 'c':
             ret_options->config = optarg;
@@ -63,10 +63,11 @@ static int parse_options(int argc, char *argv[], struct options *ret_options)
         case 'h':
             print_help();
             return EXIT_SUCCESS;
-        case 'v':
+        case 'V':
             printf("guestlink-hostd " GUESTLINK_VERSION "\n");
             return EXIT_SUCCESS;
-        default:
+        default: /* getopt has told */
+            fprintf(stderr, "guestlink-hostd: see --help\n");
             return EXIT_USAGE;
         }
     }

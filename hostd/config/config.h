@@ -26,6 +26,7 @@ struct config_share {
     char *target; /* in the guest, absolute */
     bool read_only;
     enum config_transport transport;
+    unsigned line; /* of the file, where its object begins; 0: it is not from there */
 };
 
 enum config_backend { CONFIG_BACKEND_USER, CONFIG_BACKEND_TAP, CONFIG_BACKEND_STREAM };
@@ -115,7 +116,8 @@ struct config_vm {
     struct config_payload payload;
     struct config_device_host device_host;
     struct config_timeouts timeouts;
-    unsigned line; /* of the file, where the VM's object begins */
+    unsigned line;                          /* of the file, where the VM's object begins */
+    unsigned networking_line, swiotlb_line; /* where the key stands; 0: the file does not say it */
 };
 
 struct config_telemetry {
@@ -170,7 +172,7 @@ int config_parse(const char *text, size_t size, const char *name, config_remark_
 /* Frees @p config with all that it holds; NULL is fine. @return NULL */
 struct config *config_free(struct config *config);
 
-/* True if two VMs of two configurations say the same in everything (but the line). */
+/* True if two VMs of two configurations say the same in everything (but the lines). */
 bool config_vm_equal(const struct config_vm *a, const struct config_vm *b);
 bool config_network_equal(const struct config_network *a, const struct config_network *b);
 

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #define PATH_SIZE   256u
-#define VALUE_SIZE  64u
 #define REMARK_SIZE 1024u
 
 /* "vms[0].shares[1].tag"; what does not fit is cut. */
@@ -70,21 +69,27 @@ void config_reader_warn(struct config_reader *reader, const struct config_json *
     va_end(arguments);
 }
 
+const char *config_reader_value(const struct config_json *node, char value[CONFIG_READER_VALUE])
+{
+    if (node->type == CONFIG_JSON_TEXT)
+        (void)snprintf(value, CONFIG_READER_VALUE, "\"%.*s\"%s", 48, node->text,
+                       strlen(node->text) > 48 ? "…" : "");
+    else if (node->type == CONFIG_JSON_NUMBER)
+        (void)snprintf(value, CONFIG_READER_VALUE, "%.40s", node->text);
+    else if (node->type == CONFIG_JSON_BOOL)
+        (void)snprintf(value, CONFIG_READER_VALUE, "%s", node->boolean ? "true" : "false");
+    else
+        (void)snprintf(value, CONFIG_READER_VALUE, "%s", config_json_type_text(node->type));
+    return value;
+}
+
 void config_reader_expected(struct config_reader *reader, const struct config_json *node,
                             const char *expected)
 {
-    char value[VALUE_SIZE];
+    char value[CONFIG_READER_VALUE];
 
-    if (node->type == CONFIG_JSON_TEXT)
-        (void)snprintf(value, sizeof(value), "\"%.*s\"%s", 48, node->text,
-                       strlen(node->text) > 48 ? "…" : "");
-    else if (node->type == CONFIG_JSON_NUMBER)
-        (void)snprintf(value, sizeof(value), "%.40s", node->text);
-    else if (node->type == CONFIG_JSON_BOOL)
-        (void)snprintf(value, sizeof(value), "%s", node->boolean ? "true" : "false");
-    else
-        (void)snprintf(value, sizeof(value), "%s", config_json_type_text(node->type));
-    config_reader_error(reader, node, "%s, expected %s", value, expected);
+    config_reader_error(reader, node, "%s, expected %s", config_reader_value(node, value),
+                        expected);
 }
 
 static void tell_unknown(struct config_reader *reader, const struct config_json *node,

@@ -18,6 +18,9 @@ struct config_reader {
 
 struct config_field;
 
+/* Of a value in a remark. */
+#define CONFIG_READER_VALUE 64u
+
 /* Reads @p node into @p to, or tells an error and leaves @p to as it is. */
 typedef void (*config_read_fn)(struct config_reader *reader, const struct config_json *node,
                                const struct config_field *field, void *to);
@@ -54,6 +57,9 @@ void config_reader_object(struct config_reader *reader, const struct config_json
  */
 bool config_reader_list(struct config_reader *reader, const struct config_json *node, size_t limit,
                         size_t item_size, void **ret_items);
+
+/* A value as a person would name it. @return @p value */
+const char *config_reader_value(const struct config_json *node, char value[CONFIG_READER_VALUE]);
 
 void config_read_bool(struct config_reader *reader, const struct config_json *node,
                       const struct config_field *field, void *to); /* bool */

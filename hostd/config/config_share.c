@@ -32,6 +32,7 @@ static const struct config_field fields[] = {
 void config_share_read(struct config_reader *reader, const struct config_json *node,
                        struct config_share *share)
 {
+    share->line = node->line;
     config_reader_object(reader, node, CONFIG_FIELDS(fields), share);
 }
 

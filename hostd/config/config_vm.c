@@ -48,6 +48,7 @@ static void read_networking(struct config_reader *reader, const struct config_js
 
     config_read_enum(reader, node, field, &vm->networking);
     vm->networking_is_default = false;
+    vm->networking_line = node->line;
 }
 
 /* A bad value is no error: a VM that starts with the default pool serves better than none. */
@@ -55,10 +56,12 @@ static void read_swiotlb(struct config_reader *reader, const struct config_json 
                          const struct config_field *field, void *to)
 {
     struct config_vm *vm = to;
-    const char *text = node->text != NULL ? node->text : config_json_type_text(node->type);
+    const char *text = node->text != NULL ? node->text : "";
+    char value[CONFIG_READER_VALUE];
     uint64_t size = 0;
 
     (void)field;
+    vm->swiotlb_line = node->line;
     if (node->type == CONFIG_JSON_TEXT && strcmp(text, "auto") == 0)
         return;
     if (node->type == CONFIG_JSON_TEXT && strcmp(text, "off") == 0) {
@@ -76,9 +79,9 @@ static void read_swiotlb(struct config_reader *reader, const struct config_json 
     else if ((node->type != CONFIG_JSON_TEXT && node->type != CONFIG_JSON_NUMBER) ||
              config_size_parse(text, &size) != 0 || size >= POOL_LIMIT) {
         config_reader_warn(reader, node,
-                           "\"%.60s\" is no size of a pool, expected \"auto\", \"off\", bytes or a "
-                           "size such as \"64M\" below 4 GiB; \"auto\" is used instead",
-                           text);
+                           "%s is no size of a pool, expected \"auto\", \"off\", bytes or a size "
+                           "such as \"64M\" below 4 GiB; \"auto\" is used instead",
+                           config_reader_value(node, value));
         return;
     }
     vm->swiotlb = size == 0 ? CONFIG_SWIOTLB_OFF : CONFIG_SWIOTLB_SIZE;

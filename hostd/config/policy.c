@@ -43,8 +43,9 @@ struct teller {
     void *userdata;
 };
 
-__attribute__((format(printf, 3, 4))) static void warn(const struct teller *teller, const char *key,
-                                                       const char *format, ...)
+/* @param line  of the key; 0: the VM's */
+__attribute__((format(printf, 4, 5))) static void warn(const struct teller *teller, unsigned line,
+                                                       const char *key, const char *format, ...)
 {
     char text[1024];
     va_list arguments;
@@ -53,7 +54,7 @@ __attribute__((format(printf, 3, 4))) static void warn(const struct teller *tell
     if (teller->fn == NULL)
         return;
     n = snprintf(text, sizeof(text), "%.400s:%u: vm %s: %s: ", teller->config->file,
-                 teller->vm->line, teller->vm->name, key);
+                 line != 0 ? line : teller->vm->line, teller->vm->name, key);
     va_start(arguments, format);
     (void)vsnprintf(text + n, sizeof(text) - (size_t)n, format, arguments);
     va_end(arguments);
@@ -68,7 +69,7 @@ static enum config_networking decide_networking(const struct config_vm *vm,
 
     if (vm->virtio || vm->networking != CONFIG_NETWORKING_VIRTIOPROXY)
         return vm->networking;
-    warn(teller, "networking",
+    warn(teller, vm->networking_line, "networking",
          "virtioproxy networking is not supported when virtio is off, expected nat or none; "
          "falling back to %s",
          fallback == CONFIG_NETWORKING_NAT ? "nat" : "none");
@@ -90,7 +91,7 @@ static bool uses_shares(const struct policy *policy, const struct config_vm *vm,
         if (may_be_used(policy, &vm->shares[i]))
             any = true;
         else
-            warn(teller, "shares",
+            warn(teller, vm->shares[i].line, "shares",
                  "the share %s asks for virtiofs, which %s switches off, expected transport auto "
                  "or 9p; the share is not made",
                  vm->shares[i].tag, vm->virtio ? "virtiofs=false" : "virtio=false");
@@ -104,7 +105,7 @@ static uint64_t decide_size(const struct config_vm *vm, const struct teller *tel
     uint64_t rounded = (vm->swiotlb_size + POOL_GRANULE - 1) & ~(POOL_GRANULE - 1);
 
     if (!vm->virtio) {
-        warn(teller, "swiotlb",
+        warn(teller, vm->swiotlb_line, "swiotlb",
              "a pool of %" PRIu64 " bytes is of no use when virtio is off, expected off; none is "
              "asked for",
              vm->swiotlb_size);
@@ -112,7 +113,7 @@ static uint64_t decide_size(const struct config_vm *vm, const struct teller *tel
     }
     if (vm->memory == 0 || rounded <= largest)
         return vm->swiotlb_size;
-    warn(teller, "swiotlb",
+    warn(teller, vm->swiotlb_line, "swiotlb",
          "a pool of %" PRIu64 " bytes is more than half of the VM's %" PRIu64
          " bytes of memory and would be refused, expected at most half; %" PRIu64 " are asked for",
          vm->swiotlb_size, vm->memory, largest);

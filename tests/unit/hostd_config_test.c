@@ -294,7 +294,7 @@ static const struct {
     {"\"4G\"", "below 4 GiB", CONFIG_SWIOTLB_AUTO, 0},
     {"\"99999999999999999999\"", "\"auto\" is used instead", CONFIG_SWIOTLB_AUTO, 0},
     {"1.5", "\"auto\" is used instead", CONFIG_SWIOTLB_AUTO, 0},
-    {"true", "\"auto\" is used instead", CONFIG_SWIOTLB_AUTO, 0},
+    {"true", "true is no size of a pool", CONFIG_SWIOTLB_AUTO, 0},
     {"[]", "\"auto\" is used instead", CONFIG_SWIOTLB_AUTO, 0},
 };
 

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -222,12 +223,43 @@ static void test_the_command_line(void **state)
     assert_string_equal(text, "guestlink.host=vsock:2:7");
 }
 
+static void note(void *userdata, const char *remark)
+{
+    char *all = userdata;
+    size_t used = strlen(all);
+
+    (void)snprintf(all + used, 2048 - used, "%s\n", remark);
+}
+
+static void test_a_warning_names_the_line_of_its_key(void **state)
+{
+    static const char text[] =
+        "{\"vms\": [{\n"
+        "\"name\": \"dev\", \"id\": \"8c5a1e5e-6f0b-4d3c-9b1a-2f6e7d8c9b0a\", \"cid\": 4,\n"
+        "\"virtio\": false,\n"
+        "\"networking\": \"virtioproxy\",\n"
+        "\"swiotlb\": \"64M\",\n"
+        "\"shares\": [\n"
+        "  {\"tag\": \"c\", \"path\": \"/c\", \"target\": \"/c\", \"transport\": \"virtiofs\"}]}]}";
+    struct config *config;
+    char all[2048] = "";
+
+    (void)state;
+    assert_int_equal(config_parse(text, strlen(text), "test.json", note, note, all, &config), 0);
+    (void)policy_decide(config, &config->vms[0], note, all);
+    assert_non_null(strstr(all, "test.json:4: vm dev: networking: virtioproxy"));
+    assert_non_null(strstr(all, "test.json:5: vm dev: swiotlb: "));
+    assert_non_null(strstr(all, "test.json:7: vm dev: shares: the share c"));
+    (void)config_free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_combination),
         cmocka_unit_test(test_a_share_s_transport),
         cmocka_unit_test(test_the_command_line),
+        cmocka_unit_test(test_a_warning_names_the_line_of_its_key),
     };
 
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
