@@ -16,7 +16,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SILENCE_MS 90u
+/* Long enough that no third of it passes by itself. */
+#define SILENCE_MS 180000u
 
 static enum vm_state state_of(const struct fixture *f)
 {
@@ -26,29 +27,26 @@ static enum vm_state state_of(const struct fixture *f)
     return view.state;
 }
 
-/* Runs the daemon's side for a time; @p answers: the guest's as well. */
-static void run_for(struct fixture *f, uint32_t ms, bool answers)
+/* A third of the time passes that silence is given. */
+static void pass_a_third(struct fixture *f)
 {
-    uint64_t end_us = clock_now_us() + ms * UINT64_C(1000);
-
-    while (clock_now_us() < end_us) {
-        (void)sd_event_run(f->services.event, 5000);
-        if (answers)
-            settle(f);
-    }
+    expire(f, f->vm->silence.timer, SILENCE_MS / 3);
 }
 
-/* However long that takes on a busy machine. */
-static void run_until_lost(struct fixture *f)
+/* @p thirds pass, in which the guest says nothing; it is gone then, and not earlier. */
+static void be_silent(struct fixture *f, unsigned thirds)
 {
-    while (state_of(f) == VM_CONNECTED)
-        (void)sd_event_run(f->services.event, 5000);
+    for (unsigned i = 0; i < thirds; i++) {
+        assert_int_equal(state_of(f), VM_CONNECTED);
+        pass_a_third(f);
+    }
     assert_int_equal(state_of(f), VM_LOST);
 }
 
-static void connect_impatiently(struct fixture *f)
+static void connect_watched(struct fixture *f)
 {
     f->settings->config->vms[0].timeouts.silence = SILENCE_MS;
+    f->step_us = clock_now_us();
     connect_guest(f, 67108864);
     memset(f->asked, 0, sizeof(f->asked));
     assert_int_equal(state_of(f), VM_CONNECTED);
@@ -73,27 +71,44 @@ static void silent_guest_is_asked_and_then_gone(void **state)
     struct frame frame;
     size_t size;
 
-    connect_impatiently(f);
-    run_for(f, SILENCE_MS * 2 / 3, false);
-    assert_int_equal(state_of(f), VM_CONNECTED);
-    run_until_lost(f);
+    connect_watched(f);
+    pass_a_third(f);
+    pass_a_third(f);
+    assert_int_equal(read_rest(f, bytes, sizeof(bytes), false), 0);
+    be_silent(f, 2);
     size = read_rest(f, bytes, sizeof(bytes), true);
     assert_int_equal(frame_decode(bytes, size, &frame, &size), 0);
     assert_int_equal(frame.type, FRAME_PING);
     assert_int_not_equal(frame.id, 0);
 
     /* the next connection is watched as well */
-    connect_impatiently(f);
-    run_until_lost(f);
+    connect_watched(f);
+    be_silent(f, 4);
+}
+
+/* By the clock: gone some time, and not before the time is over. */
+static void silence_is_measured(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t begin_us = clock_now_us();
+
+    f->settings->config->vms[0].timeouts.silence = 30;
+    connect_guest(f, 67108864);
+    while (state_of(f) == VM_CONNECTED)
+        (void)sd_event_run(f->services.event, 5000);
+    assert_in_range(clock_now_us() - begin_us, 30000, UINT64_MAX);
 }
 
 static void guest_that_answers_is_kept_though_it_says_nothing_else(void **state)
 {
     struct fixture *f = *state;
 
-    connect_impatiently(f);
-    while (f->asked[FRAME_PING] < 3)
-        run_for(f, SILENCE_MS, true);
+    connect_watched(f);
+    for (unsigned i = 0; i < 9; i++) {
+        pass_a_third(f);
+        settle(f);
+    }
+    assert_int_equal(f->asked[FRAME_PING], 3);
     assert_int_equal(state_of(f), VM_CONNECTED);
 }
 
@@ -101,10 +116,11 @@ static void guest_that_speaks_is_not_asked(void **state)
 {
     struct fixture *f = *state;
 
-    connect_impatiently(f);
+    connect_watched(f);
     for (uint32_t id = 1; id < 40; id++) {
         say(f, FRAME_PING, 0, id, NULL, 0);
-        run_for(f, SILENCE_MS / 10, true);
+        settle(f);
+        pass_a_third(f);
     }
     assert_int_equal(state_of(f), VM_CONNECTED);
     assert_int_equal(f->asked[FRAME_PING], 0);
@@ -115,43 +131,42 @@ static void guest_that_is_held_back_is_not_silent(void **state)
     struct fixture *f = *state;
     struct connection *connection;
 
-    connect_impatiently(f);
+    connect_watched(f);
     connection = f->vm->connection;
     connection_pause(connection, true);
-    run_for(f, SILENCE_MS * 3, false);
+    for (unsigned i = 0; i < 9; i++)
+        pass_a_third(f);
     assert_int_equal(state_of(f), VM_CONNECTED);
     connection_pause(connection, false);
-    run_until_lost(f);
+    be_silent(f, 4);
 }
 
 /* A second report of one boot, and it goes on talking: what it is told must not be lost. */
 static void refused_guest_reads_why_though_it_is_still_sending(void **state)
 {
     struct fixture *f = *state;
-    uint64_t begin_us;
     uint8_t bytes[4096];
     struct welcome welcome;
     struct frame frame;
     size_t size;
 
     connect_guest(f, 67108864);
+    f->step_us = clock_now_us();
     report(f, 4096);
     for (uint32_t id = 2; id < 6; id++)
         say(f, FRAME_PING, 0, id, NULL, 0);
-    begin_us = clock_now_us();
-    run_until_lost(f);
+    while (state_of(f) == VM_CONNECTED)
+        (void)sd_event_run(f->services.event, 5000);
     for (uint32_t id = 6; id < 10; id++)
         say(f, FRAME_PING, 0, id, NULL, 0); /* a closed socket would not take it */
-    run_for(f, 20, false);
     size = read_rest(f, bytes, sizeof(bytes), false);
     assert_int_equal(frame_decode(bytes, size, &frame, &size), 0);
     assert_int_equal(frame.type, FRAME_WELCOME);
     assert_int_equal(welcome_unpack(frame.payload, frame.length, &welcome), 0);
     assert_int_equal(welcome.status, WELCOME_MALFORMED);
 
-    while (f->vm->refused)
-        (void)sd_event_run(f->services.event, 5000);
-    assert_in_range(clock_now_us() - begin_us, LIMITS_REFUSAL_LINGER_MS * 1000u, 60000000u);
+    expire(f, f->vm->refused_timer, LIMITS_REFUSAL_LINGER_MS);
+    assert_null(f->vm->refused);
     (void)read_rest(f, bytes, sizeof(bytes), true);
 }
 
@@ -250,6 +265,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(silent_guest_is_asked_and_then_gone),
+        TEST(silence_is_measured),
         TEST(guest_that_answers_is_kept_though_it_says_nothing_else),
         TEST(guest_that_speaks_is_not_asked),
         TEST(guest_that_is_held_back_is_not_silent),

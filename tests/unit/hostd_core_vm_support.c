@@ -1,6 +1,7 @@
 /* hostd VM: a guest at one end of a socket pair, and a VM at the other. */
 #include "hostd_core_vm_support.h"
 
+#include "base/clock.h"
 #include "state/store.h"
 #include "vm/p9_share.h"
 
@@ -109,6 +110,24 @@ static void answer(struct fixture *f, const struct frame *frame)
     f->asked[frame->type]++;
     result_pack(&writer, &(struct result){.error = mounts ? f->answer : 0});
     say(f, FRAME_RESULT, FRAME_FLAG_ANSWER, frame->id, payload, writer.size);
+}
+
+void run(struct fixture *f)
+{
+    while (sd_event_run(f->services.event, 0) > 0)
+        ;
+}
+
+void expire(struct fixture *f, sd_event_source *timer, uint64_t ms)
+{
+    uint64_t since_us = f->step_us, due_us;
+
+    f->step_us = clock_now_us();
+    assert_true(sd_event_source_get_enabled(timer, NULL) > 0);
+    assert_true(sd_event_source_get_time(timer, &due_us) >= 0);
+    assert_in_range(due_us, since_us + ms * 1000, f->step_us + (ms + 1) * 1000);
+    assert_true(sd_event_source_set_time(timer, 1) >= 0);
+    run(f);
 }
 
 void settle(struct fixture *f)

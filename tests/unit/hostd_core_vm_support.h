@@ -27,6 +27,7 @@ struct fixture {
     struct vm *vm;
     int guest; /* its end of the connection, or -1 */
     uint8_t boot;
+    uint64_t step_us; /* expire(): no timer of this test was armed before, CLOCK_MONOTONIC */
     /* how many requests of each type the guest has answered */
     unsigned asked[64];
     int answer; /* what it answers to MOUNT and UNMOUNT, an errno */
@@ -47,6 +48,16 @@ void say(struct fixture *f, uint16_t type, uint16_t flags, uint32_t id, const ui
 
 /* Sends CAPABILITIES, with a pool of that size. */
 void report(struct fixture *f, uint64_t pool);
+
+/* Runs the daemon's side until it has nothing more to do. */
+void run(struct fixture *f);
+
+/*
+ * Makes one of the daemon's timers go off now, and runs the daemon's side: what comes of it does
+ * not depend on how busy the machine is. It must have been armed for @p ms, since step_us, which
+ * becomes now.
+ */
+void expire(struct fixture *f, sd_event_source *timer, uint64_t ms);
 
 /* Runs both ends until neither has anything more to say. */
 void settle(struct fixture *f);

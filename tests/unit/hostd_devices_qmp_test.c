@@ -14,6 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define PATIENCE_MS 60000u /* of a command whose answer is to come, on any machine */
+
 #define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": [\"oob\"]}}\r\n"
 
 struct server {
@@ -79,7 +81,7 @@ static void server_listen(struct server *server)
 static void server_accept(struct server *server)
 {
     server->connection = -1;
-    for (unsigned i = 0; i < 200 && server->connection < 0; i++) {
+    for (unsigned i = 0; i < PATIENCE_MS / 10 && server->connection < 0; i++) {
         devices_run(server->devices, 10);
         server->connection = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     }
@@ -97,7 +99,7 @@ static void server_expect(struct server *server, const char *line)
     char buffer[1024] = "";
     size_t size = 0;
 
-    for (unsigned i = 0; i < 200 && !strchr(buffer, '\n'); i++) {
+    for (unsigned i = 0; i < PATIENCE_MS / 10 && !strchr(buffer, '\n'); i++) {
         ssize_t n;
 
         devices_run(server->devices, 10);
@@ -152,8 +154,9 @@ static void answers_find_their_commands_in_any_order(void **state)
     struct server *server = server_start(state), other = {.devices = *state};
 
     assert_int_equal(
-        qmp_execute(server->qmp, "a", qmp_strings("k", "v", NULL), 1000, on_reply, server), 0);
-    assert_int_equal(qmp_execute(server->qmp, "b", NULL, 1000, on_reply, &other), 0);
+        qmp_execute(server->qmp, "a", qmp_strings("k", "v", NULL), PATIENCE_MS, on_reply, server),
+        0);
+    assert_int_equal(qmp_execute(server->qmp, "b", NULL, PATIENCE_MS, on_reply, &other), 0);
     server_expect(server, "{\"execute\":\"a\",\"id\":2,\"arguments\":{\"k\":\"v\"}}");
     server_expect(server, "{\"execute\":\"b\",\"id\":3}");
     server_say(server,
@@ -192,7 +195,7 @@ static void end_of_qemu_is_told_and_answers_what_is_open(void **state)
 {
     struct server *server = server_start(state);
 
-    assert_int_equal(qmp_execute(server->qmp, "a", NULL, 1000, on_reply, server), 0);
+    assert_int_equal(qmp_execute(server->qmp, "a", NULL, PATIENCE_MS, on_reply, server), 0);
     (void)close(server->listener);
     server->listener = -1;
     (void)close(server->connection);
@@ -201,7 +204,7 @@ static void end_of_qemu_is_told_and_answers_what_is_open(void **state)
     assert_true(server->ended);
     assert_int_equal(server->replies, 1);
     assert_int_equal(server->error, ECONNRESET);
-    assert_int_equal(qmp_execute(server->qmp, "a", NULL, 1000, on_reply, server), -ENOTCONN);
+    assert_int_equal(qmp_execute(server->qmp, "a", NULL, PATIENCE_MS, on_reply, server), -ENOTCONN);
 
     /* Another QEMU in its place is found. */
     (void)unlink(server->path);
@@ -276,7 +279,7 @@ static void nonsense_and_lines_without_end_close_the_connection(void **state)
         sent += n > 0 ? (size_t)n : 0;
         devices_run(server->devices, 1);
     }
-    devices_run(server->devices, 20);
+    devices_wait(server->devices, &server->downs, 1);
     assert_non_null(strstr(server->text, "more than 1 MiB"));
     assert_true(send(server->connection, "x", 1, MSG_NOSIGNAL) < 0);
     server_free(server);
@@ -286,7 +289,7 @@ static void open_commands_are_canceled_at_the_end(void **state)
 {
     struct server *server = server_start(state);
 
-    assert_int_equal(qmp_execute(server->qmp, "a", NULL, 1000, on_reply, server), 0);
+    assert_int_equal(qmp_execute(server->qmp, "a", NULL, PATIENCE_MS, on_reply, server), 0);
     server->qmp = qmp_free(server->qmp);
     assert_int_equal(server->replies, 1);
     assert_int_equal(server->error, ECANCELED);

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 /* The longest that a test waits for anything. */
-#define DEVICES_TIMEOUT_MS 20000u
+#define DEVICES_TIMEOUT_MS 60000u
 
 struct devices {
     sd_event *event;

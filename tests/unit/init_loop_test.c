@@ -30,14 +30,15 @@ static void timers_run_in_the_order_of_their_times(void **state)
 {
     struct named_timer a = {{.expired = on_timer}, 'a'}, b = {{.expired = on_timer}, 'b'},
                        c = {{.expired = on_timer}, 'c'};
+    uint64_t now = clock_now_ns();
     struct loop loop;
 
     (void)state;
     assert_int_equal(loop_init(&loop), 0);
-    loop_arm(&loop, &a.timer, clock_in_ms(30));
-    loop_arm(&loop, &b.timer, clock_in_ms(10));
-    loop_arm(&loop, &c.timer, clock_in_ms(20));
-    loop_arm(&loop, &a.timer, clock_in_ms(5)); /* anew */
+    loop_arm(&loop, &a.timer, now + 30 * CLOCK_NS_PER_MS);
+    loop_arm(&loop, &b.timer, now + 10 * CLOCK_NS_PER_MS);
+    loop_arm(&loop, &c.timer, now + 20 * CLOCK_NS_PER_MS);
+    loop_arm(&loop, &a.timer, now + 5 * CLOCK_NS_PER_MS); /* anew */
     loop_disarm(&loop, &c.timer);
     loop_disarm(&loop, &c.timer); /* twice is harmless */
     while (loop.timers)

@@ -122,7 +122,7 @@ static struct outcome run_to_end(void)
 {
     struct loop_timer tick = {.expired = on_tick};
     struct outcome outcome = {0};
-    uint64_t end = clock_in_ms(20000);
+    uint64_t end = clock_in_ms(60000);
 
     while (!outcome.over && clock_now_ns() < end) {
         int status;
