@@ -297,12 +297,12 @@ void control_method_add_share(void *userdata, struct varlink_call *call, struct 
     if (pending == NULL)
         return;
     r = vm_add_share(vm, &share, reply_remark, pending);
-    if (r == -EEXIST) {
-        (void)snprintf(reason, sizeof(reason),
-                       "the tag \"%.36s\" is taken, expected one of its own; the share is not "
-                       "added",
-                       share.tag);
-        control_method_fail(pending_finish(pending), EEXIST, reason);
+    if (r == -EEXIST || r == -EBUSY) {
+        (void)snprintf(
+            reason, sizeof(reason),
+            "the %s \"%.160s\" is taken, expected one of its own; the share is not added",
+            r == -EEXIST ? "tag" : "target", r == -EEXIST ? share.tag : share.target);
+        control_method_fail(pending_finish(pending), -r, reason);
     } else if (r < 0) {
         pending_fail(pending, r);
     }

@@ -169,7 +169,8 @@ int vm_query_pool(struct vm *vm, vm_pool_usage_fn done, void *userdata);
  * again. Without a guest, `done` is called with 0 and a remark: it is mounted when one comes.
  *
  * @param share  copied
- * @return 0, -EEXIST (the tag is taken), -EINVAL (a value that config.h forbids), -ENOMEM
+ * @return 0, -EEXIST (the tag is taken), -EBUSY (the target is), -EINVAL (a value that config.h
+ * forbids), -ENOMEM
  */
 int vm_add_share(struct vm *vm, const struct config_share *share, vm_done_fn done, void *userdata);
 

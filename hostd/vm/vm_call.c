@@ -106,6 +106,16 @@ static bool share_is_sound(const struct config_share *share)
     return strlen(share->tag) <= LIMITS_TAG && share->path[0] == '/' && share->target[0] == '/';
 }
 
+/* The guest would take an equal share for the one that is there, and its removal for that one's. */
+static bool target_is_taken(const struct vm *vm, const char *target)
+{
+    for (const struct share *share = vm->shares.first; share; share = share->next) {
+        if (share->wanted && strcmp(share->config.target, target) == 0)
+            return true;
+    }
+    return false;
+}
+
 int vm_add_share(struct vm *vm, const struct config_share *share, vm_done_fn done, void *userdata)
 {
     struct operation *operation;
@@ -114,6 +124,8 @@ int vm_add_share(struct vm *vm, const struct config_share *share, vm_done_fn don
 
     if (!share_is_sound(share))
         return -EINVAL;
+    if (!share_find(vm, share->tag) && target_is_taken(vm, share->target))
+        return -EBUSY;
     r = share_new(vm, share, false, &added);
     if (r < 0)
         return r;
