@@ -214,6 +214,15 @@ static int replay_one(const struct session *session, const struct session_entry 
     return vhost_user_send(fd, &message);
 }
 
+/* As if the other side of a vring had said that there is something new: none is harmless. */
+static void announce(const struct session_entry *entry)
+{
+    const uint64_t one = 1;
+
+    if (entry->message.fd_count == 1)
+        (void)!write(entry->message.fds[0], &one, sizeof(one));
+}
+
 /* The kicks last: with its kick a vring starts, and requests wait in it, whose answers need all the
  * rest. */
 int session_replay(const struct session *session, int fd)
@@ -224,14 +233,15 @@ int session_replay(const struct session *session, int fd)
         if (entry->message.request != VHOST_USER_SET_VRING_KICK)
             r = replay_one(session, entry, fd);
     for (const struct session_entry *entry = session->first; entry && r == 0; entry = entry->next) {
-        const uint64_t one = 1;
-
-        if (entry->message.request != VHOST_USER_SET_VRING_KICK)
-            continue;
-        r = replay_one(session, entry, fd);
-        /* What waited when the old one ended was announced to that one only. */
-        if (r == 0 && entry->message.fd_count == 1)
-            (void)!write(entry->message.fds[0], &one, sizeof(one));
+        if (entry->message.request == VHOST_USER_SET_VRING_CALL) {
+            /* An answer that the old one gave in its last moment may not have been announced. */
+            announce(entry);
+        } else if (entry->message.request == VHOST_USER_SET_VRING_KICK) {
+            r = replay_one(session, entry, fd);
+            /* What waited when the old one ended was announced to that one only. */
+            if (r == 0)
+                announce(entry);
+        }
     }
     return r;
 }

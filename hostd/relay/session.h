@@ -22,7 +22,8 @@ int session_note(struct session *session, const struct vhost_user_message *messa
 
 /*
  * Tells a new backend all of it, without answers, and wakes it up: it goes on where the used ring
- * of each vring in the guest's memory says that the old one stopped.
+ * of each vring in the guest's memory says that the old one stopped. Wakes the guest up, too, for
+ * what the old one had answered and not yet announced.
  *
  * @return 0 or -errno
  */

@@ -70,9 +70,10 @@ static void session_is_replayed_from_where_the_used_ring_stands(void **state)
     struct session session = {0};
     struct vhost_user_message message;
     uint32_t number;
-    uint64_t kicks;
+    uint64_t kicks, calls;
     int memory = memfd_create("memory", MFD_CLOEXEC);
     int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int ends[2];
 
     (void)state;
@@ -85,6 +86,7 @@ static void session_is_replayed_from_where_the_used_ring_stands(void **state)
     note(&session, VHOST_USER_ADD_MEM_REG, &region, sizeof(region), memory);
     note_state(&session, VHOST_USER_SET_VRING_BASE, 1, 0);
     note(&session, VHOST_USER_SET_VRING_KICK, &kick, sizeof(kick), event);
+    note(&session, VHOST_USER_SET_VRING_CALL, &kick, sizeof(kick), call);
     note(&session, VHOST_USER_SET_VRING_ADDR, &address, sizeof(address), -1);
 
     assert_int_equal(session_replay(&session, ends[0]), 0);
@@ -95,19 +97,22 @@ static void session_is_replayed_from_where_the_used_ring_stands(void **state)
     assert_int_equal(next(ends[1], &message), VHOST_USER_SET_VRING_BASE);
     memcpy(&number, message.payload + 4, sizeof(number));
     assert_int_equal(number, 777);
+    assert_int_equal(next(ends[1], &message), VHOST_USER_SET_VRING_CALL);
     assert_int_equal(next(ends[1], &message), VHOST_USER_SET_VRING_ADDR);
     assert_int_equal(next(ends[1], &message), VHOST_USER_SET_VRING_KICK);
     assert_int_equal(read(event, &kicks, sizeof(kicks)), sizeof(kicks));
+    assert_int_equal(read(call, &calls, sizeof(calls)), sizeof(calls));
 
     /* A vring that was stopped and a region that was removed are not there any more. */
     note_state(&session, VHOST_USER_GET_VRING_BASE, 1, 0);
     note(&session, VHOST_USER_REM_MEM_REG, &region, sizeof(region), -1);
-    assert_int_equal(session.count, 4);
+    assert_int_equal(session.count, 5);
     session_clear(&session);
     (void)close(ends[0]);
     assert_int_equal(vhost_user_receive(ends[1], &message), 0);
     (void)close(ends[1]);
     (void)close(memory);
+    (void)close(call);
     (void)close(event);
 }
 
