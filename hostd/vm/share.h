@@ -28,7 +28,8 @@ struct share {
     bool failed;     /* nothing more is tried until the next occasion; `error` says why */
     bool mounted;    /* by the guest, in this boot */
     bool asked;      /* a MOUNT or UNMOUNT is outstanding */
-    bool remount;    /* what serves it was lost: unmount whatever happens, then begin again */
+    bool unsure;     /* in this boot it may be mounted: an earlier connection left that open */
+    bool remount;    /* what served it was lost: unmount whatever happens, then begin again */
     bool told;       /* its device was told in telemetry */
     bool releasing;  /* it goes, and waits for its device to go */
     int leave_error; /* why the device did not go, a positive errno */

@@ -124,6 +124,15 @@ static void fail_users(struct share_device *device, int error, const char *text)
     }
 }
 
+/* A mount that there may be since before is of the device's predecessor, which nobody serves. */
+static void remount_users(const struct share_device *device)
+{
+    for (struct share *s = device->vm->shares.first; s; s = s->next) {
+        if (s->device == device && (s->mounted || s->unsure))
+            s->remount = true;
+    }
+}
+
 static void on_added(void *userdata, const struct device_outcome *outcome)
 {
     struct share_device *device = userdata;
@@ -142,6 +151,9 @@ static void on_added(void *userdata, const struct device_outcome *outcome)
         device->created = outcome->created;
         device->iommu_platform = outcome->iommu_platform;
         device->remark = *outcome->text ? strdup(outcome->text) : NULL;
+        /* "none" never knows: it says that of every device */
+        if (outcome->created && vm->config->device_host.type != CONFIG_DEVICE_HOST_NONE)
+            remount_users(device);
         if (device->users > 0)
             free_leavers(device, 0);
         share_device_step(device);

@@ -37,6 +37,11 @@ static void on_mounted(void *userdata, const struct guest_answer *answer)
                          "the guest went away; the share is mounted when it is back");
         return;
     }
+    if (share->remount) { /* its server was lost meanwhile */
+        if (share_unmount(share) < 0)
+            share_step(share);
+        return;
+    }
     latency_add(&vm->services->latencies.mount, clock_now_us() - share->asked_us);
     report_mount(share, answer->error, answer->text);
     if (answer->error == ETIMEDOUT)
@@ -99,7 +104,7 @@ static void on_unmounted(void *userdata, const struct guest_answer *answer)
     }
     share->mounted = false;
     if (share->remount) {
-        share->remount = false;
+        share->remount = answer->error == ECONNRESET; /* then nobody knows whether it was done */
         share->state = share->failed ? VM_DEVICE_FAILED : VM_DEVICE_WAITING;
         if (share->device && share->device->stale)
             share_device_release(share);

@@ -77,7 +77,10 @@ static void step_up(struct share *share)
     struct vm *vm = share->vm;
     int r;
 
-    if (share->failed || share->asked || !vm->boot.known || !guest_is_attached(vm->guest))
+    if (share->failed || !vm->boot.known || !guest_is_attached(vm->guest))
+        return;
+    /* Of one that was lost, the guest's MOUNT may be waiting for the device's successor. */
+    if (share->asked && (share->device || !share->remount))
         return;
     if (must_wait(share)) {
         share_await_device(share, VM_DEVICE_WAITING);
@@ -96,6 +99,8 @@ static void step_up(struct share *share)
         if (share->device && !share->told)
             report_share_added(share);
         share->told = true;
+        if (share->asked || (share->remount && share_unmount(share) == 0))
+            return;
         if (!share->mounted) {
             share_mount(share);
             return;
@@ -125,7 +130,7 @@ static void step_down(struct share *share)
 {
     if (share->asked)
         return;
-    if (share->mounted && share_unmount(share) == 0)
+    if ((share->mounted || share->remount) && share_unmount(share) == 0)
         return;
     if (share->device)
         share->state = VM_DEVICE_REMOVING;

@@ -49,6 +49,7 @@ void shares_begin(struct vm *vm, bool same_boot)
         share_devices_mark_stale(vm);
     for (struct share *s = vm->shares.first; s; s = s->next) {
         s->failed = false;
+        s->unsure = same_boot && !s->mounted;
         if (same_boot)
             continue;
         s->mounted = false;
@@ -99,15 +100,15 @@ static bool may_retry(struct share *share)
     return share->retries++ < LIMITS_SHARE_RETRIES;
 }
 
-/* The mount is of no use any more: it is taken away, and the share made again, or given up. */
+/* The mount is of no use any more: it is taken away, and the share made again, or given up. One
+ * that is just being made is, too; whether it was made in time the answer does not say. */
 static void lose(struct share *share)
 {
     bool mounted = share->mounted && guest_is_attached(share->vm->guest) && !share->asked;
 
-    if (mounted) {
-        share->remount = true;
+    share->remount = true;
+    if (mounted)
         mounted = share_unmount(share) == 0;
-    }
     if (!mounted) {
         share->mounted = false;
         share_device_release(share);
