@@ -3,6 +3,7 @@
 
 #include "qemu_adapter.h"
 #include "qemu_share.h"
+#include "qemu_share_end.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -99,7 +100,15 @@ static void on_down(void *userdata, bool ended, const char *text)
     if (ended)
         qemu->no_iommu_shares = false; /* the next one may be another version */
     qemu->was_up = true;
+    for (struct qemu_share *share = qemu->shares; share; share = share->next)
+        share->leaving = false; /* what QEMU says meanwhile nobody hears */
     qemu->host.events.down(qemu->host.userdata, ended, text);
+}
+
+static void on_unplug_event(struct device_qemu *qemu, const char *device, int error)
+{
+    qemu_share_on_unplug_event(qemu, device);
+    qemu_task_on_unplug_event(qemu, device, error);
 }
 
 static void on_event(void *userdata, const char *name, struct json_object *data)
@@ -111,10 +120,10 @@ static void on_event(void *userdata, const char *name, struct json_object *data)
         qemu->host.events.reset(qemu->host.userdata);
     else if (json_object_object_get_ex(data, "device", &device) &&
              strcmp(name, "DEVICE_DELETED") == 0)
-        qemu_task_on_unplug_event(qemu, json_object_get_string(device), 0);
+        on_unplug_event(qemu, json_object_get_string(device), 0);
     else if (device && (strcmp(name, "DEVICE_UNPLUG_GUEST_ERROR") == 0 ||
                         strcmp(name, "MEM_UNPLUG_ERROR") == 0))
-        qemu_task_on_unplug_event(qemu, json_object_get_string(device), EBUSY);
+        on_unplug_event(qemu, json_object_get_string(device), EBUSY);
     else if (strcmp(name, "NETDEV_STREAM_CONNECTED") == 0 &&
              json_object_object_get_ex(data, "netdev-id", &netdev))
         qemu_adapter_on_stream(qemu, json_object_get_string(netdev));

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 /* After QEMU failed with the device: virtiofsd may be about to end, and its words say why. */
@@ -74,11 +75,20 @@ void qemu_share_on_virtiofsd_ended(void *userdata, const char *text)
          * is never answered, and the kernel's driver waits for it for ever; of a device that is
          * gone it fails with ENOTCONN. */
         if (qemu_name_device(QEMU_NAME_FS, share->tag, device) == 0)
-            (void)qmp_execute(qemu->qmp, "device_del", qmp_strings("id", device, NULL),
-                              qemu->host.timeout_ms, NULL, NULL);
+            share->leaving = qmp_execute(qemu->qmp, "device_del", qmp_strings("id", device, NULL),
+                                         qemu->host.timeout_ms, NULL, NULL) == 0;
         qemu->host.events.share_lost(qemu->host.userdata, share->tag, false, text);
     }
     /* Else QEMU is about to find out, and the step under way fails. */
+}
+
+void qemu_share_on_unplug_event(struct device_qemu *qemu, const char *id)
+{
+    char device[QEMU_NAME_SIZE];
+
+    for (struct qemu_share *share = qemu->shares; share; share = share->next)
+        if (qemu_name_device(QEMU_NAME_FS, share->tag, device) == 0 && strcmp(device, id) == 0)
+            share->leaving = false;
 }
 
 void qemu_share_succeed(struct qemu_task *task, bool created, bool iommu_platform)

@@ -41,15 +41,30 @@ void qemu_task_on_unplug_event(struct device_qemu *qemu, const char *id, int err
     }
 }
 
+/* The share whose device is on its way out already, or NULL. */
+static struct qemu_share *find_leaving(const struct qemu_task *task)
+{
+    char device[QEMU_NAME_SIZE];
+
+    for (struct qemu_share *share = task->qemu->shares; share; share = share->next)
+        if (share->leaving && qemu_name_device(QEMU_NAME_FS, share->tag, device) == 0 &&
+            strcmp(device, task->device) == 0)
+            return share;
+    return NULL;
+}
+
 static int on_timeout(sd_event_source *source, uint64_t now, void *userdata)
 {
     struct qemu_task *task = userdata;
+    struct qemu_share *leaving = find_leaving(task);
     char text[512];
 
     (void)source;
     (void)now;
     if (!task->unplug_answered)
         return 0; /* the command has the same deadline */
+    if (leaving)
+        leaving->leaving = false; /* the next try asks again */
     (void)snprintf(text, sizeof(text),
                    "the guest did not let go of device %s within %u ms (is it stopped, or is "
                    "something still mounted?); the device goes as soon as the guest does",
@@ -73,7 +88,8 @@ static void on_device_del(struct qemu_task *task, const struct qmp_reply *reply)
 void qemu_task_unplug(struct qemu_task *task, qemu_step_fn unplugged)
 {
     task->unplugging = true;
-    task->unplug_answered = task->unplug_event = false;
+    task->unplug_answered = find_leaving(task) != NULL;
+    task->unplug_event = false;
     task->unplugged = unplugged;
     if (sd_event_add_time_relative(task->qemu->host.event, &task->timer, CLOCK_BOOTTIME,
                                    (uint64_t)qemu_task_left_ms(task) * 1000, ACCURACY_US,
@@ -81,5 +97,6 @@ void qemu_task_unplug(struct qemu_task *task, qemu_step_fn unplugged)
         unplug_end(task, ENOMEM, "out of memory");
         return;
     }
-    qemu_task_next(task, "device_del", qmp_strings("id", task->device, NULL), on_device_del);
+    if (!task->unplug_answered)
+        qemu_task_next(task, "device_del", qmp_strings("id", task->device, NULL), on_device_del);
 }
