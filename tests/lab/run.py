@@ -82,6 +82,14 @@ class Run:
         (folder / "from-host.txt").write_text(f"written on the host for {name}\n")
         return folder
 
+    def last_words(self, count=5):
+        """The last lines of the daemon's log and of each guest's console: for who is shown nothing
+        but what a test printed."""
+        for log in sorted(self.folder.rglob("*.log")):
+            if log.name in ("hostd.log", "console.log"):
+                for line in log.read_text(errors="replace").splitlines()[-count:]:
+                    yield f"{log.relative_to(self.folder)}: {line.rstrip()}"
+
     def end(self):
         """Ends all processes of this run, those that hostd left behind on purpose included."""
         process.stop_all()

@@ -131,6 +131,7 @@ def main():
         return 77
     except Exception as error:  # pylint: disable=broad-except # shown, whatever it is
         traceback.print_exc(file=sys.stdout)
+        print("\n".join(lab.last_words()))
         print(f"logs: {folder}")
         print(f"{type(error).__name__}: {error}")
         return 1

@@ -4,6 +4,9 @@
 declare -A about
 about[build-gcc]="builds with gcc, every warning an error"
 about[build-clang]="builds with clang, every warning an error"
+about[build-asan]="builds with both sanitizers, every warning an error"
+about[build-release]="builds as packages have it"
+about[build-fuzz]="the fuzz targets build"
 about[unit]="unit tests, and a second implementation against the daemon"
 about[unit-asan]="the same under AddressSanitizer and UndefinedBehaviorSanitizer"
 about[varlink-client]="a standard Varlink client understands the control socket"
@@ -14,8 +17,8 @@ about[python]="the lab's Python compiles without a warning"
 about[tidy]="clang-tidy has nothing to say"
 about[fuzz]="no decoder falls over what it knows, nor over new input for a minute"
 about[size]="guestlink-init is at most 1.5 MB stripped"
-code_tests=(build-gcc build-clang unit unit-asan varlink-client format layers shell python size tidy
-    fuzz)
+code_tests=(build-gcc build-clang build-asan build-release build-fuzz unit unit-asan varlink-client
+    format layers shell python size tidy fuzz)
 
 # The C sources and headers that are ours.
 code_files() {
@@ -30,12 +33,57 @@ test_build_clang() {
     cmake --preset clang -DGUESTLINK_WERROR=ON && cmake --build --preset clang
 }
 
+test_build_asan() {
+    cmake --preset asan -DGUESTLINK_WERROR=ON && cmake --build --preset asan
+}
+
+test_build_release() {
+    cmake --preset release && cmake --build --preset release
+}
+
+test_build_fuzz() {
+    if ! command -v clang >>/dev/null; then
+        echo "clang is missing, which has libFuzzer"
+        return "$SKIPPED"
+    fi
+    "$root/tests/fuzz/run" --seconds 0
+}
+
+# code_ctest PRESET: what failed tests said comes last, then their names; ctest-PRESET.log beside
+# the test's own has all of it.
+code_ctest() {
+    local log=$lab/tests/ctest-$1.log status=0 failed
+    ctest --preset "$1" --quiet --output-on-failure --output-log "$log" || status=$?
+    grep -a '% tests passed' "$log" || true
+    if [ "$status" != 0 ]; then
+        code_ctest_failures "$log"
+        failed=$(sed -nE 's/^[[:space:]]+[0-9]+ - (.*)/\1/p' "$log" | paste -s -d ,)
+        echo "ctest ended with status $status: ${failed:-$(tail -n 1 "$log")}"
+    fi
+    return "$status"
+}
+
+# Between the line that a test failed and the next test's: its words, but those of cmocka about what
+# passed.
+code_ctest_failures() {
+    awk '
+        / Test +#[0-9]+: |^ +Start +[0-9]+: |% tests passed/ { failed = /\*\*\*/; running = "" }
+        !failed { next }
+        /^\[ RUN / { running = $0; next }
+        /^\[ +OK / { running = ""; next }
+        /^\[(=+|  PASSED  )\]/ { next }
+        running { print running; running = "" }
+        { print }
+    ' "$1"
+}
+
 test_unit() {
-    ctest --preset default
+    code_ctest default
 }
 
 test_unit_asan() {
-    cmake --preset asan -DGUESTLINK_WERROR=ON && cmake --build --preset asan && ctest --preset asan
+    "$root/tests/lab/build" asan
+    code_ctest asan
 }
 
 test_varlink_client() {

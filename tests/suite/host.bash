@@ -16,23 +16,31 @@ host_build() {
     "$root/tests/lab/build" release
 }
 
-# host_pack TO [VERSION]: the packages, into the folder TO.
+# host_alone COMMAND...: installing and packing write into the build; one test at a time does.
+host_alone() {
+    flock "$lab/release.lock" "$@"
+}
+
+# host_pack TO: the packages, into the folder TO/debs, and of a newer version, TO/newer.
 host_pack() {
-    local to=$1 build=$root/build/release
-    rm -rf "$to"
+    rm -rf "$1"
+    host_pack_version "$1/debs"
+    host_pack_version "$1/newer" -R 99.0.0
+}
+
+# host_pack_version TO [CPACK-ARGUMENT...]
+host_pack_version() {
+    local to=$1
+    shift
     mkdir -p "$to"
-    if [ $# = 1 ]; then
-        cpack --config "$build/CPackConfig.cmake" -B "$to/work"
-    else
-        cpack --config "$build/CPackConfig.cmake" -B "$to/work" -R "$2"
-    fi
+    host_alone cpack --config "$root/build/release/CPackConfig.cmake" -B "$to/work" "$@"
     mv "$to"/work/*.deb "$to"
     rm -rf "$to/work"
 }
 
 test_units() {
     host_build
-    "$root/tests/host/units" "$root/build/release"
+    host_alone "$root/tests/host/units" "$root/build/release"
 }
 
 test_help() {
@@ -73,10 +81,10 @@ test_packages() {
         return "$SKIPPED"
     fi
     host_build
-    host_pack "$lab/debs"
-    host_pack "$lab/debs-newer" 99.0.0
-    lintian --allow-root --fail-on error --suppress-tags-from-file /dev/null "$lab"/debs/*.deb
-    "$root/tests/host/packages" "$lab/debs" "$lab/debs-newer" "$lab/debian/clean.tar"
+    host_pack "$lab/packages"
+    lintian --allow-root --fail-on error --suppress-tags-from-file /dev/null \
+        "$lab"/packages/debs/*.deb
+    "$root/tests/host/packages" "$lab/packages/debs" "$lab/packages/newer" "$lab/debian/clean.tar"
 }
 
 test_systemd_host() {
@@ -86,8 +94,7 @@ test_systemd_host() {
         return "$SKIPPED"
     fi
     host_build
-    host_pack "$lab/debs"
-    host_pack "$lab/debs-newer" 99.0.0
+    host_pack "$lab/host"
     /usr/bin/python3 tests/lab/systemd_host.py \
-        "$lab/debs" "$lab/debs-newer" "$lab/debian/host.ext4"
+        "$lab/host/debs" "$lab/host/newer" "$lab/debian/host.ext4"
 }

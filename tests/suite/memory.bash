@@ -19,7 +19,7 @@ memory_reports() {
 
 # Daemon and PID 1 are those of build/asan from here on.
 sanitized() {
-    "$root/tests/lab/build" asan -DGUESTLINK_WERROR=ON
+    "$root/tests/lab/build" asan || return 1
     export LAB_ASAN=1 LAB_BUILD=$root/build/asan UBSAN_OPTIONS=print_stacktrace=1
 }
 

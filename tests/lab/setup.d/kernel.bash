@@ -64,7 +64,7 @@ kernel_provide_unpacking() {
     [ ! -e "$to/complete" ] || return 0
     ! grep -q '^CONFIG_MODULE_DECOMPRESS=y' "$lab"/kernel/cloud/boot/config-* || return 0
     release=$(debian_codename) || return 0
-    if apt_use_suite "$lab/backports" "$release-backports" >>"$lab/setup.log" 2>&1; then
+    if apt_use_suite "$lab/backports" "$release-backports" >>"$step_log" 2>&1; then
         step "fetching a kernel of Debian's $release-backports" kernel_fetch_unpacking "$to"
     fi
     rm -rf "$lab/backports"

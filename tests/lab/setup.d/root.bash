@@ -9,5 +9,5 @@ root_or_sudo() {
         exit 1
     fi
     printf '%s\n' "Packages and virtual devices need root: going on through sudo."
-    exec sudo --preserve-env=LAB_VSOCK,LAB_BUILD,NO_COLOR "$@"
+    exec sudo --preserve-env=LAB_VSOCK,LAB_BUILD,LAB_JOBS,NO_COLOR "$@"
 }

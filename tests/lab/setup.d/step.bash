@@ -1,5 +1,5 @@
 # Progress of the set-up: one line per step, with the time it took.
-# shellcheck shell=bash disable=SC2154 # lab: set by setup
+# shellcheck shell=bash disable=SC2154 # step_log, where all words go: set by who reads this
 
 # A person who waits sees a sign of life at least this often (seconds).
 step_beat=2
@@ -10,13 +10,13 @@ fail() {
 }
 
 # step TEXT COMMAND...: runs the command, shows TEXT, a counter and the outcome; the command's own
-# words go to build/lab/setup.log and are shown only if it fails.
+# words go to $step_log and are shown only if it fails.
 step() {
     local text=$1 began=$SECONDS pid status=0 from
     shift
-    from=$(($(wc -l <"$lab/setup.log") + 1))
-    printf '%s\n' "--- $text: $*" >>"$lab/setup.log"
-    "$@" >>"$lab/setup.log" 2>&1 &
+    from=$(($(wc -l <"$step_log") + 1))
+    printf '%s\n' "--- $text: $*" >>"$step_log"
+    "$@" >>"$step_log" 2>&1 &
     pid=$!
     step_show_until_end "$pid" "$text" "$began"
     wait "$pid" || status=$?
@@ -25,8 +25,8 @@ step() {
     fi
     if [ "$status" != 0 ]; then
         printf '  %-60s FAILED after %d s\n' "$text" $((SECONDS - began))
-        tail -n "+$from" "$lab/setup.log" | tail -n 15 >&2
-        fail "\"$text\" ended with status $status; all of it is in $lab/setup.log"
+        tail -n "+$from" "$step_log" | tail -n 15 >&2
+        fail "\"$text\" ended with status $status; all of it is in $step_log"
     fi
     printf '  %-60s %4d s\n' "$text" $((SECONDS - began))
 }

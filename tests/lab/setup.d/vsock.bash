@@ -6,7 +6,7 @@ vsock_provide() {
     [ ! -e /dev/vhost-vsock ] || return 0
     [ ! -x "$lab/sid/usr/bin/vhost-device-vsock" ] || return 0
     command -v vhost-device-vsock >>/dev/null && return 0
-    if apt_use_suite "$lab/sid/apt" sid >>"$lab/setup.log" 2>&1; then
+    if apt_use_suite "$lab/sid/apt" sid >>"$step_log" 2>&1; then
         step "fetching vhost-device-vsock from Debian sid" vsock_fetch
         apt_private=()
     fi
