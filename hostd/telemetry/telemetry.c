@@ -79,6 +79,8 @@ static void put_text(struct json_line *line, const char *key, const char *value)
 {
     if (value != NULL)
         json_line_text(line, key, value, strlen(value));
+    else
+        json_line_literal(line, key, "null", strlen("null"));
 }
 
 /* "2026-11-21T11:27:03.123456Z" */
@@ -121,18 +123,19 @@ static void put_field(struct json_line *line, const struct field *field)
 static bool make_line(struct telemetry *telemetry, enum telemetry_event event,
                       const struct telemetry_source *source, const struct fields *fields)
 {
+    static const struct telemetry_source nobody = {.vm = NULL};
     struct json_line *line = &telemetry->line;
 
+    if (source == NULL)
+        source = &nobody;
     telemetry->seq++;
     json_line_begin(line);
     put_time(telemetry);
     put_field(line, &(struct field){.key = "seq", .kind = FIELD_NUMBER, .number = telemetry->seq});
     put_text(line, "event", telemetry_table_get(event)->name);
-    if (source != NULL) {
-        put_text(line, "vm", source->vm);
-        put_text(line, "vm_id", source->vm_id);
-        put_text(line, "boot_id", source->boot_id);
-    }
+    put_text(line, "vm", source->vm);
+    put_text(line, "vm_id", source->vm_id);
+    put_text(line, "boot_id", source->boot_id);
     for (unsigned i = 0; fields != NULL && i < fields->count; i++)
         put_field(line, &fields->items[i]);
     return json_line_end(line);

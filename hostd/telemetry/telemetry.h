@@ -13,7 +13,7 @@
 
 struct telemetry;
 
-/* Of whom an event speaks; NULL fields are left out of the line. */
+/* Of whom an event speaks; NULL fields are null in the line: every line has them. */
 struct telemetry_source {
     const char *vm;
     const char *vm_id;

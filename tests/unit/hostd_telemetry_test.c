@@ -132,11 +132,14 @@ static void test_a_line_has_its_members_in_order(void **state)
                      "\"most\":18446744073709551615,\"yes\":true,\"no\":false,"
                      "\"base\":\"0xffffffffffffffff\",\"none\":\"0x0\","
                      "\"mac\":\"52:54:00:12:34:fe\"}\n"));
-    assert_non_null(strstr(text, "Z\",\"seq\":2,\"event\":\"GuestReady\"}\n"));
+    assert_non_null(strstr(text, "Z\",\"seq\":2,\"event\":\"GuestReady\",\"vm\":null,"
+                                 "\"vm_id\":null,\"boot_id\":null}\n"));
     assert_int_equal(telemetry_count(telemetry, TELEMETRY_GUEST_READY), 1);
     assert_int_equal(telemetry_lost(telemetry), 0);
     assert_null(telemetry_free(telemetry));
 }
+
+#define DROPPED "\"EventsDropped\",\"vm\":null,\"vm_id\":null,\"boot_id\":null,\"count\":"
 
 /* Longer than any file may be: lost, counted, and no reader sees a part of it. */
 static void test_a_line_that_is_too_long_is_lost(void **state)
@@ -155,7 +158,7 @@ static void test_a_line_that_is_too_long_is_lost(void **state)
     telemetry_emit(telemetry, TELEMETRY_GUEST_READY, &source, NULL);
     assert_int_equal(check_lines(read_number(0), &count), 2);
     assert_int_equal(count, 2);
-    assert_non_null(strstr(read_number(0), "\"EventsDropped\",\"count\":1,"));
+    assert_non_null(strstr(read_number(0), DROPPED "1,"));
     (void)telemetry_free(telemetry);
 }
 
@@ -222,7 +225,7 @@ static unsigned count_event(const char *text, const char *event)
 /* What all EventsDropped in it say together. */
 static unsigned sum_dropped(const char *text)
 {
-    static const char key[] = "\"EventsDropped\",\"count\":";
+    static const char key[] = DROPPED;
     unsigned sum = 0;
 
     for (const char *at = text; (at = strstr(at, key)) != NULL; at++)
