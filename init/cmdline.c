@@ -136,8 +136,8 @@ static void parse_word(struct cmdline *c, const char *word)
 
         if (strncmp(word, parameters[i].key, size) != 0)
             continue;
-        if (parameters[i].parse(c, word + size) < 0 && c->warning[0] == '\0')
-            (void)snprintf(c->warning, sizeof(c->warning),
+        if (parameters[i].parse(c, word + size) < 0 && c->warning_count < INIT_CMDLINE_WARNINGS)
+            (void)snprintf(c->warnings[c->warning_count++], INIT_TEXT_SIZE,
                            "kernel command line: %.100s: expected %s; the default is used", word,
                            parameters[i].expected);
     }

@@ -2,8 +2,8 @@
  * cmdline: what the kernel's command line says to PID 1.
  *
  * Parameters with a dot in their names are not handed to PID 1, so they are read from
- * /proc/cmdline. A value that cannot be understood is kept out, named in `warning`, and the default
- * is used: PID 1 cannot refuse to start.
+ * /proc/cmdline. A value that cannot be understood is kept out, named in `warnings`, and the
+ * default is used: PID 1 cannot refuse to start.
  */
 #ifndef GUESTLINK_INIT_CMDLINE_H
 #define GUESTLINK_INIT_CMDLINE_H
@@ -16,18 +16,19 @@
 #include "limits.h"
 
 struct cmdline {
-    struct host_address host;     /* guestlink.host= */
-    bool power_off_on_host_loss;  /* guestlink.on_host_loss=poweroff */
-    uint32_t connect_timeout_ms;  /* guestlink.connect_timeout_ms= */
-    int log_level;                /* guestlink.log_level=0…7 */
-    bool swiotlb_asked;           /* hv_pci_swiotlb= is there, whatever its value */
-    bool has_modules;             /* guestlink.modules= is there; it may be empty */
-    char modules[1024];           /* its value: names with `,` between */
-    char root[256];               /* guestlink.root=: "" for none (switch_root.h) */
-    char root_options[128];       /* guestlink.root_options= */
-    char root_init[128];          /* guestlink.root_init=: "/sbin/init" */
-    size_t payload_words;         /* words after `--` */
-    char warning[INIT_TEXT_SIZE]; /* the first value that was not understood, or "" */
+    struct host_address host;    /* guestlink.host= */
+    bool power_off_on_host_loss; /* guestlink.on_host_loss=poweroff */
+    uint32_t connect_timeout_ms; /* guestlink.connect_timeout_ms= */
+    int log_level;               /* guestlink.log_level=0…7 */
+    bool swiotlb_asked;          /* hv_pci_swiotlb= is there, whatever its value */
+    bool has_modules;            /* guestlink.modules= is there; it may be empty */
+    char modules[1024];          /* its value: names with `,` between */
+    char root[256];              /* guestlink.root=: "" for none (switch_root.h) */
+    char root_options[128];      /* guestlink.root_options= */
+    char root_init[128];         /* guestlink.root_init=: "/sbin/init" */
+    size_t payload_words;        /* words after `--` */
+    char warnings[INIT_CMDLINE_WARNINGS][INIT_TEXT_SIZE]; /* values that were not understood */
+    size_t warning_count;
 };
 
 /* Reads a command line. Never fails. */

@@ -28,6 +28,8 @@
 
 /* Text of a result or a log line, with the NUL. */
 #define INIT_TEXT_SIZE 256u
+/* Wrong values on the command line that are named: one of each parameter. */
+#define INIT_CMDLINE_WARNINGS 8u
 
 /* What may wait to be written to the host. Frames of output are queued only while
  * INIT_OUTPUT_RESERVE bytes stay free for answers and events; requests are read only while

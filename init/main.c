@@ -145,8 +145,8 @@ static void read_cmdline(int argc, char **argv)
         kmsg_log(LOG_ERR, "/proc/cmdline cannot be read; the defaults are used");
     cmdline_parse(text, &guest.cmdline);
     kmsg_log_set_level(guest.cmdline.log_level);
-    if (guest.cmdline.warning[0] != '\0')
-        kmsg_log(LOG_WARNING, "%s", guest.cmdline.warning);
+    for (size_t i = 0; i < guest.cmdline.warning_count; i++)
+        kmsg_log(LOG_WARNING, "%s", guest.cmdline.warnings[i]);
     /* The kernel hands on unknown words before `--` as well; those after it are the last. */
     guest.word_count = guest.cmdline.payload_words;
     if (guest.word_count > (size_t)argc - 1)

@@ -133,6 +133,12 @@ static void on_timer(struct loop_timer *timer)
     conclude_if_over(process);
 }
 
+/* What a host shows as 127 or 126 is said of the program alone, not of its directory or user. */
+static int error_of(const struct spawn_failure *failure)
+{
+    return failure->status == SPAWN_NOT_STARTED ? EINVAL : failure->error;
+}
+
 /* execve(2) succeeded, or the child said why it did not. */
 static void on_exec(struct loop_source *source, uint32_t events)
 {
@@ -147,7 +153,7 @@ static void on_exec(struct loop_source *source, uint32_t events)
     loop_close(process->owner->loop, source);
     if (n == (ssize_t)sizeof(failure)) {
         failure.where[sizeof(failure.where) - 1] = '\0';
-        (void)report_fail(&report, failure.error, "%s %u cannot be started: %s: %s",
+        (void)report_fail(&report, error_of(&failure), "%s %u cannot be started: %s: %s",
                           role_name(process), process->number, failure.where,
                           strerror(failure.error));
         kmsg_log(LOG_ERR, "%s", report.text);

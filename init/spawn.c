@@ -104,7 +104,7 @@ static void make_argv(const struct request_start_process *order)
 
 __attribute__((noreturn)) static void give_up(int exec_fd, const char *where, int status)
 {
-    struct spawn_failure failure = {.error = errno};
+    struct spawn_failure failure = {.error = errno, .status = status};
 
     (void)snprintf(failure.where, sizeof(failure.where), "%s", where);
     (void)!write(exec_fd, &failure, sizeof(failure));

@@ -16,6 +16,7 @@
 /* What the child says through exec_fd if it does not become the program. */
 struct spawn_failure {
     int error;      /* positive errno */
+    int status;     /* the child's exit status: SPAWN_… */
     char where[32]; /* "working directory", … */
 };
 

@@ -13,9 +13,19 @@
 
 uint32_t payload_status_of_error(int error)
 {
-    if (error == ENOENT)
+    switch (error) {
+    case ENOENT:
+    case ENOTDIR:
         return 127;
-    return error == EACCES || error == ENOEXEC || error == EISDIR ? 126 : 125;
+    case EACCES:
+    case ENOEXEC:
+    case EISDIR:
+    case ELIBBAD:
+    case ETXTBSY:
+        return 126;
+    default:
+        return 125;
+    }
 }
 
 static void fail(struct vm *vm, int error, const char *text)

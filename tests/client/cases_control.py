@@ -184,7 +184,7 @@ def case_command_that_ends_while_nobody_reads_it_holds_nothing_up(host, vm):
 
 def case_command_that_cannot_start_has_the_shells_status(host, vm):
     with booted(host, vm) as guest:
-        for error, status in ((2, 127), (13, 126), (12, 125)):
+        for error, status in ((2, 127), (20, 127), (13, 126), (8, 126), (12, 125), (22, 125)):
             with Call(host, "Exec", more=True, vm=vm, argv=["nothing"]) as call:
                 guest.answer(take(guest, g.START_PROCESS), error, "no")
                 reply = call.result()

@@ -11,7 +11,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     cmdline_parse(text, &cmdline);
     FUZZ_CHECK(cmdline.log_level >= 0 && cmdline.log_level <= 7);
     FUZZ_CHECK(strnlen(cmdline.modules, sizeof(cmdline.modules)) < sizeof(cmdline.modules));
-    FUZZ_CHECK(strnlen(cmdline.warning, sizeof(cmdline.warning)) < sizeof(cmdline.warning));
+    FUZZ_CHECK(cmdline.warning_count <= INIT_CMDLINE_WARNINGS);
+    for (size_t i = 0; i < cmdline.warning_count; i++)
+        FUZZ_CHECK(strnlen(cmdline.warnings[i], INIT_TEXT_SIZE) < INIT_TEXT_SIZE);
     FUZZ_CHECK(strnlen(cmdline.host.name, sizeof(cmdline.host.name)) < sizeof(cmdline.host.name));
     FUZZ_CHECK(!memchr(cmdline.host.name, '/', strlen(cmdline.host.name)));
     FUZZ_CHECK(cmdline.payload_words <= size);

@@ -31,7 +31,7 @@ static void nothing_said_means_the_defaults(void **state)
     assert_false(c.swiotlb_asked);
     assert_false(c.has_modules);
     assert_int_equal(c.payload_words, 0);
-    assert_string_equal(c.warning, "");
+    assert_int_equal(c.warning_count, 0);
     assert_string_equal(c.root, "");
 }
 
@@ -56,7 +56,7 @@ static void each_parameter_is_taken(void **state)
     assert_string_equal(c.root_options, "ro,noatime");
     assert_string_equal(c.root_init, "/bin/x");
     assert_int_equal(c.payload_words, 3);
-    assert_string_equal(c.warning, "");
+    assert_int_equal(c.warning_count, 0);
 }
 
 static void words_behind_the_dashes_are_no_parameters(void **state)
@@ -82,13 +82,32 @@ static void a_bad_value_is_named_and_the_default_stays(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct cmdline c = parse(bad[i]);
 
-        if (!strstr(c.warning, bad[i]))
-            fail_msg("%s: not named in \"%s\"", bad[i], c.warning);
+        assert_int_equal(c.warning_count, 1);
+        if (!strstr(c.warnings[0], bad[i]))
+            fail_msg("%s: not named in \"%s\"", bad[i], c.warnings[0]);
         assert_int_equal(c.host.port, 50000);
         assert_int_equal(c.log_level, 6);
         assert_int_equal(c.connect_timeout_ms, 30000);
         assert_string_equal(c.root_init, "/sbin/init");
     }
+}
+
+#define BAD "guestlink.log_level=x"
+
+static void every_bad_value_is_named_up_to_a_bound(void **state)
+{
+    struct cmdline c = parse("guestlink.log_level=x guestlink.host=y guestlink.log_level=z");
+    char text[1024] = "";
+
+    (void)state;
+    assert_int_equal(c.warning_count, 3);
+    assert_non_null(strstr(c.warnings[0], "log_level=x"));
+    assert_non_null(strstr(c.warnings[1], "host=y"));
+    assert_non_null(strstr(c.warnings[2], "log_level=z"));
+    for (unsigned i = 0; i <= INIT_CMDLINE_WARNINGS; i++)
+        memcpy(text + i * sizeof(BAD), BAD " ", sizeof(BAD));
+    c = parse(text);
+    assert_int_equal(c.warning_count, INIT_CMDLINE_WARNINGS);
 }
 
 static void a_module_list_that_is_too_long_is_no_list(void **state)
@@ -100,7 +119,7 @@ static void a_module_list_that_is_too_long_is_no_list(void **state)
     memset(text + strlen(text), 'm', 1500);
     c = parse(text);
     assert_false(c.has_modules);
-    assert_string_not_equal(c.warning, "");
+    assert_int_equal(c.warning_count, 1);
 }
 
 int main(void)
@@ -110,6 +129,7 @@ int main(void)
         cmocka_unit_test(each_parameter_is_taken),
         cmocka_unit_test(words_behind_the_dashes_are_no_parameters),
         cmocka_unit_test(a_bad_value_is_named_and_the_default_stays),
+        cmocka_unit_test(every_bad_value_is_named_up_to_a_bound),
         cmocka_unit_test(a_module_list_that_is_too_long_is_no_list),
     };
 

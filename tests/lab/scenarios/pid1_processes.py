@@ -56,7 +56,7 @@ def refused(lab, host):
         return text
     texts = [start(ENOENT, 2, ["no-such-program"], "exec"),
              start(EACCES, 3, ["/etc/guestlink/modules"], "exec"),
-             start(ENOENT, 4, ["/bin/true"], "working directory", directory="/nowhere")]
+             start(EINVAL, 4, ["/bin/true"], "working directory: No such file", directory="/nowhere")]
     start(EINVAL, 5, [])
     start(EINVAL, 0, ["/bin/true"])
     start(EINVAL, 5, ["/bin/true"], environment=("NO_EQUALS",))
