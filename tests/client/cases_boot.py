@@ -1,5 +1,6 @@
 """What a host asks for during a boot, what it makes of the pool, and boots that come again."""
 
+import contextlib
 import os
 
 import guestlink_guest as g
@@ -76,17 +77,13 @@ def case_answers_in_reverse_order(host, vm):
     with Guest(host.path(vm)) as guest:
         check_welcome(guest.greet())
         waiting = []
-        while True:
-            try:
-                waiting.append(guest.receive(0.5))
-            except TimeoutError:
-                if not waiting:
-                    raise
-                for frame in reversed(waiting):
-                    guest.serve(frame)
-                if g.COMPLETE_BOOT in types(waiting):
-                    break
-                waiting = []
+        while g.COMPLETE_BOOT not in types(waiting):
+            waiting = [guest.receive()]
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    waiting.append(guest.receive(0.3))
+            for frame in reversed(waiting):
+                guest.serve(frame)
         host.wait_for_event("GuestReady", vm)
 
 

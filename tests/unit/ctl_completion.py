@@ -64,13 +64,14 @@ class Shell:
         os.close(terminal)
         os.set_blocking(self._terminal, False)
         wait_for(f"{name}'s line editor", self._answers)
-        time.sleep(0.5)  # keys that were sent too early
-        self._read()
+        # Behind all that was sent too early, and is answered now or never.
+        os.write(self._terminal, SHOW + b"ready" + SHOW)
+        wait_for(f"{name}'s first line", lambda: self._drain() or self._read()[-1] == "ready")
 
     def _answers(self):
         os.write(self._terminal, SHOW)
         self._drain()
-        time.sleep(0.2)
+        time.sleep(0.1)
         return self._read()
 
     def _read(self):

@@ -28,4 +28,4 @@ foreach(noun vm lost ends)
 endforeach()
 add_test(NAME hostd_ctl_commands
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/hostd_ctl_commands $<TARGET_FILE_DIR:guestlinkctl>)
-set_tests_properties(hostd_ctl_commands PROPERTIES TIMEOUT 120)
+set_tests_properties(hostd_ctl_commands PROPERTIES TIMEOUT 900 COST 20)
