@@ -102,24 +102,31 @@ static void read_text(struct json_object *document, const char *key,
             *c = ' ';
 }
 
+static bool is_blank(const char *text)
+{
+    return text[strspn(text, " \t\r\n")] == '\0';
+}
+
 int device_command_answer_read(const char *text, bool cut, struct device_command_answer *ret_answer)
 {
-    struct device_command_answer answer = {.error = EPROTO};
+    struct device_command_answer answer = {.error = EPROTO, .created = true};
     struct json_object *document = cut ? NULL : json_tokener_parse(text), *code;
 
-    if (!json_object_is_type(document, json_type_object)) {
+    if (!cut && is_blank(text)) {
+        answer.error = 0;
+    } else if (!json_object_is_type(document, json_type_object)) {
         (void)snprintf(answer.text, sizeof(answer.text),
                        cut ? "its answer has more than 64 KiB"
-                           : "its answer is not a JSON object; expected {\"ok\": true} or "
-                             "{\"error\": \"…\"} on its standard output");
-    } else if (read_flag(document, "ok", false)) {
+                           : "its answer is not a JSON object; expected {\"ok\": true}, "
+                             "{\"error\": \"…\"} or nothing on its standard output");
+    } else if (read_flag(document, "ok", !json_object_object_get_ex(document, "error", NULL))) {
         answer.error = 0;
         answer.created = read_flag(document, "created", true);
         answer.iommu_platform = read_flag(document, "iommu_platform", false);
         read_text(document, "text", &answer);
     } else {
         (void)snprintf(answer.text, sizeof(answer.text),
-                       "its answer has neither \"ok\": true nor \"error\"");
+                       "its answer has no reason; expected a text as \"error\"");
         read_text(document, "error", &answer);
         if (answer.has_text)
             answer.error = EIO;

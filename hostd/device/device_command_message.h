@@ -30,7 +30,8 @@ struct device_command_answer {
 };
 
 /*
- * Reads an answer.
+ * Reads an answer. One that says nothing, of failure or of anything, is a good one: the exit status
+ * is what counts then.
  *
  * @param text  NUL-terminated
  * @param cut   there was more of it than is kept

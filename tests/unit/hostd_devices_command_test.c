@@ -93,8 +93,10 @@ static const struct {
     {"echo one >&2; echo two >&2; exit 3", EIO, "exit status 3; last words: one; two"},
     {"echo '{\"ok\": true}'; kill -9 $$", EIO, "killed by signal 9 (Killed)"},
     {"echo nonsense", EPROTO, "not a JSON object"},
-    {"echo '{}'", EPROTO, "neither"},
-    {"true", EPROTO, "not a JSON object"},
+    {"echo '{\"ok\": false}'", EPROTO, "no reason"},
+    {"echo '{\"error\": 5}'", EPROTO, "no reason"},
+    {"echo '[]'", EPROTO, "not a JSON object"},
+    {"false", EIO, "exit status 1"},
     {"head -c 100000 /dev/zero | tr '\\0' ' '; echo '{\"ok\": true}'", EPROTO, "more than 64 KiB"},
     {"echo waiting >&2; sleep 60", ETIMEDOUT,
      "not done within 2000 ms, killed; last words: waiting"},
@@ -112,6 +114,25 @@ static void failure_is_told_with_status_and_last_words(void **state)
         if (!strstr(devices->text, failures[i].text))
             fail_msg("%s: \"%s\" is not in \"%s\"", failures[i].script, failures[i].text,
                      devices->text);
+        devices->host = device_host_free(devices->host, false);
+        devices->ups = 0;
+    }
+}
+
+static void program_that_says_nothing_and_ends_well_has_done_it(void **state)
+{
+    static const char *const scripts[] = {"cat >/dev/null", "echo", "echo '{}'",
+                                          "echo '{\"later\": 1}'"};
+
+    for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+        char script[64];
+        struct devices *devices;
+
+        (void)snprintf(script, sizeof(script), "#!/bin/sh\n%s\n", scripts[i]);
+        devices = start(state, script);
+        assert_int_equal(devices_add_share(devices, &share), 0);
+        assert_true(devices->outcome.created);
+        assert_false(devices->outcome.iommu_platform);
         devices->host = device_host_free(devices->host, false);
         devices->ups = 0;
     }
@@ -161,6 +182,7 @@ int main(void)
         TEST(program_gets_words_options_and_document),
         TEST(adapter_is_described),
         TEST(failure_is_told_with_status_and_last_words),
+        TEST(program_that_says_nothing_and_ends_well_has_done_it),
         TEST(program_that_is_not_there_is_named),
         TEST(operations_take_turns),
         TEST(program_is_killed_at_the_end),
