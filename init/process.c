@@ -2,9 +2,9 @@
 #include "process.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -110,6 +110,15 @@ static void start_again(struct process *process)
     }
 }
 
+/* Is there something in a stream, or has it ended, and was not read yet? */
+static bool has_more(const struct process *process)
+{
+    struct pollfd streams[2] = {{.fd = process->out[0].fd, .events = POLLIN},
+                                {.fd = process->out[1].fd, .events = POLLIN}};
+
+    return poll(streams, 2, 0) > 0;
+}
+
 static void on_timer(struct loop_timer *timer)
 {
     struct process *process = LOOP_OWNER(timer, struct process, timer);
@@ -118,15 +127,10 @@ static void on_timer(struct loop_timer *timer)
         start_again(process);
         return;
     }
-    /* Somebody else holds the pipes open. What is in them already is still taken. */
-    for (size_t i = 0; i < 2; i++) {
-        int waiting = 0;
-
-        if (process->out[i].fd >= 0 && ioctl(process->out[i].fd, FIONREAD, &waiting) == 0 &&
-            waiting > 0) {
-            loop_arm(process->owner->loop, timer, clock_in_ms(INIT_STREAMS_MS));
-            return;
-        }
+    /* Somebody else holds the pipes open, or we were held up: what came is still taken. */
+    if (has_more(process)) {
+        loop_arm(process->owner->loop, timer, clock_in_ms(INIT_STREAMS_MS));
+        return;
     }
     for (size_t i = 0; i < 2; i++)
         loop_close(process->owner->loop, &process->out[i]);

@@ -158,6 +158,25 @@ static void output_comes_before_the_end_and_each_stream_ends_once(void **state)
     assert_int_equal(outcome.event.again_ms, EVENT_NOT_AGAIN);
 }
 
+/* On a machine that stood still meanwhile, the time for the streams is over before they are read.
+ */
+static void streams_that_were_not_read_in_time_are_read_and_ended(void **state)
+{
+    struct outcome outcome;
+    int status;
+    pid_t pid;
+
+    (void)state;
+    assert_int_equal(start("/bin/sh", "exit 3", REQUEST_ROLE_COMMAND, 0, 0), 0);
+    pid = waitpid(-1, &status, 0);
+    assert_true(process_reaped(&processes, pid, status));
+    loop_arm(&loop, &processes.table[0].timer, clock_now_ns());
+    outcome = run_to_end();
+    assert_int_equal(outcome.ends[0], 1);
+    assert_int_equal(outcome.ends[1], 1);
+    assert_int_equal(outcome.event.status, 3);
+}
+
 static void a_signal_is_told_as_such(void **state)
 {
     struct report report = {0};
@@ -336,6 +355,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LIVE(output_comes_before_the_end_and_each_stream_ends_once),
+        LIVE(streams_that_were_not_read_in_time_are_read_and_ended),
         LIVE(a_signal_is_told_as_such),
         LIVE(a_number_is_used_once_and_one_payload_runs),
         LIVE(input_is_fed_and_ended),
