@@ -139,6 +139,16 @@ static struct outcome run_to_end(void)
     return outcome;
 }
 
+/* Waits for the end of process 7, and tells it to PID 1. @return its wait status */
+static int reap(void)
+{
+    int status;
+    pid_t pid = waitpid(-1, &status, 0);
+
+    assert_true(process_reaped(&processes, pid, status));
+    return status;
+}
+
 static void output_comes_before_the_end_and_each_stream_ends_once(void **state)
 {
     struct outcome outcome;
@@ -163,13 +173,10 @@ static void output_comes_before_the_end_and_each_stream_ends_once(void **state)
 static void streams_that_were_not_read_in_time_are_read_and_ended(void **state)
 {
     struct outcome outcome;
-    int status;
-    pid_t pid;
 
     (void)state;
     assert_int_equal(start("/bin/sh", "exit 3", REQUEST_ROLE_COMMAND, 0, 0), 0);
-    pid = waitpid(-1, &status, 0);
-    assert_true(process_reaped(&processes, pid, status));
+    (void)reap();
     loop_arm(&loop, &processes.table[0].timer, clock_now_ns());
     outcome = run_to_end();
     assert_int_equal(outcome.ends[0], 1);
@@ -293,13 +300,11 @@ static void what_cannot_be_executed_is_answered_and_never_ended(void **state)
 {
     struct frame frame;
     int status;
-    pid_t pid;
 
     (void)state;
     assert_int_equal(start("/no/such/program", "", REQUEST_ROLE_COMMAND, 0, 0), 0);
-    pid = waitpid(-1, &status, 0);
+    status = reap();
     assert_int_equal(WEXITSTATUS(status), 127);
-    assert_true(process_reaped(&processes, pid, status));
     assert_int_equal(answered_id, 21);
     assert_int_equal(answered.error, ENOENT);
     while (processes.table[0].used)
@@ -334,16 +339,14 @@ static void a_payload_is_started_again_with_growing_pauses(void **state)
 static void a_command_is_hung_up_on_when_its_host_is_gone(void **state)
 {
     int status;
-    pid_t pid;
 
     (void)state;
     assert_int_equal(start("/bin/sh", "exec sleep 60", REQUEST_ROLE_COMMAND, 0, 0), 0);
     while (answered_id == 0)
         loop_turn(&loop);
     process_lost(&processes);
-    pid = waitpid(-1, &status, 0);
+    status = reap();
     assert_int_equal(WTERMSIG(status), SIGHUP);
-    assert_true(process_reaped(&processes, pid, status));
     while (processes.table[0].used)
         loop_turn(&loop);
     assert_int_equal(exits.count, 0);
