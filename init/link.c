@@ -150,16 +150,21 @@ static size_t room(const struct link *link)
     return link->out.capacity - (link->out.size - link->out_start);
 }
 
-/* Bytes that we hold already wake no poll: being writable does. */
-static void watch(struct link *link)
+/* Bytes that we hold already wake no poll: being writable does. @p events are watched for anyway */
+static void watch(struct link *link, uint32_t events)
 {
-    uint32_t events = 0;
-
     if (room(link) >= INIT_ANSWER_RESERVE)
         events |= EPOLLIN;
     if (link->out.size > link->out_start || link->in_waits)
         events |= EPOLLOUT;
     loop_watch(link->loop, &link->source, events);
+}
+
+/* Who waits for room is told by EPOLLOUT, which therefore comes also if what was queued went out
+ * with a later frame. */
+static uint32_t owed(const struct link *link)
+{
+    return link->source.events & EPOLLOUT;
 }
 
 static size_t begin(struct link *link, uint16_t type, uint16_t flags, uint32_t id)
@@ -192,7 +197,7 @@ static void greet(struct link *link)
     link->user->greet(link, &link->out);
     (void)frame_end(&link->out, start);
     flush(link);
-    watch(link);
+    watch(link, 0);
     if (!link->broken)
         loop_arm(link->loop, &link->timer, clock_in_ms(INIT_WELCOME_MS));
     link->user->greeted(link);
@@ -309,7 +314,7 @@ static void on_ready(struct loop_source *source, uint32_t events)
         return;
     link->in_waits = take_frames(link);
     if (link->state == LINK_GREETING || link->state == LINK_UP)
-        watch(link);
+        watch(link, events & EPOLLOUT ? 0 : owed(link));
     if ((events & EPOLLOUT) && link->state == LINK_UP)
         link->user->drained(link);
 }
@@ -385,7 +390,7 @@ int link_end(struct link *link)
     if (r < 0)
         return r;
     flush(link);
-    watch(link);
+    watch(link, owed(link));
     return 0;
 }
 

@@ -21,7 +21,7 @@ static struct loop loop;
 static struct link connection;
 static int host = -1; /* the end of the newest connection */
 static int dial_error;
-static unsigned dials, welcomes, frames, losses;
+static unsigned dials, welcomes, frames, losses, drains;
 static const char *wrong; /* what the user says of a frame */
 
 /* Instead of vsock: a socket pair, whose other end is the host's. */
@@ -69,6 +69,7 @@ static const char *take_frame(struct link *l, const struct frame *frame)
 static void drained(struct link *l)
 {
     (void)l;
+    drains++;
 }
 
 static void lost(struct link *l)
@@ -91,11 +92,12 @@ static int set_up(void **state)
 {
     (void)state;
     memset(&connection, 0, sizeof(connection));
-    dials = welcomes = frames = losses = 0;
+    dials = welcomes = frames = losses = drains = 0;
     dial_error = 0;
     wrong = NULL;
     assert_int_equal(loop_init(&loop), 0);
     link_start(&connection, &loop, &address, &user);
+    assert_int_equal(loop_add(&loop, &connection.source, EPOLLOUT), 0); /* no link_await() */
     return 0;
 }
 
@@ -395,6 +397,47 @@ static void a_host_that_does_not_read_makes_requests_wait(void **state)
     assert_int_equal(frames, 1);
 }
 
+/* Queues frames until there is no room for a large one. */
+static void fill(void)
+{
+    static const uint8_t data[4096];
+
+    while (link_room(&connection) > sizeof(data) + FRAME_HEADER_SIZE) {
+        wire_put_bytes(link_begin(&connection, FRAME_PROCESS_OUTPUT, 0, 0), data, sizeof(data));
+        assert_int_equal(link_end(&connection), 0);
+    }
+}
+
+static void take_all(void)
+{
+    uint8_t bytes[4096];
+
+    while (read(host, bytes, sizeof(bytes)) > 0)
+        ;
+}
+
+static void who_waits_for_room_is_told_also_if_a_frame_took_the_rest_along(void **state)
+{
+    unsigned before;
+
+    (void)state;
+    come_up();
+    fill();
+    before = drains;
+    for (unsigned i = 0; i < 1000 && connection.out.size > 0; i++) {
+        take_all();
+        assert_non_null(link_begin(&connection, FRAME_PING, 0, link_new_id(&connection)));
+        assert_int_equal(link_end(&connection), 0);
+    }
+    assert_int_equal(connection.out.size, 0);
+    take_all();
+    send_ping(1); /* is read first, and changes nothing */
+    loop_turn(&loop);
+    loop_turn(&loop);
+    assert_true(drains > before);
+    assert_int_equal(connection.source.events & EPOLLOUT, 0);
+}
+
 #define LIVE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -413,6 +456,7 @@ int main(void)
         LIVE(pauses_grow_while_nobody_is_there),
         LIVE(a_missing_device_is_waited_for),
         LIVE(a_host_that_does_not_read_makes_requests_wait),
+        LIVE(who_waits_for_room_is_told_also_if_a_frame_took_the_rest_along),
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* PID 1 blocks it */
