@@ -97,7 +97,6 @@ static int set_up(void **state)
     wrong = NULL;
     assert_int_equal(loop_init(&loop), 0);
     link_start(&connection, &loop, &address, &user);
-    assert_int_equal(loop_add(&loop, &connection.source, EPOLLOUT), 0); /* no link_await() */
     return 0;
 }
 
