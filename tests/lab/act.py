@@ -3,17 +3,16 @@ console, the host's files, telemetry."""
 
 import subprocess
 
-import nested
 import payload
 import vsock
 from guest import acceleration
 from listener import ANSWER
 from show import need
-from wait import wait_for
+from wait import patient, wait_for
 
 # Seconds. Software emulation boots in 3; a machine of many guests, or one in another, is slower.
-SLOW = 150 if nested.inside() else 60
-SOON = 60 if nested.inside() else 20
+SLOW = patient(60)
+SOON = patient(20)
 
 
 class Act:

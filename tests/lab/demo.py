@@ -13,13 +13,14 @@ from hostd import adapter, share, vm_settings
 from listener import Listener
 from run import Run, exit_on_signals, new_folder
 from show import Show
+from wait import patient
 
 
 def main():
     exit_on_signals()
     folder = new_folder()
     if vsock.provider() == "nested":
-        return nested.repeat("/usr/bin/python3 tests/lab/demo.py", folder, 900)
+        return nested.repeat("/usr/bin/python3 tests/lab/demo.py", folder, patient(900))
     show = Show()
     run = Run(folder)
     began = time.monotonic()

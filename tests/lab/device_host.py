@@ -12,7 +12,7 @@ import sys
 
 import qmp
 from hostd import virtiofsd
-from wait import wait_for
+from wait import patient, wait_for
 
 DRIVERS = {"share": "vhost-user-fs-pci", "net": "virtio-net-pci"}
 
@@ -25,7 +25,7 @@ def add_share(socket, folder, name, document):
                       f"source={document['share']['path']}"], start_new_session=True,
                      stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                      stderr=subprocess.DEVNULL)
-    wait_for("virtiofsd", 10, path.exists)
+    wait_for("virtiofsd", patient(10), path.exists)
     address = {"type": "unix", "data": {"path": str(path)}}
     qmp.execute(socket, "chardev-add", id=f"c-{name}",
                 backend={"type": "socket", "data": {"addr": address, "server": False}})

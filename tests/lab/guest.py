@@ -7,7 +7,7 @@ import re
 import qmp
 import vsock
 from process import Process
-from wait import wait_for
+from wait import patient, wait_for
 
 ROOT_PORTS = 6
 # What a machine emulated by an emulated one need not do: patch its own code, test its ciphers.
@@ -69,7 +69,7 @@ class Guest:
     def start(self):
         self.vsock.start()
         self.process = Process("QEMU", self.argv(), self.folder / "qemu.log")
-        wait_for("QEMU's QMP socket", 20, lambda: self.own_qmp.exists() or self._ended())
+        wait_for("QEMU's QMP socket", patient(20), lambda: self.own_qmp.exists() or self._ended())
         return self
 
     def start_again(self):
@@ -104,7 +104,7 @@ class Guest:
 
     def wait_console_after_end(self, pattern):
         """As wait_console(), of a machine that is off already."""
-        return wait_for(f"/{pattern}/ on the guest's console", 2,
+        return wait_for(f"/{pattern}/ on the guest's console", patient(2),
                         lambda: re.search(pattern, self.console(), re.MULTILINE))
 
     def wait_off(self, seconds):

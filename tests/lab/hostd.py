@@ -9,7 +9,7 @@ import uuid
 import paths
 import vsock
 from process import Process
-from wait import wait_for
+from wait import patient, wait_for
 
 # Debian 12 has it inside of QEMU's packages, later releases in a package of its own.
 VIRTIOFSD = ("/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd")
@@ -54,6 +54,9 @@ class Hostd:
             "control": str(self.control),
             "state_dir": str(sockets / "state"),
             "telemetry": {"file": str(self.telemetry_file), "journal": False},
+            # What a scenario does not say itself: a slow machine's.
+            "timeouts_ms": {"connect": 300000, "capabilities": 150000, "device": 120000,
+                            "network": 150000, "payload": 150000},
             "vms": vms,
             **more,
         }
@@ -71,7 +74,8 @@ class Hostd:
             "guestlink-hostd",
             [*wrapper, paths.program("guestlink-hostd"), "--config", self.config_file],
             self.log_file, die_with_lab=True)
-        wait_for("hostd's control socket", 30, lambda: self.control.exists() or self._ended())
+        wait_for("hostd's control socket", patient(30),
+                 lambda: self.control.exists() or self._ended())
         return self
 
     def reload(self):
@@ -96,7 +100,8 @@ class Hostd:
         if not self.telemetry_file.exists():
             return []
         found = []
-        for line in self.telemetry_file.read_text().splitlines():
+        # What is behind the last newline is still being written.
+        for line in self.telemetry_file.read_text().rpartition("\n")[0].splitlines():
             event = json.loads(line)
             if (name is None or event["event"] == name) and \
                     all(event.get(key) == value for key, value in fields.items()):

@@ -5,6 +5,7 @@ import socket
 import threading
 
 import vsock
+from wait import patient
 
 ANSWER = b"the host heard you\n"
 
@@ -23,13 +24,14 @@ class Listener:
             except OSError:
                 return
             with peer:
-                peer.settimeout(10)
+                peer.settimeout(patient(10))
                 try:
                     line = peer.makefile("rb").readline()
+                    # Before the answer: who has that one looks what was heard.
+                    self.heard.append(line.decode(errors="replace").strip())
                     peer.sendall(ANSWER)
                 except OSError:
                     continue
-                self.heard.append(line.decode(errors="replace").strip())
 
     def close(self):
         self._sock.close()

@@ -16,7 +16,7 @@ from hostd import virtiofsd
 from image import Image
 from kernel import Kernel
 from process import Process
-from wait import TimedOut, wait_for
+from wait import TimedOut, patient, wait_for
 
 _MODULES = ["overlay", "vhost_vsock"]
 # PID 1 of an outer guest, its beginning.
@@ -92,7 +92,7 @@ class Outer:
                     # An overlay takes no folder below which the kernel would mount something.
                     "--no-announce-submounts"]
         Process("virtiofsd", argv, self.folder / f"{tag}.log")
-        wait_for(f"virtiofsd's socket for {path}", 10, socket.exists)
+        wait_for(f"virtiofsd's socket for {path}", patient(10), socket.exists)
         return ["-chardev", f"socket,id={tag},path={socket}",
                 "-device", f"vhost-user-fs-pci,chardev={tag},tag={tag}"]
 
@@ -125,11 +125,6 @@ class Outer:
     def _output(self):
         output = self._results / "output"
         return output.read_text(errors="replace") if output.exists() else ""
-
-
-def inside():
-    """True in the outer guest, where everything takes some ten times as long."""
-    return "LAB_NESTED" in os.environ
 
 
 def repeat(command, folder, seconds):

@@ -18,7 +18,7 @@ say read $(cat {target}/from-host.txt)
 echo "written in the guest under Linux $(uname -r)" >{target}/from-guest.txt && say wrote
 say address $(ip -4 -o addr | sed -n 's/.*inet \\(10[^ ]*\\).*/\\1/p')
 say route $(ip -4 route | sed -n 's/^default via \\([^ ]*\\).*/\\1/p')
-say answer $(echo "a packet from the guest, kernel $(uname -r)" | nc -w 5 10.0.2.2 {port})
+say answer $(echo "a packet from the guest, kernel $(uname -r)" | nc -w 15 10.0.2.2 {port})
 exit {STATUS}
 """
 

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 
-from wait import TimedOut, wait_for
+from wait import TimedOut, patient, wait_for
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
@@ -42,7 +42,7 @@ class Process:
     def words(self):
         return self.log.read_text(errors="replace")
 
-    def wait(self, seconds):
+    def wait(self, seconds=patient(5)):
         """Waits for the end and returns the status."""
         try:
             return self.popen.wait(seconds)
@@ -54,14 +54,14 @@ class Process:
         if self.alive():
             self.popen.send_signal(number)
 
-    def stop(self, seconds=5):
+    def stop(self, seconds=patient(5)):
         """SIGTERM, and SIGKILL if that does not help in time; returns the status."""
         self.kill(signal.SIGTERM)
         try:
             return self.wait(seconds)
         except TimedOut:
             self.kill()
-            return self.wait(5)
+            return self.wait(patient(5))
 
 
 def stop_all():

@@ -3,10 +3,12 @@
 import json
 import socket
 
+from wait import patient
+
 
 def execute(path, command, /, **arguments):
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.settimeout(10)
+        sock.settimeout(patient(10))
         sock.connect(str(path))
         with sock.makefile("rw", encoding="utf-8") as stream:
             stream.readline()

@@ -2,6 +2,7 @@
 sockets (a Unix socket's path has at most 107 bytes), and the end of all that was started."""
 
 import atexit
+import fcntl
 import os
 import pathlib
 import shutil
@@ -26,17 +27,42 @@ def new_folder():
     asked = os.environ.get("LAB_RUN")
     if asked:
         folder = pathlib.Path(asked)
-    else:
-        base = paths.RUNS / time.strftime("%Y%m%d-%H%M%S")
-        folder, number = base, 1
-        while folder.exists():
-            number += 1
-            folder = base.with_name(f"{base.name}.{number}")
-    folder.mkdir(parents=True, exist_ok=True)
-    if not asked:
-        for old in sorted(paths.RUNS.iterdir())[:-KEPT_RUNS]:
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+    paths.RUNS.mkdir(parents=True, exist_ok=True)
+    base = paths.RUNS / time.strftime("%Y%m%d-%H%M%S")
+    folder, number = base, 1
+    while not _take(folder):
+        number += 1
+        folder = base.with_name(f"{base.name}.{number}")
+    for old in sorted(paths.RUNS.iterdir())[:-KEPT_RUNS]:
+        if _lock(old) is not None:
             shutil.rmtree(old, ignore_errors=True)
     return folder
+
+
+def _take(folder):
+    """Makes a folder that nobody has; it is this process' until its end."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return _lock(folder) is not None
+
+
+def _lock(folder):
+    """A descriptor that holds the folder's lock for as long as it is open, which is until this
+    process ends; None if another run has the folder, or it is gone."""
+    try:
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(held)
+        return None
+    return held
 
 
 class Run:

@@ -16,10 +16,7 @@ from hostd import adapter, share, vm_settings
 from listener import Listener
 from run import Run, exit_on_signals, new_folder
 from show import need
-from wait import wait_for
-
-# Everything in an outer guest is slower by this much.
-PATIENCE = 5 if nested.inside() else 1
+from wait import patient, wait_for
 
 
 class Skipped(Exception):
@@ -44,8 +41,8 @@ class Lab(Run):
         time.sleep(seconds)
 
     def seconds(self, usual):
-        """A deadline, longer where everything is."""
-        return usual * PATIENCE
+        """A limit for a wait, much longer than what it usually takes."""
+        return patient(usual)
 
     def hostd(self, vms, **more):
         self._daemons.append(super().hostd(vms, **more))
@@ -120,7 +117,8 @@ def main():
     name = sys.argv[1]
     folder = new_folder()
     if vsock.provider() == "nested":
-        return nested.repeat(f"/usr/bin/python3 tests/lab/scenario.py {name}", folder, 900)
+        return nested.repeat(f"/usr/bin/python3 tests/lab/scenario.py {name}", folder,
+                             patient(900))
     scenario = importlib.import_module("scenarios." + name.replace("-", "_"))
     lab = Lab(folder)
     try:

@@ -6,16 +6,19 @@
 
 LAB_VSOCK=vhost|user|nested overrides what the machine suggests."""
 
+import fcntl
 import itertools
 import os
 import shutil
 
 import paths
 from process import Process
-from wait import wait_for
+from wait import patient, wait_for
 
 PORT = 50000
-_next_cid = itertools.count(1000 + os.getpid() % 1000 * 16)
+# Of two runs at once, no two guests have the same.
+_next_cid = itertools.count(1000 + os.getpid() * 16)
+_host = []
 
 
 def user_program():
@@ -33,6 +36,15 @@ def provider():
     if os.access("/dev/vhost-vsock", os.R_OK | os.W_OK):
         return "vhost"
     return "user" if user_program() else "nested"
+
+
+def take_host():
+    """The ports of this machine's own vsock are there once: until this process ends no other run
+    gets on."""
+    if provider() == "vhost" and not _host:
+        paths.LAB.mkdir(parents=True, exist_ok=True)
+        _host.append(open(paths.LAB / "vsock.lock", "w", encoding="utf-8"))
+        fcntl.flock(_host[0], fcntl.LOCK_EX)
 
 
 class NoVsock:
@@ -87,14 +99,14 @@ class UserVsock:
             "vhost-device-vsock",
             [user_program(), "--guest-cid", self.cid, "--socket", self._device,
              "--uds-path", self._calls], self._folder / "vsock.log")
-        wait_for("vhost-device-vsock's socket", 10,
+        wait_for("vhost-device-vsock's socket", patient(10),
                  lambda: self._device.exists() or self._ended())
 
     def stop(self):
         """It waits for the next QEMU when one ends: it has to be told."""
         if self.process:
             self.process.kill()
-            self.process.wait(5)
+            self.process.wait(patient(5))
 
     def _ended(self):
         if not self.process.alive():
@@ -104,4 +116,5 @@ class UserVsock:
 
 def make(folder, sockets):
     """The device of one guest; its log goes to folder, its sockets to sockets."""
+    take_host()
     return VhostVsock() if provider() == "vhost" else UserVsock(folder, sockets)

@@ -77,12 +77,12 @@ def traffic(lab, hostd, listener, peer):
     for word, address in (("user", "10.0.2.2"), ("tap", "10.0.3.2"), ("passt", "10.0.4.2")):
         # Whoever has the answer hangs up: passt of 2023 does not pass on a second half's end.
         status, words = lab.run_in_guest(
-            hostd, "lab", "nc", "-w", "5", address, str(listener.port), "-e",
+            hostd, "lab", "nc", "-w", "15", address, str(listener.port), "-e",
             "/bin/sh", "-c", f"echo {word}; read answer; echo $answer >&2")
         need(words.strip() == ANSWER.decode().strip() and listener.heard[-1] == word,
              f"{word}: {status}: {words!r}; heard: {listener.heard}")
     before = peer.pings
-    status, words = lab.run_in_guest(hostd, "lab", "ping", "-c", "1", "-W", "5", "10.0.5.2")
+    status, words = lab.run_in_guest(hostd, "lab", "ping", "-c", "1", "-W", "15", "10.0.5.2")
     need(status == 0 and peer.pings > before, f"ping of the peer: {status}: {words}")
     lab.say("bytes by user, tap, passt and stream, there and back")
 

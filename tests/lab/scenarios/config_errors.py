@@ -37,7 +37,7 @@ def play(lab):
 
 def check(lab, file, what, status, names):
     ended = subprocess.run([paths.program("guestlink-hostd"), "--config", file, "--check-config"],
-                           capture_output=True, text=True, timeout=20, check=False)
+                           capture_output=True, text=True, timeout=lab.seconds(20), check=False)
     lab.say(f"{what}: {ended.returncode}: {ended.stderr.strip()}")
     need(ended.returncode == status, f"{what}: ended with {ended.returncode} instead of {status}")
     if status or names:

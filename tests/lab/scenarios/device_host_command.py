@@ -28,7 +28,7 @@ def play(lab):
     lab.say(f"share and adapter by the program, options {options}")
 
     hostd.process.kill()
-    hostd.process.wait(5)
+    hostd.process.wait()
     hostd.start()
     hostd.wait_event("GuestReady", lab.seconds(60), count=2)
     lab.wait_counting()

@@ -137,7 +137,7 @@ def a_wrong_cid(lab, hostd):
 def no_qemu(lab, guest, hostd):
     """QEMU is killed, and its socket stays behind: a daemon that is started now says so."""
     guest.process.kill()
-    guest.process.wait(5)
+    guest.process.wait()
     need(hostd.process.stop(lab.seconds(10)) == 0, "hostd did not end with 0")
     need_wrong(lab, hostd, {"qmp": (f"{guest.qmp}: Connection refused", START_QEMU)},
                "--config", str(hostd.config_file))

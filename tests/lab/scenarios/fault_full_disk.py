@@ -100,7 +100,7 @@ def started_on_full_disk(lab, hostd, disk):
     """The next daemon finds no room from its start, and takes the guest over all the same."""
     fill(disk)
     hostd.process.kill()
-    hostd.process.wait(5)
+    hostd.process.wait()
     hostd.start()
     wait_for("the guest to be ready again", lab.seconds(60),
              lambda: "ready" in lab.control(hostd, "list")[1])

@@ -26,7 +26,7 @@ def play(lab):
              lambda: json.loads(state.read_text()).get("ready"))
     for number, (name, damage) in enumerate(DAMAGE.items(), 2):
         hostd.process.kill()
-        hostd.process.wait(5)
+        hostd.process.wait()
         state.write_bytes(damage(state.read_bytes()))
         hostd.start()
         hostd.wait_event("GuestReady", lab.seconds(60), count=number)

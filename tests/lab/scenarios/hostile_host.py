@@ -37,7 +37,7 @@ def play(lab):
             listener.settimeout(lab.seconds(60))
             peer, _ = listener.accept()
             with peer:
-                peer.settimeout(10)
+                peer.settimeout(lab.seconds(10))
                 got = peer.recv(192)
                 need(got[:4] == b"GLNK", f"connection {number}: {got[:16]!r} came")
                 try:

@@ -12,7 +12,7 @@ def play(lab):
 
     for number in (1, 2):
         hostd.process.kill()
-        hostd.process.wait(5)
+        hostd.process.wait()
         lab.say(f"hostd killed, time {number}")
         lab.wait_counting()
         lab.say("without a hostd, the payload goes on writing to its share")

@@ -48,7 +48,7 @@ def play(lab):
         lab.pause(moment)
         need(hostd.process.alive(), f"hostd ended by itself: {hostd.log()}")
         hostd.process.kill()
-        hostd.process.wait(5)
+        hostd.process.wait()
         lab.say(f"kill {number} after {moment:.2f} s")
         hostd.start()
         if number % 5 == 0:

@@ -13,7 +13,7 @@ def play(lab):
     lab.wait_counting()
 
     guest.process.kill()
-    guest.process.wait(5)
+    guest.process.wait()
     lab.say("QEMU killed")
     event = hostd.wait_event("GuestDisconnected", lab.seconds(20))
     lab.say(f"telemetry: GuestDisconnected: {event.get('reason') or event.get('text')}")

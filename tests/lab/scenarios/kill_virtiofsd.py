@@ -15,11 +15,13 @@ def play(lab):
     share.comes_back()
     lab.need_alive(hostd)
 
+    share.killed_without_a_daemon()
+    share.comes_back()
     # The next daemon is nobody's parent here: systemd starts what serves shares.
     hostd.process.kill()
-    hostd.process.wait(5)
+    hostd.process.wait()
     hostd.start()
-    hostd.wait_event("GuestReady", lab.seconds(30), count=2)
+    hostd.wait_event("GuestReady", lab.seconds(30), count=3)
     share.asked_in_vain()
     share.killed("virtiofsd of another daemon", lambda: share.pids, "killed by signal 9 (Killed)")
     share.comes_back()
@@ -45,15 +47,33 @@ class Share:
 
     @property
     def pids(self):
-        pids = process.pids_with(self.folder)
-        need(pids, f"no virtiofsd serves {self.folder}")
-        return sorted(pids, key=lambda pid: parent_of(pid) in pids)
+        """The one that is there and its child, once the one before and its stand-in have ended."""
+        def probe():
+            pids = process.pids_with(self.folder)
+            parents = {pid: parent_of(pid) for pid in pids}
+            first = [pid for pid in pids if parents[pid] not in pids]
+            if len(first) != 1:
+                return None
+            return first + [pid for pid in pids if parents[pid] in pids]
+        return wait_for(f"one virtiofsd that serves {self.folder}", self.lab.seconds(20), probe)
 
     def asked_in_vain(self):
         """virtiofsd stops, and the payload waits for it."""
         for pid in self.pids:
             process.kill_pid(pid, signal.SIGSTOP)
         self.lab.pause(1)
+
+    def killed_without_a_daemon(self):
+        """The next one finds it so, and the guest has a mount that nobody serves."""
+        self.hostd.process.kill()
+        self.hostd.process.wait()
+        pids = self.pids
+        for pid in pids:
+            process.kill_pid(pid)
+        self.hostd.start()
+        self.hostd.wait_event("GuestReady", self.lab.seconds(30), count=2)
+        need(not self.hostd.failures("share")[self.told:], f"{self.hostd.failures('share')}")
+        self.lab.say(f"virtiofsd ({pids}) killed while there was no daemon")
 
     def killed(self, what, pids, expected):
         """Kills them, and sees what is told."""
@@ -91,5 +111,9 @@ class Share:
 
 
 def parent_of(pid):
-    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
-        return int(stat.read().rsplit(")", 1)[1].split()[1])
+    """0 for one that is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            return int(stat.read().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0

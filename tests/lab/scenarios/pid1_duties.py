@@ -13,6 +13,7 @@ from image import Image
 from kernel import Kernel
 from listener import calls, hear
 from show import need
+from wait import wait_for
 
 MOUNTS = {
     "/proc": "proc rw,nosuid,nodev,noexec", "/sys": "sysfs rw,nosuid,nodev,noexec",
@@ -147,8 +148,10 @@ def facts(lab, host):
 
 
 def lacking_module(lab, host):
-    host.settle(1)
-    _, words = host.shell("dmesg -r | grep guestlink-init")
+    def loaded():
+        _, words = host.shell("dmesg -r | grep guestlink-init")
+        return words if "module overlay " in words and "module no_module " in words else None
+    words = wait_for("a word on each module", lab.seconds(20), loaded, 0.2)
     # <facility * 8 + level>: of a daemon, a warning and a notice.
     for level, text in ((28, "module overlay "), (30, "host: welcomed as plain")):
         need(f"<{level}>" in next(line for line in words.splitlines() if text in line),

@@ -6,6 +6,7 @@ import struct
 
 import plain_host as ph
 from show import need
+from wait import TimedOut, wait_for
 
 REQUESTS = 400
 # Where the connection ends: a name, what is done before it ends, bytes of a frame that are cut off.
@@ -30,15 +31,27 @@ def play(lab):
     need(first.split()[0] == last.split()[0], "it is another boot")
     need(first.splitlines()[-1] == last.splitlines()[-1], f"its heap grew: {first} {last}")
     lab.say(f"its heap after all that: {last.splitlines()[-1]}")
-    _, words = host.shell("ls /proc/1/fd | wc -l; grep -l '^State:.Z' /proc/[0-9]*/status | wc -l; "
-                          "grep RssAnon /proc/1/status")
-    files, zombies = words.split()[:2]
-    need(int(files) <= 14 and zombies == "0", f"{files} files open, {zombies} zombies")
-    lab.say(f"PID 1 has {files} files open, no zombies, {words.split()[3]} KiB of its own")
+    lab.say(f"PID 1 has {at_rest(lab, host)} KiB of its own, few files open, and left no zombies")
     need(host.do(ph.SHUT_DOWN, ph.shut_down())[0] == 0, "shut-down")
     host.hang_up()  # dies before the farewell
     need(guest.wait_off(lab.seconds(20)) == 0, "QEMU did not end with status 0")
     lab.say("powered off as asked, by a host that did not live to see it")
+
+
+def at_rest(lab, host):
+    """What its jobs had open is closed, and who ended is reaped; returns its own memory in KiB."""
+    seen = []
+
+    def few():
+        _, words = host.shell("ls /proc/1/fd | wc -l; grep RssAnon /proc/1/status; "
+                              "grep -l '^State:.Z' /proc/[0-9]*/status | wc -l")
+        seen[:] = words.split()
+        return int(seen[0]) <= 14 and seen[-1] == "0"
+    try:
+        wait_for("PID 1 to be at rest", lab.seconds(10), few, 0.2)
+    except TimedOut as error:
+        raise TimedOut(f"{error}: files open, memory, zombies: {seen}") from None
+    return seen[2]
 
 
 def moments(lab, host):
@@ -79,10 +92,9 @@ def moments(lab, host):
         host.hang_up()
         lab.say(f"died {moment.__name__.replace('_', ' ')}")
     host.serve()
-    host.settle(0.5)
     host.need_alive()
-    _, words = host.shell("ps | grep -c -e 'sleep 1000$' -e 'cat /dev/zero$'")
-    need(words.strip() == "0", f"{words.strip()} commands of a lost host still run")
+    wait_for("the commands of a lost host to end", lab.seconds(20), lambda: host.shell(
+        "ps | grep -c -e 'sleep 1000$' -e 'cat /dev/zero$'")[1].strip() == "0", 0.2)
     lab.say("the commands of the dead hosts got SIGHUP; the payload lives")
 
 

@@ -4,6 +4,7 @@ import time
 
 import plain_host as ph
 from show import need
+from wait import wait_for
 
 MAC = "52:54:00:12:34:56"
 EINVAL, ENETUNREACH, ETIMEDOUT = 22, 101, 110
@@ -29,20 +30,21 @@ def play(lab):
     host = ph.PlainHost(guest, lab.seconds)
     guest.start()
     host.serve()
-    asked = host.ask(ph.CONFIGURE_NETWORK, ph.network(MAC, **WHOLE))
+    asked = host.ask(ph.CONFIGURE_NETWORK, ph.network(MAC, timeout_ms=100000, **WHOLE))
     host.need_alive()
     need(asked not in host.answers, "configured before the adapter is there")
     guest.ask_qemu("netdev_add", type="user", id="net", ipv4=True, ipv6=True)
     guest.ask_qemu("device_add", driver="virtio-net-pci", id="adapter", netdev="net", mac=MAC,
                    bus="rp1")
-    need(host.result(asked)[0] == 0, f"network: {host.result(asked)}")
-    first = look(host)
+    need(host.result(asked, 100)[0] == 0, f"network: {host.result(asked)}")
+    # The link comes up, and has an address that the kernel made, when they do.
+    first = wait_for("the link to be up", lab.seconds(20), lambda: settled(host), 0.2)
     for word in ("inet 10.0.2.15/24 brd 10.0.2.255", "inet6 fd00::15/64", "mtu 1400",
                  "default via 10.0.2.2", "10.9.0.0/16 via 10.0.2.9", "fd09::/48 via fd00::9",
                  "default via fd00::2", "nameserver 10.0.2.3", "nameserver fd00::3"):
         need(word in first, f"{word!r} is not there: {first}")
     lab.say("v4, v6, gateways, routes, MTU and DNS are set")
-    status, words = host.shell(f"echo hello | nc -w 5 10.0.2.2 {lab.listener.port}")
+    status, words = host.shell(f"echo hello | nc -w 15 10.0.2.2 {lab.listener.port}")
     need("the host heard you" in words and lab.listener.heard == ["hello"], f"{status}: {words}")
     lab.say("a packet went there and back")
 
@@ -61,6 +63,11 @@ def play(lab):
     need(host.farewell[:2] == (ph.HALT, 0), f"farewell {host.farewell}")
     need(guest.process.alive(), "QEMU ended: that was no halt")
     lab.say("halted as asked: the machine is on, and its processor stands still")
+
+
+def settled(host):
+    words = look(host)
+    return words if "LOWER_UP" in words and "fe80" in words else None
 
 
 def look(host):

@@ -16,7 +16,7 @@ def play(lab):
         lab.wait_counting()
         act()
         need(guest.wait_off(lab.seconds(30)) == 0, f"{what}: QEMU did not end with status 0")
-        event = hostd.wait_event("GuestFarewell", 5, count=number)
+        event = hostd.wait_event("GuestFarewell", lab.seconds(5), count=number)
         lab.say(f"{what}: {event['how']}, by {event['reason']}")
         need((event["how"], event["reason"]) == (how, "signal"), f"{what}: {event}")
         if number < 3:

@@ -19,7 +19,13 @@ INIT = """#!/bin/sh
 export PATH=/bin
 echo "real root: $(cat /marker), PID $$" >/dev/console
 agent() { grep -l guestlink-agent /proc/[0-9]*/comm | { IFS=/ read -r _ _ pid _; echo $pid; }; }
-halt() { kill -s TERM $(agent); sleep 1; sync; poweroff -f; }
+halt() {
+    pid=$(agent) n=0
+    kill -s TERM $pid
+    while [ -d /proc/$pid ] && [ $n -lt 300 ]; do sleep 0.1; n=$((n + 1)); done
+    sync
+    poweroff -f
+}
 trap halt 38  # SIGRTMIN+4
 while :; do sleep 0.2; done
 """

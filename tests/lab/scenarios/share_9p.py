@@ -28,7 +28,7 @@ def play(lab):
     lab.say(words.strip())
 
     hostd.process.kill()
-    hostd.process.wait(5)
+    hostd.process.wait()
     lab.say("hostd killed")
     lab.wait_counting()
     hostd.start()

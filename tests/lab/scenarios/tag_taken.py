@@ -15,8 +15,8 @@ def play(lab):
     hostd = lab.hostd([twice])
     hostd.write_config()
     checked = subprocess.run([paths.program("guestlink-hostd"), "--config", hostd.config_file,
-                              "--check-config"], capture_output=True, text=True, timeout=20,
-                             check=False)
+                              "--check-config"], capture_output=True, text=True,
+                             timeout=lab.seconds(20), check=False)
     lab.say(f"--check-config: {checked.returncode}: {checked.stderr.strip()}")
     need(checked.returncode == 2, f"--check-config ended with {checked.returncode}, not 2")
     need(str(hostd.config_file) in checked.stderr and "tag" in checked.stderr,

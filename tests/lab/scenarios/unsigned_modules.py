@@ -56,5 +56,5 @@ def refused(lab, guest, demand):
     said = guest.wait_console(r"module virtio .*; going on without it$", lab.seconds(60))[0]
     need(said.endswith(DEMANDS[demand]), said)
     guest.process.kill()
-    guest.process.wait(10)
+    guest.process.wait()
     lab.say(f"{demand}: {said}")
