@@ -87,7 +87,7 @@ static uint32_t since_accept_ms(const struct vm *vm)
 
 void bringup_note_device(struct vm *vm)
 {
-    if (vm->bringup.step == BRINGUP_DEVICES)
+    if (vm->bringup.step == BRINGUP_DEVICES && !vm->boot.ready)
         vm->boot.timings.devices_ms = since_accept_ms(vm);
 }
 

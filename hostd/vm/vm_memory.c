@@ -2,6 +2,7 @@
  * vm memory: what of a VM outlives the daemon. A JSON document:
  *
  *     {"capabilities": "<the payload of this boot's report, hex>", "ended", "ready",
+ *      "timings": {"accepted_us", …}, once it was ready,
  *      "payload": {"started", "state", "status", "signal", "restarts"},
  *      "warned": ["<release>"], "shares": [{"tag", "path", "target", "read_only", "transport"}],
  *      "devices": <device_host_remember()>}
@@ -22,6 +23,70 @@ static const char *const transports[] = {
     [CONFIG_TRANSPORT_VIRTIOFS] = "virtiofs",
     [CONFIG_TRANSPORT_9P] = "9p",
 };
+
+#define TIME(key, member)                                                                          \
+    {                                                                                              \
+        (key), offsetof(struct vm_timings, member), sizeof(((struct vm_timings *)NULL)->member)    \
+    }
+
+/* A boot becomes ready once, under whichever daemon: its times are the boot's, not the daemon's. */
+static const struct {
+    const char *key;
+    size_t offset, size;
+} times[] = {
+    TIME("accepted_us", accepted_us),
+    TIME("capabilities_ms", capabilities_ms),
+    TIME("devices_ms", devices_ms),
+    TIME("mounts_ms", mounts_ms),
+    TIME("network_ms", network_ms),
+    TIME("payload_ms", payload_ms),
+    TIME("ready_ms", ready_ms),
+    TIME("guest_started_ns", guest.started_ns),
+    TIME("guest_modules_ns", guest.modules_ns),
+    TIME("guest_connected_ns", guest.connected_ns),
+    TIME("guest_sent_ns", guest.sent_ns),
+    TIME("guest_welcomed_ns", guest.welcomed_ns),
+    TIME("guest_mounted_ns", guest.mounted_ns),
+    TIME("guest_network_ns", guest.network_ns),
+    TIME("guest_payload_ns", guest.payload_ns),
+    TIME("guest_ready_ns", guest.ready_ns),
+};
+
+static struct json_object *timings_to_json(const struct vm_timings *timings)
+{
+    struct json_object *object = json_object_new_object();
+
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        const char *at = (const char *)timings + times[i].offset;
+        uint32_t ms;
+        uint64_t number;
+
+        if (times[i].size == sizeof(number)) {
+            memcpy(&number, at, sizeof(number));
+        } else {
+            memcpy(&ms, at, sizeof(ms));
+            number = ms;
+        }
+        (void)json_object_object_add(object, times[i].key, json_object_new_uint64(number));
+    }
+    return object;
+}
+
+static void timings_from_json(struct json_object *object, struct vm_timings *timings)
+{
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        char *at = (char *)timings + times[i].offset;
+        struct json_object *value;
+        uint64_t number;
+        uint32_t ms;
+
+        if (!json_object_object_get_ex(object, times[i].key, &value))
+            continue;
+        number = json_object_get_uint64(value);
+        ms = (uint32_t)number;
+        memcpy(at, times[i].size == sizeof(number) ? (void *)&number : (void *)&ms, times[i].size);
+    }
+}
 
 static struct json_object *report_to_json(const struct guest_capabilities *report)
 {
@@ -105,6 +170,8 @@ static void save(struct vm *vm)
         (void)json_object_object_add(document, "ended", json_object_new_boolean(vm->ended));
         (void)json_object_object_add(document, "ready", json_object_new_boolean(vm->boot.ready));
         (void)json_object_object_add(document, "payload", payload_to_json(vm));
+        if (vm->boot.ready)
+            (void)json_object_object_add(document, "timings", timings_to_json(&vm->boot.timings));
     }
     (void)json_object_object_add(document, "warned", warned_to_json(&vm->warned));
     (void)json_object_object_add(document, "shares", shares_to_json(vm));
@@ -191,6 +258,8 @@ static void recall_boot(struct vm *vm, struct json_object *document)
     boot_begin(&vm->boot, &report, vm->config->memory);
     vm->boot.ready = get_flag(document, "ready");
     vm->ended = get_flag(document, "ended");
+    if (vm->boot.ready && json_object_object_get_ex(document, "timings", &value))
+        timings_from_json(value, &vm->boot.timings);
     if (!json_object_object_get_ex(document, "payload", &value))
         return;
     vm->boot.payload_started = get_flag(value, "started");

@@ -231,6 +231,22 @@ def case_boot_is_remembered_by_a_daemon_that_was_started_again(host, vm):
         check_welcome(guest.greet())
 
 
+def case_times_of_a_boot_outlive_the_daemon(host, vm):
+    told = []
+    boot = os.urandom(16)
+    for count in (1, 2):
+        with Guest(host.path(vm), boot) as guest:
+            check_welcome(guest.greet())
+            guest.serve_until(g.COMPLETE_BOOT)
+            told.append(host.wait_for_event("GuestReady", vm, count))
+        host.stop()
+        host.start()
+    check([event["again"] for event in told] == [False, True], f"{told}")
+    times = [key for key in told[0] if key.endswith(("_ns", "_ms", "_us"))]
+    check(len(times) == 16 and told[0]["ready_ns"] and told[0]["host_accepted_us"], f"{told}")
+    check(all(told[0][key] == told[1][key] for key in times), f"{told}")
+
+
 def case_warning_is_remembered_by_a_daemon_that_was_started_again(host, vm):
     facts = {"features": 0x6B, "kernel_release": "6.1.0-old"}
     for _ in range(2):
