@@ -41,12 +41,17 @@ test_build_release() {
     cmake --preset release && cmake --build --preset release
 }
 
-test_build_fuzz() {
+# code_fuzz SECONDS
+code_fuzz() {
     if ! command -v clang >>/dev/null; then
         echo "clang is missing, which has libFuzzer"
         return "$SKIPPED"
     fi
-    "$root/tests/fuzz/run" --seconds 0
+    "$root/tests/fuzz/run" --seconds "$1"
+}
+
+test_build_fuzz() {
+    code_fuzz 0
 }
 
 # code_ctest PRESET: what failed tests said comes last, then their names; ctest-PRESET.log beside
@@ -118,11 +123,7 @@ test_python() {
 }
 
 test_fuzz() {
-    if ! command -v clang >>/dev/null; then
-        echo "clang is missing, which has libFuzzer"
-        return "$SKIPPED"
-    fi
-    "$root/tests/fuzz/run" --seconds 60
+    code_fuzz 60
 }
 
 test_size() {
