@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <linux/vm_sockets.h>
@@ -41,15 +40,12 @@ static int bind_privileged(int fd, uint16_t *port)
 static int open_vsock(uint32_t cid, uint32_t remote_port, uint16_t *port)
 {
     struct sockaddr_vm remote = {.svm_family = AF_VSOCK, .svm_cid = cid, .svm_port = remote_port};
-    struct timeval timeout = {.tv_sec = INIT_CONNECT_MS / 1000};
     FD_CLOSE int fd = -1;
     int r;
 
     fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) /* the vsock module is not there */
         return errno == EAFNOSUPPORT ? -ENODEV : -errno;
-    /* Said, so that it is the same under every kernel; one that refuses keeps its own. */
-    (void)setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &timeout, sizeof(timeout));
     r = bind_privileged(fd, port);
     if (r < 0)
         return r;

@@ -11,8 +11,8 @@
 /*
  * Opens a non-blocking connection: a vsock stream from a privileged port, or a virtio port.
  *
- * A vsock connection is under way when this returns: it stands once poll(2) says writable and
- * SO_ERROR is 0.
+ * A vsock connection is under way when this returns: it stands once poll(2) says writable and no
+ * POLLERR. The kernel gives it up after 2 s (VSOCK_DEFAULT_CONNECT_TIMEOUT).
  *
  * @param port  in and out: where to begin to look for a free local port, downwards; another one
  *              for every attempt, so that a host does not mix up an old connection with a new one

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -149,6 +148,7 @@ void facts_measure(const struct cmdline *cmdline, struct module_list *list, uint
     facts.features |= measure_swiotlb(cmdline, &facts);
     measure_machine(&facts);
     (void)uname(&name);
-    (void)snprintf(facts.kernel_release, sizeof(facts.kernel_release), "%.63s", name.release);
+    memcpy(facts.kernel_release, name.release,
+           strnlen(name.release, sizeof(facts.kernel_release) - 1));
     *ret = facts;
 }

@@ -52,13 +52,13 @@
 #define INIT_LOG_BURST      60u
 #define INIT_LOG_PER_SECOND 10u
 
-/* For a vsock connection to stand: the kernel's own default. Whoever listens is reached by the
- * host's kernel or VMM at once, however busy the daemon; a call that is dropped is better repeated
- * soon. */
-#define INIT_CONNECT_MS 2000u
+/* For a vsock connection to stand: the kernel's own deadline is 2 s, and a margin lets its better
+ * error come first. Whoever listens is reached by the host's kernel or VMM at once, however busy
+ * the daemon; a call that is dropped is better repeated soon. */
+#define INIT_CONNECT_MS 3000u
 
 /* How long PID 1 looks at nothing but the first connection before it sees to the rest. */
-#define INIT_FIRST_CALL_MS 500u
+#define INIT_FIRST_CALL_MS 500
 
 /* From CAPABILITIES to WELCOME, which a host that lives sends at once. One that died before it took
  * the call may never be heard of again: the end of a connection does not always arrive. */

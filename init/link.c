@@ -17,7 +17,7 @@
 /* Uevents that are read before others have their turn: whoever is root can make any number. */
 #define EVENTS_PER_TURN 64
 
-static void dial(struct link *link);
+static void dial_in_loop(struct link *link);
 
 /* ± 25 %; the kernel's generator without blocking, which early in boot is good enough for this. */
 static uint32_t jitter(uint32_t ms)
@@ -83,7 +83,7 @@ static void on_device(struct loop_source *source, uint32_t events)
                   uevent_is_arrival(&event, "module");
     if ((arrived || r == -ENOBUFS) && link->state == LINK_DOWN) {
         link->pause_ms = INIT_PAUSE_FIRST_MS;
-        dial(link);
+        dial_in_loop(link);
     }
 }
 
@@ -114,12 +114,19 @@ static void dial(struct link *link)
     }
     link->source.fd = fd;
     link->state = LINK_CONNECTING;
-    if (loop_add(link->loop, &link->source, EPOLLOUT) < 0) {
+    loop_arm(link->loop, &link->timer, clock_in_ms(INIT_CONNECT_MS));
+}
+
+static void watch_call(struct link *link)
+{
+    if (link->state == LINK_CONNECTING && loop_add(link->loop, &link->source, EPOLLOUT) < 0)
         fail(link, "cannot watch the connection", ENOMEM);
-        return;
-    }
-    /* The kernel has a deadline for this too; a margin lets its better error come first. */
-    loop_arm(link->loop, &link->timer, clock_in_ms(INIT_CONNECT_MS + 1000));
+}
+
+static void dial_in_loop(struct link *link)
+{
+    dial(link);
+    watch_call(link);
 }
 
 /* Writes what is queued. */
@@ -177,20 +184,24 @@ static size_t begin(struct link *link, uint16_t type, uint16_t flags, uint32_t i
     return frame_begin(&link->out, type, flags, id);
 }
 
-/* The connection stands: the first frame goes out before anything else is done. */
-static void greet(struct link *link)
+/* @return 0: the connection stands */
+static int connect_error(const struct link *link, uint32_t events)
 {
     int error = 0;
     socklen_t size = sizeof(error);
+
+    if (link->address.kind == HOST_ADDRESS_VIRTIO_PORT)
+        return events & EPOLLHUP ? ECONNREFUSED : 0;
+    if ((events & EPOLLERR) && getsockopt(link->source.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+        return errno;
+    return error;
+}
+
+/* The connection stands: the first frame goes out before anything else is done. */
+static void greet(struct link *link)
+{
     size_t start;
 
-    if (link->address.kind == HOST_ADDRESS_VSOCK &&
-        getsockopt(link->source.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
-        error = errno;
-    if (error != 0) {
-        fail(link, "cannot connect", error);
-        return;
-    }
     link->state = LINK_GREETING;
     link->generation++;
     start = begin(link, FRAME_CAPABILITIES, 0, link_new_id(link));
@@ -302,8 +313,10 @@ static void on_ready(struct loop_source *source, uint32_t events)
     struct link *link = LOOP_OWNER(source, struct link, source);
 
     if (link->state == LINK_CONNECTING) {
-        if (link->address.kind == HOST_ADDRESS_VIRTIO_PORT && (events & EPOLLHUP))
-            fail(link, "cannot connect", ECONNREFUSED);
+        int error = connect_error(link, events);
+
+        if (error != 0)
+            fail(link, "cannot connect", error);
         else
             greet(link);
         return;
@@ -344,7 +357,7 @@ static void on_timer(struct loop_timer *timer)
     struct link *link = LOOP_OWNER(timer, struct link, timer);
 
     if (link->state == LINK_DOWN)
-        dial(link);
+        dial_in_loop(link);
     else if (link->broken)
         fail(link, "connection lost", EPIPE);
     else if (link->state == LINK_UP)
@@ -368,6 +381,12 @@ void link_start(struct link *link, struct loop *loop, const struct host_address 
     link->timer.expired = on_timer;
     link->out = (struct wire_writer){.data = link->out_bytes, .capacity = sizeof(link->out_bytes)};
     dial(link);
+}
+
+void link_await(struct link *link, int timeout_ms)
+{
+    if (link->state != LINK_CONNECTING || !loop_await(&link->source, EPOLLOUT, timeout_ms))
+        watch_call(link);
 }
 
 size_t link_room(const struct link *link)

@@ -72,9 +72,13 @@ struct link {
     uint8_t in_bytes[FRAME_SIZE_MAX];
 };
 
-/* Begins to dial at once. @p link is zeroed memory. */
+/* Begins to dial at once. @p link is zeroed memory. link_await() has to follow. */
 void link_start(struct link *link, struct loop *loop, const struct host_address *address,
                 const struct link_user *user);
+
+/* Waits for the first call, and for nothing else, @p timeout_ms at most, and sends CAPABILITIES if
+ * it stands by then. From here on the loop sees to all. */
+void link_await(struct link *link, int timeout_ms);
 
 /* Bytes that can be queued now; 0 unless UP. */
 size_t link_room(const struct link *link);

@@ -2,6 +2,7 @@
 #include "loop.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -76,6 +77,16 @@ void loop_disarm(struct loop *loop, struct loop_timer *timer)
         *link = timer->next;
     timer->at_ns = 0;
     timer->next = NULL;
+}
+
+bool loop_await(struct loop_source *source, uint32_t events, int timeout_ms)
+{
+    struct pollfd wait = {.fd = source->fd, .events = (short)events}; /* EPOLLOUT is POLLOUT */
+
+    if (poll(&wait, 1, timeout_ms) <= 0)
+        return false;
+    source->ready(source, (uint32_t)wait.revents);
+    return true;
 }
 
 static void run_timers(struct loop *loop)

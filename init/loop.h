@@ -7,6 +7,7 @@
 #ifndef GUESTLINK_INIT_LOOP_H
 #define GUESTLINK_INIT_LOOP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -48,6 +49,15 @@ void loop_close(struct loop *loop, struct loop_source *source);
 void loop_arm(struct loop *loop, struct loop_timer *timer, uint64_t at_ns);
 
 void loop_disarm(struct loop *loop, struct loop_timer *timer);
+
+/*
+ * Waits for @p source alone, which the loop does not watch: for what comes before all else, and
+ * cheaper than a turn.
+ *
+ * @param events  EPOLL…
+ * @return true: it was ready, and ran; false: not in @p timeout_ms
+ */
+bool loop_await(struct loop_source *source, uint32_t events, int timeout_ms);
 
 /* Waits for the next source or timer and lets it run. */
 void loop_turn(struct loop *loop);

@@ -167,21 +167,12 @@ static void prepare(int argc, char **argv)
     guest.timings.modules_ns = clock_now_ns();
 }
 
-static void on_first_call(struct loop_timer *timer)
-{
-    (void)timer; /* that it is no longer armed says it all */
-}
-
 /* The facts are gathered while the connection is being made. */
 static void call_host(void)
 {
-    guest.patience.expired = on_first_call;
     link_start(&guest.link, &guest.loop, &guest.cmdline.host, &link_user);
     facts_measure(&guest.cmdline, &guest.modules, guest.timings.started_ns, &guest.facts);
-    loop_arm(&guest.loop, &guest.patience, clock_in_ms(INIT_FIRST_CALL_MS));
-    while (guest.link.state == LINK_CONNECTING && guest.patience.at_ns != 0)
-        loop_turn(&guest.loop);
-    loop_disarm(&guest.loop, &guest.patience);
+    link_await(&guest.link, INIT_FIRST_CALL_MS);
 }
 
 /* The tables of what a host may ask for once it has welcomed us: a page that is touched for the
@@ -205,6 +196,7 @@ static void settle(void)
 {
     int r;
 
+    signals_block();
     initialize_tables();
     signals_watch(&guest);
     r = pool_pressure_start(&guest.pressure, &guest.loop, &guest.link);
@@ -230,7 +222,6 @@ static void settle(void)
 
 static void initialize(void)
 {
-    signals_block();
     if (loop_init(&guest.loop) < 0)
         kmsg_log(LOG_CRIT, "epoll_create: %s", strerror(errno));
 }

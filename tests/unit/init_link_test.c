@@ -7,6 +7,7 @@
 #include "protocol/welcome.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -88,7 +89,8 @@ static const struct link_user user = {.greet = greet,
 /* The test has no address of its own for the link: dial_open() is ours. */
 static const struct host_address address = {.kind = HOST_ADDRESS_VSOCK};
 
-static int set_up(void **state)
+/* Before link_await(). */
+static int set_up_first_call(void **state)
 {
     (void)state;
     memset(&connection, 0, sizeof(connection));
@@ -98,6 +100,12 @@ static int set_up(void **state)
     assert_int_equal(loop_init(&loop), 0);
     link_start(&connection, &loop, &address, &user);
     return 0;
+}
+
+static int set_up(void **state)
+{
+    (void)set_up_first_call(state);
+    return loop_add(&loop, &connection.source, EPOLLOUT);
 }
 
 static int tear_down(void **state)
@@ -437,11 +445,68 @@ static void who_waits_for_room_is_told_also_if_a_frame_took_the_rest_along(void 
     assert_int_equal(connection.source.events & EPOLLOUT, 0);
 }
 
-#define LIVE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define LIVE(test)  cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define FIRST(test) cmocka_unit_test_setup_teardown(test, set_up_first_call, tear_down)
+
+static void the_first_call_is_greeted_before_the_loop_turns(void **state)
+{
+    uint8_t bytes[64];
+
+    (void)state;
+    link_await(&connection, 10000);
+    assert_int_equal(connection.state, LINK_GREETING);
+    assert_int_equal(read(host, bytes, sizeof(bytes)), 20);
+    assert_int_equal(connection.source.events, EPOLLIN);
+}
+
+static void a_first_call_that_takes_longer_is_left_to_the_loop(void **state)
+{
+    uint8_t bytes[4096] = {0};
+
+    (void)state;
+    while (write(connection.source.fd, bytes, sizeof(bytes)) > 0)
+        continue; /* it is not writable then: it does not stand */
+    link_await(&connection, 0);
+    assert_int_equal(connection.state, LINK_CONNECTING);
+    while (read(host, bytes, sizeof(bytes)) > 0)
+        continue;
+    (void)take_capabilities();
+}
+
+/* A reset, told as the kernel tells of a call that failed. */
+static void a_call_that_fails_is_made_again(void **state)
+{
+    const struct linger at_once = {.l_onoff = 1};
+    struct sockaddr_in address_in = {.sin_family = AF_INET};
+    socklen_t size = sizeof(address_in);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int peer;
+
+    (void)state;
+    address_in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address_in, size), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address_in, &size), 0);
+    (void)fd_close(connection.source.fd);
+    connection.source.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(connection.source.fd, (struct sockaddr *)&address_in, size), 0);
+    peer = accept(listener, NULL, NULL);
+    assert_int_equal(setsockopt(peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+    (void)fd_close(peer);
+    (void)fd_close(listener);
+    link_await(&connection, 10000);
+    assert_int_equal(connection.state, LINK_DOWN);
+    while (connection.state != LINK_GREETING)
+        loop_turn(&loop);
+    assert_int_equal(dials, 2);
+}
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        FIRST(the_first_call_is_greeted_before_the_loop_turns),
+        FIRST(a_first_call_that_takes_longer_is_left_to_the_loop),
+        FIRST(a_call_that_fails_is_made_again),
         LIVE(a_host_is_greeted_and_its_frames_are_taken),
         LIVE(frames_may_come_in_single_bytes),
         LIVE(a_flood_of_frames_is_taken_in_turns),

@@ -86,11 +86,29 @@ static void a_source_that_is_watched_for_nothing_does_not_run(void **state)
     (void)fd_close(loop.epoll_fd);
 }
 
+static void one_source_may_be_awaited_alone(void **state)
+{
+    struct reader reader = {.source.ready = on_ready};
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    reader.source.fd = ends[0];
+    assert_false(loop_await(&reader.source, EPOLLIN, 0));
+    assert_int_equal(reader.runs, 0);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    assert_true(loop_await(&reader.source, EPOLLIN, 10000));
+    assert_int_equal(reader.runs, 1);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(timers_run_in_the_order_of_their_times),
         cmocka_unit_test(a_source_that_is_watched_for_nothing_does_not_run),
+        cmocka_unit_test(one_source_may_be_awaited_alone),
     };
 
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
