@@ -16,11 +16,14 @@ from kernel import Kernel
 
 TITLE = "first-frame: hand-over to PID 1 until the host has the guest's facts"
 NAMES = ("least", "guestlink-init", "qemu-ga")
-# What stands before the first call: PID 1 loads the modules, as with a distribution's kernel, or
-# there is nothing to load, as with a kernel that has these drivers built in. WSL's is one of those.
+# What stands before the first call: PID 1 loads the modules, as with a distribution's kernel, which
+# checks their signatures if they have any; or there is nothing to load, as with a kernel that has
+# these drivers built in. WSL's is one of those. (title, words for the kernel, options of
+# guestlink-mkinitramfs)
 WAYS = {
-    "modules": ("PID 1 loads the modules (a distribution's kernel)", ""),
-    "built-in": ("drivers built in (a kernel like WSL's)", "lab_builtin=1"),
+    "modules": ("PID 1 loads the modules (a distribution's kernel)", "", ()),
+    "unsigned": ("PID 1 loads the modules, without signatures", "", ("--strip-signatures",)),
+    "built-in": ("drivers built in (a kernel like WSL's)", "lab_builtin=1", ()),
 }
 ATTEMPTS = 4
 # (the ratio of one to the other, the goal)
@@ -47,11 +50,11 @@ def stripped(program, folder):
     return copy
 
 
-def make_image(run, names, lay_over=lambda image: None):
-    """One image with all of them, and what lay_over() adds; returns the kernel, the image, and who
-    is which program."""
+def make_image(run, names, lay_over=lambda image: None, options=()):
+    """One image with all of them, and what lay_over() adds; options are of guestlink-mkinitramfs.
+    Returns the kernel, the image, and who is which program."""
     kernel = Kernel("cloud")
-    image = Image(kernel)
+    image = Image(kernel, options=options)
     makers = {"least": build_least,
               "guestlink-init": lambda: stripped(paths.program("guestlink-init"), run.sockets)}
     programs = {}
@@ -63,7 +66,8 @@ def make_image(run, names, lay_over=lambda image: None):
             image.add_program(f"/sbin/{name}", path)
             programs[name] = (f"/sbin/{name}", path.stat().st_size)
     lay_over(image)
-    return kernel, image.write(run.sockets / "image-first-frame"), programs
+    out = run.sockets / "-".join(("image-first-frame", *options))
+    return kernel, image.write(out), programs
 
 
 def boots(run, kernel, image, programs, count, way, icount=False):
@@ -112,12 +116,15 @@ def compare(rows, clock):
 
 def measure(run, count, names=NAMES, icount=3, ways=tuple(WAYS)):
     """count boots of each by the host's clock, icount of each by instructions (if emulated)."""
-    kernel, image, programs = make_image(run, names)
+    images = {options: make_image(run, names, options=options)
+              for options in {WAYS[way][2] for way in ways}}
+    kernel, _, programs = next(iter(images.values()))
     result = {"kernel": kernel.release, "acceleration": acceleration()[1],
               "vsock": vsock.provider(), "boots": count,
               "bytes": {name: size for name, (_, size) in programs.items() if size}, "ways": {}}
     for way in ways:
         found = result["ways"][way] = {}
+        image = images[WAYS[way][2]][1]
         if count:
             print(f"first-frame, {WAYS[way][0]}: {count} boots of each", flush=True)
             found["host"] = compare(boots(run, kernel, image, programs, count, way), 0)
