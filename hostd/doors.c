@@ -220,6 +220,22 @@ static int want_own(struct doors *doors)
     return result;
 }
 
+static void on_warning(void *userdata, const char *remark)
+{
+    (void)userdata;
+    log_line(LOG_WARNING, "%s", remark);
+}
+
+/* Of VMs without a door of their own or a shared one. */
+static void tell_unreachable(const struct doors *doors)
+{
+    for (const struct door *door = doors->first; door; door = door->next) {
+        if (door->address.family == ADDRESS_VSOCK || (door->inherited && door->vm))
+            return;
+    }
+    config_tell_unreachable(doors->services->config, on_warning, NULL);
+}
+
 int doors_update(struct doors *doors)
 {
     struct door *next;
@@ -236,6 +252,7 @@ int doors_update(struct doors *doors)
         if (!door->wanted)
             door_free(door);
     }
+    tell_unreachable(doors);
     return shared < 0 ? shared : own;
 }
 

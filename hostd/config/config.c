@@ -177,6 +177,29 @@ static void finish(struct config_reader *reader, const struct config_json *root,
     }
 }
 
+void config_tell_unreachable(const struct config *config, config_remark_fn on_warning,
+                             void *userdata)
+{
+    char text[1024];
+
+    for (size_t i = 0; i < config->listen.count; i++) {
+        if (strncmp(config->listen.items[i], "vsock:", 6) == 0 || config->vm_count == 1)
+            return; /* the only VM may call on a unix: socket, too */
+    }
+    for (size_t i = 0; i < config->vm_count; i++) {
+        const struct config_vm *vm = &config->vms[i];
+
+        if (vm->socket != NULL)
+            continue;
+        (void)snprintf(text, sizeof(text),
+                       "%.400s:%u: vm %s: cid: nothing in listen takes connections over vsock, "
+                       "expected \"vsock::%u\" there or a socket of the VM's own; unless systemd "
+                       "passes a socket, none of its guests can call",
+                       config->file, vm->line, vm->name, LIMITS_PORT);
+        on_warning(userdata, text);
+    }
+}
+
 static struct config *new_with_defaults(const char *name)
 {
     struct config *config = calloc(1, sizeof(*config));

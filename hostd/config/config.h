@@ -169,6 +169,13 @@ int config_load(const char *file, config_remark_fn on_warning, config_remark_fn 
 int config_parse(const char *text, size_t size, const char *name, config_remark_fn on_warning,
                  config_remark_fn on_error, void *userdata, struct config **ret_config);
 
+/*
+ * Warns of VMs that no guest can call: they have a cid alone, and nothing in `listen` takes
+ * connections over vsock. A socket that systemd passes may: the caller knows.
+ */
+void config_tell_unreachable(const struct config *config, config_remark_fn on_warning,
+                             void *userdata);
+
 /* Frees @p config with all that it holds; NULL is fine. @return NULL */
 struct config *config_free(struct config *config);
 

@@ -253,6 +253,36 @@ static void test_a_warning_names_the_line_of_its_key(void **state)
     (void)config_free(config);
 }
 
+static const struct {
+    const char *listen, *door;
+    unsigned warnings;
+} doors[] = {
+    {"[]", "\"cid\": 4", 1},
+    {"[]", "\"socket\": \"/a\"", 0},
+    {"[]", "\"cid\": 4, \"socket\": \"/a\"", 0},
+    {"[\"vsock::1\"]", "\"cid\": 4", 0},
+    {"[\"unix:/a\"]", "\"cid\": 4", 0}, /* the only VM there is */
+};
+
+static void test_a_vm_that_nobody_can_call_is_told(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(doors); i++) {
+        char text[512], all[2048] = "";
+        struct config *config;
+
+        (void)snprintf(text, sizeof(text),
+                       "{\"listen\": %s,\n\"vms\": [{\"name\": \"dev\", %s,"
+                       "\"id\": \"8c5a1e5e-6f0b-4d3c-9b1a-2f6e7d8c9b0a\"}]}",
+                       doors[i].listen, doors[i].door);
+        assert_int_equal(config_parse(text, strlen(text), "test.json", note, note, all, &config),
+                         0);
+        config_tell_unreachable(config, note, all);
+        assert_int_equal(strstr(all, "test.json:2: vm dev: cid: ") != NULL, doors[i].warnings);
+        (void)config_free(config);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +290,7 @@ int main(void)
         cmocka_unit_test(test_a_share_s_transport),
         cmocka_unit_test(test_the_command_line),
         cmocka_unit_test(test_a_warning_names_the_line_of_its_key),
+        cmocka_unit_test(test_a_vm_that_nobody_can_call_is_told),
     };
 
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
