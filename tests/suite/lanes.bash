@@ -88,12 +88,20 @@ lanes_start() {
     lanes_began[$!]=$SECONDS
 }
 
-# Waits for one of them.
+# Waits for one of them. (`wait -n` may miss one that has ended already, up to bash 5.2.)
 lanes_wait() {
     local pid status=0
-    wait -n -p pid "${!lanes_name[@]}" || status=$?
-    summary_note "${lanes_name[$pid]}" "$status" $((SECONDS - lanes_began[$pid]))
-    unset "lanes_name[$pid]" "lanes_began[$pid]"
+    while true; do
+        for pid in "${!lanes_name[@]}"; do
+            if ! kill -0 "$pid" 2>>/dev/null; then
+                wait "$pid" || status=$?
+                summary_note "${lanes_name[$pid]}" "$status" $((SECONDS - lanes_began[$pid]))
+                unset "lanes_name[$pid]" "lanes_began[$pid]"
+                return
+            fi
+        done
+        sleep 0.2
+    done
 }
 
 # Whoever ends this ends what it started: what times a test out passes the signal on.
