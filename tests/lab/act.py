@@ -42,7 +42,7 @@ class Act:
         return f"QEMU with {acceleration()[1].upper()}, 512 MiB, {way}"
 
     def kernel_publishes(self):
-        line = self.guest.wait_console(r"hv_pci: pool of (\d+) bytes at (0x[0-9a-f]+)", SLOW)
+        line = self.guest.wait_console(r"hv_pci: pool of (\d+) bytes at (0x[0-9a-f]+)\n", SLOW)
         self.pool = (line[2], int(line[1]))
         return f"{self.pool[1] >> 20} MiB reserved at {self.pool[0]}, says the guest's kernel log"
 
