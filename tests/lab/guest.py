@@ -10,28 +10,32 @@ from process import Process
 from wait import patient, wait_for
 
 ROOT_PORTS = 6
-# What a machine emulated by an emulated one need not do: patch its own code, test its ciphers.
+# What a machine that emulates another need not do, nor the one within: patch its own code, test its
+# ciphers, and have a processor with anything newer than what every x86-64 has, which would cost
+# time at each system call and exchange of tasks.
 NESTED = "noreplace-smp cryptomgr.notests mitigations=off"
+NESTED_CPU = "qemu64,+rdrand"
 
 
-def acceleration():
+def acceleration(nested=False):
     """KVM if it works here, else emulation. /dev/kvm alone proves nothing: see README.md."""
     with open("/proc/cpuinfo", encoding="utf-8") as info:
         flags = re.search(r"^flags\s*:.*\b(vmx|svm)\b", info.read(), re.MULTILINE)
     if flags and os.access("/dev/kvm", os.R_OK | os.W_OK):
         # On a nested AMD machine the host's MSRs are not to be had.
         return ["-accel", "kvm", "-cpu", "host,-arch-capabilities" if flags[1] == "svm" else "host"]
-    return ["-accel", "tcg", "-cpu", "max"]
+    return ["-accel", "tcg", "-cpu", NESTED_CPU if nested else "max"]
 
 
 class Guest:
     def __init__(self, folder, sockets, kernel, image, cmdline="", memory_mib=512, extra=(),
                  arguments="", vsock_device=True, reboots=False, shared="on", ports=ROOT_PORTS,
-                 console="ttyS0", within=()):
+                 console="ttyS0", within=(), nested="LAB_NESTED" in os.environ):
         """folder: for logs; sockets: a folder with a short path; cmdline: what is added to the
         kernel's own words; arguments: what follows `--`; reboots: in the same QEMU, which ends
         instead where that is not asked for; shared: whether its memory is; ports: how many free
-        root ports; console: the kernel's; within: a command that QEMU is started by."""
+        root ports; console: the kernel's; within: a command that QEMU is started by; nested: one of
+        two machines, of which one emulates the other."""
         folder.mkdir(parents=True, exist_ok=True)
         sockets.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -45,8 +49,10 @@ class Guest:
         self._shared = shared
         self._ports = ports
         self._extra = [*([] if reboots else ["-no-reboot"]), *extra]
+        self._nested = nested
         # An emulated timer on a busy host may fail the kernel's check of it, which is a panic.
         self._cmdline = (f"console={console} panic=-1 no_timer_check {cmdline}"
+                         + (f" {NESTED}" if nested else "")
                          + (f" -- {arguments}" if arguments else ""))
         self._within = list(within)
         self.process = None
@@ -55,7 +61,7 @@ class Guest:
         ports = []
         for number in range(1, self._ports + 1):
             ports += ["-device", f"pcie-root-port,id=rp{number},chassis={number}"]
-        return [*self._within, "qemu-system-x86_64", *acceleration(),
+        return [*self._within, "qemu-system-x86_64", *acceleration(self._nested),
                 "-M", "q35,memory-backend=mem", "-m", f"{self.memory_mib}M",
                 "-object", f"memory-backend-memfd,id=mem,size={self.memory_mib}M,"
                 f"share={self._shared}",

@@ -75,7 +75,7 @@ class Outer:
         devices = self._serve("root", "/") + self._serve("results", self._results)
         self.guest = Guest(self.folder, self._sockets, kernel, self._sockets / "image",
                            "lab_exec=/sbin/outer quiet", memory_mib=MEMORY_MIB,
-                           extra=["-smp", "2", *devices], vsock_device=False)
+                           extra=["-smp", "2", *devices], vsock_device=False, nested=True)
         self.guest.start()
         return self
 

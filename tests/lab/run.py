@@ -77,6 +77,8 @@ class Run:
         """The usual image, made once."""
         if kind not in self._images:
             kernel = Kernel(kind)
+            if "LAB_NESTED" in os.environ:
+                kernel.image = kernel.uncompressed(self.sockets / f"kernel-{kind}")
             path = Image(kernel).add_init().write(self.sockets / f"image-{kind}")
             self._images[kind] = (kernel, path)
         return self._images[kind]
