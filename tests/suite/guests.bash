@@ -35,7 +35,7 @@ guest_tests_find
 scenario_tests=("${guest_tests[@]}")
 
 about[demo]="tests/lab/demo ends with exit 0"
-about[first-frame]="the first frame is on the wire within 1.3 times the least program's instructions"
+about[first-frame]="the first frame is on the wire within 1.2 times the least program's instructions"
 about[vhost-vsock]="a guest over the kernel's own vhost-vsock, in a VM inside a VM if need be"
 about[handshake-cost]="instructions and memory of a thousand VMs' handshakes keep to their goals"
 about[bench-smoke]="every figure of tests/bench/run is there, and can be"
