@@ -174,7 +174,7 @@ def case_command_that_ends_while_nobody_reads_it_holds_nothing_up(host, vm):
             for _ in range(70):  # more than the call's socket and the daemon hold
                 guest.send(g.PROCESS_OUTPUT, output, ident=0)
             exited = {"process": number, "role": 1, "status": 0, "pid": 9, "again_ms": g.NOT_AGAIN}
-            guest.receive_answer(guest.send(g.CHILD_EXITED, exited), 30)
+            guest.receive_answer(guest.send(g.CHILD_EXITED, exited))
             check_ping(guest)
             size = 0
             while (reply := call.result()).get("status") is None:
