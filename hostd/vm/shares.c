@@ -124,8 +124,8 @@ void shares_lost(struct vm *vm, const char *tag, bool restored, const char *text
     struct share_device *device = share_device_find(vm, tag);
     struct share *next;
 
-    /* with a guest's reset its devices' servers end, and come again with its next boot */
-    if (guest_is_attached(vm->guest))
+    /* with a guest's end or reset its devices' servers end, and come again with its next boot */
+    if (guest_is_attached(vm->guest) && !vm->boot.farewell)
         report_device_failed(vm, "share", tag, "serve", EPIPE, text);
     else
         log_vm(LOG_NOTICE, vm->config->name, vm->boot.id, "share %s: %s", tag, text);

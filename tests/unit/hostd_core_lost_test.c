@@ -3,7 +3,11 @@
  * is mounted. */
 #include "hostd_core_vm_support.h"
 
+#include "telemetry/telemetry.h"
 #include "vm/vm_parts.h"
+
+#include "protocol/event.h"
+#include "protocol/request.h"
 
 #include <unistd.h>
 
@@ -128,6 +132,32 @@ static void one_that_is_removed_meanwhile_is_unmounted(void **state)
     assert_remounted(f, 2 + 2, 2 + 1);
 }
 
+static uint64_t failures(const struct fixture *f)
+{
+    return telemetry_count(f->services.telemetry, TELEMETRY_DEVICE_FAILED);
+}
+
+static void servers_that_end_with_the_guest_are_no_failure(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t payload[64];
+    struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
+    uint64_t before;
+
+    connect_guest(f, POOL);
+    before = failures(f);
+    lose(f, "a");
+    settle(f);
+    assert_int_equal(failures(f), before + 1);
+    event_farewell_pack(&writer, &(struct event_farewell){.how = REQUEST_POWER_OFF});
+    say(f, FRAME_FAREWELL, 0, 7, payload, writer.size);
+    run(f);
+    lose(f, "a"); /* QEMU and virtiofsd end before the connection does */
+    run(f);
+    hang_up(f);
+    assert_int_equal(failures(f), before + 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -139,6 +169,7 @@ int main(void)
         TEST(a_guest_that_leaves_before_it_answers_is_asked_again),
         TEST(another_boot_has_nothing_to_unmount),
         TEST(one_that_is_removed_meanwhile_is_unmounted),
+        TEST(servers_that_end_with_the_guest_are_no_failure),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
