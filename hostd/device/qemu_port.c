@@ -75,7 +75,22 @@ static void on_bus(struct qemu_task *task, const struct qmp_reply *reply)
             return;
         }
     }
+    (void)snprintf(task->qemu->last_port, sizeof(task->qemu->last_port), "%s",
+                   qemu_task_port(task));
     task->port_found(task, &no_reply);
+}
+
+/* Has the row begin behind the port that was found last. */
+static void turn(struct qemu_task *task, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char *first = task->ports[0];
+
+        memmove(&task->ports[0], &task->ports[1], (count - 1) * sizeof(task->ports[0]));
+        task->ports[count - 1] = first;
+        if (strcmp(first, task->qemu->last_port) == 0)
+            return;
+    }
 }
 
 static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply)
@@ -105,6 +120,7 @@ static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply
         task->port_found(task, &failed);
         return;
     }
+    turn(task, ports);
     look_at_port(task);
 }
 

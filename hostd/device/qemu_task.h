@@ -32,7 +32,8 @@ struct device_qemu {
     char *directory;            /* of virtiofsd's files */
     struct json_object *memory; /* an earlier daemon's; NULL once it served */
     bool was_up;
-    bool no_iommu_shares; /* this QEMU refused iommu_platform for a share's device */
+    bool no_iommu_shares;           /* this QEMU refused iommu_platform for a share's device */
+    char last_port[QEMU_NAME_SIZE]; /* the one found last, or "" */
     struct qemu_task *tasks;
     struct qemu_share *shares;
 };
@@ -109,7 +110,9 @@ void qemu_task_tell(struct qemu_task *task, const char *command, struct json_obj
 bool qemu_task_device_is_listed(const struct qemu_task *task, const struct qmp_reply *reply);
 
 /*
- * Finds a PCIe root port without a device; qemu_task_port() names it then.
+ * Finds a PCIe root port without a device; qemu_task_port() names it then. They take turns: a guest
+ * that hears twice that a device is to go (with ACPI it does, if another is to go meanwhile) lets
+ * go a second time of whatever is in that port by then, and QEMU says nothing of that.
  *
  * @param found  its reply's error is EREMOTEIO or ENOSPC if there is none
  */
