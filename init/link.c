@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "dial.h"
 #include "kmsg_log.h"
+#include "link_out.h"
 #include "protocol/limits.h"
 #include "protocol/welcome.h"
 #include "uevent.h"
@@ -129,61 +130,6 @@ static void dial_in_loop(struct link *link)
     watch_call(link);
 }
 
-/* Writes what is queued. */
-static void flush(struct link *link)
-{
-    while (link->out_start < link->out.size) {
-        ssize_t n = write(link->source.fd, link->out_bytes + link->out_start,
-                          link->out.size - link->out_start);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno != EAGAIN) {
-            link->broken = true;
-            loop_arm(link->loop, &link->timer, clock_now_ns());
-        }
-        if (n <= 0)
-            break;
-        link->out_start += (size_t)n;
-    }
-    if (link->out_start == link->out.size) {
-        link->out_start = 0;
-        link->out.size = 0;
-    }
-}
-
-static size_t room(const struct link *link)
-{
-    return link->out.capacity - (link->out.size - link->out_start);
-}
-
-/* Bytes that we hold already wake no poll: being writable does. @p events are watched for anyway */
-static void watch(struct link *link, uint32_t events)
-{
-    if (room(link) >= INIT_ANSWER_RESERVE)
-        events |= EPOLLIN;
-    if (link->out.size > link->out_start || link->in_waits)
-        events |= EPOLLOUT;
-    loop_watch(link->loop, &link->source, events);
-}
-
-/* Who waits for room is told by EPOLLOUT, which therefore comes also if what was queued went out
- * with a later frame. */
-static uint32_t owed(const struct link *link)
-{
-    return link->source.events & EPOLLOUT;
-}
-
-static size_t begin(struct link *link, uint16_t type, uint16_t flags, uint32_t id)
-{
-    if (link->out_start > 0 && link->out.capacity - link->out.size < FRAME_SIZE_MAX) {
-        link->out.size -= link->out_start;
-        memmove(link->out_bytes, link->out_bytes + link->out_start, link->out.size);
-        link->out_start = 0;
-    }
-    return frame_begin(&link->out, type, flags, id);
-}
-
 /* @return 0: the connection stands */
 static int connect_error(const struct link *link, uint32_t events)
 {
@@ -204,11 +150,11 @@ static void greet(struct link *link)
 
     link->state = LINK_GREETING;
     link->generation++;
-    start = begin(link, FRAME_CAPABILITIES, 0, link_new_id(link));
+    start = link_out_begin(link, FRAME_CAPABILITIES, 0, link_new_id(link));
     link->user->greet(link, &link->out);
     (void)frame_end(&link->out, start);
-    flush(link);
-    watch(link, 0);
+    link_out_flush(link);
+    link_out_watch(link, 0);
     if (!link->broken)
         loop_arm(link->loop, &link->timer, clock_in_ms(INIT_WELCOME_MS));
     link->user->greeted(link);
@@ -262,7 +208,8 @@ static bool take_frames(struct link *link)
     size_t taken = 0;
     bool more = true;
 
-    for (unsigned i = 0; i < INIT_FRAMES_PER_TURN && room(link) >= INIT_ANSWER_RESERVE; i++) {
+    for (unsigned i = 0; i < INIT_FRAMES_PER_TURN && link_out_room(link) >= INIT_ANSWER_RESERVE;
+         i++) {
         struct frame frame;
         size_t size;
         int r = frame_decode(link->in_bytes + taken, link->in_size - taken, &frame, &size);
@@ -322,12 +269,12 @@ static void on_ready(struct loop_source *source, uint32_t events)
         return;
     }
     if (events & EPOLLOUT)
-        flush(link);
+        link_out_flush(link);
     if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !read_some(link))
         return;
     link->in_waits = take_frames(link);
     if (link->state == LINK_GREETING || link->state == LINK_UP)
-        watch(link, events & EPOLLOUT ? 0 : owed(link));
+        link_out_watch(link, events & EPOLLOUT ? 0 : link_out_owed(link));
     if ((events & EPOLLOUT) && link->state == LINK_UP)
         link->user->drained(link);
 }
@@ -387,35 +334,4 @@ void link_await(struct link *link, int timeout_ms)
 {
     if (link->state != LINK_CONNECTING || !loop_await(&link->source, EPOLLOUT, timeout_ms))
         watch_call(link);
-}
-
-size_t link_room(const struct link *link)
-{
-    return link->state == LINK_UP && !link->broken ? room(link) : 0;
-}
-
-struct wire_writer *link_begin(struct link *link, uint16_t type, uint16_t flags, uint32_t id)
-{
-    if (link->state != LINK_UP || link->broken)
-        return NULL;
-    link->frame_start = begin(link, type, flags, id);
-    return &link->out;
-}
-
-int link_end(struct link *link)
-{
-    int r = frame_end(&link->out, link->frame_start);
-
-    if (r < 0)
-        return r;
-    flush(link);
-    watch(link, owed(link));
-    return 0;
-}
-
-uint32_t link_new_id(struct link *link)
-{
-    if (++link->next_id == 0)
-        link->next_id = 1;
-    return link->next_id;
 }
