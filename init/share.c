@@ -150,9 +150,24 @@ void share_mount(const struct share_order *order, struct report *report)
         (void)mount_virtiofs(order, target_fd, report);
 }
 
+/* What is taken away at once, busy or not, is a share: the host may be wrong about what is there.
+ * @return 0, or the error that @p report has */
+static int judge_detached(const struct share_order *order, struct report *report)
+{
+    struct mountinfo found;
+
+    if (mountinfo_find(order->target, &found) > 0 && strcmp(found.type, "virtiofs") != 0 &&
+        strcmp(found.type, "9p") != 0)
+        return report_fail(report, EINVAL, "'%.100s' is a mount of %.20s, no share: left alone",
+                           order->target, found.type);
+    return 0;
+}
+
 void share_unmount(const struct share_order *order, struct report *report)
 {
     if (target_check(order->target, report) != 0)
+        return;
+    if (order->detach && judge_detached(order, report) != 0)
         return;
     if (umount2(order->target, UMOUNT_NOFOLLOW | (order->detach ? MNT_DETACH : 0)) < 0)
         (void)report_fail(report, errno, "cannot unmount '%.100s': %s", order->target,

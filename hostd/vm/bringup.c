@@ -97,6 +97,8 @@ static void note_timings(struct vm *vm)
     struct vm_timings *timings = &vm->boot.timings;
     uint32_t now_ms = since_accept_ms(vm);
 
+    if (vm->boot.ready) /* what comes later is no part of the boot */
+        return;
     if (timings->mounts_ms == 0 && vm->shares.count > 0 && shares_are_settled(vm))
         timings->mounts_ms = now_ms;
     if (timings->network_ms == 0 && vm->adapters.count > 0 && adapters_are_settled(vm))
@@ -113,7 +115,7 @@ void bringup_check(struct vm *vm)
         payload_start(vm);
     }
     if (vm->bringup.step == BRINGUP_PAYLOAD && vm->payload.state != PAYLOAD_STARTING) {
-        if (vm->boot.payload_started && vm->boot.timings.payload_ms == 0)
+        if (vm->boot.payload_started && vm->boot.timings.payload_ms == 0 && !vm->boot.ready)
             vm->boot.timings.payload_ms = since_accept_ms(vm);
         complete(vm);
     }
@@ -127,6 +129,8 @@ void bringup_begin(struct vm *vm, bool same_boot)
         add_entropy(vm);
     bringup_set_hostname(vm);
     shares_begin(vm, same_boot);
+    if (same_boot)
+        shares_doubt(vm);
     adapters_begin(vm, same_boot);
     shares_step(vm);
     adapters_step(vm);

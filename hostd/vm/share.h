@@ -84,6 +84,9 @@ void shares_step(struct vm *vm);
 /* Another boot, or another connection of the same: what failed is tried again, and in another boot
  * nothing is mounted and devices of another token are made anew. */
 void shares_begin(struct vm *vm, bool same_boot);
+/* A connection of a boot that had one before: of what is not known to be mounted, an earlier one
+ * may have left a mount. */
+void shares_doubt(struct vm *vm);
 /* The VM is gone, with its devices. */
 void shares_forget_devices(struct vm *vm);
 bool shares_are_settled(const struct vm *vm);

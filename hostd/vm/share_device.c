@@ -156,8 +156,8 @@ static void on_added(void *userdata, const struct device_outcome *outcome)
         device->created = outcome->created;
         device->iommu_platform = outcome->iommu_platform;
         device->remark = *outcome->text ? strdup(outcome->text) : NULL;
-        /* "none" never knows: it says that of every device */
-        if (outcome->created && vm->config->device_host.type != CONFIG_DEVICE_HOST_NONE)
+        /* the others may say so of a device that was there before */
+        if (outcome->created && vm->config->device_host.type == CONFIG_DEVICE_HOST_QEMU)
             remount_users(device);
         if (device->users > 0)
             free_leavers(device, 0);

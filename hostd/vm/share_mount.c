@@ -27,6 +27,8 @@ static void on_mounted(void *userdata, const struct guest_answer *answer)
 
     share->asked = false;
     share->mounted = answer->error == 0;
+    if (answer->error != ECONNRESET && answer->error != ETIMEDOUT)
+        share->unsure = false;
     if (answer->error == ECONNRESET) {
         share->state = VM_DEVICE_WAITING;
         if (!share->wanted) {
@@ -89,6 +91,8 @@ static void on_unmounted(void *userdata, const struct guest_answer *answer)
     struct share *share = userdata;
 
     share->asked = false;
+    if (answer->error != ECONNRESET && answer->error != ETIMEDOUT)
+        share->unsure = false;
     /* EINVAL: it is not mounted, as umount(2) says it */
     if (answer->error != 0 && answer->error != EINVAL && answer->error != ECONNRESET &&
         !share->remount) {

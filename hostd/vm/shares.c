@@ -49,10 +49,10 @@ void shares_begin(struct vm *vm, bool same_boot)
         share_devices_mark_stale(vm);
     for (struct share *s = vm->shares.first; s; s = s->next) {
         s->failed = false;
-        s->unsure = same_boot && !s->mounted;
         if (same_boot)
             continue;
         s->mounted = false;
+        s->unsure = false;
         s->remount = false;
         s->retries = 0;
         s->state = VM_DEVICE_WAITING;
@@ -62,6 +62,12 @@ void shares_begin(struct vm *vm, bool same_boot)
         if (s->device && s->device->stale)
             share_device_release(s);
     }
+}
+
+void shares_doubt(struct vm *vm)
+{
+    for (struct share *s = vm->shares.first; s; s = s->next)
+        s->unsure = !s->mounted;
 }
 
 void shares_forget_devices(struct vm *vm)
@@ -101,12 +107,13 @@ static bool may_retry(struct share *share)
 }
 
 /* The mount is of no use any more: it is taken away, and the share made again, or given up. One
- * that is just being made is, too; whether it was made in time the answer does not say. */
+ * that is just being made is, too; whether it was made in time the answer does not say. Where the
+ * guest has none of ours, nothing is: what is on that target then is its own. */
 static void lose(struct share *share)
 {
     bool mounted = share->mounted && guest_is_attached(share->vm->guest) && !share->asked;
 
-    share->remount = true;
+    share->remount = share->remount || share->mounted || share->asked || share->unsure;
     if (mounted)
         mounted = share_unmount(share) == 0;
     if (!mounted) {

@@ -9,6 +9,7 @@
 #include "protocol/event.h"
 #include "protocol/request.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #define POOL UINT64_C(67108864)
@@ -118,6 +119,19 @@ static void another_boot_has_nothing_to_unmount(void **state)
     assert_remounted(f, 0, 2);
 }
 
+static void what_the_guest_has_there_itself_stays(void **state)
+{
+    struct fixture *f = *state;
+
+    f->answer = EBUSY;
+    connect_guest(f, POOL);
+    lose(f, "a"); /* neither it nor its like was mounted */
+    settle(f);
+    f->answer = 0;
+    connect_guest(f, POOL);
+    assert_remounted(f, 0, 2);
+}
+
 static void one_that_is_removed_meanwhile_is_unmounted(void **state)
 {
     struct fixture *f = *state;
@@ -168,6 +182,7 @@ int main(void)
         TEST(what_was_lost_without_a_guest_is_unmounted_when_it_is_back),
         TEST(a_guest_that_leaves_before_it_answers_is_asked_again),
         TEST(another_boot_has_nothing_to_unmount),
+        TEST(what_the_guest_has_there_itself_stays),
         TEST(one_that_is_removed_meanwhile_is_unmounted),
         TEST(servers_that_end_with_the_guest_are_no_failure),
     };

@@ -111,6 +111,8 @@ def busy(lab, host):
     need(error == EINVAL, f"/proc: {error}: {text}")
     need(host.do(ph.MOUNT, ph.mount("one", "/mnt/again"))[0] == 0, "mounted again elsewhere")
     need(host.do(ph.UNMOUNT, ph.unmount("/mnt/two", detach=True))[0] == 0, "detach")
+    error, text = host.do(ph.UNMOUNT, ph.unmount("/tmp", detach=True))
+    need(error == EINVAL and "no share" in text, f"/tmp, detached: {error} {text!r}")
     lab.say("unmounted once free, mounted again elsewhere, detached")
 
 
