@@ -100,8 +100,7 @@ static void on_down(void *userdata, bool ended, const char *text)
     if (ended)
         qemu->no_iommu_shares = false; /* the next one may be another version */
     qemu->was_up = true;
-    for (struct qemu_share *share = qemu->shares; share; share = share->next)
-        share->leaving = false; /* what QEMU says meanwhile nobody hears */
+    qemu_shares_stay(qemu); /* what QEMU says meanwhile nobody hears */
     qemu->host.events.down(qemu->host.userdata, ended, text);
 }
 
@@ -111,15 +110,24 @@ static void on_unplug_event(struct device_qemu *qemu, const char *device, int er
     qemu_task_on_unplug_event(qemu, device, error);
 }
 
+/* A request to unplug that the guest had not seen is forgotten with it. */
+static void on_reset(struct device_qemu *qemu)
+{
+    qemu_shares_stay(qemu);
+    qemu->host.events.reset(qemu->host.userdata);
+}
+
 static void on_event(void *userdata, const char *name, struct json_object *data)
 {
     struct device_qemu *qemu = userdata;
     struct json_object *device = NULL, *netdev;
 
+    if (json_object_object_get_ex(data, "device", &device) &&
+        !json_object_is_type(device, json_type_string))
+        device = NULL;
     if (strcmp(name, "RESET") == 0)
-        qemu->host.events.reset(qemu->host.userdata);
-    else if (json_object_object_get_ex(data, "device", &device) &&
-             strcmp(name, "DEVICE_DELETED") == 0)
+        on_reset(qemu);
+    else if (device && strcmp(name, "DEVICE_DELETED") == 0)
         on_unplug_event(qemu, json_object_get_string(device), 0);
     else if (device && (strcmp(name, "DEVICE_UNPLUG_GUEST_ERROR") == 0 ||
                         strcmp(name, "MEM_UNPLUG_ERROR") == 0))

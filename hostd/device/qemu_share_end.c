@@ -59,6 +59,22 @@ void qemu_share_fail(struct qemu_task *task, int error, const char *what, const 
         fail_now(task);
 }
 
+/* A refusal (the slot is just busy, say) ends nothing: the device's removal asks again. QEMU
+ * answers in order, so that this comes before that removal looks. */
+static void on_early_unplug(void *userdata, const struct qmp_reply *reply)
+{
+    struct device_qemu *qemu = userdata;
+
+    if (reply->error == EREMOTEIO && !strstr(reply->text, "already in the process of unplug"))
+        qemu_shares_stay(qemu);
+}
+
+void qemu_shares_stay(struct device_qemu *qemu)
+{
+    for (struct qemu_share *share = qemu->shares; share; share = share->next)
+        share->leaving = false;
+}
+
 void qemu_share_on_virtiofsd_ended(void *userdata, const char *text)
 {
     struct qemu_share *share = userdata;
@@ -76,7 +92,7 @@ void qemu_share_on_virtiofsd_ended(void *userdata, const char *text)
          * gone it fails with ENOTCONN. */
         if (qemu_name_device(QEMU_NAME_FS, share->tag, device) == 0)
             share->leaving = qmp_execute(qemu->qmp, "device_del", qmp_strings("id", device, NULL),
-                                         qemu->host.timeout_ms, NULL, NULL) == 0;
+                                         qemu->host.timeout_ms, on_early_unplug, qemu) == 0;
         qemu->host.events.share_lost(qemu->host.userdata, share->tag, false, text);
     }
     /* Else QEMU is about to find out, and the step under way fails. */

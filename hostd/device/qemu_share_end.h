@@ -20,6 +20,9 @@ void qemu_share_fail(struct qemu_task *task, int error, const char *what, const 
 /* Ends the operation: the device is there. A token without @p iommu_platform is remarked on. */
 void qemu_share_succeed(struct qemu_task *task, bool created, bool iommu_platform);
 
+/* Of no share's device it is known any more that QEMU was asked to unplug it. */
+void qemu_shares_stay(struct device_qemu *qemu);
+
 /* QEMU said of the device @p id, which need not be a share's, that it is gone, or that it stays. */
 void qemu_share_on_unplug_event(struct device_qemu *qemu, const char *id);
 
