@@ -14,15 +14,6 @@
 
 #define POOL UINT64_C(67108864)
 
-static void on_done(void *userdata, int error, const char *text)
-{
-    struct fixture *f = userdata;
-
-    (void)text;
-    f->done++;
-    f->error = error;
-}
-
 static void lose(struct fixture *f, const char *tag)
 {
     shares_lost(f->vm, tag, false, "it was killed");
@@ -75,7 +66,7 @@ static void an_answer_that_is_on_its_way_counts_for_nothing(void **state)
     struct fixture *f = *state;
 
     connect_guest(f, POOL);
-    assert_int_equal(vm_add_share(f->vm, &share, on_done, f), 0);
+    assert_int_equal(vm_add_share(f->vm, &share, note_done, f), 0);
     run(f); /* the guest is asked, and does not answer yet */
     lose(f, "new");
     run(f);
@@ -139,7 +130,7 @@ static void one_that_is_removed_meanwhile_is_unmounted(void **state)
     lose_without_guest(f, "a");
     connect_guest(f, POOL);
     lose(f, "a");
-    assert_int_equal(vm_remove_share(f->vm, "a", on_done, f), 0);
+    assert_int_equal(vm_remove_share(f->vm, "a", note_done, f), 0);
     settle(f);
     assert_int_equal(f->done, 1);
     assert_int_equal(f->error, 0);

@@ -59,6 +59,9 @@ void run(struct fixture *f);
  */
 void expire(struct fixture *f, sd_event_source *timer, uint64_t ms);
 
+/* A vm_done_fn: counts in `done`, keeps `error`. @p userdata is the fixture */
+void note_done(void *userdata, int error, const char *text);
+
 /* Runs both ends until neither has anything more to say. */
 void settle(struct fixture *f);
 

@@ -106,21 +106,12 @@ static void a_guest_that_is_back_in_the_same_boot_is_not_written_down_again(void
     assert_int_equal(access(path, F_OK), 0);
 }
 
-static void on_done(void *userdata, int error, const char *text)
-{
-    struct fixture *f = userdata;
-
-    (void)text;
-    f->done++;
-    f->error = error;
-}
-
 static int add(struct fixture *f, const char *path)
 {
     const struct config_share share = {
         .tag = (char *)"new", .path = (char *)path, .target = (char *)"/new"};
 
-    return vm_add_share(f->vm, &share, on_done, f);
+    return vm_add_share(f->vm, &share, note_done, f);
 }
 
 static void shares_come_and_go_at_runtime(void **state)
@@ -135,8 +126,8 @@ static void shares_come_and_go_at_runtime(void **state)
     assert_int_equal(f->done, 1);
     assert_int_equal(f->error, 0);
     assert_int_equal(add(f, "/tmp"), -EEXIST);
-    assert_int_equal(vm_remove_share(f->vm, "none", on_done, f), -ENOENT);
-    assert_int_equal(vm_remove_share(f->vm, "new", on_done, f), 0);
+    assert_int_equal(vm_remove_share(f->vm, "none", note_done, f), -ENOENT);
+    assert_int_equal(vm_remove_share(f->vm, "new", note_done, f), 0);
     assert_int_equal(f->done, 1);
     settle(f);
     assert_int_equal(f->done, 2);
@@ -172,7 +163,7 @@ static void a_busy_share_stays(void **state)
 
     connect_guest(f, 67108864);
     f->answer = EBUSY;
-    assert_int_equal(vm_remove_share(f->vm, "a", on_done, f), 0);
+    assert_int_equal(vm_remove_share(f->vm, "a", note_done, f), 0);
     settle(f);
     assert_int_equal(f->error, EBUSY);
     (void)options_of(f, 0);
@@ -218,7 +209,7 @@ static void a_guest_that_leaves_ends_what_waits_for_it(void **state)
     struct vm_view view;
 
     connect_guest(f, 67108864);
-    assert_int_equal(vm_shut_down(f->vm, false, 0, on_done, f), 0);
+    assert_int_equal(vm_shut_down(f->vm, false, 0, note_done, f), 0);
     (void)close(f->guest);
     f->guest = -1;
     settle(f);
@@ -227,7 +218,7 @@ static void a_guest_that_leaves_ends_what_waits_for_it(void **state)
     vm_get_view(f->vm, &view);
     assert_int_equal(view.state, VM_LOST);
     assert_int_equal(view.connections, 0);
-    assert_int_equal(vm_shut_down(f->vm, false, 0, on_done, f), -ENOTCONN);
+    assert_int_equal(vm_shut_down(f->vm, false, 0, note_done, f), -ENOTCONN);
 }
 
 /* Long enough not to be over by itself. */
