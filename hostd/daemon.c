@@ -1,7 +1,6 @@
 /* daemon: everything that guestlink-hostd is made of, tied together on one event loop. */
 #include "daemon.h"
 
-#include "base/address.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/notify.h"
@@ -75,21 +74,6 @@ const struct daemon_counters *daemon_get_counters(const struct daemon *daemon)
 const struct daemon_latencies *daemon_get_latencies(const struct daemon *daemon)
 {
     return &daemon->services.latencies;
-}
-
-uint32_t daemon_guest_port(const struct config *config, const struct config_vm *vm)
-{
-    struct address address;
-    uint32_t port;
-
-    if (vm->socket && address_hybrid_port(vm->socket, &port, NULL) == 0)
-        return port;
-    for (size_t i = 0; i < config->listen.count; i++) {
-        if (address_parse(config->listen.items[i], &address) == 0 &&
-            address.family == ADDRESS_VSOCK)
-            return address.port;
-    }
-    return LIMITS_PORT;
 }
 
 int daemon_reload(struct daemon *daemon, config_remark_fn on_remark, void *userdata)

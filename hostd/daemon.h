@@ -42,10 +42,6 @@ struct vm *daemon_find_vm(const struct daemon *daemon, const char *name);
 size_t daemon_vm_count(const struct daemon *daemon);
 struct vm *daemon_get_vm(const struct daemon *daemon, size_t index);
 
-/* The port that guests are to connect to on the host: of the first vsock `listen`, or of the VM's
- * own socket ("…_PORT"), else the default. For policy_format_cmdline(). */
-uint32_t daemon_guest_port(const struct config *config, const struct config_vm *vm);
-
 /*
  * Reads the configuration file again and brings everything in line with it. A bad file changes
  * nothing.

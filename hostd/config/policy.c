@@ -26,6 +26,8 @@
  */
 #include "policy.h"
 
+#include "base/address.h"
+#include "base/limits.h"
 #include "protocol/capabilities.h"
 
 #include <errno.h>
@@ -161,6 +163,21 @@ enum policy_transport policy_share_transport(const struct policy *policy,
         (features & CAPABILITIES_9P) != 0)
         return POLICY_TRANSPORT_9P;
     return POLICY_TRANSPORT_NONE;
+}
+
+uint32_t policy_guest_port(const struct config *config, const struct config_vm *vm)
+{
+    struct address address;
+    uint32_t port;
+
+    if (vm->socket && address_hybrid_port(vm->socket, &port, NULL) == 0)
+        return port;
+    for (size_t i = 0; i < config->listen.count; i++) {
+        if (address_parse(config->listen.items[i], &address) == 0 &&
+            address.family == ADDRESS_VSOCK)
+            return address.port;
+    }
+    return LIMITS_PORT;
 }
 
 int policy_format_cmdline(const struct policy *policy, uint32_t port, char *buffer, size_t capacity)

@@ -36,9 +36,16 @@ enum policy_transport policy_share_transport(const struct policy *policy,
                                              const struct config_share *share, uint64_t features);
 
 /*
+ * The port of the host that the VM's guest is to connect to: of the VM's own socket ("…_PORT"),
+ * else of the first vsock `listen`, else the default.
+ */
+uint32_t policy_guest_port(const struct config *config, const struct config_vm *vm);
+
+/*
  * Writes what is to be added to the guest's kernel command line: `guestlink.host=…`, and
  * `swiotlb=force hv_pci_swiotlb=<bytes>` if a pool is asked for.
  *
+ * @param port  policy_guest_port()
  * @return 0, or -ENOBUFS
  */
 int policy_format_cmdline(const struct policy *policy, uint32_t port, char *buffer,

@@ -201,7 +201,7 @@ void control_method_command_line(void *userdata, struct varlink_call *call,
     if (vm == NULL)
         return;
     vm_get_view(vm, &view);
-    r = policy_format_cmdline(view.policy, daemon_guest_port(daemon_config(daemon), view.config),
+    r = policy_format_cmdline(view.policy, policy_guest_port(daemon_config(daemon), view.config),
                               text, sizeof(text));
     if (r < 0) {
         control_method_fail(call, -r, NULL);

@@ -2,7 +2,6 @@
 #include "client.h"
 #include "command.h"
 #include "config/policy.h"
-#include "daemon.h"
 #include "say.h"
 
 #include <errno.h>
@@ -40,7 +39,7 @@ static int print_of_config(const struct options *options, const struct config *c
     if (vm == NULL)
         return 1;
     policy = policy_decide(config, vm, tell, NULL);
-    if (policy_format_cmdline(&policy, daemon_guest_port(config, vm), text, sizeof(text)) < 0) {
+    if (policy_format_cmdline(&policy, policy_guest_port(config, vm), text, sizeof(text)) < 0) {
         say_error("%s", strerror(ENOBUFS));
         return 1;
     }

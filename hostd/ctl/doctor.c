@@ -1,8 +1,8 @@
 /* doctor: findings, and what is looked at on the host itself. */
 #include "doctor.h"
 
+#include "base/virtiofsd_program.h"
 #include "config/policy.h"
-#include "device/virtiofsd_command.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -69,7 +69,7 @@ static void look_at_virtiofsd(struct doctor *doctor, const struct config_vm *vm)
     const char *wanted = vm->device_host.virtiofsd, *found;
     char buffer[LIMITS_PATH];
 
-    found = virtiofsd_command_find(wanted, buffer);
+    found = virtiofsd_program_find(wanted, buffer);
     if (found != NULL)
         doctor_find(doctor, DOCTOR_RIGHT, "virtiofsd", vm->name, "", "%s is there", found);
     else

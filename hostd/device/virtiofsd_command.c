@@ -2,6 +2,7 @@
 #include "virtiofsd_command.h"
 
 #include "base/child.h"
+#include "base/virtiofsd_program.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,20 +16,6 @@
 #define RELAY "guestlink-virtiofs-relay"
 
 #define SOCKET_OPTION "--fd=3"
-
-const char *virtiofsd_command_find(const char *program, char buffer[LIMITS_PATH])
-{
-    /* Debian 13, Ubuntu 24.04, Fedora; Arch; Debian 12 (the C version of QEMU 7.2) */
-    static const char *const usual[] = {"/usr/libexec/virtiofsd", "/usr/lib/virtiofsd",
-                                        "/usr/lib/qemu/virtiofsd"};
-
-    if (program)
-        return child_find_program(program, buffer, LIMITS_PATH) == 0 ? buffer : NULL;
-    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
-        if (access(usual[i], X_OK) == 0)
-            return usual[i];
-    return child_find_program("virtiofsd", buffer, LIMITS_PATH) == 0 ? buffer : NULL;
-}
 
 /*
  * The Rust version names the directory with --shared-dir, the C version with -o source=. The name
@@ -92,7 +79,7 @@ int virtiofsd_command_make(const char *program, const char *path,
 {
     const char **argv = ret_command->argv;
 
-    argv[0] = virtiofsd_command_find(program, ret_command->program);
+    argv[0] = virtiofsd_program_find(program, ret_command->program);
     if (!argv[0])
         return -ENOENT;
     argv[1] = SOCKET_OPTION;

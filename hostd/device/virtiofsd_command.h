@@ -13,14 +13,6 @@ struct virtiofsd_command {
 };
 
 /*
- * Finds the program.
- *
- * @param program  a name or path, or NULL: the first of the usual places
- * @return @p buffer, a static text, or NULL: it is not there or cannot be executed
- */
-const char *virtiofsd_command_find(const char *program, char buffer[LIMITS_PATH]);
-
-/*
  * Finds guestlink-virtiofs-relay.
  *
  * @return @p buffer, a static text, or NULL: it is not there, and virtiofsd is started without;
@@ -31,7 +23,7 @@ const char *virtiofsd_command_find_relay(char buffer[LIMITS_PATH]);
 /*
  * Makes the command that serves a directory.
  *
- * @param program      as in virtiofsd_command_find()
+ * @param program      as in virtiofsd_program_find()
  * @param path         absolute; outlives the command
  * @param ret_command  must not be moved
  * @return 0; -ENOENT: there is no program; -ENAMETOOLONG

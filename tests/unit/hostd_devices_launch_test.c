@@ -2,6 +2,7 @@
 #include "base/child.h"
 #include "base/launch.h"
 #include "base/sink.h"
+#include "base/virtiofsd_program.h"
 #include "descriptors.h"
 #include "device/virtiofsd.h"
 #include "device/virtiofsd_command.h"
@@ -213,7 +214,7 @@ static void virtiofsd_outside_is_told_with_how_it_ended(void **state)
     int listener;
     pid_t pid, launched;
 
-    if (!virtiofsd_command_find(NULL, buffer) || geteuid() != 0)
+    if (!virtiofsd_program_find(NULL, buffer) || geteuid() != 0)
         skip();
     listener = listen_as_systemd(devices);
     assert_int_equal(virtiofsd_start(devices->event, &spec, on_virtiofsd_ready, on_virtiofsd_ended,
