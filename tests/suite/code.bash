@@ -11,12 +11,12 @@ about[unit]="unit tests, and a second implementation against the daemon"
 about[unit-asan]="the same under AddressSanitizer and UndefinedBehaviorSanitizer"
 about[varlink-client]="a standard Varlink client understands the control socket"
 about[format]="the code has the form of .clang-format (version 14)"
-about[layers]="includes point one way: protocol knows nobody, init and hostd not each other"
+about[layers]="includes and calls point one way; guestlinkctl has nothing of the daemon's in it"
 about[shell]="shellcheck has nothing to say about the scripts"
 about[python]="the lab's Python compiles without a warning"
 about[tidy]="clang-tidy has nothing to say"
 about[fuzz]="no decoder falls over what it knows, nor over new input for a minute"
-about[size]="guestlink-init is at most 1.5 MB stripped"
+about[size]="guestlink-init is at most 1.5 MB stripped, guestlinkctl 200 KB"
 code_tests=(build-gcc build-clang build-asan build-release build-fuzz unit unit-asan varlink-client
     format layers shell python size tidy fuzz)
 
@@ -109,7 +109,8 @@ test_format() {
 }
 
 test_layers() {
-    "$root/tests/unit/includes_point_one_way" "$root"
+    "$root/tests/unit/includes_point_one_way" "$root" &&
+        "$root/tests/unit/symbols_point_one_way" "$root/build/default"
 }
 
 test_shell() {
@@ -126,12 +127,17 @@ test_fuzz() {
     code_fuzz 60
 }
 
-test_size() {
-    local copy=$lab/guestlink-init.stripped size
-    strip -o "$copy" "$root/build/default/init/guestlink-init"
+# code_size PROGRAM MOST: fails if PROGRAM of the default build has more bytes, stripped.
+code_size() {
+    local copy=$lab/${1##*/}.stripped size
+    strip -o "$copy" "$root/build/default/$1"
     size=$(stat -c %s "$copy")
-    echo "guestlink-init: $size bytes stripped; at most 1500000"
-    [ "$size" -le 1500000 ]
+    echo "${1##*/}: $size bytes stripped; at most $2"
+    [ "$size" -le "$2" ]
+}
+
+test_size() {
+    code_size init/guestlink-init 1500000 && code_size hostd/guestlinkctl 200000
 }
 
 test_tidy() {
