@@ -25,12 +25,6 @@ int command_metrics(const struct options *options, char **words);
 int command_doctor(const struct options *options, char **words);
 int command_reload(const struct options *options, char **words);
 
-/* Finds the command that the words name, checks its words and options, and runs it. */
-int command_run(const struct options *options);
-
-/* What --help shows: fits 80 columns and 24 lines. */
-void command_help(void);
-
 /* Connects, calls a method, disconnects. @param params  consumed. @return 0 or 1 */
 int command_call(const struct options *options, const char *method, struct json_object *params,
                  int timeout_ms, struct json_object **ret_params);

@@ -1,5 +1,5 @@
 /* guestlinkctl: asks guestlink-hostd, changes things through it, and reads its telemetry. */
-#include "command.h"
+#include "command_table.h"
 #include "say.h"
 
 #include <locale.h>
@@ -23,11 +23,11 @@ int main(int argc, char **argv)
     status = options_parse(argc, argv, &options);
     if (status == 0) {
         if (options.help)
-            command_help();
+            command_table_help();
         else if (options.version)
             (void)puts("guestlinkctl " GUESTLINK_VERSION);
         else
-            status = command_run(&options);
+            status = command_table_run(&options);
     }
     options_done(&options);
     return finish(status);
