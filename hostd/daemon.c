@@ -4,15 +4,13 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/notify.h"
-#include "config/settings.h"
 #include "control/control.h"
 #include "control/metrics.h"
 #include "doors.h"
+#include "fleet.h"
 #include "handshake.h"
-#include "registry.h"
 #include "reload.h"
 #include "vm/p9_share.h"
-#include "vm/services.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -24,9 +22,7 @@
 #include <unistd.h>
 
 struct daemon {
-    struct services services;
-    struct settings *settings;
-    struct registry *registry;
+    struct fleet fleet;
     struct handshakes *handshakes;
     struct doors *doors;
     struct control *control;
@@ -34,62 +30,19 @@ struct daemon {
     int control_fd;          /* passed by systemd, or -1 */
 };
 
-sd_event *daemon_event(const struct daemon *daemon)
+static int run_reload(void *userdata, config_remark_fn on_remark, void *remark_userdata)
 {
-    return daemon->services.event;
-}
-
-const struct config *daemon_config(const struct daemon *daemon)
-{
-    return daemon->settings->config;
-}
-
-struct telemetry *daemon_telemetry(const struct daemon *daemon)
-{
-    return daemon->services.telemetry;
-}
-
-struct vm *daemon_find_vm(const struct daemon *daemon, const char *name)
-{
-    struct vm *vm = registry_find_name(daemon->registry, name);
-
-    return vm ? vm : registry_find_id(daemon->registry, name);
-}
-
-size_t daemon_vm_count(const struct daemon *daemon)
-{
-    return registry_count(daemon->registry);
-}
-
-struct vm *daemon_get_vm(const struct daemon *daemon, size_t index)
-{
-    return registry_get(daemon->registry, index);
-}
-
-const struct daemon_counters *daemon_get_counters(const struct daemon *daemon)
-{
-    return &daemon->services.counters;
-}
-
-const struct daemon_latencies *daemon_get_latencies(const struct daemon *daemon)
-{
-    return &daemon->services.latencies;
-}
-
-int daemon_reload(struct daemon *daemon, config_remark_fn on_remark, void *userdata)
-{
-    struct reload reload = {.services = &daemon->services,
-                            .settings = &daemon->settings,
-                            .registry = daemon->registry,
+    struct daemon *daemon = userdata;
+    struct reload reload = {.fleet = &daemon->fleet,
                             .handshakes = daemon->handshakes,
                             .doors = daemon->doors,
                             .on_remark = on_remark,
-                            .userdata = userdata};
+                            .userdata = remark_userdata};
     int r;
 
     notify_reloading();
     r = reload_run(&reload);
-    notify_ready(registry_count(daemon->registry));
+    notify_ready(registry_count(daemon->fleet.registry));
     return r;
 }
 
@@ -97,7 +50,7 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 {
     (void)source;
     (void)info;
-    (void)daemon_reload(userdata, NULL, NULL);
+    (void)run_reload(userdata, NULL, NULL);
     return 0;
 }
 
@@ -107,7 +60,7 @@ static int on_reopen(sd_event_source *source, const struct signalfd_siginfo *inf
 
     (void)source;
     (void)info;
-    telemetry_reopen(daemon->services.telemetry, NULL);
+    telemetry_reopen(daemon->fleet.services.telemetry, NULL);
     return 0;
 }
 
@@ -119,7 +72,7 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
     (void)source;
     (void)info;
     log_line(LOG_INFO, "asked to stop; guests and their devices go on without it");
-    return sd_event_exit(daemon->services.event, 0);
+    return sd_event_exit(daemon->fleet.services.event, 0);
 }
 
 static int watch_signals(struct daemon *daemon)
@@ -131,8 +84,8 @@ static int watch_signals(struct daemon *daemon)
         {SIGTERM, on_terminate}, {SIGINT, on_terminate}, {SIGHUP, on_hangup}, {SIGUSR1, on_reopen}};
 
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-        int r = sd_event_add_signal(daemon->services.event, NULL, signals[i].number, signals[i].fn,
-                                    daemon);
+        int r = sd_event_add_signal(daemon->fleet.services.event, NULL, signals[i].number,
+                                    signals[i].fn, daemon);
 
         if (r < 0)
             return r;
@@ -162,7 +115,7 @@ static int take_passed_sockets(struct daemon *daemon)
     for (int i = 0; i < count; i++) {
         int fd = SD_LISTEN_FDS_START + i;
 
-        if (daemon->control_fd < 0 && is_control(daemon->settings->config, fd, names[i])) {
+        if (daemon->control_fd < 0 && is_control(daemon->fleet.settings->config, fd, names[i])) {
             daemon->control_fd = fd;
         } else {
             int taken = doors_consume_fd(daemon->doors, fd);
@@ -181,21 +134,22 @@ static int take_passed_sockets(struct daemon *daemon)
 
 static int make_vms(struct daemon *daemon)
 {
-    const struct config *config = daemon->settings->config;
+    const struct config *config = daemon->fleet.settings->config;
     struct vm **vms = calloc(config->vm_count + 1, sizeof(struct vm *));
     size_t count = 0;
     int r;
 
     if (!vms)
         return -ENOMEM;
-    r = registry_reserve(daemon->registry, config->vm_count);
+    r = registry_reserve(daemon->fleet.registry, config->vm_count);
     while (count < config->vm_count && r >= 0) {
-        r = vm_new(&daemon->services, daemon->settings, &config->vms[count], &vms[count]);
+        r = vm_new(&daemon->fleet.services, daemon->fleet.settings, &config->vms[count],
+                   &vms[count]);
         if (r >= 0)
             count++;
     }
     if (r >= 0)
-        registry_replace(daemon->registry, vms, count);
+        registry_replace(daemon->fleet.registry, vms, count);
     while (r < 0 && count > 0)
         (void)vm_free(vms[--count]);
     free(vms);
@@ -204,35 +158,35 @@ static int make_vms(struct daemon *daemon)
 
 static int make_parts(struct daemon *daemon)
 {
-    const struct config *config = daemon->settings->config;
+    const struct config *config = daemon->fleet.settings->config;
     int r;
 
-    daemon->services.config = config;
-    r = telemetry_new(&config->telemetry, &daemon->services.telemetry);
+    daemon->fleet.services.config = config;
+    r = telemetry_new(&config->telemetry, &daemon->fleet.services.telemetry);
     if (r < 0)
         return r;
-    r = store_new(config->state_dir, &daemon->services.store);
+    r = store_new(config->state_dir, &daemon->fleet.services.store);
     if (r < 0)
         log_line(LOG_WARNING, "state_dir %s cannot be used: %s; nothing outlives this daemon",
                  config->state_dir, strerrordesc_np(-r));
-    daemon->services.ports = p9_ports_new();
-    daemon->registry = registry_new();
-    daemon->handshakes = handshakes_new(&daemon->services);
-    if (!daemon->services.store || !daemon->services.ports || !daemon->registry ||
+    daemon->fleet.services.ports = p9_ports_new();
+    daemon->fleet.registry = registry_new();
+    daemon->handshakes = handshakes_new(&daemon->fleet.services);
+    if (!daemon->fleet.services.store || !daemon->fleet.services.ports || !daemon->fleet.registry ||
         !daemon->handshakes)
         return -ENOMEM;
-    daemon->doors = doors_new(&daemon->services, daemon->registry, daemon->handshakes);
+    daemon->doors = doors_new(&daemon->fleet.services, daemon->fleet.registry, daemon->handshakes);
     return daemon->doors ? 0 : -ENOMEM;
 }
 
 static int open_control(struct daemon *daemon)
 {
-    const struct config *config = daemon->settings->config;
+    const struct config *config = daemon->fleet.settings->config;
     int fd = daemon->control_fd;
     int r;
 
     daemon->control_fd = -1;
-    r = control_new(daemon->services.event, daemon, config->control, config->control_group, fd,
+    r = control_new(&daemon->fleet, config->control, config->control_group, fd, run_reload, daemon,
                     &daemon->control);
     if (r < 0)
         log_line(LOG_ERR, "cannot listen on the control socket %s: %s", config->control,
@@ -242,13 +196,12 @@ static int open_control(struct daemon *daemon)
 
 static int open_metrics(struct daemon *daemon)
 {
-    const struct config *config = daemon->settings->config;
+    const struct config *config = daemon->fleet.settings->config;
     int r;
 
     if (!config->metrics)
         return 0;
-    r = metrics_new(daemon->services.event, daemon, config->metrics, config->control_group,
-                    &daemon->metrics);
+    r = metrics_new(&daemon->fleet, config->metrics, config->control_group, &daemon->metrics);
     if (r < 0)
         log_line(LOG_ERR, "cannot listen on the metrics socket %s: %s", config->metrics,
                  r == -EADDRINUSE ? "another daemon has it" : strerrordesc_np(-r));
@@ -281,7 +234,7 @@ static int set_up(struct daemon *daemon)
     r = doors_update(daemon->doors);
     if (r < 0)
         return r;
-    notify_ready(registry_count(daemon->registry));
+    notify_ready(registry_count(daemon->fleet.registry));
     return 0;
 }
 
@@ -295,9 +248,9 @@ int daemon_new(sd_event *event, struct config *config, struct daemon **ret_daemo
         return -ENOMEM;
     }
     daemon->control_fd = -1;
-    daemon->services.event = sd_event_ref(event);
-    daemon->settings = settings_new(config);
-    r = daemon->settings ? set_up(daemon) : -ENOMEM;
+    daemon->fleet.services.event = sd_event_ref(event);
+    daemon->fleet.settings = settings_new(config);
+    r = daemon->fleet.settings ? set_up(daemon) : -ENOMEM;
     if (r < 0) {
         (void)daemon_free(daemon);
         return r;
@@ -316,12 +269,12 @@ struct daemon *daemon_free(struct daemon *daemon)
         (void)close(daemon->control_fd);
     daemon->doors = doors_free(daemon->doors);
     daemon->handshakes = handshakes_free(daemon->handshakes);
-    daemon->registry = registry_free(daemon->registry);
-    daemon->services.ports = p9_ports_free(daemon->services.ports);
-    daemon->services.store = store_free(daemon->services.store);
-    daemon->services.telemetry = telemetry_free(daemon->services.telemetry);
-    daemon->settings = settings_unref(daemon->settings);
-    (void)sd_event_unref(daemon->services.event);
+    daemon->fleet.registry = registry_free(daemon->fleet.registry);
+    daemon->fleet.services.ports = p9_ports_free(daemon->fleet.services.ports);
+    daemon->fleet.services.store = store_free(daemon->fleet.services.store);
+    daemon->fleet.services.telemetry = telemetry_free(daemon->fleet.services.telemetry);
+    daemon->fleet.settings = settings_unref(daemon->fleet.settings);
+    (void)sd_event_unref(daemon->fleet.services.event);
     free(daemon);
     return NULL;
 }

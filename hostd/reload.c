@@ -80,7 +80,7 @@ static void plan_undo(struct plan *plan)
 static int plan_vm(struct reload *reload, struct settings *settings, const struct config_vm *config,
                    struct vm **ret_vm, enum plan_fate *ret_fate)
 {
-    struct vm *vm = registry_find_id(reload->registry, config->id);
+    struct vm *vm = registry_find_id(reload->fleet->registry, config->id);
     int r;
 
     if (vm) {
@@ -89,8 +89,9 @@ static int plan_vm(struct reload *reload, struct settings *settings, const struc
         return 0;
     }
     /* one that is just leaving is back: what it left is taken over */
-    registry_forget_retired(reload->registry, registry_find_retired(reload->registry, config->id));
-    r = vm_new(reload->services, settings, config, ret_vm);
+    registry_forget_retired(reload->fleet->registry,
+                            registry_find_retired(reload->fleet->registry, config->id));
+    r = vm_new(&reload->fleet->services, settings, config, ret_vm);
     if (r >= 0)
         *ret_fate = PLAN_ADDED;
     return r;
@@ -105,7 +106,7 @@ static int plan_make(struct reload *reload, struct settings *settings, struct pl
     int r = plan.vms && plan.fates ? 0 : -ENOMEM;
 
     if (r >= 0)
-        r = registry_reserve(reload->registry, config->vm_count);
+        r = registry_reserve(reload->fleet->registry, config->vm_count);
     while (r >= 0 && plan.count < config->vm_count) {
         r = plan_vm(reload, settings, &config->vms[plan.count], &plan.vms[plan.count],
                     &plan.fates[plan.count]);
@@ -131,14 +132,14 @@ static bool is_in(const struct config *config, const char *id)
 /* Those of the old order that the new one has no place for. */
 static void retire(struct reload *reload, const struct config *config)
 {
-    for (size_t i = 0; i < registry_count(reload->registry); i++) {
-        struct vm *vm = registry_get(reload->registry, i);
+    for (size_t i = 0; i < registry_count(reload->fleet->registry); i++) {
+        struct vm *vm = registry_get(reload->fleet->registry, i);
 
         if (is_in(config, vm_config(vm)->id))
             continue;
         handshakes_forget(reload->handshakes, vm);
-        if (registry_retire(reload->registry, vm) == 0)
-            vm_leave(vm, on_left, reload->registry);
+        if (registry_retire(reload->fleet->registry, vm) == 0)
+            vm_leave(vm, on_left, reload->fleet->registry);
         else
             (void)vm_free(vm);
     }
@@ -153,7 +154,7 @@ static struct vm *make_anew(struct reload *reload, struct settings *settings,
 
     handshakes_forget(reload->handshakes, old);
     (void)vm_free(old);
-    r = vm_new(reload->services, settings, config, &vm);
+    r = vm_new(&reload->fleet->services, settings, config, &vm);
     if (r >= 0)
         return vm;
     log_line(LOG_ERR, "vm %s: cannot be made anew: %s; it is served after the next reload",
@@ -196,15 +197,15 @@ static void tell_unchangeable(const struct config *old, const struct config *new
 
 static void commit(struct reload *reload, struct settings *settings, struct plan *plan)
 {
-    struct settings *old = *reload->settings;
+    struct settings *old = reload->fleet->settings;
 
     tell_unchangeable(old->config, settings->config);
-    reload->services->config = settings->config;
-    *reload->settings = settings;
-    telemetry_reopen(reload->services->telemetry, &settings->config->telemetry);
+    reload->fleet->services.config = settings->config;
+    reload->fleet->settings = settings;
+    telemetry_reopen(reload->fleet->services.telemetry, &settings->config->telemetry);
     retire(reload, settings->config);
     change(reload, settings, plan);
-    registry_replace(reload->registry, plan->vms, plan->count);
+    registry_replace(reload->fleet->registry, plan->vms, plan->count);
     plan_done(plan);
     (void)doors_update(reload->doors);
     (void)settings_unref(old);
@@ -212,7 +213,7 @@ static void commit(struct reload *reload, struct settings *settings, struct plan
 
 int reload_run(struct reload *reload)
 {
-    const char *file = (*reload->settings)->config->file;
+    const char *file = reload->fleet->settings->config->file;
     struct settings *settings;
     struct config *config;
     struct plan plan;
@@ -221,7 +222,7 @@ int reload_run(struct reload *reload)
     r = config_load(file, on_remark, on_remark, reload, &config);
     if (r != 0) {
         log_line(LOG_ERR, "%s is refused; the configuration that was in force stays", file);
-        reload->services->counters.reloads_refused++;
+        reload->fleet->services.counters.reloads_refused++;
         return r;
     }
     settings = settings_new(config);
@@ -233,7 +234,7 @@ int reload_run(struct reload *reload)
         return r;
     }
     commit(reload, settings, &plan);
-    reload->services->counters.reloads++;
+    reload->fleet->services.counters.reloads++;
     log_line(LOG_INFO, "%s was read again", settings->config->file);
     return 0;
 }

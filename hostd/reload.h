@@ -4,16 +4,12 @@
 #ifndef GUESTLINK_HOSTD_RELOAD_H
 #define GUESTLINK_HOSTD_RELOAD_H
 
-#include "config/settings.h"
 #include "doors.h"
+#include "fleet.h"
 #include "handshake.h"
-#include "registry.h"
-#include "vm/services.h"
 
 struct reload {
-    struct services *services;
-    struct settings **settings; /* replaced on success */
-    struct registry *registry;
+    struct fleet *fleet; /* its settings are replaced on success */
     struct handshakes *handshakes;
     struct doors *doors;
     config_remark_fn on_remark; /* besides the log; may be NULL */

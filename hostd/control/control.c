@@ -7,6 +7,7 @@
 #include "control_peer.h"
 #include "control_stream.h"
 #include "control_view.h"
+#include "fleet.h"
 #include "guest/listener.h"
 #include "interface.h"
 #include "metrics_text.h"
@@ -18,7 +19,9 @@
 #include <unistd.h>
 
 struct control {
-    struct daemon *daemon;
+    struct fleet *fleet;
+    control_reload_fn reload;
+    void *reload_userdata;
     struct listener *listener;
     struct varlink *varlink;
     struct control_execs *execs;
@@ -29,11 +32,11 @@ static void list(void *userdata, struct varlink_call *call, struct json_object *
 {
     const struct control *control = userdata;
     struct json_object *reply = json_object_new_object(), *vms = json_object_new_array();
-    size_t count = daemon_vm_count(control->daemon);
+    size_t count = registry_count(control->fleet->registry);
 
     (void)params;
     for (size_t i = 0; i < count; i++)
-        json_object_array_add(vms, control_view_summary(daemon_get_vm(control->daemon, i)));
+        json_object_array_add(vms, control_view_summary(registry_get(control->fleet->registry, i)));
     json_object_object_add(reply, "vms", vms);
     varlink_call_reply(call, reply, false);
 }
@@ -46,13 +49,13 @@ static void add_counter(struct json_object *counters, const char *name, uint64_t
 static void metrics(void *userdata, struct varlink_call *call, struct json_object *params)
 {
     const struct control *control = userdata;
-    const struct daemon_counters *counted = daemon_get_counters(control->daemon);
-    const struct telemetry *telemetry = daemon_telemetry(control->daemon);
+    const struct daemon_counters *counted = &control->fleet->services.counters;
+    const struct telemetry *telemetry = control->fleet->services.telemetry;
     struct json_object *reply = json_object_new_object(), *counters = json_object_new_object();
-    char *text = metrics_text_make(control->daemon);
+    char *text = metrics_text_make(control->fleet);
 
     (void)params;
-    add_counter(counters, "vms", daemon_vm_count(control->daemon));
+    add_counter(counters, "vms", registry_count(control->fleet->registry));
     add_counter(counters, "open", counted->open);
     add_counter(counters, "connections", counted->connections);
     add_counter(counters, "accepted", counted->accepted);
@@ -75,7 +78,7 @@ static void metrics(void *userdata, struct varlink_call *call, struct json_objec
 
 static void files(void *userdata, struct varlink_call *call, struct json_object *params)
 {
-    const struct config *config = daemon_config(((const struct control *)userdata)->daemon);
+    const struct config *config = ((const struct control *)userdata)->fleet->settings->config;
     const char *telemetry = config->telemetry.file;
     struct json_object *reply = json_object_new_object();
 
@@ -99,7 +102,7 @@ static void reload(void *userdata, struct varlink_call *call, struct json_object
     int r;
 
     (void)params;
-    r = daemon_reload(control->daemon, add_remark, remarks);
+    r = control->reload(control->reload_userdata, add_remark, remarks);
     if (r != 0) {
         struct json_object *first = json_object_array_get_idx(remarks, 0);
 
@@ -114,10 +117,10 @@ static void reload(void *userdata, struct varlink_call *call, struct json_object
 }
 
 /* From the table's userdata, the control socket, to what each group of methods works on. */
-#define OF_DAEMON(name)                                                                            \
+#define OF_FLEET(name)                                                                             \
     static void name(void *userdata, struct varlink_call *call, struct json_object *params)        \
     {                                                                                              \
-        control_method_##name(((struct control *)userdata)->daemon, call, params);                 \
+        control_method_##name(((struct control *)userdata)->fleet, call, params);                  \
     }
 #define OF_EXECS(name)                                                                             \
     static void name(void *userdata, struct varlink_call *call, struct json_object *params)        \
@@ -125,13 +128,13 @@ static void reload(void *userdata, struct varlink_call *call, struct json_object
         control_exec_##name(((struct control *)userdata)->execs, call, params);                    \
     }
 
-OF_DAEMON(show)
-OF_DAEMON(capabilities)
-OF_DAEMON(command_line)
-OF_DAEMON(pool_usage)
-OF_DAEMON(add_share)
-OF_DAEMON(remove_share)
-OF_DAEMON(shut_down)
+OF_FLEET(show)
+OF_FLEET(capabilities)
+OF_FLEET(command_line)
+OF_FLEET(pool_usage)
+OF_FLEET(add_share)
+OF_FLEET(remove_share)
+OF_FLEET(shut_down)
 OF_EXECS(run)
 OF_EXECS(write_input)
 OF_EXECS(send_signal)
@@ -139,7 +142,7 @@ OF_EXECS(send_signal)
 static void stream_telemetry(void *userdata, struct varlink_call *call, struct json_object *params)
 {
     (void)params;
-    control_stream_telemetry(daemon_telemetry(((struct control *)userdata)->daemon), call);
+    control_stream_telemetry(((struct control *)userdata)->fleet->services.telemetry, call);
 }
 
 static const struct varlink_method methods[] = {
@@ -195,11 +198,12 @@ static void on_paused(void *userdata, int error)
     log_line(LOG_WARNING, "control socket: accept: %s; it pauses for a moment", strerror(error));
 }
 
-int control_new(sd_event *event, struct daemon *daemon, const char *path, const char *group,
-                int listen_fd, struct control **ret_control)
+int control_new(struct fleet *fleet, const char *path, const char *group, int listen_fd,
+                control_reload_fn reload_vms, void *userdata, struct control **ret_control)
 {
     static const struct listener_events events = {on_accepted, on_paused};
     struct control *control = calloc(1, sizeof(*control));
+    sd_event *event = fleet->services.event;
     int r = 0;
 
     if (control == NULL) {
@@ -207,7 +211,9 @@ int control_new(sd_event *event, struct daemon *daemon, const char *path, const 
             (void)close(listen_fd);
         return -ENOMEM;
     }
-    control->daemon = daemon;
+    control->fleet = fleet;
+    control->reload = reload_vms;
+    control->reload_userdata = userdata;
     control->gid = control_peer_find_group(group);
     if (listen_fd >= 0)
         r = listener_consume_fd(event, listen_fd, &events, control, &control->listener);
@@ -222,7 +228,7 @@ int control_new(sd_event *event, struct daemon *daemon, const char *path, const 
     if (r >= 0)
         r = varlink_new(event, &interface, control, &control->varlink);
     if (r >= 0) {
-        control->execs = control_execs_new(daemon);
+        control->execs = control_execs_new(fleet);
         r = control->execs == NULL ? -ENOMEM : 0;
     }
     if (r < 0) {

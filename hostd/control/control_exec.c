@@ -31,7 +31,7 @@ struct running {
 };
 
 struct control_execs {
-    struct daemon *daemon;
+    struct fleet *fleet;
     struct running *running; /* a list */
     struct input *inputs;    /* a list of those that wait, the oldest first */
     uint32_t last;           /* number given out */
@@ -47,12 +47,12 @@ struct input {
     uint8_t data[LIMITS_STREAM_CHUNK];
 };
 
-struct control_execs *control_execs_new(struct daemon *daemon)
+struct control_execs *control_execs_new(struct fleet *fleet)
 {
     struct control_execs *execs = calloc(1, sizeof(*execs));
 
     if (execs != NULL)
-        execs->daemon = daemon;
+        execs->fleet = fleet;
     return execs;
 }
 
@@ -136,8 +136,8 @@ static void on_output(void *userdata, uint16_t stream, const void *data, size_t 
     if (!running->paused && varlink_call_is_full(running->call)) {
         running->paused = true;
         exec_pause(running->exec, true);
-        (void)clock_arm(daemon_event(running->execs->daemon), &running->resume, PAUSE_MS, on_resume,
-                        running);
+        (void)clock_arm(running->execs->fleet->services.event, &running->resume, PAUSE_MS,
+                        on_resume, running);
     }
 }
 
@@ -206,7 +206,7 @@ void control_exec_run(struct control_execs *execs, struct varlink_call *call,
                                               .input_changed = on_input_changed,
                                               .exited = on_exited,
                                               .failed = on_failed};
-    struct vm *vm = control_method_find_vm(execs->daemon, call, params);
+    struct vm *vm = control_method_find_vm(execs->fleet, call, params);
     struct exec_command command;
     struct running *running;
     int r;

@@ -4,14 +4,14 @@
 #ifndef GUESTLINK_HOSTD_CONTROL_EXEC_H
 #define GUESTLINK_HOSTD_CONTROL_EXEC_H
 
-#include "daemon.h"
+#include "fleet.h"
 #include "varlink.h"
 
 /* The commands that run for clients, by number. */
 struct control_execs;
 
 /* @return NULL: no memory */
-struct control_execs *control_execs_new(struct daemon *daemon);
+struct control_execs *control_execs_new(struct fleet *fleet);
 /* Every command must have ended or lost its client by now. @return NULL */
 struct control_execs *control_execs_free(struct control_execs *execs);
 

@@ -54,7 +54,7 @@ void control_method_fail_vm(struct varlink_call *call, const struct vm *vm, int 
         control_method_fail(call, -r, NULL);
 }
 
-struct vm *control_method_find_vm(struct daemon *daemon, struct varlink_call *call,
+struct vm *control_method_find_vm(struct fleet *fleet, struct varlink_call *call,
                                   struct json_object *params)
 {
     const char *name;
@@ -63,7 +63,7 @@ struct vm *control_method_find_vm(struct daemon *daemon, struct varlink_call *ca
 
     if (!control_params_text(call, params, "vm", &name))
         return NULL;
-    vm = daemon_find_vm(daemon, config_text_parse_uuid(name, id) ? id : name);
+    vm = fleet_find_vm(fleet, config_text_parse_uuid(name, id) ? id : name);
     if (vm == NULL)
         control_method_fail_text(call, "io.guestlink.NoSuchVm", "vm", name);
     return vm;
@@ -191,8 +191,8 @@ void control_method_capabilities(void *userdata, struct varlink_call *call,
 void control_method_command_line(void *userdata, struct varlink_call *call,
                                  struct json_object *params)
 {
-    struct daemon *daemon = userdata;
-    const struct vm *vm = control_method_find_vm(daemon, call, params);
+    struct fleet *fleet = userdata;
+    const struct vm *vm = control_method_find_vm(fleet, call, params);
     struct json_object *reply;
     struct vm_view view;
     char text[256];
@@ -201,7 +201,7 @@ void control_method_command_line(void *userdata, struct varlink_call *call,
     if (vm == NULL)
         return;
     vm_get_view(vm, &view);
-    r = policy_format_cmdline(view.policy, policy_guest_port(daemon_config(daemon), view.config),
+    r = policy_format_cmdline(view.policy, policy_guest_port(fleet->settings->config, view.config),
                               text, sizeof(text));
     if (r < 0) {
         control_method_fail(call, -r, NULL);

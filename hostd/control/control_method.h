@@ -1,12 +1,12 @@
 /*
  * control method: the methods of io.guestlink that are about one VM and take no stream.
  *
- * All are varlink_method_fn's whose userdata is a struct daemon.
+ * All are varlink_method_fn's whose userdata is a struct fleet.
  */
 #ifndef GUESTLINK_HOSTD_CONTROL_METHOD_H
 #define GUESTLINK_HOSTD_CONTROL_METHOD_H
 
-#include "daemon.h"
+#include "fleet.h"
 #include "varlink.h"
 
 void control_method_show(void *userdata, struct varlink_call *call, struct json_object *params);
@@ -24,7 +24,7 @@ void control_method_shut_down(void *userdata, struct varlink_call *call,
                               struct json_object *params);
 
 /* The VM that `vm` names, or NULL: the call is answered and gone. */
-struct vm *control_method_find_vm(struct daemon *daemon, struct varlink_call *call,
+struct vm *control_method_find_vm(struct fleet *fleet, struct varlink_call *call,
                                   struct json_object *params);
 
 /* Answers with io.guestlink.Failed. @param error  a positive errno */

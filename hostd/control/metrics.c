@@ -36,8 +36,7 @@ struct scrape {
 };
 
 struct metrics {
-    struct daemon *daemon;
-    sd_event *event;
+    struct fleet *fleet;
     struct listener *listener;
     struct scrape *scrapes; /* a list */
     unsigned count;
@@ -66,7 +65,7 @@ static struct scrape *scrape_free(struct scrape *scrape)
 /* @return 0 or -ENOMEM */
 static int make_answer(struct scrape *scrape)
 {
-    char *body = metrics_text_make(scrape->metrics->daemon), *answer;
+    char *body = metrics_text_make(scrape->metrics->fleet), *answer;
     int n;
 
     if (body == NULL)
@@ -154,8 +153,9 @@ static void on_accepted(void *userdata, int fd, const struct peer *peer)
     scrape->next = metrics->scrapes;
     metrics->scrapes = scrape;
     metrics->count++;
-    if (sd_event_add_io(metrics->event, &scrape->io, fd, EPOLLIN, on_io, scrape) < 0 ||
-        clock_arm(metrics->event, &scrape->timer, SCRAPE_MS, on_timer, scrape) < 0)
+    if (sd_event_add_io(metrics->fleet->services.event, &scrape->io, fd, EPOLLIN, on_io, scrape) <
+            0 ||
+        clock_arm(metrics->fleet->services.event, &scrape->timer, SCRAPE_MS, on_timer, scrape) < 0)
         (void)scrape_free(scrape);
 }
 
@@ -165,7 +165,7 @@ static void on_paused(void *userdata, int error)
     log_line(LOG_WARNING, "metrics socket: accept: %s; it pauses for a moment", strerror(error));
 }
 
-int metrics_new(sd_event *event, struct daemon *daemon, const char *path, const char *group,
+int metrics_new(struct fleet *fleet, const char *path, const char *group,
                 struct metrics **ret_metrics)
 {
     static const struct listener_events events = {on_accepted, on_paused};
@@ -174,10 +174,9 @@ int metrics_new(sd_event *event, struct daemon *daemon, const char *path, const 
 
     if (metrics == NULL)
         return -ENOMEM;
-    metrics->daemon = daemon;
-    metrics->event = event;
+    metrics->fleet = fleet;
     metrics->gid = control_peer_find_group(group);
-    r = listener_new_unix(event, path, &events, metrics, &metrics->listener);
+    r = listener_new_unix(fleet->services.event, path, &events, metrics, &metrics->listener);
     if (r < 0) {
         (void)metrics_free(metrics);
         return r;

@@ -5,9 +5,7 @@
 #ifndef GUESTLINK_HOSTD_METRICS_H
 #define GUESTLINK_HOSTD_METRICS_H
 
-#include <systemd/sd-event.h>
-
-struct daemon;
+struct fleet;
 struct metrics;
 
 /*
@@ -17,7 +15,7 @@ struct metrics;
  * @param group  who may connect besides root, as for the control socket; NULL: nobody
  * @return 0 or -errno (-EADDRINUSE: another daemon has that socket)
  */
-int metrics_new(sd_event *event, struct daemon *daemon, const char *path, const char *group,
+int metrics_new(struct fleet *fleet, const char *path, const char *group,
                 struct metrics **ret_metrics);
 struct metrics *metrics_free(struct metrics *metrics);
 

@@ -97,7 +97,7 @@ static void write_latencies(const struct daemon_latencies *latencies, FILE *stre
 }
 
 /* Names of VMs have nothing that a label must escape (config_text.h). */
-static void write_vms(const struct daemon *daemon, FILE *stream)
+static void write_vms(const struct fleet *fleet, FILE *stream)
 {
     static const struct {
         const char *name, *type, *help;
@@ -110,19 +110,19 @@ static void write_vms(const struct daemon *daemon, FILE *stream)
         {"vm_bytes_held", "gauge", "Bytes in buffers for its connection.",
          offsetof(struct vm_view, bytes_held)},
     };
-    size_t count = daemon_vm_count(daemon);
+    size_t count = registry_count(fleet->registry);
     struct vm_view view;
 
     head("vm_state", "gauge", "1 for the state that the VM is in.", stream);
     for (size_t i = 0; i < count; i++) {
-        vm_get_view(daemon_get_vm(daemon, i), &view);
+        vm_get_view(registry_get(fleet->registry, i), &view);
         (void)fprintf(stream, "guestlink_vm_state{vm=\"%s\",state=\"%s\"} 1\n", view.config->name,
                       vm_state_name(view.state));
     }
     for (size_t n = 0; n < sizeof(numbers) / sizeof(numbers[0]); n++) {
         head(numbers[n].name, numbers[n].type, numbers[n].help, stream);
         for (size_t i = 0; i < count; i++) {
-            vm_get_view(daemon_get_vm(daemon, i), &view);
+            vm_get_view(registry_get(fleet->registry, i), &view);
             (void)fprintf(stream, "guestlink_%s{vm=\"%s\"} %" PRIu64 "\n", numbers[n].name,
                           view.config->name,
                           *(const uint64_t *)((const char *)&view + numbers[n].offset));
@@ -130,18 +130,18 @@ static void write_vms(const struct daemon *daemon, FILE *stream)
     }
 }
 
-void metrics_text_write(const struct daemon *daemon, FILE *stream)
+void metrics_text_write(const struct fleet *fleet, FILE *stream)
 {
     head("build_info", "gauge", "The version of the daemon.", stream);
     (void)fprintf(stream, "guestlink_build_info{version=\"%s\"} 1\n", GUESTLINK_VERSION);
-    write_one("vms", "gauge", "VMs in the configuration.", daemon_vm_count(daemon), stream);
-    write_counters(daemon_get_counters(daemon), stream);
-    write_latencies(daemon_get_latencies(daemon), stream);
-    write_telemetry(daemon_telemetry(daemon), stream);
-    write_vms(daemon, stream);
+    write_one("vms", "gauge", "VMs in the configuration.", registry_count(fleet->registry), stream);
+    write_counters(&fleet->services.counters, stream);
+    write_latencies(&fleet->services.latencies, stream);
+    write_telemetry(fleet->services.telemetry, stream);
+    write_vms(fleet, stream);
 }
 
-char *metrics_text_make(const struct daemon *daemon)
+char *metrics_text_make(const struct fleet *fleet)
 {
     char *text = NULL;
     size_t size;
@@ -149,7 +149,7 @@ char *metrics_text_make(const struct daemon *daemon)
 
     if (stream == NULL)
         return NULL;
-    metrics_text_write(daemon, stream);
+    metrics_text_write(fleet, stream);
     if (fclose(stream) == 0)
         return text;
     free(text);
