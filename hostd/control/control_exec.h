@@ -5,7 +5,7 @@
 #define GUESTLINK_HOSTD_CONTROL_EXEC_H
 
 #include "fleet.h"
-#include "varlink.h"
+#include "varlink/varlink.h"
 
 /* The commands that run for clients, by number. */
 struct control_execs;

@@ -7,7 +7,7 @@
 #define GUESTLINK_HOSTD_CONTROL_METHOD_H
 
 #include "fleet.h"
-#include "varlink.h"
+#include "varlink/varlink.h"
 
 void control_method_show(void *userdata, struct varlink_call *call, struct json_object *params);
 void control_method_capabilities(void *userdata, struct varlink_call *call,

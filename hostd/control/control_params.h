@@ -6,7 +6,7 @@
 #define GUESTLINK_HOSTD_CONTROL_PARAMS_H
 
 #include "config/config.h"
-#include "varlink.h"
+#include "varlink/varlink.h"
 
 /* @param ret_text  points into @p params */
 bool control_params_text(struct varlink_call *call, struct json_object *params, const char *key,

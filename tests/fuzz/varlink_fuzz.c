@@ -1,6 +1,6 @@
 /* A call of an operator's: either it has a method, or it is no call. */
 #include "fuzz.h"
-#include "hostd/control/varlink_message.h"
+#include "hostd/varlink/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,9 +1,9 @@
 /* varlink: conversations with the server over a socket pair, and calls as bytes. */
 #include "base/base64.h"
 #include "control/interface.h"
-#include "control/varlink.h"
-#include "control/varlink_message.h"
 #include "descriptors.h"
+#include "varlink/message.h"
+#include "varlink/varlink.h"
 
 #include <errno.h>
 #include <malloc.h>

@@ -1,5 +1,5 @@
 /* varlink message: calls read, replies made. */
-#include "varlink_message.h"
+#include "message.h"
 
 #include <string.h>
 

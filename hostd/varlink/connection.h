@@ -4,8 +4,8 @@
 #ifndef GUESTLINK_HOSTD_VARLINK_CONNECTION_H
 #define GUESTLINK_HOSTD_VARLINK_CONNECTION_H
 
+#include "message.h"
 #include "varlink.h"
-#include "varlink_message.h"
 
 struct varlink_connection;
 

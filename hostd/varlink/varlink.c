@@ -2,8 +2,8 @@
 #include "varlink.h"
 
 #include "base/clock.h"
-#include "varlink_connection.h"
-#include "varlink_message.h"
+#include "connection.h"
+#include "message.h"
 
 #include <errno.h>
 #include <stdlib.h>

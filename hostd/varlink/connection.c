@@ -4,7 +4,7 @@
  * Nothing here frees the connection while a caller of varlink_call_…() still stands on it: what
  * ends it is noted in `ending` and done from the event loop.
  */
-#include "varlink_connection.h"
+#include "connection.h"
 
 #include "base/clock.h"
 
