@@ -7,7 +7,7 @@ import os
 import guestlink_guest as g
 from cases_wire import check, check_ping, check_welcome
 from guestlink_guest import Guest
-from host import connect
+from host import connect, wait_until
 
 VMS = {
     "pool_usage_is_told_in_bytes": {"swiotlb": "64M"},
@@ -296,3 +296,21 @@ def case_every_vm_may_become_another_machine_in_one_reload(host, vm):
         reload(host)
     with Guest(host.path(vm)) as guest:
         check_welcome(guest.greet(), name=vm)
+
+
+def case_reload_takes_another_telemetry_file(host, vm):
+    usual = host.telemetry_file
+    check("telemetry file" not in host.stderr(), "a telemetry file that works is warned of")
+    host.telemetry_file = host.folder / "telemetry-other.jsonl"
+    try:
+        host.write_config()
+        with Call(host, "Reload") as call:
+            call.result()
+        booted(host, vm).close()
+        wait_until("events in the new file", lambda: vm in host.telemetry_file.read_text())
+        check(vm not in usual.read_text(), "the old file is written, too")
+    finally:
+        host.telemetry_file = usual
+        host.write_config()
+        with Call(host, "Reload") as call:
+            call.result()
