@@ -2,6 +2,7 @@
 
 The methods come from the interface's own description, so that a new one is tried without a word here."""
 
+import json
 import re
 
 import guestlink_guest as g
@@ -11,6 +12,12 @@ from host import connect
 
 VMS = {
     "capabilities_have_pool_and_token": {"swiotlb": "64M"},
+    "answers_are_what_is_described": {
+        "swiotlb": "64M",
+        "shares": [{"tag": "t", "path": "/tmp", "target": "/mnt/t"}],
+        "network": [{"id": "eth0", "mac": "52:54:00:12:34:56", "address": ["10.0.2.15/24"]}],
+        "payload": ["/bin/true"],
+    },
 }
 
 # A value of each type of the interface description; of text and numbers, one that is well-formed.
@@ -24,10 +31,8 @@ WRONG = {
 STREAMS = ("Exec", "Telemetry")  # only with `more`
 
 
-def methods(host):
-    """{method: {parameter: (type, needed)}}, as the daemon describes them."""
-    with Call(host, "List") as call:
-        call.result()
+def description(host):
+    """The interface's description, without its comments."""
     connection = connect(str(host.folder / "control.sock"))
     connection.sendall(b'{"method":"org.varlink.service.GetInterfaceDescription",'
                        b'"parameters":{"interface":"io.guestlink"}}\0')
@@ -35,11 +40,25 @@ def methods(host):
     while not data.endswith(b"\0"):
         data += connection.recv(65536)
     connection.close()
-    found = {}
-    for name, words in re.findall(r"\bmethod (\w+)\(([^)]*)\)", data.decode().replace("\\n", "\n")):
-        pairs = re.findall(r"(\w+):\s*(\??)([\[\]\w]+)", words)
-        found[name] = {key: (kind, not optional) for key, optional, kind in pairs}
-    return found
+    return re.sub("#.*", "", json.loads(data[:-1])["parameters"]["description"])
+
+
+def members(words):
+    """{member: (type, needed)} of "a: string, b: ?int"."""
+    return {key: (kind, not optional)
+            for key, optional, kind in re.findall(r"(\w+):\s*(\??)([\[\]\w]+)", words)}
+
+
+def methods(host):
+    """{method: {parameter: (type, needed)}}, as the daemon describes them."""
+    return {name: members(words)
+            for name, words in re.findall(r"\bmethod (\w+)\s*\(([^)]*)\)", description(host))}
+
+
+def types(host):
+    """{type: {member: (type, needed)}}, likewise."""
+    return {name: members(words)
+            for name, words in re.findall(r"\btype (\w+)\s*\(([^)]*)\)", description(host))}
 
 
 def whole(vm, parameters):
@@ -82,7 +101,39 @@ def case_capabilities_have_pool_and_token(host, vm):
                 told = call.result()
             check(told["pool"] == "usable", f"refresh={refresh}: {told}")
             check(told["token"] == "swiotlb=0x14000000,67108864", f"refresh={refresh}: {told}")
+            check(told["capabilities"]["swiotlb_base"] == "0x14000000", f"{told}")
             check(told["capabilities"]["swiotlb_size"] == 64 << 20, f"{told}")
+
+
+def compare(known, kind, value, where):
+    """value is what the description says of kind, with every member that it names and no other."""
+    plain = {"string": str, "bool": bool, "int": int, "object": dict}
+    if kind.startswith("["):
+        items = value.values() if kind.startswith("[string]") else value
+        for item in items:
+            compare(known, kind.partition("]")[2], item, where + "[]")
+        return
+    if kind in plain:
+        check(type(value) is plain[kind], f"{where}: {value!r} is no {kind}")
+        return
+    check(set(value) <= set(known[kind]), f"{where}: {set(value) - set(known[kind])} not described")
+    for key, (member, needed) in known[kind].items():
+        check(key in value or not needed, f"{where}.{key} is missing")
+        if value.get(key) is not None:
+            compare(known, member, value[key], f"{where}.{key}")
+
+
+def case_answers_are_what_is_described(host, vm):
+    known = types(host)
+    facts = {"features": 1 << 4, "swiotlb_base": 0x14000000, "swiotlb_size": 64 << 20}
+    with booted(host, vm, facts=facts):
+        for method, parameters, key, kind in (
+            ("List", {}, "vms", "[]Summary"),
+            ("Show", {"vm": vm}, "vm", "Vm"),
+            ("Capabilities", {"vm": vm}, "capabilities", "GuestCapabilities"),
+        ):  # fmt: skip
+            with Call(host, method, **parameters) as call:
+                compare(known, kind, call.result()[key], method)
 
 
 def case_subscriber_that_left_costs_nothing(host, vm):

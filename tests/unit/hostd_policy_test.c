@@ -256,12 +256,16 @@ static void test_a_warning_names_the_line_of_its_key(void **state)
 static const struct {
     const char *listen, *door;
     unsigned warnings;
+    uint32_t port; /* that the guest is to call */
 } doors[] = {
-    {"[]", "\"cid\": 4", 1},
-    {"[]", "\"socket\": \"/a\"", 0},
-    {"[]", "\"cid\": 4, \"socket\": \"/a\"", 0},
-    {"[\"vsock::1\"]", "\"cid\": 4", 0},
-    {"[\"unix:/a\"]", "\"cid\": 4", 0}, /* the only VM there is */
+    {"[]", "\"cid\": 4", 1, 50000},
+    {"[]", "\"socket\": \"/a\"", 0, 50000},
+    {"[]", "\"socket\": \"/a_7\"", 0, 7},
+    {"[]", "\"cid\": 4, \"socket\": \"/a\"", 0, 50000},
+    {"[\"vsock::1\"]", "\"cid\": 4", 0, 1},
+    {"[\"unix:/b\", \"vsock::2\", \"vsock::3\"]", "\"cid\": 4", 0, 2},
+    {"[\"vsock::1\"]", "\"socket\": \"/a_7\"", 0, 7},
+    {"[\"unix:/a\"]", "\"cid\": 4", 0, 50000}, /* the only VM there is */
 };
 
 static void test_a_vm_that_nobody_can_call_is_told(void **state)
@@ -279,6 +283,7 @@ static void test_a_vm_that_nobody_can_call_is_told(void **state)
                          0);
         config_tell_unreachable(config, note, all);
         assert_int_equal(strstr(all, "test.json:2: vm dev: cid: ") != NULL, doors[i].warnings);
+        assert_int_equal(policy_guest_port(config, &config->vms[0]), doors[i].port);
         (void)config_free(config);
     }
 }
