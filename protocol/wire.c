@@ -139,24 +139,32 @@ static size_t utf8_sequence(uint8_t lead, uint8_t *ret_low, uint8_t *ret_high)
     return 0;
 }
 
-bool wire_text_is_valid(struct wire_text text)
+size_t wire_character_size(struct wire_text text)
 {
     const uint8_t *bytes = (const uint8_t *)text.data;
-    size_t i = 0;
+    uint8_t low, high;
+    size_t length = text.size > 0 ? utf8_sequence(bytes[0], &low, &high) : 0;
 
-    while (i < text.size) {
-        uint8_t low, high;
-        size_t length = utf8_sequence(bytes[i], &low, &high);
+    if (length > text.size)
+        return 0;
+    for (size_t i = 1; i < length; i++) {
+        if (bytes[i] < low || bytes[i] > high)
+            return 0;
+        low = 0x80;
+        high = 0xbf;
+    }
+    return length;
+}
 
-        if (bytes[i] == 0 || length == 0 || length > text.size - i)
+bool wire_text_is_valid(struct wire_text text)
+{
+    while (text.size > 0) {
+        size_t length = *text.data == '\0' ? 0 : wire_character_size(text);
+
+        if (length == 0)
             return false;
-        for (size_t k = 1; k < length; k++) {
-            if (bytes[i + k] < low || bytes[i + k] > high)
-                return false;
-            low = 0x80;
-            high = 0xbf;
-        }
-        i += length;
+        text.data += length;
+        text.size -= length;
     }
     return true;
 }

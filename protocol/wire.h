@@ -82,6 +82,9 @@ int wire_take_list(struct wire_reader *tail, uint16_t count, struct wire_list *r
 /* Moves to the next text of a list that wire_take_list() made. @return false at its end. */
 bool wire_list_next(struct wire_list *list, struct wire_text *ret_text);
 
+/* The bytes of the UTF-8 character (RFC 3629) that @p text begins with; 0: it begins with none. */
+size_t wire_character_size(struct wire_text text);
+
 /* True if @p text is UTF-8 (RFC 3629: no overlong forms, no surrogates) without a NUL. */
 bool wire_text_is_valid(struct wire_text text);
 

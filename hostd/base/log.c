@@ -1,6 +1,8 @@
 /* log: one line on stderr for a person. */
 #include "log.h"
 
+#include "text.h"
+
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,20 +13,6 @@
 #include <unistd.h>
 
 #define LINE_SIZE 2080u
-
-void log_clean(char *text)
-{
-    unsigned char *p = (unsigned char *)text;
-
-    for (; *p; p++) {
-        if (*p >= 0x20 && *p < 0x7f)
-            continue;
-        if (*p < 0x20 || *p == 0x7f)
-            *p = ' ';
-        else if (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
-            p[0] = p[1] = ' ';
-    }
-}
 
 /* systemd says in the environment which device and inode the journal's stream has. */
 static bool stderr_is_journal(void)
@@ -77,7 +65,7 @@ static void begin(struct line *line, int level)
 /* Writes the whole line with one call: lines of several writers do not mix. */
 static void end(struct line *line)
 {
-    log_clean(line->text);
+    line->size = text_clean(line->text);
     line->text[line->size++] = '\n';
     (void)!write(STDERR_FILENO, line->text, line->size);
 }

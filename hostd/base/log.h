@@ -2,8 +2,8 @@
  * log: one line on stderr for a person.
  *
  * "guestlink-hostd: vm NAME: boot 1a2b3c4d: TEXT". Where stderr is the journal, the line begins
- * with sd-daemon's <level> instead of the program's name. Control characters become blanks, whoever
- * sent them, so that a guest cannot forge lines or steer a terminal.
+ * with sd-daemon's <level> instead of the program's name. The whole line passes text_clean(),
+ * whoever sent it, so that a guest can neither forge lines nor steer a terminal.
  */
 #ifndef GUESTLINK_HOSTD_LOG_H
 #define GUESTLINK_HOSTD_LOG_H
@@ -16,8 +16,5 @@ void log_line(int level, const char *format, ...) __attribute__((format(printf, 
 /* @param boot_id  UUID text, of which the first 8 digits are shown; NULL or "": none */
 void log_vm(int level, const char *vm, const char *boot_id, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-
-/* Replaces control characters (C0, DEL, C1) by blanks, in place. */
-void log_clean(char *text);
 
 #endif

@@ -1,6 +1,8 @@
 /* sink: what a process writes, read as it comes and kept within a bound. */
 #include "sink.h"
 
+#include "text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -155,10 +157,9 @@ const char *sink_last_words(const struct sink *sink, char *buffer, size_t capaci
             buffer[used++] = ' ';
             line_ended = false;
         }
-        if ((unsigned char)c < 0x20 || c == 0x7f)
-            c = ' ';
-        buffer[used++] = c;
+        buffer[used++] = c != '\0' ? c : ' ';
     }
     buffer[used] = '\0';
+    (void)text_clean(buffer);
     return buffer;
 }

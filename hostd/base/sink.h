@@ -36,7 +36,7 @@ const char *sink_data(const struct sink *sink, size_t *ret_size);
 bool sink_has_overflown(const struct sink *sink);
 
 /*
- * The last words as one line for a message: printable, line ends become "; ".
+ * The last words as one line for a message: cleaned (text.h), line ends become "; ".
  *
  * @param sink    NULL gives ""
  * @param buffer  at least SINK_LAST_WORDS + 1 bytes for all of it

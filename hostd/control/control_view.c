@@ -1,6 +1,9 @@
 /* control view: views of VMs to the types of io.guestlink.varlink. */
 #include "control_view.h"
 
+#include "base/limits.h"
+#include "base/text.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -308,9 +311,10 @@ struct json_object *control_view_pools(const struct event_pool_usage *usage)
     for (uint16_t i = 0; i < usage->count; i++) {
         const struct event_pool *pool = &usage->pools[i];
         struct json_object *one = json_object_new_object();
+        char name[LIMITS_TEXT];
 
-        json_object_object_add(one, "name",
-                               json_object_new_string_len(pool->name.data, (int)pool->name.size));
+        text_take(pool->name, name, sizeof(name));
+        json_object_object_add(one, "name", json_object_new_string(name));
         add_number(one, "total_bytes", pool->total * usage->slot_bytes);
         add_number(one, "used_bytes", pool->used * usage->slot_bytes);
         add_number(one, "high_water_bytes", pool->high_water * usage->slot_bytes);

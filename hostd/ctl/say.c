@@ -1,6 +1,7 @@
 /* say: stdout and stderr, colours, and what a terminal is spared. */
 #include "say.h"
 
+#include "base/text.h"
 #include "wrap.h"
 
 #include <inttypes.h>
@@ -19,23 +20,10 @@
 
 void say_sanitise(char *text)
 {
-    mbstate_t state = {0};
-    size_t left = strlen(text);
-
-    while (left > 0) {
-        wchar_t wide = 0;
-        size_t size = mbrtowc(&wide, text, left, &state);
-
-        if (size == (size_t)-1 || size == (size_t)-2 || size == 0) {
-            memset(&state, 0, sizeof(state));
-            wide = 0;
-            size = 1;
-        }
-        if (wide < 0x20 || (wide >= 0x7F && wide < 0xA0))
-            memset(text, '?', size);
-        text += size;
-        left -= size;
-    }
+    (void)text_clean(text);
+    for (; !say_has_utf8() && *text != '\0'; text++)
+        if ((unsigned char)*text >= 0x80)
+            *text = '?';
 }
 
 /* Of the terminal that @p fd is, or 80. */

@@ -1,8 +1,8 @@
 /*
  * say: what guestlinkctl writes to people.
  *
- * Whatever a guest or a file said goes through here: control characters (C0, DEL, C1) and bytes
- * that are not UTF-8 become `?`, so that none of it can steer a terminal.
+ * Whatever a guest or a file said goes through here: text_clean() has it, so that none of it can
+ * steer a terminal or look like something else.
  */
 #ifndef GUESTLINK_CTL_SAY_H
 #define GUESTLINK_CTL_SAY_H
@@ -34,7 +34,7 @@ void say_lines(const char *text);
 /* One JSON value and a newline on stdout; on a terminal indented, and sanitised. */
 void say_json(struct json_object *object);
 
-/* Puts `?` for what a terminal should not get; in place. */
+/* text_clean(), and `?` for what a terminal that is not UTF-8 cannot show; in place. */
 void say_sanitise(char *text);
 
 /* Columns that text may take: the terminal's, or 80. */

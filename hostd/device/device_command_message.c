@@ -1,6 +1,7 @@
 /* device command message: the JSON that a device host command reads and writes. */
 #include "device_command_message.h"
 
+#include "base/text.h"
 #include "qmp.h"
 
 #include <errno.h>
@@ -97,9 +98,7 @@ static void read_text(struct json_object *document, const char *key,
         return;
     answer->has_text = true;
     (void)snprintf(answer->text, sizeof(answer->text), "%s", json_object_get_string(item));
-    for (char *c = answer->text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = ' ';
+    (void)text_clean(answer->text);
 }
 
 static bool is_blank(const char *text)

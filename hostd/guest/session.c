@@ -1,6 +1,8 @@
 /* session: what a frame of a guest's means now. */
 #include "session.h"
 
+#include "base/text.h"
+
 #include "protocol/welcome.h"
 
 #include <string.h>
@@ -23,12 +25,23 @@ static uint16_t lower(uint16_t a, uint16_t b)
     return a < b ? a : b;
 }
 
+int session_read_report(const uint8_t *payload, size_t size, struct guest_capabilities *ret_report)
+{
+    int r = capabilities_unpack(payload, size, ret_report);
+
+    if (r == 0) {
+        (void)text_clean(ret_report->kernel_release);
+        (void)text_clean(ret_report->init_version);
+    }
+    return r;
+}
+
 /* The report itself: version, form, and whether it contradicts this boot's first. */
 static void judge_report(const struct frame *frame, const struct guest_capabilities *boot,
                          struct session_decision *decision)
 {
     struct guest_capabilities *report = &decision->capabilities;
-    int r = capabilities_unpack(frame->payload, frame->length, report);
+    int r = session_read_report(frame->payload, frame->length, report);
 
     if (r == CAPABILITIES_E_VERSION) {
         refuse(decision, WELCOME_VERSION, "version");

@@ -55,6 +55,13 @@ struct session_decision {
 };
 
 /*
+ * Reads a guest's report, with its texts cleaned (base/text.h).
+ *
+ * @return as capabilities_unpack()
+ */
+int session_read_report(const uint8_t *payload, size_t size, struct guest_capabilities *ret_report);
+
+/*
  * Decides what becomes of @p frame, and moves the session's state.
  *
  * @param facts  used for CAPABILITIES alone

@@ -3,6 +3,7 @@
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include "journal.h"
 
+#include "base/text.h"
 #include "telemetry_table.h"
 
 #include <ctype.h>
@@ -44,7 +45,8 @@ __attribute__((format(printf, 2, 3))) static void add_field(struct entry *entry,
     va_end(arguments);
     if (n < 0 || (size_t)n >= left || (size_t)entry->count >= FIELDS)
         return;
-    entry->fields[entry->count++] = (struct iovec){entry->bytes + entry->used, (size_t)n};
+    entry->fields[entry->count++] =
+        (struct iovec){entry->bytes + entry->used, text_clean(entry->bytes + entry->used)};
     entry->used += (size_t)n;
 }
 
@@ -89,9 +91,7 @@ void journal_format_message(enum telemetry_event event, const struct telemetry_s
                       field_value(&fields->items[i], value, &size));
     if (fields != NULL && fields->count > 0)
         (void)append(buffer, capacity, used, ")");
-    for (; *buffer != '\0'; buffer++)
-        if ((unsigned char)*buffer < 0x20 || *buffer == 0x7F)
-            *buffer = ' ';
+    (void)text_clean(buffer);
 }
 
 void journal_send(enum telemetry_event event, const struct telemetry_source *source,

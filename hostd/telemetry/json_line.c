@@ -1,7 +1,7 @@
 /* json line: JSON without a tree of objects behind it. */
 #include "json_line.h"
 
-#include "protocol/wire.h"
+#include "base/text.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -31,52 +31,48 @@ static void put_key(struct json_line *line, const char *key)
 
 static bool is_plain(unsigned char c)
 {
-    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-static void put_escape(struct json_line *line, unsigned char c)
+static void put_unit(struct json_line *line, uint32_t unit)
 {
-    static const char names[] = "b\bf\fn\nr\rt\t\"\"\\\\";
     char code[] = "\\u0000";
 
-    for (size_t i = 0; i + 1 < sizeof(names); i += 2) {
-        if ((unsigned char)names[i + 1] == c) {
-            code[1] = names[i];
-            put(line, code, 2);
-            return;
-        }
-    }
-    code[4] = "0123456789abcdef"[c >> 4];
-    code[5] = "0123456789abcdef"[c & 15u];
+    for (unsigned i = 5; i > 1; i--, unit >>= 4)
+        code[i] = "0123456789abcdef"[unit & 15u];
     put(line, code, 6);
 }
 
-/* @return the bytes of the character beyond ASCII at @p text; 0: it is none */
-static size_t character_size(const char *text, size_t size)
+/* By its name, or its number in UTF-16. */
+static void put_escape(struct json_line *line, uint32_t character)
 {
-    unsigned char first = (unsigned char)*text;
-    size_t wanted = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    static const char names[] = "b\bf\fn\nr\rt\t\"\"\\\\";
 
-    return wanted <= size && wire_text_is_valid((struct wire_text){.data = text, .size = wanted})
-               ? wanted
-               : 0;
+    for (size_t i = 0; i + 1 < sizeof(names); i += 2) {
+        if ((unsigned char)names[i + 1] == character) {
+            put(line, (char[]){'\\', names[i]}, 2);
+            return;
+        }
+    }
+    if (character >= 0x10000) {
+        put_unit(line, 0xd800 + ((character - 0x10000) >> 10));
+        character = 0xdc00 + (character & 0x3ffu);
+    }
+    put_unit(line, character);
 }
 
 /* One character that is not plain. @return its bytes */
-static size_t put_other(struct json_line *line, const char *text, size_t size)
+static size_t put_other(struct json_line *line, struct wire_text text)
 {
-    size_t character;
+    size_t size = wire_character_size(text);
 
-    if ((unsigned char)*text < 0x80) {
-        put_escape(line, (unsigned char)*text);
-        return 1;
-    }
-    character = character_size(text, size);
-    if (character > 0)
-        put(line, text, character);
-    else
+    if (size == 0)
         put(line, "\xef\xbf\xbd", 3);
-    return character > 0 ? character : 1;
+    else if (size > 1 && text_visible_size(text) > 0)
+        put(line, text.data, size);
+    else
+        put_escape(line, text_decode(text.data, size));
+    return size > 0 ? size : 1;
 }
 
 void json_line_text(struct json_line *line, const char *key, const char *text, size_t size)
@@ -90,7 +86,7 @@ void json_line_text(struct json_line *line, const char *key, const char *text, s
             taken++;
         put(line, text, taken);
         if (taken < size)
-            taken += put_other(line, text + taken, size - taken);
+            taken += put_other(line, (struct wire_text){text + taken, size - taken});
         text += taken;
         size -= taken;
     }

@@ -1,8 +1,8 @@
 /*
  * json line: an object of JSON on a line of its own, written member by member.
  *
- * Whatever bytes a text has, the line is JSON and UTF-8: quotes, backslashes and control characters
- * are escaped, and each byte that is not UTF-8 becomes U+FFFD.
+ * Whatever bytes a text has, the line is JSON and UTF-8: quotes, backslashes and what is not
+ * visible (text.h) are escaped, and each byte that is not UTF-8 becomes U+FFFD.
  */
 #ifndef GUESTLINK_HOSTD_JSON_LINE_H
 #define GUESTLINK_HOSTD_JSON_LINE_H

@@ -24,7 +24,7 @@ static void on_capabilities(void *userdata, const struct guest_answer *answer)
     }
     (void)operation_free(operation);
     if (answer->frame->type != FRAME_CAPABILITIES ||
-        capabilities_unpack(answer->frame->payload, answer->frame->length, &measured) != 0) {
+        session_read_report(answer->frame->payload, answer->frame->length, &measured) != 0) {
         if (told.capabilities_done)
             told.capabilities_done(told.userdata, EPROTO, "the guest's report is malformed", NULL);
         return;

@@ -119,7 +119,7 @@ static bool report_from_json(struct json_object *hex, struct guest_capabilities 
         if (end != byte + 2)
             return false;
     }
-    return capabilities_unpack(payload, sizeof(payload), ret_report) == 0;
+    return session_read_report(payload, sizeof(payload), ret_report) == 0;
 }
 
 static struct json_object *payload_to_json(const struct vm *vm)

@@ -129,13 +129,42 @@ static void texts_of_guests_cannot_steer_a_terminal(void **state)
                       "b",
                       4),
               buffer, sizeof(buffer));
-    assert_string_equal(buffer, "a  b");
+    assert_string_equal(buffer, "a b");
     text_take(text_of("a\0b", 3), buffer, sizeof(buffer));
     assert_string_equal(buffer, "a b");
     text_take(text_of("a\xff", 2), buffer, sizeof(buffer));
     assert_string_equal(buffer, "a?");
     text_take(text_of(NULL, 0), buffer, sizeof(buffer));
     assert_string_equal(buffer, "");
+}
+
+static void what_is_not_seen_is_shown(void **state)
+{
+    static const struct {
+        const char *text, *clean;
+    } texts[] = {
+        {"plain, \u00e4\u20ac\U0001f600", "plain, \u00e4\u20ac\U0001f600"},
+        {"\xc2\x9f\u00a0", " \u00a0"}, /* the last C1; a blank that shows */
+        {"a\xc2\x85"
+         "b\u2028c\u2029d",
+         "a b c d"},                                              /* they end lines */
+        {"\u200e\u200f\u061c", "???"},                            /* directions: marks */
+        {"\u202a\u202b\u202c\u202d\u202e", "?????"},              /* embeddings and overrides */
+        {"\u2066\u2067\u2068\u2069", "????"},                     /* isolates */
+        {"a\u200bb\u200cc\u200dd\u2060e", "a?b?c?d?e"},           /* no width */
+        {"\ufeff\u00ad\u180e\u3164\ufffb\ufe0f", "??????"},       /* no picture */
+        {"\U000e0001\U000e0041\U000e007f", "???"},                /* tags: hidden ASCII */
+        {"\u2027\u202f\u2070\ufffd", "\u2027\u202f\u2070\ufffd"}, /* neighbours */
+        {"\xff\xc3\xe2\x82z\xed\xa0\x80", "????z???"},
+    };
+    char buffer[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        (void)snprintf(buffer, sizeof(buffer), "%s", texts[i].text);
+        assert_int_equal(text_clean(buffer), strlen(texts[i].clean));
+        assert_string_equal(buffer, texts[i].clean);
+    }
 }
 
 static void texts_are_cut_between_characters(void **state)
@@ -199,6 +228,7 @@ int main(void)
         cmocka_unit_test(a_burst_passes_and_then_the_rate),
         cmocka_unit_test(calls_in_quick_succession_lose_nothing_of_the_rate),
         cmocka_unit_test(texts_of_guests_cannot_steer_a_terminal),
+        cmocka_unit_test(what_is_not_seen_is_shown),
         cmocka_unit_test(texts_are_cut_between_characters),
         cmocka_unit_test(each_kernel_is_warned_of_once),
         cmocka_unit_test(latencies_fall_into_their_buckets),

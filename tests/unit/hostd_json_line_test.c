@@ -85,6 +85,22 @@ static void characters_stay_and_what_is_none_is_replaced(void **state)
               strlen(broken[i].expected));
 }
 
+/* Who looks at the file itself is as safe as who decodes it and gets the text that there was. */
+static void what_is_not_seen_is_escaped(void **state)
+{
+    static const char expected[] =
+        "{\"text\":\"\\u0085\\u202e\\u2028\\ufeff\\udb40\\udc41\\u007f\u00e4\"}\n";
+    static const char text[] = "\xc2\x85\u202e\u2028\ufeff\U000e0041\x7f\u00e4";
+
+    (void)state;
+    json_line_begin(&line);
+    json_line_text(&line, "text", text, strlen(text));
+    assert_true(json_line_end(&line));
+    assert_int_equal(line.size, strlen(expected));
+    assert_memory_equal(line.data, expected, line.size);
+    check(text, strlen(text), text, strlen(text));
+}
+
 static void members_stand_in_their_order(void **state)
 {
     (void)state;
@@ -156,6 +172,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_byte_is_read_back_or_replaced),
         cmocka_unit_test(characters_stay_and_what_is_none_is_replaced),
+        cmocka_unit_test(what_is_not_seen_is_escaped),
         cmocka_unit_test(members_stand_in_their_order),
         cmocka_unit_test(what_does_not_fit_is_no_line),
         cmocka_unit_test(python_reads_each_byte),
