@@ -11,6 +11,7 @@
 #include "handshake.h"
 #include "reload.h"
 #include "vm/p9_share.h"
+#include "vm/report.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -269,6 +270,9 @@ struct daemon *daemon_free(struct daemon *daemon)
         (void)close(daemon->control_fd);
     daemon->doors = doors_free(daemon->doors);
     daemon->handshakes = handshakes_free(daemon->handshakes);
+    if (daemon->fleet.services.telemetry)
+        report_nobodys_dropped(&daemon->fleet.services);
+    (void)sd_event_source_disable_unref(daemon->fleet.services.nobodys_dropped_timer);
     daemon->fleet.registry = registry_free(daemon->fleet.registry);
     daemon->fleet.services.ports = p9_ports_free(daemon->fleet.services.ports);
     daemon->fleet.services.store = store_free(daemon->fleet.services.store);

@@ -4,6 +4,7 @@
 #include "base/address.h"
 #include "base/log.h"
 #include "guest/listener.h"
+#include "vm/report.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -79,10 +80,7 @@ static void on_paused(void *userdata, int error)
     struct door *door = userdata;
 
     door->all->services->counters.accept_paused++;
-    log_line(LOG_ERR,
-             "no connection can be accepted: %s; guests wait until that is better (raise "
-             "LimitNOFILE= of the unit, or lower limits.connections)",
-             strerrordesc_np(error));
+    report_accept_paused(door->all->services, strerrordesc_np(error));
 }
 
 static const struct listener_events listener_events = {.accepted = on_accepted,

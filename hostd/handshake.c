@@ -12,7 +12,6 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/log.h"
 #include "guest/connection.h"
 #include "guest/session.h"
 #include "vm/report.h"

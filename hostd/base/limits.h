@@ -24,6 +24,18 @@
  * it holds the usual frames of a boot. */
 #define LIMITS_READ_CHUNK 16384u
 
+/* Lines that all VMs together may cause by what costs its author nothing (connections that are
+ * refused, what guests log and payloads print). An event is two entries of the journal, which takes
+ * 10,000 in 30 s from one unit and then drops whatever comes: half of that is left for what the
+ * daemon has to say. If the operator's limits for one guest are higher, those are taken. */
+#define LIMITS_SHARED_EVENTS_PER_S 50u
+#define LIMITS_SHARED_EVENTS_BURST 1000u
+
+/* So long after the first line that was dropped it is told how many were, by kind; and again not
+ * before the second: telling is lines, too. */
+#define LIMITS_DROPPED_TELL_MS  1000u
+#define LIMITS_DROPPED_AGAIN_MS 10000u
+
 /* A refused guest is given so long to read why, because bytes written right before a close may get
  * lost on vsock. */
 #define LIMITS_REFUSAL_LINGER_MS 250u

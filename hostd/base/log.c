@@ -82,17 +82,24 @@ void log_line(int level, const char *format, ...)
     end(&line);
 }
 
-void log_vm(int level, const char *vm, const char *boot_id, const char *format, ...)
+void log_vm_list(int level, const char *vm, const char *boot_id, const char *format,
+                 va_list arguments)
 {
     struct line line;
-    va_list arguments;
 
     begin(&line, level);
     put(&line, "vm %s: ", vm);
     if (boot_id && *boot_id)
         put(&line, "boot %.8s: ", boot_id);
-    va_start(arguments, format);
     put_arguments(&line, format, arguments);
-    va_end(arguments);
     end(&line);
+}
+
+void log_vm(int level, const char *vm, const char *boot_id, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    log_vm_list(level, vm, boot_id, format, arguments);
+    va_end(arguments);
 }

@@ -8,13 +8,17 @@
 #ifndef GUESTLINK_HOSTD_LOG_H
 #define GUESTLINK_HOSTD_LOG_H
 
+#include <stdarg.h>
 #include <syslog.h>
 
 /* @param level  LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG */
 void log_line(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* @param boot_id  UUID text, of which the first 8 digits are shown; NULL or "": none */
+/* As log_line(), about a VM; for what keeps an allowance (vm/report.h).
+ * @param boot_id  UUID text, of which the first 8 digits are shown; NULL or "": none */
 void log_vm(int level, const char *vm, const char *boot_id, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+void log_vm_list(int level, const char *vm, const char *boot_id, const char *format,
+                 va_list arguments) __attribute__((format(printf, 4, 0)));
 
 #endif

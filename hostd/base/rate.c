@@ -1,9 +1,9 @@
-/* rate: a token bucket, so that what one guest provokes costs a bounded number of lines. */
+/* rate: a token bucket, so that what others cause costs a bounded amount. */
 #include "rate.h"
 
 #define TOKEN UINT64_C(1000) /* thousandths */
 
-bool rate_allow(struct rate *rate, uint64_t now_us, uint32_t per_s, uint32_t burst)
+bool rate_allow(struct rate *rate, uint64_t now_us, uint32_t per_1000_s, uint32_t burst)
 {
     uint64_t full = burst * TOKEN;
     uint64_t passed_us = now_us - rate->at_us;
@@ -12,10 +12,10 @@ bool rate_allow(struct rate *rate, uint64_t now_us, uint32_t per_s, uint32_t bur
         rate->millis = full;
         rate->begun = true;
     } else {
-        rate->millis += passed_us * per_s / 1000u;
+        rate->millis += passed_us * per_1000_s / 1000000u;
     }
     /* what is less than a thousandth of a token is not lost while the guest goes on */
-    if (passed_us * per_s >= 1000u || rate->millis >= full)
+    if (passed_us * per_1000_s >= 1000000u || rate->millis >= full)
         rate->at_us = now_us;
     if (rate->millis > full)
         rate->millis = full;

@@ -1,5 +1,5 @@
 /*
- * rate: a token bucket, so that what one guest provokes costs a bounded number of lines.
+ * rate: a token bucket, so that what others cause costs a bounded amount.
  */
 #ifndef GUESTLINK_HOSTD_RATE_H
 #define GUESTLINK_HOSTD_RATE_H
@@ -17,11 +17,11 @@ struct rate {
 /*
  * Takes one token.
  *
- * @param per_s   tokens that come back in a second
- * @param burst   tokens that the bucket holds; it begins full
+ * @param per_1000_s  tokens that come back in a thousand seconds, at most 10^9
+ * @param burst       tokens that the bucket holds; it begins full
  * @return false if there is none; that is counted
  */
-bool rate_allow(struct rate *rate, uint64_t now_us, uint32_t per_s, uint32_t burst);
+bool rate_allow(struct rate *rate, uint64_t now_us, uint32_t per_1000_s, uint32_t burst);
 
 /* How many were refused since this was last asked. */
 uint64_t rate_take_dropped(struct rate *rate);

@@ -8,7 +8,6 @@
 
 #include "base/address.h"
 #include "base/limits.h"
-#include "base/log.h"
 #include "device/p9_server.h"
 #include "guest/listener.h"
 #include "report.h"
@@ -76,8 +75,8 @@ static void on_server_ended(void *userdata, const char *text)
     struct p9_slot *slot = userdata;
     struct p9_share *p9 = slot->p9;
 
-    log_vm(LOG_NOTICE, p9->vm->config->name, p9->vm->boot.id,
-           "share %s: what serves a 9P connection ended: %s", p9->config->tag, text);
+    report_line(p9->vm, ALLOWANCE_REFUSAL, LOG_NOTICE,
+                "share %s: what serves a 9P connection ended: %s", p9->config->tag, text);
     p9->servers[slot->index] = p9_server_free(p9->servers[slot->index]);
 }
 

@@ -1,56 +1,20 @@
-/* report: the bucket that all events of one VM pass, and what happens before a guest is accepted.
+/* report: the allowance that all lines about VMs pass, and what happens before a guest is accepted.
  */
 #include "report.h"
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "guest/listener.h"
 #include "telemetry/fields.h"
 #include "vm_parts.h"
 
+#include "protocol/limits.h"
 #include "protocol/welcome.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
-
-#define DROPPED_AFTER_MS 1000u
-
-void report_dropped(struct vm *vm)
-{
-    uint64_t count = rate_take_dropped(&vm->rate);
-    struct fields fields = {.count = 0};
-
-    if (count == 0)
-        return;
-    vm->dropped += count;
-    log_vm(LOG_WARNING, vm->config->name, vm->boot.id,
-           "%" PRIu64 " events were not told: the guest causes more than %u in a second "
-           "(limits.guest_events_per_s)",
-           count, vm->services->config->limits.guest_events_per_s);
-    fields_number(&fields, "count", count);
-    fields_text(&fields, "reason", "guest-rate");
-    report_emit(vm, TELEMETRY_EVENTS_DROPPED, &fields);
-}
-
-static int on_dropped(sd_event_source *source, uint64_t at_us, void *userdata)
-{
-    (void)source;
-    (void)at_us;
-    report_dropped(userdata);
-    return 0;
-}
-
-bool report_allow(struct vm *vm)
-{
-    const struct config_limits *limits = &vm->services->config->limits;
-
-    if (rate_allow(&vm->rate, clock_now_us(), limits->guest_events_per_s,
-                   limits->guest_events_burst))
-        return true;
-    if (vm->rate.dropped == 1)
-        (void)clock_arm(vm->services->event, &vm->dropped_timer, DROPPED_AFTER_MS, on_dropped, vm);
-    return false;
-}
 
 void report_emit(struct vm *vm, enum telemetry_event event, const struct fields *fields)
 {
@@ -61,14 +25,126 @@ void report_emit(struct vm *vm, enum telemetry_event event, const struct fields 
     telemetry_emit(vm->services->telemetry, event, &source, fields);
 }
 
-/* As report_allow() and report_emit(), for a connection that may be nobody's. */
-static bool allow(struct services *services, struct vm *vm)
+/* One line of the log for all kinds, and one event for each. */
+static void tell_dropped(struct services *services, struct vm *vm)
 {
-    const struct config_limits *limits = &services->config->limits;
+    struct allowances *allowances = vm ? &vm->allowances : &services->nobodys;
+    char text[LIMITS_TEXT];
+    size_t used = 0;
 
-    return vm ? report_allow(vm)
-              : rate_allow(&services->strangers, clock_now_us(), limits->guest_events_per_s,
-                           limits->guest_events_burst);
+    for (unsigned kind = 0; kind < ALLOWANCE_KINDS; kind++) {
+        uint64_t count = rate_take_dropped(&allowances->rates[kind]);
+        struct fields fields = {.count = 0};
+
+        if (count == 0)
+            continue;
+        allowances->told += count;
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s %" PRIu64,
+                                 used > 0 ? ", " : "", allowance_reason(kind), count);
+        fields_number(&fields, "count", count);
+        fields_text(&fields, "reason", allowance_reason(kind));
+        if (vm)
+            report_emit(vm, TELEMETRY_EVENTS_DROPPED, &fields);
+        else
+            telemetry_emit(services->telemetry, TELEMETRY_EVENTS_DROPPED, NULL, &fields);
+    }
+    if (used > 0 && vm)
+        log_vm(LOG_WARNING, vm->config->name, vm->boot.id,
+               "events were dropped, beyond what this VM may cause (%s); see "
+               "limits.guest_events_per_s",
+               text);
+    else if (used > 0)
+        log_line(LOG_WARNING,
+                 "events were dropped, beyond what connections of no VM may cause (%s)", text);
+}
+
+void report_dropped(struct vm *vm)
+{
+    tell_dropped(vm->services, vm);
+}
+
+void report_nobodys_dropped(struct services *services)
+{
+    tell_dropped(services, NULL);
+}
+
+static int on_dropped(sd_event_source *source, uint64_t at_us, void *userdata)
+{
+    (void)source;
+    (void)at_us;
+    report_dropped(userdata);
+    return 0;
+}
+
+static int on_nobodys_dropped(sd_event_source *source, uint64_t at_us, void *userdata)
+{
+    (void)source;
+    (void)at_us;
+    report_nobodys_dropped(userdata);
+    return 0;
+}
+
+/* The next telling: soon after the first drop, and not too soon after the last one. */
+static void await_telling(struct services *services, struct vm *vm, uint64_t now_us)
+{
+    struct allowances *allowances = vm ? &vm->allowances : &services->nobodys;
+    uint64_t soon_us = now_us + LIMITS_DROPPED_TELL_MS * UINT64_C(1000);
+
+    if (allowances->tell_us > now_us)
+        return;
+    allowances->tell_us = allowances->tell_us + LIMITS_DROPPED_AGAIN_MS * UINT64_C(1000);
+    if (allowances->tell_us < soon_us)
+        allowances->tell_us = soon_us;
+    (void)clock_arm(services->event, vm ? &vm->dropped_timer : &services->nobodys_dropped_timer,
+                    (allowances->tell_us - now_us) / 1000, vm ? on_dropped : on_nobodys_dropped,
+                    vm ? (void *)vm : (void *)services);
+}
+
+/* @param vm  NULL: nobody's */
+static bool allow(struct services *services, struct vm *vm, enum allowance_kind kind)
+{
+    uint64_t now_us = clock_now_us();
+
+    if (allowance_take(vm ? &vm->allowances : &services->nobodys, kind, &services->shared_lines,
+                       &services->config->limits, now_us))
+        return true;
+    await_telling(services, vm, now_us);
+    return false;
+}
+
+bool report_allow(struct vm *vm, enum allowance_kind kind)
+{
+    return allow(vm->services, vm, kind);
+}
+
+void report_line(struct vm *vm, enum allowance_kind kind, int level, const char *format, ...)
+{
+    va_list arguments;
+
+    if (!report_allow(vm, kind))
+        return;
+    va_start(arguments, format);
+    log_vm_list(level, vm->config->name, vm->boot.id, format, arguments);
+    va_end(arguments);
+}
+
+void report_accept_paused(struct services *services, const char *reason)
+{
+    if (allow(services, NULL, ALLOWANCE_FAILURE))
+        log_line(LOG_ERR,
+                 "no connection can be accepted: %s; guests wait until that is better (raise "
+                 "LimitNOFILE= of the unit, or lower limits.connections)",
+                 reason);
+}
+
+void report_config_warning(struct vm *vm, const char *remark, bool event)
+{
+    struct fields fields = {.count = 0};
+
+    log_line(LOG_WARNING, "%s", remark);
+    fields_text(&fields, "text", remark);
+    if (event)
+        report_emit(vm, TELEMETRY_CONFIG_WARNING, &fields);
 }
 
 static void emit(struct services *services, struct vm *vm, const struct peer *peer,
@@ -82,6 +158,14 @@ static void emit(struct services *services, struct vm *vm, const struct peer *pe
         report_emit(vm, event, fields);
     else
         telemetry_emit(services->telemetry, event, NULL, fields);
+}
+
+/* Any program in a guest can have a port from 1024 on. */
+static enum allowance_kind kind_of(const struct vm *vm, const struct peer *peer)
+{
+    return !vm || (peer && peer->vsock && peer->port >= LIMITS_PRIVILEGED_PORTS)
+               ? ALLOWANCE_STRANGER
+               : ALLOWANCE_REFUSAL;
 }
 
 /* "vm dev", or who else it was. */
@@ -119,7 +203,7 @@ void report_refused(struct services *services, struct vm *vm, const struct peer 
     struct fields fields = {.count = 0};
     char who[128];
 
-    if (!allow(services, vm))
+    if (!allow(services, vm, kind_of(vm, peer)))
         return;
     log_line(LOG_WARNING, "%sa connection was refused with status %u: %s (%s)%s",
              caller(vm, peer, who, sizeof(who)), status, welcome_status_text(status), reason,
@@ -135,7 +219,7 @@ void report_protocol_error(struct services *services, struct vm *vm, const struc
     struct fields fields = {.count = 0};
     char who[128];
 
-    if (!allow(services, vm))
+    if (!allow(services, vm, kind_of(vm, peer)))
         return;
     log_line(LOG_WARNING, "%sprotocol error: %s; that connection is closed",
              caller(vm, peer, who, sizeof(who)), reason);
@@ -149,7 +233,7 @@ void report_handshake_timeout(struct services *services, struct vm *vm, const st
     struct fields fields = {.count = 0};
     char who[128];
 
-    if (!allow(services, vm))
+    if (!allow(services, vm, kind_of(vm, peer)))
         return;
     log_line(LOG_WARNING,
              "%sconnected and did not send its capabilities within %u ms "

@@ -1,12 +1,14 @@
 /*
  * report: what happened, told to people (a line of the log) and to programs (telemetry) at once.
  *
- * What a guest can provoke passes a token bucket of its VM; what did not pass is counted and told
- * in EventsDropped. Nothing else in the daemon words an event.
+ * Nothing else in the daemon words an event, or writes a line about a VM: whatever a guest, its
+ * VMM or a stranger can cause passes an allowance (allowance.h). What did not pass is counted and
+ * told in EventsDropped.
  */
 #ifndef GUESTLINK_HOSTD_REPORT_H
 #define GUESTLINK_HOSTD_REPORT_H
 
+#include "allowance.h"
 #include "boot.h"
 #include "guest/session.h"
 #include "share.h"
@@ -16,19 +18,30 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <syslog.h>
 
 struct vm;
 struct adapter;
 struct services;
 struct peer;
 
-/* True if the VM's bucket has room for one more event. */
-bool report_allow(struct vm *vm);
-/* Says how many events the bucket had no room for, if any. Done a second after the first, and when
- * the VM is let go of. */
+/* True if the VM may cause one more line of that kind. For the report files alone, before they word
+ * one. */
+bool report_allow(struct vm *vm, enum allowance_kind kind);
+/* Says how many lines were dropped, if any. Done in time by itself; and when the VM is let go of.
+ */
 void report_dropped(struct vm *vm);
+void report_nobodys_dropped(struct services *services);
 /* Writes an event of this VM. @param fields  NULL for none */
 void report_emit(struct vm *vm, enum telemetry_event event, const struct fields *fields);
+
+/* A line of the log about this VM, without an event. @param level  LOG_… */
+void report_line(struct vm *vm, enum allowance_kind kind, int level, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* A remark on the operator's own file. @param event  for telemetry, too */
+void report_config_warning(struct vm *vm, const char *remark, bool event);
+/* A listening socket has to wait. */
+void report_accept_paused(struct services *services, const char *reason);
 
 /* The handshake. @p vm NULL: nobody's; @p peer may be NULL */
 void report_refused(struct services *services, struct vm *vm, const struct peer *peer,

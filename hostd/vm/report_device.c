@@ -26,7 +26,7 @@ void report_device_failed(struct vm *vm, const char *kind, const char *name, con
     const char *reason = strerrordesc_np(error);
     struct fields fields = {.count = 0};
 
-    if (!report_allow(vm))
+    if (!report_allow(vm, ALLOWANCE_FAILURE))
         return;
     if (!reason)
         reason = "unknown error";
@@ -53,7 +53,7 @@ void report_share_added(struct share *share)
 
     /* whoever uses it next finds it there */
     device->created = false;
-    if (!report_allow(vm))
+    if (!report_allow(vm, ALLOWANCE_DEVICE))
         return;
     SAY(vm, LOG_INFO, "share %s: %s is the virtiofs device %s%s, options %s", share->config.tag,
         device->path, device->tag, created ? "" : " that was there already", device->options);
@@ -76,7 +76,7 @@ void report_share_removed(const struct share_device *device)
     struct vm *vm = device->vm;
     struct fields fields = {.count = 0};
 
-    if (!report_allow(vm))
+    if (!report_allow(vm, ALLOWANCE_DEVICE))
         return;
     SAY(vm, LOG_INFO, "the virtiofs device %s of %s was removed", device->tag, device->path);
     fields_text(&fields, "path", device->path);
@@ -91,7 +91,7 @@ void report_mount(const struct share *share, int error, const char *text)
     struct vm *vm = share->vm;
     struct fields fields = {.count = 0};
 
-    if (!report_allow(vm))
+    if (!report_allow(vm, ALLOWANCE_DEVICE))
         return;
     if (error == 0)
         SAY(vm, LOG_INFO, "share %s is mounted at %s", share->config.tag, share->config.target);
@@ -108,7 +108,7 @@ void report_adapter_added(const struct adapter *adapter, bool created, const cha
     struct vm *vm = adapter->vm;
     struct fields fields = {.count = 0};
 
-    if (!report_allow(vm))
+    if (!report_allow(vm, ALLOWANCE_DEVICE))
         return;
     SAY(vm, LOG_INFO, "adapter %s is %s, options %s", adapter->config->id,
         created ? "plugged in" : "there already", adapter->options);
@@ -129,7 +129,7 @@ void report_adapter_removed(const struct adapter *adapter)
     struct vm *vm = adapter->vm;
     struct fields fields = {.count = 0};
 
-    if (!report_allow(vm))
+    if (!report_allow(vm, ALLOWANCE_DEVICE))
         return;
     SAY(vm, LOG_INFO, "adapter %s was removed", adapter->config->id);
     fields_text(&fields, "id", adapter->config->id);
@@ -142,7 +142,7 @@ void report_network(const struct adapter *adapter, int error, const char *text)
     struct vm *vm = adapter->vm;
     struct fields fields = {.count = 0};
 
-    if (!report_allow(vm))
+    if (!report_allow(vm, ALLOWANCE_DEVICE))
         return;
     if (error == 0)
         SAY(vm, LOG_INFO, "adapter %s is configured", adapter->config->id);

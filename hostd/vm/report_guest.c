@@ -20,7 +20,7 @@ void report_connected(struct vm *vm, bool same_boot)
     const struct guest_capabilities *c = &vm->boot.capabilities;
     struct fields fields = {.count = 0};
 
-    if (!report_allow(vm))
+    if (!report_allow(vm, ALLOWANCE_CONNECT))
         return;
     SAY(vm, LOG_INFO, "the guest %s: Linux %s, guestlink-init %s",
         same_boot ? "is back" : "connected", c->kernel_release, c->init_version);
@@ -55,7 +55,7 @@ void report_kernel(struct vm *vm)
     struct fields fields = {.count = 0};
     unsigned long numbers[3];
 
-    if (!report_allow(vm))
+    if (!report_allow(vm, ALLOWANCE_CONNECT))
         return;
     read_numbers(c->kernel_release, numbers);
     fields_text(&fields, "release", c->kernel_release);
@@ -71,7 +71,7 @@ void report_capabilities(struct vm *vm, enum telemetry_event event)
 {
     struct fields fields = {.count = 0};
 
-    if (!report_allow(vm))
+    if (!report_allow(vm, ALLOWANCE_CONNECT))
         return;
     fields_address(&fields, "features", vm->boot.capabilities.features);
     add_pool(&fields, &vm->boot.capabilities);
@@ -118,7 +118,7 @@ static void report_unsupported(struct vm *vm, const char *reason, const char *te
 
 void report_pool_trouble(struct vm *vm, enum boot_pool_trouble trouble)
 {
-    if (trouble == BOOT_POOL_FINE || !report_allow(vm))
+    if (trouble == BOOT_POOL_FINE || !report_allow(vm, ALLOWANCE_CONNECT))
         return;
     switch (trouble) {
     case BOOT_POOL_NOT_ASKED:
@@ -153,7 +153,7 @@ void report_pool_exhausted(struct vm *vm, const struct event_pool_exhausted *exh
     char advice[LIMITS_TEXT];
     uint64_t size = vm->boot.capabilities.swiotlb_size;
 
-    if (!report_allow(vm))
+    if (!report_allow(vm, ALLOWANCE_EXHAUSTED))
         return;
     (void)snprintf(advice, sizeof(advice),
                    "set \"swiotlb\" of the VM to \"%" PRIu64 "M\" and restart it",
@@ -176,7 +176,7 @@ void report_ready(struct vm *vm, bool again)
     const struct event_ready *g = &t->guest;
     struct fields fields = {.count = 0};
 
-    if (!report_allow(vm))
+    if (!report_allow(vm, ALLOWANCE_READY))
         return;
     if (again)
         SAY(vm, LOG_INFO, "ready again");
@@ -208,7 +208,7 @@ void report_child_exit(struct vm *vm, const struct event_child_exited *exited)
     bool again = exited->again_ms != EVENT_NOT_AGAIN;
     struct fields fields = {.count = 0};
 
-    if (!report_allow(vm))
+    if (!report_allow(vm, payload ? ALLOWANCE_PAYLOAD : ALLOWANCE_COMMAND))
         return;
     SAY(vm, payload && exited->status != 0 ? LOG_WARNING : LOG_INFO,
         "the %s %u exited with status %u%s", payload ? "payload" : "command", exited->process,
@@ -231,7 +231,7 @@ void report_guest_log(struct vm *vm, const struct event_log_record *record)
     struct fields fields = {.count = 0};
     char text[LIMITS_TEXT];
 
-    if (!report_allow(vm))
+    if (!report_allow(vm, ALLOWANCE_LOG))
         return;
     text_take(record->text, text, sizeof(text));
     SAY(vm, level < LOG_ERR ? LOG_ERR : level, "guest says: %s", text);
@@ -253,7 +253,7 @@ void report_output(struct vm *vm, const struct event_process_output *output)
         const char *newline = memchr(rest.data, '\n', rest.size);
         size_t size = newline ? (size_t)(newline - rest.data) : rest.size;
 
-        if (!report_allow(vm))
+        if (!report_allow(vm, ALLOWANCE_OUTPUT))
             return;
         text_take((struct wire_text){.data = rest.data, .size = size}, line, sizeof(line));
         SAY(vm, LOG_INFO, "payload: %s", line);
@@ -271,7 +271,7 @@ void report_farewell(struct vm *vm, const struct event_farewell *farewell)
     const char *reason = farewell->reason < 4 ? reasons[farewell->reason] : "unknown";
     struct fields fields = {.count = 0};
 
-    if (!report_allow(vm))
+    if (!report_allow(vm, ALLOWANCE_FAREWELL))
         return;
     SAY(vm, LOG_INFO, "the guest says farewell: %s, asked for by %s", how, reason);
     fields_text(&fields, "how", how);
@@ -285,7 +285,7 @@ void report_disconnected(struct vm *vm, const char *reason, int error)
 {
     struct fields fields = {.count = 0};
 
-    if (!report_allow(vm))
+    if (!report_allow(vm, ALLOWANCE_DISCONNECT))
         return;
     SAY(vm, LOG_INFO, "the guest's connection ended: %s%s%s", reason, error ? ": " : "",
         error ? strerrordesc_np(error) : "");
@@ -301,7 +301,7 @@ void report_payload(struct vm *vm, int error, const char *text)
     const char *program = vm->config->payload.argv.items[0];
     struct fields fields = {.count = 0};
 
-    if (!report_allow(vm))
+    if (!report_allow(vm, ALLOWANCE_PAYLOAD))
         return;
     if (error)
         SAY(vm, LOG_ERR,
@@ -318,7 +318,7 @@ void report_payload(struct vm *vm, int error, const char *text)
 
 void report_step_failed(struct vm *vm, const char *step, int error, const char *text)
 {
-    if (report_allow(vm))
+    if (report_allow(vm, ALLOWANCE_DEVICE))
         SAY(vm, LOG_WARNING, "%s failed in the guest: %s%s%s; the guest goes on without", step,
             strerrordesc_np(error), *text ? ": " : "", text);
 }
@@ -327,7 +327,7 @@ void report_timeout(struct vm *vm, const char *phase, uint32_t timeout_ms, const
 {
     struct fields fields = {.count = 0};
 
-    if (!report_allow(vm))
+    if (!report_allow(vm, ALLOWANCE_FAILURE))
         return;
     SAY(vm, LOG_ERR, "phase %s%s%s: nothing came within %u ms (timeouts_ms.%s); the daemon goes on",
         phase, what ? " of " : "", what ? what : "", timeout_ms, phase);

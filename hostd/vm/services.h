@@ -4,6 +4,7 @@
 #ifndef GUESTLINK_HOSTD_SERVICES_H
 #define GUESTLINK_HOSTD_SERVICES_H
 
+#include "allowance.h"
 #include "base/counters.h"
 #include "base/rate.h"
 #include "config/config.h"
@@ -22,7 +23,9 @@ struct services {
     struct p9_ports *ports;
     struct daemon_counters counters;
     struct daemon_latencies latencies;
-    struct rate strangers; /* bounds the lines that connections of no VM cost */
+    struct rate shared_lines;  /* see allowance.h */
+    struct allowances nobodys; /* for lines of no VM's connections */
+    sd_event_source *nobodys_dropped_timer;
 };
 
 #endif

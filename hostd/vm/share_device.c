@@ -2,7 +2,6 @@
 #include "share_device.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "report.h"
 #include "vm_parts.h"
 
@@ -103,8 +102,8 @@ void share_device_step(struct share_device *device)
     r = device_host_remove_share(vm->host, device->tag, on_removed, device);
     if (r < 0) {
         if (r == -ENOTCONN) /* the VM has ended; if not, its devices are found when it is back */
-            log_vm(LOG_INFO, vm->config->name, vm->boot.id,
-                   "share %s: its device is left to its VM, which is not there", device->tag);
+            report_line(vm, ALLOWANCE_DEVICE, LOG_INFO,
+                        "share %s: its device is left to its VM, which is not there", device->tag);
         else
             report_device_failed(vm, "share", device->tag, "device", -r, "it cannot be removed");
         free_leavers(device, -r);

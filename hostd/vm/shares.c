@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/log.h"
 #include "p9_share.h"
 #include "report.h"
 #include "share_parts.h"
@@ -135,7 +134,7 @@ void shares_lost(struct vm *vm, const char *tag, bool restored, const char *text
     if (guest_is_attached(vm->guest) && !vm->boot.farewell)
         report_device_failed(vm, "share", tag, "serve", EPIPE, text);
     else
-        log_vm(LOG_NOTICE, vm->config->name, vm->boot.id, "share %s: %s", tag, text);
+        report_line(vm, ALLOWANCE_DEVICE, LOG_NOTICE, "share %s: %s", tag, text);
     if (!device)
         return;
     device->stale = !restored;

@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/log.h"
 #include "exec_parts.h"
 #include "guest_event.h"
 #include "report.h"
@@ -19,12 +18,7 @@
 
 static void on_warning(void *userdata, const char *remark)
 {
-    struct vm *vm = userdata;
-    struct fields fields = {.count = 0};
-
-    log_line(LOG_WARNING, "%s", remark);
-    fields_text(&fields, "text", remark);
-    report_emit(vm, TELEMETRY_CONFIG_WARNING, &fields);
+    report_config_warning(userdata, remark, true);
 }
 
 static int add_devices(struct vm *vm)
@@ -212,10 +206,10 @@ static void on_ended(void *userdata, enum connection_end how, int error)
         break;
     case CONNECTION_END_SLOW:
         vm->services->counters.slow_guests++;
-        log_vm(LOG_WARNING, vm->config->name, vm->boot.id,
-               "the guest does not read what it is sent, and %u bytes are held for it "
-               "(limits.connection_bytes); its connection is closed",
-               vm->services->config->limits.connection_bytes);
+        report_line(vm, ALLOWANCE_RESET, LOG_WARNING,
+                    "the guest does not read what it is sent, and %u bytes are held for it "
+                    "(limits.connection_bytes); its connection is closed",
+                    vm->services->config->limits.connection_bytes);
         vm_drop_connection(vm, "does-not-read", 0);
         break;
     case CONNECTION_END_MEMORY:

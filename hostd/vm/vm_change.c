@@ -1,7 +1,6 @@
 /* vm change: a VM whose configuration changed under it, or that was taken out of it. */
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/log.h"
 #include "report.h"
 #include "vm_life.h"
 #include "vm_parts.h"
@@ -52,8 +51,8 @@ static void add_shares(struct vm *vm)
         if (there && there->wanted)
             continue;
         if (share_new(vm, config, true, &added) < 0)
-            log_vm(LOG_WARNING, vm->config->name, vm->boot.id,
-                   "share %s cannot be added; there is no room for it", config->tag);
+            report_line(vm, ALLOWANCE_DEVICE, LOG_WARNING,
+                        "share %s cannot be added; there is no room for it", config->tag);
     }
 }
 
@@ -85,8 +84,7 @@ static void change_adapters(struct vm *vm)
 
 static void on_warning(void *userdata, const char *remark)
 {
-    (void)userdata;
-    log_line(LOG_WARNING, "%s", remark);
+    report_config_warning(userdata, remark, false);
 }
 
 static void rebase(struct vm *vm, struct settings *settings, const struct config_vm *config)
@@ -121,7 +119,7 @@ void vm_change(struct vm *vm, struct settings *settings, const struct config_vm 
 
     rebase(vm, settings, config);
     vm->policy = policy_decide(settings->config, config, on_warning, vm);
-    log_vm(LOG_INFO, config->name, vm->boot.id, "its configuration changed");
+    report_line(vm, ALLOWANCE_DEVICE, LOG_INFO, "its configuration changed");
     if (hostname_changes)
         bringup_set_hostname(vm);
     drop_shares(vm);
@@ -137,9 +135,9 @@ static int on_left(sd_event_source *source, uint64_t at_us, void *userdata)
     (void)source;
     (void)at_us;
     if (vm->shares.first || vm->adapters.first)
-        log_vm(LOG_WARNING, vm->config->name, vm->boot.id,
-               "its devices did not all go within %u ms; what is left is left to its VMM",
-               LIMITS_LEAVE_MS);
+        report_line(vm, ALLOWANCE_DEVICE, LOG_WARNING,
+                    "its devices did not all go within %u ms; what is left is left to its VMM",
+                    LIMITS_LEAVE_MS);
     vm->left(vm->left_userdata, vm);
     return 0;
 }
@@ -157,8 +155,8 @@ void vm_leave(struct vm *vm, void (*left)(void *userdata, struct vm *vm), void *
 
     vm->left = left;
     vm->left_userdata = userdata;
-    log_vm(LOG_INFO, vm->config->name, vm->boot.id,
-           "it is in the configuration no more; its devices are taken away");
+    report_line(vm, ALLOWANCE_DEVICE, LOG_INFO,
+                "it is in the configuration no more; its devices are taken away");
     (void)clock_arm(vm->services->event, &vm->leave_timer, LIMITS_LEAVE_MS, on_left, vm);
     for (struct share *s = vm->shares.first; s; s = next_share) {
         next_share = s->next;

@@ -1,6 +1,5 @@
 /* vm devices: what a VM makes of its device host's coming and going. */
 #include "base/limits.h"
-#include "base/log.h"
 #include "report.h"
 #include "vm_life.h"
 #include "vm_parts.h"
@@ -45,11 +44,11 @@ static void on_down(void *userdata, bool ended, const char *text)
     vm->host_error = strdup(text);
     vm->host_error_told = false;
     if (!ended) {
-        log_vm(LOG_INFO, vm->config->name, vm->boot.id, "%s", text);
+        report_line(vm, ALLOWANCE_DEVICE, LOG_INFO, "%s", text);
         if (vm->connection)
             vm_tell_host_error(vm);
     } else {
-        log_vm(LOG_NOTICE, vm->config->name, vm->boot.id, "the VM ended: %s", text);
+        report_line(vm, ALLOWANCE_DEVICE, LOG_NOTICE, "the VM ended: %s", text);
         vm->ended = true;
         vm_drop_connection(vm, "vm-ended", 0);
     }
@@ -65,7 +64,7 @@ static void on_reset(void *userdata)
 {
     struct vm *vm = userdata;
 
-    log_vm(LOG_INFO, vm->config->name, vm->boot.id, "the guest was reset");
+    report_line(vm, ALLOWANCE_RESET, LOG_INFO, "the guest was reset");
     vm_drop_connection(vm, "reset", 0);
     vm_await_guest(vm);
 }

@@ -12,7 +12,7 @@
  */
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/log.h"
+#include "report.h"
 #include "vm_parts.h"
 
 #include <stdlib.h>
@@ -180,10 +180,11 @@ static void save(struct vm *vm)
     r = store_save(vm->services->store, vm->config->id, document);
     vm->unsaved = r < 0;
     if (r < 0)
-        log_vm(LOG_WARNING, vm->config->name, vm->boot.id,
-               "what is to outlive the daemon could not be written below %s: %s; it is tried again "
-               "with the next change or connection",
-               vm->services->config->state_dir, strerrordesc_np(-r));
+        report_line(
+            vm, ALLOWANCE_DEVICE, LOG_WARNING,
+            "what is to outlive the daemon could not be written below %s: %s; it is tried again "
+            "with the next change or connection",
+            vm->services->config->state_dir, strerrordesc_np(-r));
     (void)json_object_put(document);
 }
 

@@ -5,7 +5,7 @@
 #define GUESTLINK_HOSTD_VM_PARTS_H
 
 #include "adapter.h"
-#include "base/rate.h"
+#include "allowance.h"
 #include "boot.h"
 #include "bringup.h"
 #include "config/settings.h"
@@ -56,8 +56,7 @@ struct vm {
     uint32_t exec_next; /* the number of the next command */
     struct operation *operations;
 
-    struct rate rate;
-    uint64_t dropped; /* events, in all */
+    struct allowances allowances;
     struct warned warned;
     uint64_t exhausted;    /* lines of the guest's kernel, this boot */
     uint64_t exhausted_us; /* when the newest was heard of */

@@ -81,7 +81,7 @@ void vm_get_view(const struct vm *vm, struct vm_view *ret_view)
         .adapter_count = vm->adapters.count,
         .connections = vm->connections,
         .exhausted = vm->exhausted,
-        .dropped = vm->dropped + vm->rate.dropped,
+        .dropped = allowance_dropped(&vm->allowances),
         .bytes_held = vm->connection ? connection_held(vm->connection) : 0,
         .last_seen_us = vm->last_seen_us,
     };

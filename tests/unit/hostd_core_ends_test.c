@@ -1,4 +1,4 @@
-/* hostd VM: how a connection ends that does not end by itself, and what is told before a VM goes.
+/* hostd VM: how a connection ends that does not end by itself, and what is told of it.
  */
 #include "hostd_core_vm_support.h"
 
@@ -170,51 +170,6 @@ static void refused_guest_reads_why_though_it_is_still_sending(void **state)
     (void)read_rest(f, bytes, sizeof(bytes), true);
 }
 
-static void what_was_dropped_is_told_before_the_vm_goes(void **state)
-{
-    struct fixture *f = *state;
-    char path[80], line[1024], last[1024] = "";
-    FILE *file;
-
-    f->settings->config->limits.guest_events_burst = 3;
-    f->settings->config->limits.guest_events_per_s = 1;
-    connect_guest(f, 67108864);
-    f->vm = vm_free(f->vm);
-    (void)snprintf(path, sizeof(path), "%s/t", f->folder);
-    file = fopen(path, "re");
-    assert_non_null(file);
-    while (fgets(line, sizeof(line), file))
-        memcpy(last, line, sizeof(last));
-    (void)fclose(file);
-    assert_non_null(strstr(last, "\"event\":\"EventsDropped\""));
-    assert_non_null(strstr(last, "\"vm\":\"dev\""));
-    assert_null(strstr(last, "\"count\":0"));
-}
-
-/* What is written to stderr while it is open. */
-static FILE *capture_stderr(int *ret_saved)
-{
-    FILE *file = tmpfile();
-
-    assert_non_null(file);
-    *ret_saved = dup(STDERR_FILENO);
-    assert_int_equal(dup2(fileno(file), STDERR_FILENO), STDERR_FILENO);
-    return file;
-}
-
-static const char *captured(FILE *file, int saved, char *text, size_t capacity)
-{
-    size_t size;
-
-    (void)dup2(saved, STDERR_FILENO);
-    (void)close(saved);
-    rewind(file);
-    size = fread(text, 1, capacity - 1, file);
-    (void)fclose(file);
-    text[size] = '\0';
-    return text;
-}
-
 static void failure_says_nothing_twice(void **state)
 {
     struct fixture *f = *state;
@@ -270,7 +225,6 @@ int main(void)
         TEST(guest_that_speaks_is_not_asked),
         TEST(guest_that_is_held_back_is_not_silent),
         TEST(refused_guest_reads_why_though_it_is_still_sending),
-        TEST(what_was_dropped_is_told_before_the_vm_goes),
         TEST(failure_says_nothing_twice),
         TEST(share_whose_server_always_dies_is_given_up_once),
     };

@@ -5,6 +5,7 @@
 #include "base/rate.h"
 #include "base/text.h"
 #include "state/warned.h"
+#include "vm/allowance.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -84,20 +85,20 @@ static void a_burst_passes_and_then_the_rate(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 100; i++)
-        passed += rate_allow(&rate, now_us, 10, 20);
+        passed += rate_allow(&rate, now_us, 10000, 20);
     assert_int_equal(passed, 20);
     assert_int_equal(rate_take_dropped(&rate), 80);
     assert_int_equal(rate_take_dropped(&rate), 0);
     /* ten seconds of one call a millisecond */
     passed = 0;
     for (unsigned i = 0; i < 10000; i++)
-        passed += rate_allow(&rate, now_us += 1000, 10, 20);
+        passed += rate_allow(&rate, now_us += 1000, 10000, 20);
     assert_in_range(passed, 99, 100);
     /* and it never holds more than the burst */
     now_us += UINT64_C(600000000);
     passed = 0;
     for (unsigned i = 0; i < 100; i++)
-        passed += rate_allow(&rate, now_us, 10, 20);
+        passed += rate_allow(&rate, now_us, 10000, 20);
     assert_int_equal(passed, 20);
 }
 
@@ -109,8 +110,85 @@ static void calls_in_quick_succession_lose_nothing_of_the_rate(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 1000000; i++)
-        passed += rate_allow(&rate, now_us += 3, 10, 1);
+        passed += rate_allow(&rate, now_us += 3, 10000, 1);
     assert_in_range(passed, 30, 31);
+}
+
+static void less_than_one_in_a_second_passes_too(void **state)
+{
+    struct rate rate = {0};
+    uint64_t now_us = 1;
+    unsigned passed = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 100000; i++) /* a hundred seconds */
+        passed += rate_allow(&rate, now_us += 1000, 500, 1);
+    assert_in_range(passed, 50, 51);
+}
+
+/* Takes as much as there is at this moment. */
+static unsigned take_all(struct allowances *allowances, enum allowance_kind kind,
+                         struct rate *shared, const struct config_limits *limits)
+{
+    unsigned taken = 0;
+
+    while (allowance_take(allowances, kind, shared, limits, 1))
+        taken++;
+    return taken;
+}
+
+static void no_kind_of_line_takes_anything_from_another(void **state)
+{
+    static const struct config_limits limits = {.guest_events_per_s = 10,
+                                                .guest_events_burst = 200};
+
+    (void)state;
+    for (unsigned flood = 0; flood < ALLOWANCE_KINDS; flood++) {
+        struct allowances allowances = {0};
+        struct rate shared = {0};
+
+        (void)take_all(&allowances, (enum allowance_kind)flood, &shared, &limits);
+        assert_int_equal(allowance_dropped(&allowances), 1);
+        for (unsigned i = 0; i < ALLOWANCE_KINDS; i++)
+            if (i != flood)
+                assert_true(
+                    allowance_take(&allowances, (enum allowance_kind)i, &shared, &limits, 1));
+    }
+}
+
+/* However many guests do all that they can, what counts of another is told, and a boot fits. */
+static void all_vms_together_are_bounded(void **state)
+{
+    static const struct config_limits limits = {.guest_events_per_s = 10,
+                                                .guest_events_burst = 200};
+    static const enum allowance_kind cheap[] = {ALLOWANCE_STRANGER, ALLOWANCE_REFUSAL,
+                                                ALLOWANCE_LOG, ALLOWANCE_OUTPUT};
+    static struct allowances vms[100];
+    struct allowances other = {0};
+    struct rate shared = {0};
+    unsigned taken = 0;
+
+    (void)state;
+    for (unsigned vm = 0; vm < 100; vm++)
+        for (unsigned i = 0; i < sizeof(cheap) / sizeof(cheap[0]); i++)
+            taken += take_all(&vms[vm], cheap[i], &shared, &limits);
+    assert_int_equal(taken, LIMITS_SHARED_EVENTS_BURST);
+    assert_true(allowance_dropped(&vms[99]) > 0);
+    for (unsigned kind = ALLOWANCE_CONNECT; kind < ALLOWANCE_KINDS; kind++)
+        for (unsigned i = 0; i < 4; i++)
+            assert_true(allowance_take(&other, (enum allowance_kind)kind, &shared, &limits, 1));
+}
+
+static void the_smallest_limits_leave_room_for_a_boot(void **state)
+{
+    static const struct config_limits limits = {.guest_events_per_s = 1, .guest_events_burst = 1};
+    struct allowances allowances = {0};
+    struct rate shared = {0};
+
+    (void)state;
+    assert_in_range(take_all(&allowances, ALLOWANCE_CONNECT, &shared, &limits), 5, 20);
+    assert_in_range(take_all(&allowances, ALLOWANCE_DISCONNECT, &shared, &limits), 1, 20);
+    assert_int_equal(take_all(&allowances, ALLOWANCE_LOG, &shared, &limits), 1);
 }
 
 static struct wire_text text_of(const char *data, size_t size)
@@ -226,6 +304,10 @@ int main(void)
         cmocka_unit_test(a_socket_too_long_for_the_kernel_is_no_address),
         cmocka_unit_test(hybrid_sockets_name_their_port),
         cmocka_unit_test(a_burst_passes_and_then_the_rate),
+        cmocka_unit_test(less_than_one_in_a_second_passes_too),
+        cmocka_unit_test(no_kind_of_line_takes_anything_from_another),
+        cmocka_unit_test(all_vms_together_are_bounded),
+        cmocka_unit_test(the_smallest_limits_leave_room_for_a_boot),
         cmocka_unit_test(calls_in_quick_succession_lose_nothing_of_the_rate),
         cmocka_unit_test(texts_of_guests_cannot_steer_a_terminal),
         cmocka_unit_test(what_is_not_seen_is_shown),

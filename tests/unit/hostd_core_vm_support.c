@@ -61,6 +61,8 @@ int tear_down(void **state)
     f->vm = vm_free(f->vm);
     if (f->guest >= 0)
         (void)close(f->guest);
+    f->services.nobodys_dropped_timer =
+        sd_event_source_disable_unref(f->services.nobodys_dropped_timer);
     f->services.ports = p9_ports_free(f->services.ports);
     f->services.store = store_free(f->services.store);
     f->services.telemetry = telemetry_free(f->services.telemetry);
@@ -174,4 +176,27 @@ void note_done(void *userdata, int error, const char *text)
     (void)text;
     f->done++;
     f->error = error;
+}
+
+FILE *capture_stderr(int *ret_saved)
+{
+    FILE *file = tmpfile();
+
+    assert_non_null(file);
+    *ret_saved = dup(STDERR_FILENO);
+    assert_int_equal(dup2(fileno(file), STDERR_FILENO), STDERR_FILENO);
+    return file;
+}
+
+const char *captured(FILE *file, int saved, char *text, size_t capacity)
+{
+    size_t size;
+
+    (void)dup2(saved, STDERR_FILENO);
+    (void)close(saved);
+    rewind(file);
+    size = fread(text, 1, capacity - 1, file);
+    (void)fclose(file);
+    text[size] = '\0';
+    return text;
 }

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -67,5 +68,9 @@ void settle(struct fixture *f);
 
 /* A new connection of the guest's, its handshake, and all that the host asks then. */
 void connect_guest(struct fixture *f, uint64_t pool);
+
+/* What is written to stderr from here until captured(), which gives as much as fits. */
+FILE *capture_stderr(int *ret_saved);
+const char *captured(FILE *file, int saved, char *text, size_t capacity);
 
 #endif
