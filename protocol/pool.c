@@ -1,7 +1,53 @@
 /* pool: is the SWIOTLB pool that a guest claims one that devices may be given? */
 #include "pool.h"
 
-enum pool_verdict pool_judge(bool published, uint64_t base, uint64_t size, uint64_t memory_bytes)
+#define KIB UINT64_C(1024)
+#define GIB (KIB * KIB * KIB)
+
+#define X86_LEGACY     (640 * KIB)
+#define X86_LEGACY_END (1024 * KIB)
+/* From so much memory on a VMM leaves room for devices, and moves the rest above 4 GiB. */
+#define X86_SPLIT     (7 * GIB / 2)
+#define X86_SPLIT_END (3 * GIB)
+#define ARM64_BEGIN   GIB
+
+struct pool_ram pool_ram_x86(uint64_t memory_bytes)
+{
+    bool split = memory_bytes == 0 || memory_bytes >= X86_SPLIT;
+
+    return (struct pool_ram){.end = split ? X86_SPLIT_END : memory_bytes,
+                             .hole = X86_LEGACY,
+                             .hole_end = X86_LEGACY_END};
+}
+
+struct pool_ram pool_ram_arm64(uint64_t memory_bytes)
+{
+    bool known = memory_bytes != 0 && memory_bytes < POOL_LIMIT - ARM64_BEGIN;
+
+    return (struct pool_ram){.begin = ARM64_BEGIN,
+                             .end = known ? ARM64_BEGIN + memory_bytes : POOL_LIMIT};
+}
+
+struct pool_ram pool_ram_here(uint64_t memory_bytes)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    return pool_ram_x86(memory_bytes);
+#elif defined(__aarch64__)
+    return pool_ram_arm64(memory_bytes);
+#else
+    (void)memory_bytes;
+    return (struct pool_ram){.end = POOL_LIMIT};
+#endif
+}
+
+/* Of a range that does not overflow. */
+static bool is_ram(const struct pool_ram *ram, uint64_t base, uint64_t end)
+{
+    return base >= ram->begin && end <= ram->end && (base >= ram->hole_end || end <= ram->hole);
+}
+
+enum pool_verdict pool_judge(bool published, uint64_t base, uint64_t size, uint64_t memory_bytes,
+                             const struct pool_ram *ram)
 {
     if (!published && base == 0 && size == 0)
         return POOL_E_NOT_PUBLISHED;
@@ -15,6 +61,8 @@ enum pool_verdict pool_judge(bool published, uint64_t base, uint64_t size, uint6
         return POOL_E_BEYOND_4G;
     if (size > memory_bytes / 2)
         return POOL_E_TOO_LARGE;
+    if (!is_ram(ram, base, base + size))
+        return POOL_E_NOT_RAM;
     return POOL_USABLE;
 }
 
@@ -35,6 +83,8 @@ const char *pool_verdict_text(enum pool_verdict verdict)
         return "it ends above 4 GiB";
     case POOL_E_TOO_LARGE:
         return "it is larger than half of the VM's memory";
+    case POOL_E_NOT_RAM:
+        return "it is not all in memory that the VM has below 4 GiB";
     }
     return "unknown";
 }
@@ -56,6 +106,8 @@ const char *pool_verdict_name(enum pool_verdict verdict)
         return "beyond-4g";
     case POOL_E_TOO_LARGE:
         return "too-large";
+    case POOL_E_NOT_RAM:
+        return "not-ram";
     }
     return "unknown";
 }

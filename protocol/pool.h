@@ -19,7 +19,29 @@ enum pool_verdict {
     POOL_E_OVERFLOW,      /* base + size does not fit into 64 bits */
     POOL_E_BEYOND_4G,     /* base + size is over 4 GiB */
     POOL_E_TOO_LARGE,     /* size is over half of the VM's memory */
+    POOL_E_NOT_RAM,       /* it is not all in the RAM that the VM has below 4 GiB */
 };
+
+/* Where a VM's RAM below 4 GiB is, as far as its host can know: without [hole, hole_end). */
+struct pool_ram {
+    uint64_t begin, end;
+    uint64_t hole, hole_end;
+};
+
+/*
+ * x86: from 0 to the end of memory, without the legacy devices and BIOS at 640 KiB to 1 MiB, and to
+ * 3 GiB at most if there are 3.5 GiB or more: no VMM known to us has more of it in front of its
+ * devices, the I/O APIC and the local APIC (QEMU pc, microvm and Cloud Hypervisor 3 GiB, q35 2 GiB;
+ * of Firecracker's 3.25 GiB the last quarter is not taken).
+ *
+ * arm64: from 1 GiB on; below it are the devices of QEMU's and Cloud Hypervisor's machines.
+ *
+ * @param memory_bytes  of the VM, as its host has configured it; 0: not known
+ */
+struct pool_ram pool_ram_x86(uint64_t memory_bytes);
+struct pool_ram pool_ram_arm64(uint64_t memory_bytes);
+/* Of a guest with the processor of this host. Of others than these two, all below 4 GiB. */
+struct pool_ram pool_ram_here(uint64_t memory_bytes);
 
 /*
  * Judges a pool that a guest reported.
@@ -28,8 +50,10 @@ enum pool_verdict {
  * @param base, size    as reported, bytes
  * @param memory_bytes  the VM's memory as its host knows it; never the guest's word for it if the
  *                      host knows better
+ * @param ram           by what the host itself knows
  */
-enum pool_verdict pool_judge(bool published, uint64_t base, uint64_t size, uint64_t memory_bytes);
+enum pool_verdict pool_judge(bool published, uint64_t base, uint64_t size, uint64_t memory_bytes,
+                             const struct pool_ram *ram);
 
 /* The verdict as a short sentence part for people ("the base or the size is 0"). Static. */
 const char *pool_verdict_text(enum pool_verdict verdict);

@@ -3,15 +3,39 @@
 
 void boot_begin(struct boot *boot, const struct guest_capabilities *report, uint64_t memory)
 {
+    struct pool_ram ram = pool_ram_here(memory);
+
     *boot = (struct boot){.known = true, .capabilities = *report};
     text_uuid(report->boot_id, boot->id);
     boot->verdict =
         pool_judge((report->features & CAPABILITIES_SWIOTLB_PUBLISHED) != 0, report->swiotlb_base,
-                   report->swiotlb_size, memory != 0 ? memory : report->memory_bytes);
+                   report->swiotlb_size, memory != 0 ? memory : report->memory_bytes, &ram);
     if (boot->verdict == POOL_USABLE)
         token_format(boot->token, report->swiotlb_base, report->swiotlb_size);
     boot->timings.guest_sent_ns = report->sent_ns;
     boot->timings.guest_started_ns = report->started_ns;
+}
+
+uint64_t boot_pool_most(uint64_t memory)
+{
+    return memory != 0 && memory < POOL_LIMIT ? memory : POOL_LIMIT;
+}
+
+static void bound(uint64_t *number, uint64_t most)
+{
+    if (*number > most)
+        *number = most;
+}
+
+void boot_bound_usage(uint64_t memory, struct event_pool_usage *usage)
+{
+    uint64_t most = usage->slot_bytes > 0 ? boot_pool_most(memory) / usage->slot_bytes : 0;
+
+    for (uint16_t i = 0; i < usage->count; i++) {
+        bound(&usage->pools[i].total, most);
+        bound(&usage->pools[i].used, usage->pools[i].total);
+        bound(&usage->pools[i].high_water, usage->pools[i].total);
+    }
 }
 
 enum boot_pool_trouble boot_pool_trouble(const struct boot *boot)

@@ -34,6 +34,17 @@ struct boot {
  */
 void boot_begin(struct boot *boot, const struct guest_capabilities *report, uint64_t memory);
 
+/*
+ * Bytes that no pool of a VM can be over, whatever a guest says.
+ *
+ * @param memory  as for boot_begin()
+ */
+uint64_t boot_pool_most(uint64_t memory);
+
+/* Cuts what a guest says of its pools' use to what can be: no pool is larger than boot_pool_most(),
+ * and no more of one is, or was, used than there is. */
+void boot_bound_usage(uint64_t memory, struct event_pool_usage *usage);
+
 /* Why there is no pool although one was asked for. */
 enum boot_pool_trouble {
     BOOT_POOL_FINE,

@@ -13,6 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Linux' IO_TLB_SIZE. */
+#define SWIOTLB_SLOT_BYTES 2048u
+/* What is advised is a number of MiB that a person remembers, and that a guest's kernel keeps. */
+#define GRANULE (UINT64_C(2) << 20)
+
 #define SAY(vm, level, ...) log_vm(level, (vm)->config->name, (vm)->boot.id, __VA_ARGS__)
 
 void report_connected(struct vm *vm, bool same_boot)
@@ -147,25 +152,49 @@ void report_pool_trouble(struct vm *vm, enum boot_pool_trouble trouble)
     }
 }
 
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Twice the pool that there is: one that the host found usable, or else the one that it asked for.
+ * No number that a guest says unchecked comes into it. */
+static void pool_advice(const struct vm *vm, char *text, size_t size)
+{
+    uint64_t there = vm->boot.verdict == POOL_USABLE ? vm->boot.capabilities.swiotlb_size
+                                                     : vm->policy.swiotlb_bytes;
+    uint64_t twice = there ? 2 * there + GRANULE - 1 : POLICY_SWIOTLB_AUTO_BYTES;
+    uint64_t largest = boot_pool_most(vm->config->memory) / 2;
+    uint64_t wanted = smaller(twice, largest) / GRANULE * GRANULE;
+
+    if (wanted > there)
+        (void)snprintf(text, size, "set \"swiotlb\" of the VM to \"%" PRIu64 "M\" and restart it",
+                       wanted >> 20);
+    else
+        (void)snprintf(text, size,
+                       "give the VM more memory and a larger \"swiotlb\", which can be half of it "
+                       "and is below 4 GiB, and restart it");
+}
+
 void report_pool_exhausted(struct vm *vm, const struct event_pool_exhausted *exhausted)
 {
+    uint64_t most = boot_pool_most(vm->config->memory);
+    uint64_t total = smaller(exhausted->total, most / SWIOTLB_SLOT_BYTES);
+    uint64_t used = smaller(exhausted->used, total);
     struct fields fields = {.count = 0};
     char advice[LIMITS_TEXT];
-    uint64_t size = vm->boot.capabilities.swiotlb_size;
 
     if (!report_allow(vm, ALLOWANCE_EXHAUSTED))
         return;
-    (void)snprintf(advice, sizeof(advice),
-                   "set \"swiotlb\" of the VM to \"%" PRIu64 "M\" and restart it",
-                   size ? 2 * size >> 20 : UINT64_C(64));
+    pool_advice(vm, advice, sizeof(advice));
     SAY(vm, LOG_WARNING,
         "the guest's SWIOTLB pool is full: %" PRIu64 " of %" PRIu64 " slots used, %" PRIu64
         " mappings failed so far; %s",
-        exhausted->used, exhausted->total, exhausted->count, advice);
+        used, total, exhausted->count, advice);
     fields_number(&fields, "count", exhausted->count);
-    fields_number(&fields, "used", exhausted->used);
-    fields_number(&fields, "total", exhausted->total);
-    fields_number(&fields, "bytes", exhausted->bytes);
+    fields_number(&fields, "used", used);
+    fields_number(&fields, "total", total);
+    fields_number(&fields, "bytes", smaller(exhausted->bytes, most));
     fields_text(&fields, "advice", advice);
     report_emit(vm, TELEMETRY_SWIOTLB_POOL_EXHAUSTED, &fields);
 }

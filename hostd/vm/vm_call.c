@@ -70,10 +70,12 @@ static void on_pool_usage(void *userdata, const struct guest_answer *answer)
     if (!told.pool_done)
         return;
     if (answer->frame->type != FRAME_POOL_USAGE ||
-        event_pool_usage_unpack(answer->frame->payload, answer->frame->length, &usage) != 0)
+        event_pool_usage_unpack(answer->frame->payload, answer->frame->length, &usage) != 0) {
         told.pool_done(told.userdata, EPROTO, "the guest's answer is malformed", NULL);
-    else
-        told.pool_done(told.userdata, 0, "", &usage);
+        return;
+    }
+    boot_bound_usage(told.vm->config->memory, &usage);
+    told.pool_done(told.userdata, 0, "", &usage);
 }
 
 int vm_query_pool(struct vm *vm, vm_pool_usage_fn done, void *userdata)

@@ -97,6 +97,9 @@ def case_pool_usage_is_told_in_bytes(host, vm):
             told = call.result()["pools"]
             check(told[0] == {"name": "hv_pci", "total_bytes": 204800, "used_bytes": 6144,
                               "high_water_bytes": 14336}, f"{told}")  # fmt: skip
+            memory = 512 << 20  # as much as the VM has, and no more of it used
+            check(told[1] == {"name": "huge", "total_bytes": memory, "used_bytes": memory,
+                              "high_water_bytes": 0}, f"{told}")  # fmt: skip
         with Call(host, "PoolUsage", vm=vm) as call:
             guest.answer(take(guest, g.GET_POOL_USAGE), g.ENOENT, "not kept")
             name, parameters = call.failure()

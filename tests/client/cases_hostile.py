@@ -11,7 +11,7 @@ import guestlink_guest as g
 from cases_boot import WITH_DEVICES
 from cases_wire import VECTORS, check, check_ping, check_welcome, read_vector
 from guestlink_guest import Guest
-from host import WAIT, connect, impatient, wait_until
+from host import WAIT, Host, connect, impatient, wait_until
 
 VMS = {"mutated_frames_never_end_the_daemon": WITH_DEVICES}
 SILENT = 1000
@@ -293,6 +293,82 @@ def case_flood_of_events_is_bounded_in_telemetry(host, vm):
     wait_until("20000 records told or counted", lambda: sum(count()) >= 20000)
     lines, most = count()[0], burst + rate * (took + 1)
     check(lines <= most, f"{lines} of 20000 records are in telemetry, expected {most:.0f}")
+
+
+def shout(path, data):
+    """A connection that sends that and is gone, or closed for it."""
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError), connect(path) as connection:
+        connection.sendall(data)
+        connection.recv(64)
+
+
+def stuff(path):
+    """A guest that is accepted, and reads nothing of what it has the daemon say."""
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError, g.Closed), Guest(path) as guest:
+        guest.greet()
+        while True:
+            guest.send_bytes(g.frame_bytes(g.PING, 0, 5) * 4000)
+
+
+def end_well(guest):
+    """What a guest says whose payload dies."""
+    for message_type, fields in (
+        (g.POOL_EXHAUSTED, {"count": 1, "used": 2, "total": 3}),
+        (g.CHILD_EXITED, {"process": 1, "status": 3, "pid": 5, "again_ms": g.NOT_AGAIN}),
+        (g.FAREWELL, {"how": 0}),
+    ):
+        guest.receive_answer(guest.send(message_type, fields))
+
+
+FLOODS = {
+    "one byte": lambda path: shout(path, b"x"),
+    "garbage": lambda path: shout(path, os.urandom(64)),
+    "too long a frame": lambda path: shout(path, b"GLNK\1\0\0\0\xff\xff\xff\xff\1\0\0\0"),
+    "not a report": lambda path: shout(path, g.frame_bytes(g.CAPABILITIES, 0, 1, b"\xff" * 200)),
+    "nothing": lambda path: connect(path).close(),
+}
+
+
+def case_no_flood_mutes_a_guest_or_another(host, _vm):
+    """With the limits that an operator has who sets none: what counts of a guest is told, though
+    every kind of line is caused without end; and the lines are no more than a bound."""
+    daemon = Host(host.binary, ("one", "two"),
+                  limits={"guest_events_per_s": 10, "guest_events_burst": 200})
+    try:
+        daemon.start()
+        start = time.monotonic()
+        for flood in FLOODS.values():
+            for path in (daemon.path("one"), daemon.anyone):
+                for _ in range(300):
+                    flood(path)
+        for _ in range(100):
+            stuff(daemon.path("one"))
+        with Guest(daemon.path("one")) as guest, Guest(daemon.path("two")) as good:
+            check_welcome(guest.greet())
+            record = g.frame_bytes(g.LOG_RECORD, 0, 0, g.encode(g.LOG_RECORD, {"text": "x"}))
+            guest.send_bytes(record * 3000)
+            check_welcome(good.greet())
+            good.serve_until(g.COMPLETE_BOOT)
+            good.send(g.LOG_RECORD, {"level": 4, "text": "a word"}, ident=0)
+            for one in (guest, good):
+                end_well(one)
+        for name in ("one", "two"):
+            for event in ("SwiotlbPoolExhausted", "ChildExit", "GuestFarewell"):
+                daemon.wait_for_event(event, name)
+        wait_until("the guest's own disconnection",
+                   lambda: any(e["farewell"] for e in daemon.events("GuestDisconnected", "two")))
+        for event in ("GuestConnected", "GuestReady", "GuestLog"):
+            daemon.wait_for_event(event, "two")
+        for reason in ("refusal-rate", "stranger-rate", "reset-rate", "guest-log-rate"):
+            wait_until(f"EventsDropped of {reason}", lambda reason=reason: any(
+                event["reason"] == reason for event in daemon.events("EventsDropped")))
+        # what may come at once, and what comes back in a second, of all kinds of VM and nobody
+        most = 600 + 60 * (time.monotonic() - start)
+        lines = {"telemetry": len(daemon.events()), "stderr": daemon.stderr().count("\n")}
+        check(max(lines.values()) <= most, f"{lines}, expected {most:.0f} at most")
+        check(daemon.stop() == 0, "the daemon did not end well")
+    finally:
+        daemon.clean()
 
 
 def case_text_of_a_guest_cannot_forge_lines(host, vm):

@@ -31,8 +31,9 @@ static void walk(struct wire_list list, const uint8_t *payload, size_t size)
 static void judge(const struct guest_capabilities *report)
 {
     const uint64_t base = report->swiotlb_base, size = report->swiotlb_size;
+    const struct pool_ram ram = pool_ram_x86(report->memory_bytes);
     enum pool_verdict verdict = pool_judge(report->features & CAPABILITIES_SWIOTLB_PUBLISHED, base,
-                                           size, report->memory_bytes);
+                                           size, report->memory_bytes, &ram);
     uint64_t told_base = 0, told_size = 0;
     char token[TOKEN_SIZE];
 
@@ -43,6 +44,7 @@ static void judge(const struct guest_capabilities *report)
     FUZZ_CHECK(base != 0 && size != 0 && (base | size) % POOL_ALIGNMENT == 0);
     FUZZ_CHECK(base < POOL_LIMIT && size <= POOL_LIMIT - base);
     FUZZ_CHECK(size <= report->memory_bytes - size);
+    FUZZ_CHECK(base + size <= UINT64_C(0xe0000000)); /* no RAM of a PC's ends above */
     token_format(token, base, size);
     FUZZ_CHECK(token_parse(token, &told_base, &told_size) == 0);
     FUZZ_CHECK(told_base == base && told_size == size);

@@ -37,8 +37,11 @@ static const struct {
     {PUBLISHED | ASKED, 0xfffff000, 64 * MIB, 2048 * MIB, 0, "", BOOT_POOL_REJECTED},
     /* the guest's word for its memory counts only where the host knows no better */
     {PUBLISHED | ASKED, 0x14000000, 256 * MIB, 256 * MIB, 4096 * MIB, "", BOOT_POOL_REJECTED},
-    {PUBLISHED | ASKED, 0x14000000, 256 * MIB, 512 * MIB, 256 * MIB, "swiotlb=0x14000000,268435456",
+    {PUBLISHED | ASKED, 0x8000000, 256 * MIB, 512 * MIB, 256 * MIB, "swiotlb=0x8000000,268435456",
      BOOT_POOL_FINE},
+    /* so does the end of its memory */
+    {PUBLISHED | ASKED, 0x20000000, 64 * MIB, 512 * MIB, 4096 * MIB, "", BOOT_POOL_REJECTED},
+    {PUBLISHED | ASKED, 0xfec00000, 4096, NO_SUCH_VM, 4096 * MIB, "", BOOT_POOL_REJECTED},
     {PUBLISHED | ASKED, 0x14000000, 256 * MIB, NO_SUCH_VM, 512 * MIB,
      "swiotlb=0x14000000,268435456", BOOT_POOL_FINE},
     {PUBLISHED | ASKED, 0x14000000, 256 * MIB, NO_SUCH_VM, 0, "", BOOT_POOL_REJECTED},
@@ -58,6 +61,27 @@ static void the_token_follows_the_report(void **state)
         assert_string_equal(boot.token, rows[i].token);
         assert_int_equal(boot_pool_trouble(&boot), rows[i].trouble);
     }
+}
+
+static void use_of_pools_is_cut_to_what_can_be(void **state)
+{
+    struct event_pool_usage usage = {.slot_bytes = 2048,
+                                     .count = 2,
+                                     .pools = {{.total = UINT64_MAX, .used = UINT64_MAX},
+                                               {.total = 100, .used = 101, .high_water = 99}}};
+    struct event_pool_usage none = {.count = 1, .pools = {{.total = 5, .used = 5}}};
+
+    (void)state;
+    boot_bound_usage(512 * MIB, &usage);
+    assert_int_equal(usage.pools[0].total, 512 * MIB / 2048);
+    assert_int_equal(usage.pools[0].used, 512 * MIB / 2048);
+    assert_int_equal(usage.pools[1].total, 100);
+    assert_int_equal(usage.pools[1].used, 100);
+    assert_int_equal(usage.pools[1].high_water, 99);
+    boot_bound_usage(512 * MIB, &none);
+    assert_int_equal(none.pools[0].total, 0);
+    assert_int_equal(boot_pool_most(NO_SUCH_VM), POOL_LIMIT);
+    assert_int_equal(boot_pool_most(8192 * MIB), POOL_LIMIT);
 }
 
 static void a_boot_begins_with_nothing_of_the_last(void **state)
@@ -81,6 +105,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_token_follows_the_report),
+        cmocka_unit_test(use_of_pools_is_cut_to_what_can_be),
         cmocka_unit_test(a_boot_begins_with_nothing_of_the_last),
     };
 

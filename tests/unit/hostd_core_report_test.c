@@ -168,12 +168,55 @@ static void what_was_dropped_is_told_before_the_vm_goes(void **state)
     need_event(f, "\"event\":\"EventsDropped\",\"vm\":\"dev\"");
 }
 
+/* Tells of a full pool. @return the advice in telemetry, of 256 bytes */
+static const char *advice_of(struct fixture *f, uint64_t memory, uint64_t there)
+{
+    static char advice[256];
+    char *text, *found, *last = NULL;
+
+    f->settings->config->vms[0].memory = memory;
+    f->vm->boot.capabilities.swiotlb_size = there;
+    report_pool_exhausted(
+        f->vm, &(struct event_pool_exhausted){
+                   .count = 1, .used = UINT64_MAX, .total = UINT64_MAX, .bytes = UINT64_MAX});
+    text = telemetry(f);
+    for (found = text; (found = strstr(found, "\"advice\":\"")) != NULL; found++)
+        last = found;
+    assert_non_null(last);
+    (void)snprintf(advice, sizeof(advice), "%s", last);
+    assert_null(strstr(text, "18446744073709551615"));
+    free(text);
+    return advice;
+}
+
+static void advice_is_nothing_that_a_guest_makes_up(void **state)
+{
+    const uint64_t mib = UINT64_C(1) << 20;
+    struct fixture *f = *state;
+
+    /* refused as larger than half of memory, and so on: the pool that was asked for counts */
+    f->vm->policy.swiotlb_bytes = 64 * mib;
+    f->vm->boot.verdict = POOL_E_TOO_LARGE;
+    assert_non_null(strstr(advice_of(f, 2048 * mib, UINT64_MAX), "to \\\"128M\\\" and"));
+    f->vm->policy.swiotlb_bytes = 0;
+    assert_non_null(strstr(advice_of(f, 2048 * mib, UINT64_MAX / 2), "to \\\"64M\\\" and"));
+    f->vm->boot.verdict = POOL_USABLE;
+    f->vm->allowances = (struct allowances){0};
+    assert_non_null(strstr(advice_of(f, 2048 * mib, 64 * mib), "to \\\"128M\\\" and"));
+    assert_non_null(strstr(advice_of(f, 2048 * mib, 4096), "to \\\"2M\\\" and"));
+    assert_non_null(strstr(advice_of(f, 256 * mib, 100 * mib), "to \\\"128M\\\" and"));
+    f->vm->allowances = (struct allowances){0};
+    assert_non_null(strstr(advice_of(f, 256 * mib, 128 * mib), "give the VM more memory"));
+    assert_non_null(strstr(advice_of(f, 8192 * mib, 2048 * mib), "give the VM more memory"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(no_flood_mutes_what_counts),
+        TEST(advice_is_nothing_that_a_guest_makes_up),
         TEST(what_was_dropped_is_told_by_kind),
         TEST(what_was_dropped_is_told_before_the_vm_goes),
     };
