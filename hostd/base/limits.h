@@ -77,9 +77,13 @@
 #define LIMITS_SHARE_RETRIES          3u
 #define LIMITS_SHARE_RETRY_FORGIVE_MS 60000u
 
-/* A changed document is written after this, so that a burst of changes costs one write and one
- * fsync(2); devices are remembered at once. */
-#define LIMITS_SAVE_DELAY_MS 2000u
+/* A changed document is written after this, so that a burst of changes costs one write and two
+ * fsync(2); devices are remembered at once. That, too, is bounded for each VM, because a guest that
+ * boots without end has its devices made as often: a boot with dozens of them fits, and then one in
+ * two seconds; what is beyond waits like any other change. */
+#define LIMITS_SAVE_DELAY_MS   2000u
+#define LIMITS_SAVES_BURST     64u
+#define LIMITS_SAVES_IN_1000_S 500u
 
 /* Kernel releases per VM for which a warning is remembered; the oldest is forgotten first. */
 #define LIMITS_WARNED_RELEASES 16u

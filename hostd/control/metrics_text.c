@@ -64,6 +64,8 @@ static void write_counters(const struct daemon_counters *counters, FILE *stream)
     write_one("boots_total", counter, "Boots of guests.", counters->boots, stream);
     write_one("accept_pauses_total", counter, "Waits for file descriptors.",
               counters->accept_paused, stream);
+    write_one("state_saves_total", counter, "Writes of what outlives the daemon.", counters->saves,
+              stream);
     write_one("reloads_total", counter, "Configurations read again.", counters->reloads, stream);
     write_one("reloads_refused_total", counter, "Configurations refused.",
               counters->reloads_refused, stream);

@@ -162,6 +162,7 @@ static void save(struct vm *vm)
     struct json_object *document = json_object_new_object();
     int r;
 
+    vm->saving = false;
     if (!document)
         return;
     if (vm->boot.known) {
@@ -177,6 +178,7 @@ static void save(struct vm *vm)
     (void)json_object_object_add(document, "shares", shares_to_json(vm));
     if (vm->host)
         (void)json_object_object_add(document, "devices", device_host_remember(vm->host));
+    vm->services->counters.saves++;
     r = store_save(vm->services->store, vm->config->id, document);
     vm->unsaved = r < 0;
     if (r < 0)
@@ -206,7 +208,13 @@ static bool is_pending(const struct vm *vm)
 
 void vm_save_now(struct vm *vm)
 {
-    (void)clock_arm(vm->services->event, &vm->save_timer, 0, on_save, vm);
+    if (vm->saving)
+        return;
+    vm->saving = rate_allow(&vm->saves, clock_now_us(), LIMITS_SAVES_IN_1000_S, LIMITS_SAVES_BURST);
+    if (vm->saving)
+        (void)clock_arm(vm->services->event, &vm->save_timer, 0, on_save, vm);
+    else
+        vm_save_soon(vm);
 }
 
 void vm_save_soon(struct vm *vm)

@@ -44,7 +44,9 @@ struct vm {
     uint64_t last_seen_us; /* real time */
     bool ended;            /* nothing of this boot runs any more */
     bool shutting_down;
-    bool unsaved; /* the last save failed */
+    struct rate saves; /* those that do not wait */
+    bool saving;       /* at the end of this turn of the loop */
+    bool unsaved;      /* the last save failed */
 
     struct boot boot;
     struct bringup bringup;
@@ -69,7 +71,8 @@ struct vm {
     sd_event_source *leave_timer;
 };
 
-/* Writes the VM's document at the end of this turn of the loop, or after LIMITS_SAVE_DELAY_MS. */
+/* Writes the VM's document at the end of this turn of the loop, as often as LIMITS_SAVES_BURST lets
+ * it, or after LIMITS_SAVE_DELAY_MS. */
 void vm_save_now(struct vm *vm);
 void vm_save_soon(struct vm *vm);
 /* Writes it if it is to be written. */

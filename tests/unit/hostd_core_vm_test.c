@@ -1,6 +1,8 @@
 /* hostd VM: from its guest's connection to its end, and everything in between that is asked. */
 #include "hostd_core_vm_support.h"
 
+#include "base/clock.h"
+#include "base/limits.h"
 #include "vm/vm_parts.h"
 
 #include "protocol/event.h"
@@ -50,6 +52,33 @@ static void the_same_boot_starts_nothing_twice(void **state)
     assert_int_equal(f->asked[FRAME_MOUNT], 0);
     assert_int_equal(f->asked[FRAME_START_PROCESS], 0);
     assert_int_equal(f->asked[FRAME_COMPLETE_BOOT], 1);
+}
+
+/* Each boot has another pool, so that its devices are made anew, and starts its payload. */
+static void a_boot_loop_costs_few_writes(void **state)
+{
+    const unsigned boots = 200;
+    uint64_t start_us = clock_now_us(), one, waited;
+    struct fixture *f = *state;
+    struct vm *again = NULL;
+
+    connect_guest(f, 67108864);
+    one = f->services.counters.saves;
+    assert_in_range(one, 1, 10);
+    for (unsigned i = 0; i < boots; i++) {
+        f->boot++;
+        connect_guest(f, i % 2 ? 67108864 : 4096);
+        assert_int_equal(f->asked[FRAME_COMPLETE_BOOT], 1);
+    }
+    waited = (clock_now_us() - start_us) / 1000000 + 1;
+    assert_in_range(f->services.counters.saves, one,
+                    LIMITS_SAVES_BURST + waited * LIMITS_SAVES_IN_1000_S / 1000 +
+                        waited * 1000 / LIMITS_SAVE_DELAY_MS + 1);
+    /* what waits is written before the daemon goes, and the next one knows the last boot */
+    f->vm = vm_free(f->vm);
+    assert_int_equal(vm_new(&f->services, f->settings, &f->settings->config->vms[0], &again), 0);
+    f->vm = again;
+    assert_int_equal(vm_boot_report(again)->boot_id[0], f->boot);
 }
 
 static void another_boot_brings_devices_in_line_with_its_token(void **state)
@@ -268,6 +297,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_boot_mounts_starts_and_completes),
         TEST(the_same_boot_starts_nothing_twice),
+        TEST(a_boot_loop_costs_few_writes),
         TEST(another_boot_brings_devices_in_line_with_its_token),
         TEST(a_guest_that_is_back_in_the_same_boot_is_not_written_down_again),
         TEST(what_was_started_is_remembered_by_the_next_daemon),
