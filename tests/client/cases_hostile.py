@@ -9,11 +9,13 @@ import time
 
 import guestlink_guest as g
 from cases_boot import WITH_DEVICES
+from cases_control import Call
 from cases_wire import VECTORS, check, check_ping, check_welcome, read_vector
 from guestlink_guest import Guest
 from host import WAIT, Host, connect, impatient, wait_until
 
-VMS = {"mutated_frames_never_end_the_daemon": WITH_DEVICES}
+VMS = {"mutated_frames_never_end_the_daemon": WITH_DEVICES,
+       "what_nobody_sees_reaches_nobody": WITH_DEVICES}
 SILENT = 1000
 FLOOD = 20000
 
@@ -379,6 +381,36 @@ def case_text_of_a_guest_cannot_forge_lines(host, vm):
     host.wait_for_event("GuestLog", vm)
     check(not host.events("Forged"), "a forged line")
     check("\x1b" not in host.stderr(), "an escape sequence reached stderr")
+
+
+# C1 (CSI, NEL), directions, no width, line separators, a byte order mark, tags
+HIDDEN = "\x9b\x85\u200e\u202e\u2066\u2069\u061c\u200b\u2028\u2029\ufeff\U000e0041"
+
+
+def case_what_nobody_sees_reaches_nobody(host, vm):
+    """Neither in telemetry, however it is read, nor in the log, nor in what the control socket
+    tells is a character that changes how others look, or has no picture of its own."""
+    facts = {"kernel_release": "6.1" + HIDDEN, "init_version": "v\u202e1"}
+    with Guest(host.path(vm), facts=facts) as guest:
+        check_welcome(guest.greet())
+        guest.send(g.LOG_RECORD, {"level": 4, "text": "log" + HIDDEN}, ident=0)
+        while True:
+            frame = guest.receive()
+            if frame.type == g.MOUNT:
+                guest.answer(frame, 5, "mount" + HIDDEN)
+            else:
+                guest.serve(frame)
+            if frame.type == g.COMPLETE_BOOT:
+                break
+        with Call(host, "Show", vm=vm) as call:
+            shown = str(call.result())
+    host.wait_for_event("GuestDisconnected", vm)
+    told = host.telemetry_file.read_text(encoding="utf-8") + str(host.events(vm=vm))
+    for what, text in (("telemetry", told), ("log", host.stderr()), ("control", shown)):
+        seen = [f"U+{ord(c):04X}" for c in HIDDEN if c in text]
+        check(not seen, f"{what} has {seen}")
+    for event, key in (("GuestLog", "text"), ("MountShare", "text"), ("GuestConnected", "release")):
+        check("?" in host.wait_for_event(event, vm)[key], f"{event} lacks what was said")
 
 
 def case_connections_that_come_and_go(host, vm):

@@ -179,6 +179,19 @@ static void last_words_are_the_last_in_one_line(void **state)
     sink_free(sink);
 }
 
+static void last_words_cannot_steer_a_terminal(void **state)
+{
+    struct told told = {0};
+    struct child_spec spec = {.argv = NULL};
+    char words[SINK_LAST_WORDS + 1];
+    struct sink *sink =
+        run(*state, "printf 'a\\033[31m\\302\\233b\\342\\200\\256c\\377d\\000e\\n'", &spec, &told);
+
+    devices_run(*state, 10);
+    assert_string_equal(sink_last_words(sink, words, sizeof(words)), "a [31m b?c?d e");
+    sink_free(sink);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, devices_set_up, devices_tear_down)
 
 int main(void)
@@ -187,6 +200,7 @@ int main(void)
         TEST(child_has_its_descriptors_and_no_others),
         TEST(child_has_default_signals_and_none_of_systemds_variables),
         TEST(ends_are_described),
+        TEST(last_words_cannot_steer_a_terminal),
         TEST(program_that_cannot_be_executed_says_so),
         TEST(process_is_recalled_by_its_record),
         TEST(directory_is_read_only_for_the_child_alone),
