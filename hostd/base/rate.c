@@ -8,12 +8,10 @@ bool rate_allow(struct rate *rate, uint64_t now_us, uint32_t per_1000_s, uint32_
     uint64_t full = burst * TOKEN;
     uint64_t passed_us = now_us - rate->at_us;
 
-    if (!rate->begun || passed_us > UINT64_C(3600000000)) {
+    if (rate->at_us == 0 || passed_us > UINT64_C(3600000000))
         rate->millis = full;
-        rate->begun = true;
-    } else {
+    else
         rate->millis += passed_us * per_1000_s / 1000000u;
-    }
     /* what is less than a thousandth of a token is not lost while the guest goes on */
     if (passed_us * per_1000_s >= 1000000u || rate->millis >= full)
         rate->at_us = now_us;

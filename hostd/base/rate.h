@@ -8,10 +8,9 @@
 #include <stdint.h>
 
 struct rate {
-    uint64_t at_us;   /* when `millis` was right */
+    uint64_t at_us;   /* when `millis` was right; 0: it was not used yet */
     uint64_t millis;  /* tokens in the bucket, in thousandths */
     uint64_t dropped; /* refused since rate_take_dropped() */
-    bool begun;
 };
 
 /*
