@@ -21,7 +21,7 @@ struct daemon_counters {
     uint64_t slow_guests;   /* closed because they did not read */
     uint64_t reloads, reloads_refused;
     uint64_t saves; /* of what is to outlive the daemon, two fsync(2) each */
-    uint32_t open; /* connections of guests, now */
+    uint32_t open;  /* connections of guests, now */
 };
 
 /* How long things took. */

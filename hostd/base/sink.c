@@ -157,7 +157,9 @@ const char *sink_last_words(const struct sink *sink, char *buffer, size_t capaci
             buffer[used++] = ' ';
             line_ended = false;
         }
-        buffer[used++] = c != '\0' ? c : ' ';
+        if (c == '\0')
+            c = ' ';
+        buffer[used++] = c;
     }
     buffer[used] = '\0';
     (void)text_clean(buffer);
