@@ -27,9 +27,12 @@
 /* Lines that all VMs together may cause by what costs its author nothing (connections that are
  * refused, what guests log and payloads print). An event is two entries of the journal, which takes
  * 10,000 in 30 s from one unit and then drops whatever comes: half of that is left for what the
- * daemon has to say. If the operator's limits for one guest are higher, those are taken. */
-#define LIMITS_SHARED_EVENTS_PER_S 50u
-#define LIMITS_SHARED_EVENTS_BURST 1000u
+ * daemon has to say. If the operator's limits for one guest are higher, those are taken. A
+ * guest that says less than its own few is heard, however much others say. */
+#define LIMITS_SHARED_EVENTS_PER_S  50u
+#define LIMITS_SHARED_EVENTS_BURST  1000u
+#define LIMITS_OWN_EVENTS_IN_1000_S 500u
+#define LIMITS_OWN_EVENTS_BURST     5u
 
 /* So long after the first line that was dropped it is told how many were, by kind; and again not
  * before the second: telling is lines, too. */

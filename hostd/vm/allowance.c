@@ -3,32 +3,33 @@
 
 #include "base/limits.h"
 
+/* In hundredths of limits.guest_events_per_s and guest_events_burst. What comes only once in a
+ * boot, or in a restart, may come in a burst of some, and then seldom. */
 static const struct kind {
     const char *reason;
-    uint32_t percent; /* of the limits */
-    uint32_t least;   /* lines in a burst, however low the limits are */
-    bool shared;      /* counts against the bucket of all VMs, too */
+    uint32_t rate, burst;
+    uint32_t least; /* lines in a burst, however low the limit is */
 } kinds[ALLOWANCE_KINDS] = {
-    /* What it costs to look into: a few examples. */
-    [ALLOWANCE_STRANGER] = {"stranger-rate", 10, 2, true},
-    [ALLOWANCE_REFUSAL] = {"refusal-rate", 10, 2, true},
+    /* A few examples for who looks into it. */
+    [ALLOWANCE_STRANGER] = {"stranger-rate", 10, 10, 2},
+    [ALLOWANCE_REFUSAL] = {"refusal-rate", 10, 10, 2},
     /* What the limits are named for. */
-    [ALLOWANCE_LOG] = {"guest-log-rate", 100, 1, true},
-    [ALLOWANCE_OUTPUT] = {"payload-output-rate", 100, 1, true},
+    [ALLOWANCE_LOG] = {"guest-log-rate", 100, 100, 1},
+    [ALLOWANCE_OUTPUT] = {"payload-output-rate", 100, 100, 1},
     /* Four or five lines in a boot. */
-    [ALLOWANCE_CONNECT] = {"connect-rate", 20, 8, false},
-    /* One in a boot each. */
-    [ALLOWANCE_RESET] = {"reset-rate", 5, 4, false},
-    [ALLOWANCE_DISCONNECT] = {"disconnect-rate", 5, 4, false},
-    [ALLOWANCE_READY] = {"ready-rate", 5, 4, false},
-    [ALLOWANCE_FAREWELL] = {"farewell-rate", 5, 4, false},
-    [ALLOWANCE_EXHAUSTED] = {"pool-exhausted-rate", 5, 4, false},
-    [ALLOWANCE_PAYLOAD] = {"payload-rate", 5, 4, false},
+    [ALLOWANCE_CONNECT] = {"connect-rate", 20, 50, 8},
+    [ALLOWANCE_RESET] = {"reset-rate", 5, 5, 4},
+    /* One in a boot. */
+    [ALLOWANCE_DISCONNECT] = {"disconnect-rate", 5, 10, 4},
+    [ALLOWANCE_READY] = {"ready-rate", 5, 10, 4},
+    [ALLOWANCE_FAREWELL] = {"farewell-rate", 5, 10, 4},
+    [ALLOWANCE_EXHAUSTED] = {"pool-exhausted-rate", 5, 5, 4},
+    [ALLOWANCE_PAYLOAD] = {"payload-rate", 5, 10, 4},
     /* As often as operators run one. */
-    [ALLOWANCE_COMMAND] = {"command-rate", 20, 4, false},
+    [ALLOWANCE_COMMAND] = {"command-rate", 20, 50, 4},
     /* Two or three a device: a boot with dozens of them. */
-    [ALLOWANCE_DEVICE] = {"device-rate", 40, 8, false},
-    [ALLOWANCE_FAILURE] = {"failure-rate", 10, 4, false},
+    [ALLOWANCE_DEVICE] = {"device-rate", 40, 50, 8},
+    [ALLOWANCE_FAILURE] = {"failure-rate", 10, 10, 4},
 };
 
 const char *allowance_reason(enum allowance_kind kind)
@@ -41,19 +42,29 @@ static uint32_t larger(uint32_t a, uint32_t b)
     return a > b ? a : b;
 }
 
+/* A few that are the VM's own, or one of those that all VMs share. */
+static bool take_shared(struct rate *own, struct rate *shared, const struct config_limits *limits,
+                        uint64_t now_us)
+{
+    uint32_t per_s = larger(limits->guest_events_per_s, LIMITS_SHARED_EVENTS_PER_S);
+    uint32_t burst = larger(limits->guest_events_burst, LIMITS_SHARED_EVENTS_BURST);
+
+    return rate_allow(own, now_us, LIMITS_OWN_EVENTS_IN_1000_S, LIMITS_OWN_EVENTS_BURST) ||
+           rate_allow(shared, now_us, per_s * 1000, burst);
+}
+
 bool allowance_take(struct allowances *allowances, enum allowance_kind kind, struct rate *shared,
                     const struct config_limits *limits, uint64_t now_us)
 {
+    struct rate *rate = &allowances->rates[kind];
     const struct kind *one = &kinds[kind];
-    uint32_t per_s = limits->guest_events_per_s, burst = limits->guest_events_burst;
+    uint32_t burst = larger(limits->guest_events_burst * one->burst / 100, one->least);
 
-    if (!rate_allow(&allowances->rates[kind], now_us, per_s * one->percent * 10,
-                    larger(burst * one->percent / 100, one->least)))
+    if (!rate_allow(rate, now_us, limits->guest_events_per_s * one->rate * 10, burst))
         return false;
-    if (!one->shared || rate_allow(shared, now_us, larger(per_s, LIMITS_SHARED_EVENTS_PER_S) * 1000,
-                                   larger(burst, LIMITS_SHARED_EVENTS_BURST)))
+    if (kind >= ALLOWANCE_CHEAP || take_shared(&allowances->own[kind], shared, limits, now_us))
         return true;
-    allowances->rates[kind].dropped++;
+    rate->dropped++;
     return false;
 }
 

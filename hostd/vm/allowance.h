@@ -3,7 +3,8 @@
  *
  * Each kind has a bucket of its own, so that none can use up another's: a program in a guest that
  * only connects, or a payload that prints without end, keeps nobody from hearing that the guest
- * ended. Kinds that cost their author nothing pass one more bucket, which all VMs share.
+ * ended. Kinds that cost their author nothing pass one more bucket, which all VMs share, but for
+ * the few lines of a guest that says little.
  *
  * A line is one event of telemetry with its line of the log, or a line of the log alone. Pure.
  */
@@ -35,10 +36,14 @@ enum allowance_kind {
     ALLOWANCE_KINDS,
 };
 
+/* The kinds in front of this one cost their author nothing. */
+#define ALLOWANCE_CHEAP ALLOWANCE_CONNECT
+
 /* Of one VM, or of nobody's connections. */
 struct allowances {
     struct rate rates[ALLOWANCE_KINDS];
-    uint64_t told;    /* dropped lines that were told, in all */
+    struct rate own[ALLOWANCE_CHEAP]; /* those that need none of the shared ones */
+    uint64_t told;                    /* dropped lines that were told, in all */
     uint64_t tell_us; /* when those dropped since are told, or were last; the owner's */
 };
 

@@ -369,7 +369,7 @@ static void test_journal_names_and_messages(void **state)
 
     (void)state;
     fields_number(&fields, "cid", 4);
-    fields_text(&fields, "text", "a\nb");
+    fields_text(&fields, "text", "a\nb\u202ec");
     journal_format_field_name("HvPciSwiotlbBase", text, sizeof(text));
     assert_string_equal(text, "GUESTLINK_HV_PCI_SWIOTLB_BASE");
     journal_format_field_name("shareCount", text, sizeof(text));
@@ -379,7 +379,7 @@ static void test_journal_names_and_messages(void **state)
     journal_format_field_name("abcdefghijklmnop", text, 16);
     assert_in_range(strlen(text), 10, 15);
     journal_format_message(TELEMETRY_GUEST_CONNECTED, &source, &fields, text, sizeof(text));
-    assert_string_equal(text, "vm dev: a guest connected (cid 4, text a b)");
+    assert_string_equal(text, "vm dev: a guest connected (cid 4, text a b?c)");
 }
 
 int main(void)
