@@ -13,6 +13,7 @@
 #include <systemd/sd-event.h>
 
 struct p9_ports;
+struct vm;
 
 struct services {
     sd_event *event;
@@ -22,7 +23,8 @@ struct services {
     struct p9_ports *ports;
     struct daemon_counters counters;
     struct daemon_latencies latencies;
-    struct rate strangers; /* bounds the lines that connections of no VM cost */
+    void (*vm_vouched)(struct vm *vm); /* vm_is_vouched() has become true; NULL: nobody waits */
+    struct rate strangers;             /* bounds the lines that connections of no VM cost */
 };
 
 #endif
