@@ -153,10 +153,11 @@ __attribute__((noreturn)) static void run_child(const struct request_start_proce
         child.directory[0] = '\0';
     make_argv(order);
     make_environment(order);
-    if (chdir(child.directory[0] ? child.directory : "/") < 0)
-        give_up(exec_fd, "working directory", SPAWN_NOT_STARTED);
     if (setgroups(0, NULL) < 0 || setgid(order->gid) < 0 || setuid(order->uid) < 0)
         give_up(exec_fd, "user and group", SPAWN_NOT_STARTED);
+    /* As that user: a link of its own leads it nowhere that it could not go by itself. */
+    if (chdir(child.directory[0] ? child.directory : "/") < 0)
+        give_up(exec_fd, "working directory", SPAWN_NOT_STARTED);
     (void)execvp(child.argv[0], child.argv);
     give_up(exec_fd, "exec",
             errno == ENOENT || errno == ENOTDIR ? SPAWN_NOT_FOUND : SPAWN_NOT_EXECUTABLE);
