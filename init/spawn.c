@@ -132,9 +132,12 @@ static int set_standards(const struct request_start_process *order, const int en
 {
     bool terminal = (order->flags & REQUEST_PROCESS_TERMINAL) != 0;
 
+    /* What is typed there is for who has it as its terminal, and for nobody else's program. */
+    int flags = terminal ? O_RDWR : O_WRONLY;
+
     if (give_standard(0, ends[0], terminal ? "/dev/console" : "/dev/null", O_RDWR) < 0 ||
-        give_standard(1, ends[1], "/dev/console", O_RDWR) < 0 ||
-        give_standard(2, ends[2], "/dev/console", O_RDWR) < 0)
+        give_standard(1, ends[1], "/dev/console", flags) < 0 ||
+        give_standard(2, ends[2], "/dev/console", flags) < 0)
         return -1;
     if (terminal) /* best effort: no console, no job control */
         (void)ioctl(0, TIOCSCTTY, 1);

@@ -23,6 +23,7 @@ def play(lab):
     surroundings(lab, host)
     environment(lab, host)
     directory(lab, host)
+    console(lab, host)
     refused(lab, host)
     streams(lab, host)
     slow_reader(lab, host)
@@ -77,6 +78,15 @@ def directory(lab, host):
     need(status == 0 and words.strip() == "/root/open", f"root itself: {status}: {words}")
     host.shell("chmod 755 /root")
     lab.say(f"not entered by a link: {text}")
+
+
+def console(lab, host):
+    """What is typed on the console is for the program whose terminal it is."""
+    for flags, mode in ((0, "1"), (ph.TERMINAL, "2")):
+        host.run(1, "/bin/sh", "-c", "grep flags /proc/self/fdinfo/2 >/tmp/flags", flags=flags)
+        _, words = host.shell("cat /tmp/flags")
+        need(words.strip().endswith(mode), f"flags {flags}: standard error has {words}")
+    lab.say("only a program with a terminal can read the console")
 
 
 def refused(lab, host):
@@ -215,6 +225,11 @@ def orphan_holds_pipe(lab, host):
     took = time.monotonic() - began
     need((status, words) == (0, "done\n") and took < lab.seconds(5), f"{took:.1f} s: {words}")
     lab.say(f"a grandchild holds the pipe open: the exit was told after {took:.1f} s")
+    status, words = host.shell("yes & echo done", seconds=60)
+    need(status == 0 and "done" in words, f"{status}: {words[:40]}")
+    # A pipe holds 1 MiB at most; what was written before the exit came besides.
+    need(len(words) < 3 << 19, f"{len(words)} bytes were awaited")
+    lab.say(f"one writes without end: the exit was told after {len(words)} bytes")
 
 
 def full(lab, host):
