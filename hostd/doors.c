@@ -2,7 +2,9 @@
 #include "doors.h"
 
 #include "base/address.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "base/rate.h"
 #include "guest/listener.h"
 
 #include <errno.h>
@@ -30,6 +32,7 @@ struct doors {
     struct registry *registry;
     struct handshakes *handshakes;
     struct door *first;
+    struct rate paused; /* bounds the lines that a lack of descriptors costs, of all doors */
 };
 
 struct doors *doors_new(struct services *services, struct registry *registry,
@@ -76,9 +79,12 @@ static void on_accepted(void *userdata, int fd, const struct peer *peer)
 
 static void on_paused(void *userdata, int error)
 {
-    struct door *door = userdata;
+    struct doors *all = ((struct door *)userdata)->all;
 
-    door->all->services->counters.accept_paused++;
+    all->services->counters.accept_paused++;
+    /* guests that come and go could cause a line a pause, at each of their doors */
+    if (!rate_allow(&all->paused, clock_now_us(), 1, 1))
+        return;
     log_line(LOG_ERR,
              "no connection can be accepted: %s; guests wait until that is better (raise "
              "LimitNOFILE= of the unit, or lower limits.connections)",
