@@ -17,6 +17,7 @@
 #define CID      4u
 #define PATIENCE 6000u /* turns of 10 ms */
 #define CROWD    40u
+#define SHARES   2u /* of the fixture's VM */
 
 /* A QMP server that says what QEMU says, no more. */
 struct qemu {
@@ -81,7 +82,7 @@ static void be_vm_of_qemu(struct fixture *f)
 
     f->vm = vm_free(f->vm);
     config->cid = CID;
-    config->share_count = 0;
+    config->share_count = 0; /* until the end */
     config->device_host.type = CONFIG_DEVICE_HOST_QEMU;
     assert_true(asprintf(&config->device_host.qmp, "%s/qmp", f->folder) > 0);
     assert_int_equal(vm_new(&f->services, f->settings, config, &f->vm), 0);
@@ -389,7 +390,15 @@ static void guests_of_one_vm_do_not_use_up_what_all_have(void **state)
     (void)vm_free(quiet);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+static int end(void **state)
+{
+    struct fixture *f = *state;
+
+    f->settings->config->vms[0].share_count = SHARES;
+    return tear_down(state);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, end)
 
 int main(void)
 {
