@@ -7,6 +7,13 @@
  * Strangers (of no VM, or from a port that any program in a guest may have) are refused whatever
  * they say. A few are heard, to be told; they count neither as their VM's connections nor against
  * the limit of all, so that they cannot keep a guest's PID 1 out by saying nothing.
+ *
+ * On a hybrid socket no port shows, and anything in the guest can fill its VM's places with
+ * connections that say nothing, or not enough. So a newcomer is never kept out by them: the oldest
+ * one leaves its place, after a last look at what it has said. PID 1 says all of it at once.
+ *
+ * Where a CID is all that names the VM, its QEMU has to vouch for it: a connection is held, unread,
+ * until QEMU's QMP answers.
  */
 #include "handshake.h"
 
@@ -22,10 +29,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
 struct handshake {
     struct handshake *next, *previous;
+    TAILQ_ENTRY(handshake) of_vm; /* unless it is a stranger's */
     struct handshakes *all;
     struct connection *connection;
     struct session session;
@@ -33,6 +42,8 @@ struct handshake {
     struct vm *vm; /* NULL: nobody's */
     bool stranger;
     bool too_many;
+    bool held;   /* unread: the VM is not vouched for yet */
+    bool looked; /* its last look was had: make_room() */
     uint64_t accepted_us;
     uint64_t deadline_us; /* of the report; of a refused one: until it must have read why */
 };
@@ -46,18 +57,28 @@ struct handshakes {
     uint64_t armed_us;
 };
 
-struct handshakes *handshakes_new(struct services *services)
+/* Puts a new one on the lists. */
+static void enlist(struct handshake *handshake)
 {
-    struct handshakes *handshakes = calloc(1, sizeof(*handshakes));
+    struct handshakes *all = handshake->all;
 
-    if (handshakes)
-        handshakes->services = services;
-    return handshakes;
+    handshake->next = all->first;
+    if (all->first)
+        all->first->previous = handshake;
+    all->first = handshake;
+    if (!handshake->stranger) {
+        TAILQ_INSERT_HEAD(&vm_handshakes(handshake->vm)->queue, handshake, of_vm);
+        vm_handshakes(handshake->vm)->count++;
+    }
 }
 
 /* Frees it, but not a connection that was handed over. */
 static void handshake_free(struct handshake *handshake)
 {
+    if (!handshake->stranger) {
+        TAILQ_REMOVE(&vm_handshakes(handshake->vm)->queue, handshake, of_vm);
+        vm_handshakes(handshake->vm)->count--;
+    }
     if (handshake->previous)
         handshake->previous->next = handshake->next;
     else
@@ -72,12 +93,43 @@ static void handshake_free(struct handshake *handshake)
     free(handshake);
 }
 
+/* The VM's QEMU answers now. A guest has one connection at a time: those that were there before its
+ * last are given up. */
+static void on_vouched(struct vm *vm)
+{
+    struct handshake *newest = NULL, *next;
+
+    for (struct handshake *h = TAILQ_FIRST(&vm_handshakes(vm)->queue); h; h = next) {
+        next = TAILQ_NEXT(h, of_vm);
+        if (h->held && newest)
+            handshake_free(h);
+        else if (h->held)
+            newest = h;
+    }
+    if (newest) {
+        newest->held = false;
+        connection_pause(newest->connection, false);
+    }
+}
+
+struct handshakes *handshakes_new(struct services *services)
+{
+    struct handshakes *handshakes = calloc(1, sizeof(*handshakes));
+
+    if (!handshakes)
+        return NULL;
+    handshakes->services = services;
+    services->vm_vouched = on_vouched;
+    return handshakes;
+}
+
 struct handshakes *handshakes_free(struct handshakes *handshakes)
 {
     if (!handshakes)
         return NULL;
     while (handshakes->first)
         handshake_free(handshakes->first);
+    handshakes->services->vm_vouched = NULL;
     (void)sd_event_source_disable_unref(handshakes->timer);
     free(handshakes);
     return NULL;
@@ -106,6 +158,13 @@ static uint32_t timeout_ms(const struct handshake *handshake)
                          : handshake->all->services->config->timeouts.capabilities;
 }
 
+/* On AF_VSOCK any process that may open /dev/vhost-vsock takes the CID of a VM that does not run. A
+ * hybrid socket is guarded by its owner and mode. */
+static bool is_vouched(const struct handshake *handshake)
+{
+    return !handshake->peer.vsock || vm_is_vouched(handshake->vm);
+}
+
 /* Its time is up. */
 static void expire(struct handshake *handshake)
 {
@@ -113,7 +172,11 @@ static void expire(struct handshake *handshake)
 
     if (handshake->session.state == SESSION_NEW) {
         services->counters.timed_out++;
-        report_handshake_timeout(services, handshake->vm, &handshake->peer, timeout_ms(handshake));
+        if (handshake->held)
+            report_unvouched(handshake->vm, &handshake->peer, timeout_ms(handshake));
+        else
+            report_handshake_timeout(services, handshake->vm, &handshake->peer,
+                                     timeout_ms(handshake));
     }
     handshake_free(handshake);
 }
@@ -165,12 +228,12 @@ static void refuse(struct handshake *handshake, uint32_t id,
     uint8_t payload[WELCOME_SIZE + LIMITS_VM_NAME];
     struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
 
-    welcome_pack(&writer,
-                 &(struct welcome){
-                     .major = PROTOCOL_MAJOR,
-                     .minor = PROTOCOL_MINOR,
-                     .status = decision->status,
-                     .name = wire_text_of(handshake->vm ? vm_config(handshake->vm)->name : NULL)});
+    welcome_pack(&writer, &(struct welcome){
+                              .major = PROTOCOL_MAJOR,
+                              .minor = PROTOCOL_MINOR,
+                              .status = decision->status,
+                              .name = wire_text_of(
+                                  handshake->stranger ? NULL : vm_config(handshake->vm)->name)});
     services->counters.refused[decision->status]++;
     report_refused(services, handshake->vm, &handshake->peer, decision->status, decision->reason);
     (void)connection_send(handshake->connection, FRAME_WELCOME, FRAME_FLAG_ANSWER, id, payload,
@@ -196,6 +259,11 @@ static void on_frame(void *userdata, const struct frame *frame)
     session_judge(&handshake->session, frame, &facts, &decision);
     switch (decision.verdict) {
     case SESSION_ACCEPT:
+        /* QMP broke since the accept: the next call of the guest's is held */
+        if (!is_vouched(handshake)) {
+            handshake_free(handshake);
+            break;
+        }
         connection = handshake->connection;
         handshake->connection = NULL;
         handshake_free(handshake);
@@ -217,6 +285,8 @@ static void on_ended(void *userdata, enum connection_end how, int error)
     struct handshake *handshake = userdata;
 
     (void)error;
+    if (handshake->held)
+        report_unvouched(handshake->vm, &handshake->peer, timeout_ms(handshake));
     if (how == CONNECTION_END_MAGIC)
         violate(handshake, "magic");
     else if (how == CONNECTION_END_LENGTH)
@@ -227,17 +297,73 @@ static void on_ended(void *userdata, enum connection_end how, int error)
 
 static const struct connection_events connection_events = {.frame = on_frame, .ended = on_ended};
 
+/* Whose place a newcomer can have: of the VM that has the most, the oldest; or NULL. */
+static struct handshake *find_oldest(const struct handshake *newcomer, bool in_all)
+{
+    struct handshake *oldest = TAILQ_LAST(&vm_handshakes(newcomer->vm)->queue, vm_handshake_queue);
+    uint32_t most = vm_handshakes(newcomer->vm)->count;
+
+    for (struct handshake *h = newcomer->all->first; in_all && h; h = h->next) {
+        if (h->stranger || h == newcomer || vm_handshakes(h->vm)->count < most)
+            continue;
+        most = vm_handshakes(h->vm)->count;
+        oldest = TAILQ_LAST(&vm_handshakes(h->vm)->queue, vm_handshake_queue);
+    }
+    return oldest == newcomer ? NULL : oldest;
+}
+
+static uint32_t count_all(const struct handshakes *all)
+{
+    return (uint32_t)(all->services->counters.open - all->strangers);
+}
+
+/* Closes it; but only looks at it the first time: it may be another's turn then, or nobody's. */
+static void leave_place(struct handshake *handshake)
+{
+    struct services *services = handshake->all->services;
+
+    if (handshake->session.state == SESSION_NEW && !handshake->looked) {
+        handshake->looked = true;
+        connection_poll(handshake->connection);
+        return;
+    }
+    if (handshake->session.state == SESSION_NEW) {
+        services->counters.refused[WELCOME_TOO_MANY]++;
+        report_refused(services, handshake->vm, &handshake->peer, WELCOME_TOO_MANY,
+                       "silent-while-another-calls");
+    }
+    handshake_free(handshake);
+}
+
+/* As long as there are more than the limits allow, somebody leaves. */
+static void make_room(const struct handshake *newcomer, const struct config_limits *limits)
+{
+    struct handshake *oldest;
+
+    for (;;) {
+        bool vm_full = vm_count_connection(newcomer->vm, 0) > limits->connections_per_vm;
+
+        if (!vm_full && count_all(newcomer->all) <= limits->connections)
+            return;
+        oldest = find_oldest(newcomer, !vm_full);
+        if (!oldest)
+            return;
+        leave_place(oldest);
+    }
+}
+
 /* Counts a connection. @return false if it is so far over a limit that it is closed unheard */
 static bool admit(struct handshake *handshake)
 {
-    const struct services *services = handshake->all->services;
-    const struct config_limits *limits = &services->config->limits;
+    const struct config_limits *limits = &handshake->all->services->config->limits;
     uint32_t all, of_vm;
 
     if (handshake->stranger)
         return ++handshake->all->strangers <= LIMITS_REFUSED_IN_ALL;
-    all = services->counters.open - handshake->all->strangers;
-    of_vm = vm_count_connection(handshake->vm, 1);
+    (void)vm_count_connection(handshake->vm, 1);
+    make_room(handshake, limits);
+    of_vm = vm_count_connection(handshake->vm, 0);
+    all = count_all(handshake->all);
     handshake->too_many = of_vm > limits->connections_per_vm || all > limits->connections;
     return of_vm <= limits->connections_per_vm + LIMITS_REFUSED_PER_VM &&
            all <= limits->connections + LIMITS_REFUSED_IN_ALL;
@@ -254,14 +380,11 @@ void handshake_begin(struct handshakes *handshakes, int fd, const struct peer *p
         return;
     }
     *handshake = (struct handshake){.all = handshakes,
-                                    .next = handshakes->first,
                                     .peer = *peer,
                                     .vm = vm,
                                     .stranger = !vm || !is_privileged(peer),
                                     .accepted_us = clock_now_us()};
-    if (handshakes->first)
-        handshakes->first->previous = handshake;
-    handshakes->first = handshake;
+    enlist(handshake);
     if (connection_new(services->event, fd, services->config->limits.connection_bytes,
                        &services->counters, &connection_events, handshake,
                        &handshake->connection) < 0) {
@@ -272,5 +395,9 @@ void handshake_begin(struct handshakes *handshakes, int fd, const struct peer *p
         services->counters.refused[WELCOME_TOO_MANY]++;
         report_refused(services, vm, peer, WELCOME_TOO_MANY, "too-many-connections");
         handshake_free(handshake);
+        return;
     }
+    handshake->held = !handshake->stranger && !is_vouched(handshake);
+    if (handshake->held)
+        connection_pause(handshake->connection, true);
 }

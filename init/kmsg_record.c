@@ -1,9 +1,19 @@
-/* kmsg_record: one record of /dev/kmsg. */
+/*
+ * kmsg_record: one record of /dev/kmsg.
+ *
+ * Who may run a program can have the kernel say much of what he likes: a program's name and its
+ * file's are in the line of its segmentation fault. What says that a pool is full is therefore read
+ * as a whole, from the device in front to the last word, and the record's dictionary, which only
+ * the kernel writes, must name the same device.
+ */
 #include "kmsg_record.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* PRINTK_INFO_DEVICE_LEN of include/linux/dev_printk.h, without the NUL. */
+#define DEVICE_SIZE_MAX 47u
 
 /* Takes a decimal number and the comma or semicolon behind it. */
 static int take_number(const char **cursor, uint64_t *ret)
@@ -40,30 +50,117 @@ int kmsg_record_parse(const char *record, struct kmsg_record *ret)
     return 0;
 }
 
-/* The number right behind @p key, or 0. */
-static uint64_t number_after(const char *text, const char *key)
-{
-    const char *at = strstr(text, key);
+/* The values of a record's dictionary, lines ` KEY=VALUE` behind its text. */
+struct source {
+    const char *subsystem, *device;
+    size_t subsystem_size, device_size;
+};
 
-    return at ? strtoull(at + strlen(key), NULL, 10) : 0;
+static void find_source(const char *text, struct source *ret)
+{
+    *ret = (struct source){0};
+    for (text = strchr(text, '\n'); text; text = strchr(text, '\n')) {
+        size_t size = strcspn(++text, "\n");
+
+        if (strncmp(text, " SUBSYSTEM=", 11) == 0) {
+            ret->subsystem = text + 11;
+            ret->subsystem_size = size - 11;
+        } else if (strncmp(text, " DEVICE=", 8) == 0) {
+            ret->device = text + 8;
+            ret->device_size = size - 8;
+        }
+    }
 }
 
-bool kmsg_record_pool_full(const char *text, struct kmsg_pool_full *ret)
+/* Is it @p name's? DEVICE is +SUBSYSTEM:NAME, of which long ones are cut. */
+static bool is_source(const struct source *source, const char *name, size_t size)
 {
-    const char *full = strstr(text, "swiotlb buffer is full");
+    size_t before = source->subsystem_size + 2;
 
-    if (full) {
-        /* kernel/dma/swiotlb.c: "(sz: %zd bytes), total %lu (slots), used %lu (slots)" */
-        *ret = (struct kmsg_pool_full){.count = 1,
-                                       .bytes = number_after(full, "(sz: "),
-                                       .total = number_after(full, "total "),
-                                       .used = number_after(full, "used ")};
+    if (!source->subsystem || !source->device || source->device_size <= before ||
+        source->device[0] != '+' ||
+        memcmp(source->device + 1, source->subsystem, source->subsystem_size) != 0 ||
+        source->device[before - 1] != ':')
+        return false;
+    if (source->device_size - before != size &&
+        (source->device_size != DEVICE_SIZE_MAX || source->device_size - before > size))
+        return false;
+    return memcmp(source->device + before, name, source->device_size - before) == 0;
+}
+
+static bool take_word(const char **cursor, const char *word)
+{
+    size_t size = strlen(word);
+
+    if (strncmp(*cursor, word, size) != 0)
+        return false;
+    *cursor += size;
+    return true;
+}
+
+static bool take_count(const char **cursor, uint64_t *ret)
+{
+    char *end = NULL;
+
+    if (**cursor < '0' || **cursor > '9')
+        return false;
+    errno = 0;
+    *ret = strtoull(*cursor, &end, 10);
+    *cursor = end;
+    return errno == 0;
+}
+
+static bool is_end(const char *cursor)
+{
+    return *cursor == '\n' || *cursor == '\0';
+}
+
+/* Behind the sentence: nothing, the size, or the slots as well, and then no more. */
+static bool take_figures(const char *cursor, struct kmsg_pool_full *ret)
+{
+    *ret = (struct kmsg_pool_full){.count = 1};
+    if (is_end(cursor))
         return true;
-    }
-    /* lib/ratelimit.c, for that same line: "swiotlb_tbl_map_single: %d callbacks suppressed" */
-    if (strncmp(text, "swiotlb_", 8) == 0 && strstr(text, " callbacks suppressed")) {
-        *ret = (struct kmsg_pool_full){.count = number_after(text, ": ")};
-        return ret->count > 0;
-    }
-    return false;
+    if (!take_word(&cursor, " (sz: ") || !take_count(&cursor, &ret->bytes) ||
+        !take_word(&cursor, " bytes)"))
+        return false;
+    if (is_end(cursor))
+        return true;
+    return take_word(&cursor, ", total ") && take_count(&cursor, &ret->total) &&
+           take_word(&cursor, " (slots), used ") && take_count(&cursor, &ret->used) &&
+           take_word(&cursor, " (slots)") && is_end(cursor);
+}
+
+/* kernel/dma/swiotlb.c, by dev_warn(): "DRIVER DEVICE: swiotlb buffer is full …" */
+static bool is_full(const char *text, struct kmsg_pool_full *ret)
+{
+    static const char sentence[] = ": swiotlb buffer is full";
+    const char *colon = memmem(text, strcspn(text, "\n"), sentence, sizeof(sentence) - 1);
+    const char *space = colon ? memrchr(text, ' ', (size_t)(colon - text)) : NULL;
+    struct source source;
+
+    if (!space)
+        return false;
+    find_source(text, &source);
+    return is_source(&source, space + 1, (size_t)(colon - space) - 1) &&
+           take_figures(colon + sizeof(sentence) - 1, ret);
+}
+
+/* lib/ratelimit.c, for that same line of that function: no device, and no other word. */
+static bool is_suppressed(const char *text, struct kmsg_pool_full *ret)
+{
+    *ret = (struct kmsg_pool_full){0};
+    return take_word(&text, "swiotlb_tbl_map_single: ") && take_count(&text, &ret->count) &&
+           take_word(&text, " callbacks suppressed") && is_end(text) && ret->count > 0;
+}
+
+bool kmsg_record_pool_full(const struct kmsg_record *record, struct kmsg_pool_full *ret)
+{
+    struct kmsg_pool_full full;
+
+    if (!record->by_kernel ||
+        (!is_full(record->text, &full) && !is_suppressed(record->text, &full)))
+        return false;
+    *ret = full;
+    return true;
 }

@@ -11,7 +11,8 @@ struct kmsg_record {
     bool by_kernel;   /* facility 0: the kernel itself, not a program that wrote to /dev/kmsg */
     int level;        /* 0 to 7 */
     uint64_t time_us; /* CLOCK_MONOTONIC's, as the kernel's log has it */
-    const char *text; /* into the record; ends with the NUL or newline of the record */
+    const char *text; /* into the record; ends with a newline, behind which the record's dictionary
+                       * is, or with the NUL of the record */
 };
 
 /* Reads `PRIORITY,SEQUENCE,TIME,FLAGS[,…];TEXT`. @param record ends with a NUL.
@@ -25,7 +26,7 @@ struct kmsg_pool_full {
     uint64_t used;
 };
 
-/* @return true if @p text says that a pool was full */
-bool kmsg_record_pool_full(const char *text, struct kmsg_pool_full *ret);
+/* @return true if the kernel says there, of a device, that a pool was full */
+bool kmsg_record_pool_full(const struct kmsg_record *record, struct kmsg_pool_full *ret);
 
 #endif

@@ -101,6 +101,11 @@
 /* Between the exit of a process and its report, if somebody else holds its pipes open. */
 #define INIT_STREAMS_MS 1000u
 
+/* What is taken of its streams after a process has exited: more than a pipe may hold
+ * (fs.pipe-max-size). Else whoever inherited them could write without end, and nobody would be told
+ * of the exit. */
+#define INIT_AFTER_EXIT ((size_t)1048576 + 65536)
+
 /* Between starts of a payload that ends: from the first, doubled up to the last; a payload that
  * ran for INIT_RESTART_CALM_MS begins anew. */
 #define INIT_RESTART_FIRST_MS 100u

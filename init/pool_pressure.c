@@ -49,8 +49,7 @@ static void take_record(struct pool_pressure *pressure, const char *text)
     struct kmsg_record record;
     struct kmsg_pool_full full;
 
-    if (kmsg_record_parse(text, &record) < 0 || !record.by_kernel ||
-        !kmsg_record_pool_full(record.text, &full))
+    if (kmsg_record_parse(text, &record) < 0 || !kmsg_record_pool_full(&record, &full))
         return;
     pressure->event.count += full.count;
     pressure->event.time_ns = clock_now_ns();

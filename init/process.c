@@ -186,6 +186,7 @@ static int run(struct process *process, const struct request_start_process *requ
         return r;
     process->pid = spawned.pid;
     process->exited = false;
+    process->after_exit = 0;
     process->started_ns = clock_now_ns();
     process->exec.fd = spawned.exec_fd;
     (void)loop_add(process->owner->loop, &process->exec, EPOLLIN);

@@ -20,8 +20,9 @@ struct processes;
 
 struct process {
     bool used;
-    bool exited;   /* reaped; streams may still be open */
-    bool orphaned; /* a command whose connection is gone: its number means nothing any more */
+    bool exited;       /* reaped; streams may still be open */
+    size_t after_exit; /* bytes that came from them since */
+    bool orphaned;     /* a command whose connection is gone: its number means nothing any more */
     uint32_t number;
     uint16_t role;
     uint16_t restart;

@@ -42,7 +42,9 @@ static void on_output(struct process *process, size_t stream)
         return;
     (void)send_output(process, stream,
                       (struct wire_text){.data = data, .size = n > 0 ? (size_t)n : 0});
-    if (n <= 0) {
+    if (process->exited && n > 0)
+        process->after_exit += (size_t)n;
+    if (n <= 0 || process->after_exit > INIT_AFTER_EXIT) {
         loop_close(loop, &process->out[stream]);
         process->owner->stream_ended(process);
     }

@@ -70,7 +70,7 @@ static int write_whole(const char *path, const char *temporary, const char *text
 {
     FD_CLOSE int fd = -1;
 
-    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0)
         return -errno;
     if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -165,11 +166,15 @@ static int judge_detached(const struct share_order *order, struct report *report
 
 void share_unmount(const struct share_order *order, struct report *report)
 {
+    char name[NAME_MAX + 1];
+
     if (target_check(order->target, report) != 0)
         return;
     if (order->detach && judge_detached(order, report) != 0)
         return;
-    if (umount2(order->target, UMOUNT_NOFOLLOW | (order->detach ? MNT_DETACH : 0)) < 0)
+    if (target_enter(order->target, report, name) != 0)
+        return;
+    if (umount2(name, UMOUNT_NOFOLLOW | (order->detach ? MNT_DETACH : 0)) < 0)
         (void)report_fail(report, errno, "cannot unmount '%.100s': %s", order->target,
                           strerror(errno));
 }

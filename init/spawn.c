@@ -132,9 +132,12 @@ static int set_standards(const struct request_start_process *order, const int en
 {
     bool terminal = (order->flags & REQUEST_PROCESS_TERMINAL) != 0;
 
+    /* What is typed there is for who has it as its terminal, and for nobody else's program. */
+    int flags = terminal ? O_RDWR : O_WRONLY;
+
     if (give_standard(0, ends[0], terminal ? "/dev/console" : "/dev/null", O_RDWR) < 0 ||
-        give_standard(1, ends[1], "/dev/console", O_RDWR) < 0 ||
-        give_standard(2, ends[2], "/dev/console", O_RDWR) < 0)
+        give_standard(1, ends[1], "/dev/console", flags) < 0 ||
+        give_standard(2, ends[2], "/dev/console", flags) < 0)
         return -1;
     if (terminal) /* best effort: no console, no job control */
         (void)ioctl(0, TIOCSCTTY, 1);
@@ -153,10 +156,11 @@ __attribute__((noreturn)) static void run_child(const struct request_start_proce
         child.directory[0] = '\0';
     make_argv(order);
     make_environment(order);
-    if (chdir(child.directory[0] ? child.directory : "/") < 0)
-        give_up(exec_fd, "working directory", SPAWN_NOT_STARTED);
     if (setgroups(0, NULL) < 0 || setgid(order->gid) < 0 || setuid(order->uid) < 0)
         give_up(exec_fd, "user and group", SPAWN_NOT_STARTED);
+    /* As that user: a link of its own leads it nowhere that it could not go by itself. */
+    if (chdir(child.directory[0] ? child.directory : "/") < 0)
+        give_up(exec_fd, "working directory", SPAWN_NOT_STARTED);
     (void)execvp(child.argv[0], child.argv);
     give_up(exec_fd, "exec",
             errno == ENOENT || errno == ENOTDIR ? SPAWN_NOT_FOUND : SPAWN_NOT_EXECUTABLE);

@@ -4,6 +4,8 @@
 #ifndef GUESTLINK_INIT_TARGET_H
 #define GUESTLINK_INIT_TARGET_H
 
+#include <limits.h>
+
 #include "report.h"
 
 /*
@@ -22,5 +24,14 @@ int target_check(const char *path, struct report *report);
  * @return 0, or a positive errno with the reason in @p report
  */
 int target_open(const char *path, struct report *report, int *ret_fd);
+
+/*
+ * Makes the target's parent the working directory, for umount2(2), which takes no descriptor, and
+ * for which one would be a user of the mount. As target_open(), no link is followed.
+ *
+ * @param ret_name  the last part; may be a link: UMOUNT_NOFOLLOW
+ * @return 0, or a positive errno with the reason in @p report
+ */
+int target_enter(const char *path, struct report *report, char ret_name[NAME_MAX + 1]);
 
 #endif

@@ -2,6 +2,7 @@
 #include "unmount.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 
 #include "kmsg_log.h"
 #include "mountinfo.h"
+#include "target.h"
 
 #define TARGETS 512u
 
@@ -43,18 +45,28 @@ static bool collect(const struct mountinfo *mount, void *context)
     return true;
 }
 
+/* @return 0 or a positive errno */
+static int unmount(const char *path)
+{
+    struct report report = {0};
+    char name[NAME_MAX + 1];
+    int error = target_enter(path, &report, name);
+
+    if (error == 0 && umount2(name, UMOUNT_NOFOLLOW) < 0)
+        error = errno;
+    (void)!chdir("/"); /* else this keeps what it is in busy */
+    return error;
+}
+
 /*
  * @param last  nothing is tried after this: a failure is said
  * @return true if nothing can be written there any more
  */
 static bool put_away(const char *path, bool last)
 {
-    int error;
+    int error = strcmp(path, "/") == 0 ? EBUSY : unmount(path);
 
-    if (strcmp(path, "/") != 0 && umount2(path, UMOUNT_NOFOLLOW) == 0)
-        return true;
-    error = errno;
-    if (mount(NULL, path, NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0)
+    if (error == 0 || mount(NULL, path, NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0)
         return true;
     if (last)
         kmsg_log(LOG_WARNING, "%s can be neither unmounted (%s) nor made read-only (%s)", path,

@@ -331,6 +331,11 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
     return 0;
 }
 
+void connection_poll(struct connection *connection)
+{
+    (void)on_io(connection->source, connection->fd, EPOLLIN, connection);
+}
+
 int connection_new(sd_event *event, int fd, uint32_t limit, struct daemon_counters *counters,
                    const struct connection_events *events, void *userdata,
                    struct connection **ret_connection)

@@ -63,6 +63,10 @@ int connection_send(struct connection *connection, uint16_t type, uint16_t flags
 /* Bytes held for it now. */
 size_t connection_held(const struct connection *connection);
 
+/* Reads what is there now, as the loop would: events may come from inside this call, and the
+ * connection may be freed by them. Nothing is read while it is paused. */
+void connection_poll(struct connection *connection);
+
 /* Stops and resumes reading. */
 void connection_pause(struct connection *connection, bool pause);
 bool connection_is_paused(const struct connection *connection);

@@ -2,7 +2,8 @@
  * p9 share: a share served over 9P on a vsock port of its own.
  *
  * Every connection has a diod of its own. A guest reaches no share but those of its own VM: on
- * AF_VSOCK the peer's CID is checked, and a hybrid socket is the VM's anyway.
+ * AF_VSOCK the peer's CID is checked, and that the VM's own VMM has it (vm_is_vouched()); a hybrid
+ * socket is the VM's anyway.
  */
 #include "p9_share.h"
 
@@ -11,6 +12,7 @@
 #include "device/p9_server.h"
 #include "guest/listener.h"
 #include "report.h"
+#include "vm_life.h"
 #include "vm_parts.h"
 
 #include <errno.h>
@@ -89,7 +91,8 @@ static void on_accepted(void *userdata, int fd, const struct peer *peer)
 
     while (i < LIMITS_P9_CONNECTIONS && p9->servers[i])
         i++;
-    if ((peer->vsock && (peer->cid != vm->config->cid || peer->port >= LIMITS_PRIVILEGED_PORTS)) ||
+    if ((peer->vsock && (peer->cid != vm->config->cid || peer->port >= LIMITS_PRIVILEGED_PORTS ||
+                         !vm_is_vouched(vm))) ||
         i == LIMITS_P9_CONNECTIONS) {
         (void)close(fd);
         return;

@@ -243,3 +243,21 @@ void report_handshake_timeout(struct services *services, struct vm *vm, const st
     fields_number(&fields, "timeout_ms", timeout_ms);
     emit(services, vm, peer, TELEMETRY_HANDSHAKE_TIMEOUT, &fields);
 }
+
+void report_unvouched(struct vm *vm, const struct peer *peer, uint32_t timeout_ms)
+{
+    const char *path = vm->config->device_host.qmp;
+    struct fields fields = {.count = 0};
+
+    if (vm->unvouched_told || !allow(vm->services, vm, kind_of(vm, peer)))
+        return;
+    vm->unvouched_told = true;
+    log_vm(LOG_WARNING, vm->config->name, vm->boot.id,
+           "cannot serve who has CID %u: the QMP socket \"%s\" of this VM's QEMU does not answer, "
+           "so it may be another process; it is served when QMP answers; start QEMU with "
+           "-qmp unix:%s,server=on,wait=off, or see who else has /dev/vhost-vsock open",
+           peer->cid, path, path);
+    fields_text(&fields, "phase", "device-host");
+    fields_number(&fields, "timeout_ms", timeout_ms);
+    emit(vm->services, vm, peer, TELEMETRY_HANDSHAKE_TIMEOUT, &fields);
+}

@@ -50,6 +50,8 @@ void report_protocol_error(struct services *services, struct vm *vm, const struc
                            const char *reason);
 void report_handshake_timeout(struct services *services, struct vm *vm, const struct peer *peer,
                               uint32_t timeout_ms);
+/* Somebody has the VM's CID while its QEMU does not answer: once, until QEMU has answered. */
+void report_unvouched(struct vm *vm, const struct peer *peer, uint32_t timeout_ms);
 
 /* The guest. */
 void report_connected(struct vm *vm, bool same_boot);

@@ -14,6 +14,7 @@
 #include <systemd/sd-event.h>
 
 struct p9_ports;
+struct vm;
 
 struct services {
     sd_event *event;
@@ -26,6 +27,7 @@ struct services {
     struct rate shared_lines;  /* see allowance.h */
     struct allowances nobodys; /* for lines of no VM's connections */
     sd_event_source *nobodys_dropped_timer;
+    void (*vm_vouched)(struct vm *vm); /* vm_is_vouched() has become true; NULL: nobody waits */
 };
 
 #endif

@@ -76,6 +76,7 @@ int vm_new(struct services *services, struct settings *settings, const struct co
     vm->settings = settings_ref(settings);
     vm->host_settings = settings_ref(settings);
     vm->config = config;
+    TAILQ_INIT(&vm->handshakes.queue);
     if (getrandom(&vm->exec_next, sizeof(vm->exec_next), GRND_NONBLOCK) < 0)
         vm->exec_next = (uint32_t)clock_real_us();
     r = start(vm);
@@ -129,6 +130,16 @@ unsigned vm_count_connection(struct vm *vm, int change)
 {
     vm->connections += (unsigned)change;
     return vm->connections;
+}
+
+struct vm_handshakes *vm_handshakes(struct vm *vm)
+{
+    return &vm->handshakes;
+}
+
+bool vm_is_vouched(const struct vm *vm)
+{
+    return vm->config->device_host.type != CONFIG_DEVICE_HOST_QEMU || device_host_is_up(vm->host);
 }
 
 const struct guest_capabilities *vm_boot_report(const struct vm *vm)

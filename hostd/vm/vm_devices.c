@@ -15,6 +15,9 @@ static void on_up(void *userdata)
 
     free(vm->host_error);
     vm->host_error = NULL;
+    vm->unvouched_told = false;
+    if (vm->services->vm_vouched)
+        vm->services->vm_vouched(vm);
     vm_await_guest(vm);
     if (!guest_is_attached(vm->guest))
         return;

@@ -10,6 +10,16 @@
 #include "services.h"
 #include "vm.h"
 
+#include <sys/queue.h>
+
+struct handshake;
+
+/* A VM's connections in the handshake, the newest first: handshake.c's. */
+struct vm_handshakes {
+    TAILQ_HEAD(vm_handshake_queue, handshake) queue;
+    uint32_t count;
+};
+
 /*
  * Makes a VM of what its configuration and the store say, with its device host. Tells policy's
  * warnings.
@@ -39,8 +49,15 @@ void vm_rebase(struct vm *vm, struct settings *settings, const struct config_vm 
 
 const struct config_vm *vm_config(const struct vm *vm);
 
-/* A connection of this VM's is open (+1) or closed (-1). @return how many there are now */
+/* A connection of this VM's is open (+1) or closed (-1); 0 only asks. @return how many there are
+ * now */
 unsigned vm_count_connection(struct vm *vm, int change);
+
+struct vm_handshakes *vm_handshakes(struct vm *vm);
+
+/* False while the VM's device host is a QEMU whose QMP does not answer: who has its CID then may be
+ * anybody. services.vm_vouched says when that is over. */
+bool vm_is_vouched(const struct vm *vm);
 
 /* What a session must know of the VM's current boot, or NULL. */
 const struct guest_capabilities *vm_boot_report(const struct vm *vm);

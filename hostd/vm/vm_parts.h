@@ -20,6 +20,7 @@
 #include "silence.h"
 #include "state/warned.h"
 #include "vm.h"
+#include "vm_life.h"
 
 struct vm {
     struct services *services;
@@ -31,6 +32,7 @@ struct vm {
     struct device_host *host;
     char *host_error; /* why it cannot be reached; NULL: it can, or it is not known yet */
     bool host_error_told;
+    bool unvouched_told; /* report_unvouched(), since it was up last */
 
     struct connection *connection; /* the accepted one, or NULL */
     struct connection *refused;    /* was accepted, and is left a moment to read why; or NULL */
@@ -38,6 +40,7 @@ struct vm {
     struct session session; /* of that connection */
     struct silence silence;
     struct guest *guest;
+    struct vm_handshakes handshakes;
     unsigned connections;  /* with those in the handshake */
     uint64_t accepted_us;  /* monotonic, accept(2) of this boot's first connection; 0: by an
                             * earlier daemon */

@@ -1,10 +1,13 @@
 """Guests that mean harm: none of them may cost another guest, or the daemon, anything."""
 
 import contextlib
+import itertools
 import os
 import random
 import select
 import socket
+import subprocess
+import sys
 import time
 
 import guestlink_guest as g
@@ -113,21 +116,119 @@ def case_handshake_ends_in_its_time_however_it_is_spent(host, _vm):
     impatient(host, play)
 
 
-def case_too_many_connections_are_refused(host, _vm):
-    """Silent ones take the VM's places: the one that speaks is told so, or closed unheard."""
+# What programs without privilege say that would keep a guest's PID 1 out of its own socket.
+CROWDS = {
+    "nothing": b"",
+    "one byte": b"G",
+    "another byte": b"\0",
+    "half a header": g.frame_bytes(g.CAPABILITIES, 0, 1)[:8],
+    "half a frame": g.frame_bytes(g.CAPABILITIES, 0, 1, bytes(176))[:100],
+    "another version": g.frame_bytes(g.CAPABILITIES, 0, 1, b"\x08\0\0\0\x02\0\0\0"),
+}
+
+
+def case_crowd_keeps_no_guest_out(host, vm):
+    """Each of them takes all places that the VM has, and would keep them for a minute."""
+    for what, words in CROWDS.items():
+        with contextlib.ExitStack() as stack:
+            crowd = [stack.enter_context(connect(host.path(vm))) for _ in range(200)]
+            for connection in crowd:
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    connection.sendall(words)
+            for _ in range(3):
+                with Guest(host.path(vm)) as guest:
+                    try:
+                        check_welcome(guest.greet())
+                    except (AssertionError, g.Closed, OSError) as error:
+                        raise AssertionError(f"kept out by a crowd that says {what}") from error
+                    check_ping(guest)
+                    crowd.append(stack.enter_context(connect(host.path(vm))))
+
+
+# Connects as often as it can, says a byte each, and keeps as many as it may; until it is ended.
+STORM = """
+import socket, sys
+kept = []
+while True:
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(sys.argv[1])
+        connection.send(b"G")
+    except OSError:
+        pass
+    kept.append(connection)
+    if len(kept) > 500:
+        kept.pop(0).close()
+"""
+
+
+@contextlib.contextmanager
+def storm(path, programs=4):
+    """That many programs that do nothing else."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(programs):
+            process = stack.enter_context(
+                subprocess.Popen([sys.executable, "-c", STORM, path], stderr=subprocess.DEVNULL))
+            stack.callback(process.kill)
+        yield
+
+
+def greet_in_a_storm(path):
+    """As PID 1 does: it calls again after a refusal or an end. @return how often it called"""
+    deadline = time.monotonic() + WAIT
+    for calls in itertools.count(1):
+        try:
+            with Guest(path) as guest:
+                check_welcome(guest.greet())
+                check_ping(guest)
+            return calls
+        except (AssertionError, g.Closed, OSError):
+            check(time.monotonic() < deadline, f"kept out of {calls} calls")
+            time.sleep(0.05)
+
+
+def case_storm_of_calls_keeps_no_guest_out(host, vm):
+    before = len(host.events("ProtocolError", vm))
+    with other(host, vm) as good, storm(host.path(vm)):
+        wait_until("storm", lambda: len(host.events("ProtocolError", vm)) > before)
+        for _ in range(10):
+            greet_in_a_storm(host.path(vm))
+            check_ping(good)
+
+
+def case_vms_that_are_loud_keep_no_other_out(host, _vm):
+    """Together they may fill what all VMs have."""
+    names = [f"vm{i}" for i in range(8)]
 
     def play(daemon):
-        path = daemon.path("one")
         with contextlib.ExitStack() as stack:
             with daemon.in_time():
-                silent = [stack.enter_context(connect(path)) for _ in range(4)]
-                with Guest(path) as guest:
-                    check_welcome(guest.greet(), 4)
-            check(wait_closed(silent) == 4, "silent connections stayed")
-            with daemon.in_time(), Guest(path) as guest:
-                check_welcome(guest.greet())
+                for _ in range(5):
+                    for name in names[1:] * 32:
+                        stack.enter_context(connect(daemon.path(name)))
+                    with Guest(daemon.path("vm0")) as guest:
+                        check_welcome(guest.greet())
+                        check_ping(guest)
 
-    impatient(host, play)
+    impatient(host, play, names, {"connections": 16, "connections_per_vm": 32})
+
+
+def case_accepted_guests_over_the_limit_are_told(host, _vm):
+    """Whoever is served is not disturbed: the one that comes last is told that there is no room."""
+    names = [f"vm{i}" for i in range(4)]
+
+    def play(daemon):
+        with contextlib.ExitStack() as stack:
+            with daemon.in_time():
+                served = [stack.enter_context(Guest(daemon.path(name))) for name in names[1:]]
+                for guest in served:
+                    check_welcome(guest.greet())
+                with Guest(daemon.path("vm0")) as guest:
+                    check_welcome(guest.greet(), 4)
+                for guest in served:
+                    check_ping(guest)
+
+    impatient(host, play, names, {"connections": 3})
 
 
 def wait_for_descriptors(daemon, before):

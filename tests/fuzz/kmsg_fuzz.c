@@ -2,6 +2,8 @@
 #include "fuzz.h"
 #include "init/kmsg_record.h"
 
+#include <string.h>
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = fuzz_text(data, size);
@@ -11,10 +13,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (kmsg_record_parse(text, &record) == 0) {
         FUZZ_CHECK(record.level >= 0 && record.level <= 7);
         FUZZ_CHECK(record.text >= text && record.text <= text + size);
-        (void)kmsg_record_pool_full(record.text, &full);
+        if (kmsg_record_pool_full(&record, &full)) {
+            FUZZ_CHECK(full.count > 0 && record.by_kernel);
+            FUZZ_CHECK(strncmp(record.text, "swiotlb_tbl_map_single: ", 24) == 0 ||
+                       strstr(record.text, "\n DEVICE=+") != NULL);
+        }
     }
-    if (kmsg_record_pool_full(text, &full))
-        FUZZ_CHECK(full.count > 0);
     free(text);
     return 0;
 }

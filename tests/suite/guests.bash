@@ -57,12 +57,22 @@ test_bench_smoke() {
     "$root/tests/bench/run" --smoke
 }
 
-test_vhost_vsock() {
+# In a VM inside a VM where this machine has no /dev/vhost-vsock.
+guest_vhost_scenario() {
     if [ -e /dev/vhost-vsock ]; then
-        LAB_VSOCK=vhost guest_scenario guest-published
+        LAB_VSOCK=vhost guest_scenario "$1"
     else
-        LAB_VSOCK=nested guest_scenario guest-published
+        LAB_VSOCK=nested guest_scenario "$1"
     fi
+}
+
+test_vhost_vsock() {
+    guest_vhost_scenario guest-published
+}
+
+# Elsewhere a socket names the VM, and no CID.
+test_cid_taken() {
+    guest_vhost_scenario cid-taken
 }
 
 # Debian's small kernel has no 9P: this one needs the large one.

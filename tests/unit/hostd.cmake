@@ -22,7 +22,7 @@ guestlink_unit_test(hostd_control_peer_test hostd_control_peer_test.c LIBS hostd
 foreach(noun session boot parts connection guest listener)
     guestlink_unit_test(hostd_core_${noun}_test hostd_core_${noun}_test.c LIBS hostd_core)
 endforeach()
-foreach(noun vm lost ends report)
+foreach(noun vm lost ends report handshake)
     guestlink_unit_test(hostd_core_${noun}_test
         hostd_core_${noun}_test.c hostd_core_vm_support.c LIBS hostd_core)
 endforeach()

@@ -39,32 +39,103 @@ static void anything_else_is_no_record(void **state)
             fail_msg("\"%s\"", bad[i]);
 }
 
+#define FULL     "virtio-pci 0000:00:05.0: swiotlb buffer is full"
+#define SIZE     " (sz: 1536 bytes)"
+#define SLOTS    ", total 512 (slots), used 500 (slots)"
+#define DEVICE   "\n SUBSYSTEM=pci\n DEVICE=+pci:0000:00:05.0\n"
+#define FORGED   "a: swiotlb buffer is full" SIZE SLOTS
+#define SEGFAULT "a[77]: segfault at 0 ip 0000000000401000 sp 00007ffe0b0d7b10 error 6 in "
+
+static bool says_full(const char *text, struct kmsg_pool_full *ret)
+{
+    return kmsg_record_pool_full(&(struct kmsg_record){.by_kernel = true, .text = text}, ret);
+}
+
 static void a_full_pool_is_recognised_and_counted(void **state)
 {
     struct kmsg_pool_full full;
 
     (void)state;
-    assert_true(kmsg_record_pool_full("virtio-pci 0000:00:05.0: swiotlb buffer is full (sz: 1536 "
-                                      "bytes), total 512 (slots), used 500 (slots)\n",
-                                      &full));
+    assert_true(says_full(FULL SIZE SLOTS DEVICE, &full));
     assert_true(full.count == 1 && full.bytes == 1536 && full.total == 512 && full.used == 500);
-    assert_true(
-        kmsg_record_pool_full("swiotlb_tbl_map_single: 1989937 callbacks suppressed\n", &full));
+    assert_true(says_full("swiotlb_tbl_map_single: 1989937 callbacks suppressed\n", &full));
     assert_true(full.count == 1989937 && full.total == 0);
-    assert_true(kmsg_record_pool_full("x: swiotlb buffer is full", &full)); /* older kernels */
-    assert_true(full.count == 1 && full.total == 0);
+    /* older kernels */
+    assert_true(says_full(FULL SIZE DEVICE, &full));
+    assert_true(full.count == 1 && full.bytes == 1536 && full.total == 0);
+    assert_true(says_full(FULL DEVICE, &full));
+    assert_true(full.count == 1 && full.bytes == 0 && full.total == 0);
+}
+
+/* The kernel has 47 bytes for it. */
+static void a_long_name_is_cut_in_the_dictionary(void **state)
+{
+    struct kmsg_pool_full full;
+
+    (void)state;
+    assert_true(says_full("a platform-device-with-a-name-that-is-much-too-long: "
+                          "swiotlb buffer is full\n SUBSYSTEM=platform\n"
+                          " DEVICE=+platform:platform-device-with-a-name-that-is-m\n",
+                          &full));
+    assert_false(says_full("a platform-device: swiotlb buffer is full\n SUBSYSTEM=platform\n"
+                           " DEVICE=+platform:platform-dev\n",
+                           &full));
 }
 
 static void other_lines_say_nothing_of_pools(void **state)
 {
-    static const char *const other[] = {"", "software IO TLB: mapped [mem 0x1-0x2] (64MB)",
-                                        "net_ratelimit: 5 callbacks suppressed",
-                                        "swiotlb_x: no callbacks"};
+    static const char *const other[] = {
+        "",
+        "software IO TLB: mapped [mem 0x1-0x2] (64MB)",
+        "net_ratelimit: 5 callbacks suppressed",
+        "swiotlb_x: no callbacks",
+        /* no device, another one, another one's */
+        FULL SIZE SLOTS "\n",
+        FULL SIZE SLOTS "\n SUBSYSTEM=pci\n",
+        FULL SIZE SLOTS "\n DEVICE=+pci:0000:00:05.0\n",
+        FULL SIZE SLOTS "\n SUBSYSTEM=pci\n DEVICE=+pci:0000:00:06.0\n",
+        FULL SIZE SLOTS "\n SUBSYSTEM=pci\n DEVICE=+usb:0000:00:05.0\n",
+        FULL SIZE SLOTS "\n SUBSYSTEM=pci\n DEVICE=+pci:\n",
+        FULL SIZE SLOTS "\n SUBSYSTEM=block\n DEVICE=b254:0\n",
+        FULL SIZE SLOTS "\n SUBSYSTEM=\n DEVICE=\n",
+        ": swiotlb buffer is full" DEVICE,
+        "0000:00:05.0: swiotlb buffer is full" DEVICE,
+        /* a name of a program, and of its file */
+        SEGFAULT FORGED "[401000+1000]\n",
+        SEGFAULT FULL SIZE SLOTS "\n",
+        SEGFAULT FULL SIZE SLOTS "[401000+1000]" DEVICE,
+        SEGFAULT "swiotlb_tbl_map_single: 5 callbacks suppressed\n",
+        "swiotlb_tbl_map[77]: segfault at 0 ip 0\n",
+        "swiotlb_tbl_map: 5 callbacks suppressed\n",
+        "swiotlb_tbl_map_single: 5 callbacks suppressed too\n",
+        "swiotlb_tbl_map_single: 0 callbacks suppressed\n",
+        "swiotlb_tbl_map_single: -5 callbacks suppressed\n",
+        "swiotlb_tbl_map_single: 99999999999999999999 callbacks suppressed\n",
+        /* not to its end, or beyond */
+        FULL SIZE SLOTS "!" DEVICE,
+        FULL SIZE ", total 512 (slots)" DEVICE,
+        FULL " (sz: -1 bytes)" DEVICE,
+        FULL " (sz: 99999999999999999999 bytes)" DEVICE,
+        FULL "\\x0a SUBSYSTEM=pci\\x0a DEVICE=+pci:0000:00:05.0\n",
+    };
     struct kmsg_pool_full full;
 
     (void)state;
     for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
-        assert_false(kmsg_record_pool_full(other[i], &full));
+        if (says_full(other[i], &full))
+            fail_msg("\"%s\"", other[i]);
+}
+
+static void programs_say_nothing_of_pools(void **state)
+{
+    struct kmsg_record record;
+    struct kmsg_pool_full full;
+
+    (void)state;
+    assert_int_equal(kmsg_record_parse("4,1,2,-;" FULL SIZE SLOTS DEVICE, &record), 0);
+    assert_true(kmsg_record_pool_full(&record, &full));
+    assert_int_equal(kmsg_record_parse("12,1,2,-;" FULL SIZE SLOTS DEVICE, &record), 0);
+    assert_false(kmsg_record_pool_full(&record, &full));
 }
 
 int main(void)
@@ -73,7 +144,9 @@ int main(void)
         cmocka_unit_test(a_record_is_read),
         cmocka_unit_test(anything_else_is_no_record),
         cmocka_unit_test(a_full_pool_is_recognised_and_counted),
+        cmocka_unit_test(a_long_name_is_cut_in_the_dictionary),
         cmocka_unit_test(other_lines_say_nothing_of_pools),
+        cmocka_unit_test(programs_say_nothing_of_pools),
     };
 
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);

@@ -16,11 +16,14 @@ ls /proc/self/fd | tr '\\n' ' '; cat /proc/self/oom_score_adj"""
 
 
 def play(lab):
-    guest = lab.guest("lab", "old")
+    guest = lab.guest("lab", "old", "UNKNOWN=word other.word=1")
     host = ph.PlainHost(guest, lab.seconds)
     guest.start()
     host.serve()
     surroundings(lab, host)
+    environment(lab, host)
+    directory(lab, host)
+    console(lab, host)
     refused(lab, host)
     streams(lab, host)
     slow_reader(lab, host)
@@ -48,6 +51,44 @@ def surroundings(lab, host):
     lab.say(f"as asked: {lines[0]}")
 
 
+def environment(lab, host):
+    """All of it, as PROTOCOL.md and guestlink-init(8) say."""
+    kernels = {"TERM=linux", "UNKNOWN=word"}
+    path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    host.shell("mkdir -p /root")
+    for more, expected in (
+            ({}, {path, "HOME=/root", *kernels}),
+            ({"uid": 1000}, {path, "HOME=/", *kernels}),
+            ({"environment": ("PATH=/bin", "HOME=/x", "UNKNOWN=mine", "TERM=dumb", "A=b", "x.y=z")},
+             {"PATH=/bin", "HOME=/x", "UNKNOWN=mine", "TERM=dumb", "A=b", "x.y=z"})):
+        status, words = host.run(1, "env", **more)
+        need(status == 0 and set(words.split()) == expected, f"{more}: {words.split()}")
+    lab.say("the environment is the documents' own")
+
+
+def directory(lab, host):
+    """A user's own link does not let its program into a folder that the user cannot enter."""
+    host.shell("mkdir -p /root/open; chmod 700 /root; mkdir -m 777 /tmp/own")
+    status, words = host.run(1, "ln", "-s", "/root/open", "/tmp/own/work", uid=1000)
+    need(status == 0, f"no link: {words}")
+    error, text = host.do(ph.START_PROCESS, ph.process(
+        1, ["/bin/ls"], uid=1000, directory="/tmp/own/work"))
+    need(error == EINVAL and "working directory: Permission denied" in text, f"{error}: {text}")
+    status, words = host.run(1, "/bin/pwd", directory="/tmp/own/work")
+    need(status == 0 and words.strip() == "/root/open", f"root itself: {status}: {words}")
+    host.shell("chmod 755 /root")
+    lab.say(f"not entered by a link: {text}")
+
+
+def console(lab, host):
+    """What is typed on the console is for the program whose terminal it is."""
+    for flags, mode in ((0, "1"), (ph.TERMINAL, "2")):
+        host.run(1, "/bin/sh", "-c", "grep flags /proc/self/fdinfo/2 >/tmp/flags", flags=flags)
+        _, words = host.shell("cat /tmp/flags")
+        need(words.strip().endswith(mode), f"flags {flags}: standard error has {words}")
+    lab.say("only a program with a terminal can read the console")
+
+
 def refused(lab, host):
     def start(expected, number, argv, word="", **more):
         error, text = host.do(ph.START_PROCESS, ph.process(number, argv, **more))
@@ -63,7 +104,8 @@ def refused(lab, host):
     start(EINVAL, 5, ["/bin/true"], restart=ph.ALWAYS)
     start(E2BIG, 5, ["/bin/true"] * 2000)
     start(EACCES, 5, ["/bin"])
-    need(not host.exits or all(e.process == 1 for e in host.exits), "an exit of what never began")
+    need(not {exited.process for exited in host.exits} & {0, 2, 3, 4, 5},
+         "an exit of what never began")
     lab.say("; ".join(texts))
 
 
@@ -183,6 +225,11 @@ def orphan_holds_pipe(lab, host):
     took = time.monotonic() - began
     need((status, words) == (0, "done\n") and took < lab.seconds(5), f"{took:.1f} s: {words}")
     lab.say(f"a grandchild holds the pipe open: the exit was told after {took:.1f} s")
+    status, words = host.shell("yes & echo done", seconds=60)
+    need(status == 0 and "done" in words, f"{status}: {words[:40]}")
+    # A pipe holds 1 MiB at most; what was written before the exit came besides.
+    need(len(words) < 3 << 19, f"{len(words)} bytes were awaited")
+    lab.say(f"one writes without end: the exit was told after {len(words)} bytes")
 
 
 def full(lab, host):

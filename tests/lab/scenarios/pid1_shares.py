@@ -13,7 +13,7 @@ NO_NOTIFICATION = "acpiphp.disable=1 pcie_ports=compat"
 # Who is root can make any number of uevents, and of lines in the kernel's log.
 NOISE = """cd /sys/bus/virtio/devices/virtio0
 while :; do echo add >uevent; echo noise >/dev/kmsg; done"""
-EBUSY, EINVAL, EROFS, ETIMEDOUT = 16, 22, 30, 110
+ENOENT, EBUSY, ENOTDIR, EINVAL, EROFS, ETIMEDOUT = 2, 16, 20, 22, 30, 110
 REFUSED = ("mnt/c", "/", "/mnt/../etc", "/mnt/./c", "/mnt//c", "/mnt/c/", "/proc", "/proc/1/fd",
            "/sys/fs", "/dev", "/dev/shm/x", "", "/mnt/" + "x" * 300)
 
@@ -110,10 +110,28 @@ def busy(lab, host):
     error, text = host.do(ph.UNMOUNT, ph.unmount("/proc"))
     need(error == EINVAL, f"/proc: {error}: {text}")
     need(host.do(ph.MOUNT, ph.mount("one", "/mnt/again"))[0] == 0, "mounted again elsewhere")
+    links(lab, host)
     need(host.do(ph.UNMOUNT, ph.unmount("/mnt/two", detach=True))[0] == 0, "detach")
     error, text = host.do(ph.UNMOUNT, ph.unmount("/tmp", detach=True))
     need(error == EINVAL and "no share" in text, f"/tmp, detached: {error} {text!r}")
     lab.say("unmounted once free, mounted again elsewhere, detached")
+
+
+def links(lab, host):
+    """No link that somebody in the guest may have planted leads PID 1 to another mount."""
+    host.shell("mkdir /tmp/own; ln -s /mnt /tmp/own/way; ln -s / /tmp/own/out; "
+               "ln -s /mnt/again /tmp/own/last; ln -s ../proc /mnt/kernel")
+    for target, expected in (("/tmp/own/way/again", ENOTDIR), ("/tmp/own/out/mnt/again", ENOTDIR),
+                             ("/tmp/own/out/tmp", ENOTDIR), ("/tmp/own/out/proc", ENOTDIR),
+                             ("/mnt/kernel/sys", ENOTDIR), ("/tmp/own/last", EINVAL),
+                             ("/mnt/kernel", EINVAL), ("/mnt/none/again", ENOENT)):
+        for detach in (False, True):
+            error, text = host.do(ph.UNMOUNT, ph.unmount(target, detach=detach))
+            need(error == expected, f"UNMOUNT {target}, detach {detach}: {error}: {text}")
+    status, words = host.shell("grep -c -e ' /mnt/again virtiofs ' -e ' /mnt/two virtiofs ' "
+                               "-e ' /tmp tmpfs ' -e ' /proc proc ' /proc/mounts")
+    need(status == 0 and words.strip() == "4", f"what was unmounted by a link? {words}")
+    lab.say("no link was followed")
 
 
 def absent(lab, host):
