@@ -170,6 +170,11 @@ bool device_host_is_up(const struct device_host *host)
     return host->driver->is_up(host);
 }
 
+bool device_host_vouches(const struct device_host *host)
+{
+    return host->vm->device_host.type != CONFIG_DEVICE_HOST_QEMU || device_host_is_up(host);
+}
+
 struct json_object *device_host_remember(const struct device_host *host)
 {
     return host->driver->remember(host);

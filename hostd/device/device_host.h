@@ -86,6 +86,10 @@ int device_host_remove_adapter(struct device_host *host, const char *id, device_
 /* True between the events `up` and `down`. */
 bool device_host_is_up(const struct device_host *host);
 
+/* True unless a VMM that the daemon could ask does not answer: whoever has the VM's CID then may be
+ * another process. */
+bool device_host_vouches(const struct device_host *host);
+
 /*
  * What the next daemon needs to take the devices over (sockets, process ids with their start
  * times), for the store. @return a JSON object of the caller's, or NULL (no memory)

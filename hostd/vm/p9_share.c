@@ -2,8 +2,8 @@
  * p9 share: a share served over 9P on a vsock port of its own.
  *
  * Every connection has a diod of its own. A guest reaches no share but those of its own VM: on
- * AF_VSOCK the peer's CID is checked, and that the VM's own VMM has it (vm_is_vouched()); a hybrid
- * socket is the VM's anyway.
+ * AF_VSOCK the peer's CID is checked, and that the VM's own VMM has it (device_host_vouches()); a
+ * hybrid socket is the VM's anyway.
  */
 #include "p9_share.h"
 
@@ -92,7 +92,7 @@ static void on_accepted(void *userdata, int fd, const struct peer *peer)
     while (i < LIMITS_P9_CONNECTIONS && p9->servers[i])
         i++;
     if ((peer->vsock && (peer->cid != vm->config->cid || peer->port >= LIMITS_PRIVILEGED_PORTS ||
-                         !vm_is_vouched(vm))) ||
+                         !device_host_vouches(vm->host))) ||
         i == LIMITS_P9_CONNECTIONS) {
         (void)close(fd);
         return;

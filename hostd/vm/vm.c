@@ -139,7 +139,7 @@ struct vm_handshakes *vm_handshakes(struct vm *vm)
 
 bool vm_is_vouched(const struct vm *vm)
 {
-    return vm->config->device_host.type != CONFIG_DEVICE_HOST_QEMU || device_host_is_up(vm->host);
+    return device_host_vouches(vm->host);
 }
 
 const struct guest_capabilities *vm_boot_report(const struct vm *vm)
