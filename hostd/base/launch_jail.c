@@ -1,0 +1,30 @@
+/* launch jail: the numbers of a jail, on their way to guestlink-launch. */
+#include "launch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+void launch_jail_pack(const struct jail *jail, char buffer[LAUNCH_NUMBERS_SIZE])
+{
+    (void)snprintf(buffer, LAUNCH_NUMBERS_SIZE, "%" PRIx64 " %" PRIx64 " %" PRIx64 " %x",
+                   jail->capabilities, jail->memory, jail->files, jail->read_only);
+}
+
+int launch_jail_unpack(const char *numbers, struct jail *jail)
+{
+    uint64_t capabilities, memory, files;
+    char check[LAUNCH_NUMBERS_SIZE];
+    unsigned read_only;
+
+    if (sscanf(numbers, "%" SCNx64 " %" SCNx64 " %" SCNx64 " %x", &capabilities, &memory, &files,
+               &read_only) != 4)
+        return -EINVAL;
+    jail->capabilities = capabilities;
+    jail->memory = memory;
+    jail->files = files;
+    jail->read_only = read_only != 0;
+    launch_jail_pack(jail, check);
+    return strcmp(check, numbers) == 0 ? 0 : -EINVAL;
+}
