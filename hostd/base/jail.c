@@ -51,11 +51,16 @@ static int unshare_users(const char **ret_step)
     return r;
 }
 
-/* The next child is the first process of the namespace, and its end ends all others in there. */
-static int unshare_processes(const char **ret_step)
+/*
+ * The next child is the first process of the namespace, and its end ends all others in there.
+ *
+ * @param ret_own_users  that took a user namespace
+ */
+static int unshare_processes(bool *ret_own_users, const char **ret_step)
 {
     int r;
 
+    *ret_own_users = false;
     if (unshare(CLONE_NEWPID) == 0)
         return 0;
     *ret_step = "a process namespace";
@@ -64,6 +69,7 @@ static int unshare_processes(const char **ret_step)
     r = unshare_users(ret_step);
     if (r < 0)
         return r;
+    *ret_own_users = true;
     *ret_step = "a process namespace";
     return unshare(CLONE_NEWPID) < 0 ? -errno : 0;
 }
@@ -97,27 +103,25 @@ static int bind_to_outside(int alive)
     return 0;
 }
 
-static int enter(const struct jail *jail, const char *program, int alive, const char **ret_step)
+static int enter(const struct jail *jail, const char *program, bool own_users,
+                 const char **ret_step)
 {
     int r;
 
-    *ret_step = "a bond with what watches it";
-    r = bind_to_outside(alive);
-    if (r < 0)
-        return r;
     *ret_step = "namespaces";
     if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP) < 0)
         return -errno;
     r = jail_root_enter(jail, program, ret_step);
-    return r < 0 ? r : jail_shed_rights(jail, ret_step);
+    return r < 0 ? r : jail_shed_rights(jail, own_users, ret_step);
 }
 
 int jail_enter(const struct jail *jail, const char *program, const char **ret_step)
 {
     int alive[2], r;
+    bool own_users;
     pid_t inside;
 
-    r = unshare_processes(ret_step);
+    r = unshare_processes(&own_users, ret_step);
     if (r < 0)
         return r;
     *ret_step = "a process";
@@ -129,5 +133,7 @@ int jail_enter(const struct jail *jail, const char *program, const char **ret_st
     if (inside > 0)
         end_as(inside, alive[1]);
     (void)close(alive[1]);
-    return enter(jail, program, alive[0], ret_step);
+    *ret_step = "a bond with what watches it";
+    r = bind_to_outside(alive[0]);
+    return r < 0 ? r : enter(jail, program, own_users, ret_step);
 }

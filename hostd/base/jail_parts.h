@@ -11,9 +11,6 @@
 /* More libraries than diod has (22) or any program of ours. */
 #define JAIL_LIBRARIES 128u
 
-/* Notes @p what is being tried, for ret_step, and passes on @p r. */
-#define JAIL_STEP(ret_step, what) (*(ret_step) = (what))
-
 /*
  * Lists the files that @p program is loaded with, as its own loader (PT_INTERP) finds them, with
  * the loader itself.
@@ -28,8 +25,13 @@ int jail_libraries(const char *program, char *buffer, size_t capacity, const cha
  * jail_enter() */
 int jail_root_enter(const struct jail *jail, const char *program, const char **ret_step);
 
-/* Gives up all but what the spec grants; from here on execve(2) is the next thing. @return as
- * jail_enter() */
-int jail_shed_rights(const struct jail *jail, const char **ret_step);
+/*
+ * Gives up all but what the spec grants; from here on execve(2) is the next thing.
+ *
+ * @param own_users  in a user namespace of its own, where groups cannot be set, and there are none:
+ *                   setgroups(2) is answered that it was done
+ * @return as jail_enter()
+ */
+int jail_shed_rights(const struct jail *jail, bool own_users, const char **ret_step);
 
 #endif

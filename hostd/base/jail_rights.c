@@ -82,7 +82,7 @@ static int allow_nodes(scmp_filter_ctx filter, int call, unsigned argument)
     return r;
 }
 
-static int allow(scmp_filter_ctx filter, const char *name)
+static int allow(scmp_filter_ctx filter, const char *name, bool own_users)
 {
     int call = seccomp_syscall_resolve_name(name), r;
 
@@ -95,7 +95,7 @@ static int allow(scmp_filter_ctx filter, const char *name)
         return allow_nodes(filter, call, 1);
     if (call == SCMP_SYS(mknodat))
         return allow_nodes(filter, call, 2);
-    if (call == SCMP_SYS(setrlimit))
+    if (call == SCMP_SYS(setrlimit) || (call == SCMP_SYS(setgroups) && own_users))
         return seccomp_rule_add(filter, SCMP_ACT_ERRNO(0), call, 0);
     if (call != SCMP_SYS(prlimit64))
         return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
@@ -105,17 +105,17 @@ static int allow(scmp_filter_ctx filter, const char *name)
 }
 
 /* Also sets no_new_privs. */
-static int set_calls(const char *calls)
+static int set_calls(const char *calls, bool own_users)
 {
     scmp_filter_ctx filter = seccomp_init(UNKNOWN);
     char *names = strdup(calls), *rest = NULL;
     int r = filter && names ? 0 : -ENOMEM;
 
     if (r == 0)
-        r = allow(filter, "execve"); /* of the program itself */
+        r = allow(filter, "execve", own_users); /* of the program itself */
     for (char *name = names ? strtok_r(names, " ", &rest) : NULL; r == 0 && name;
          name = strtok_r(NULL, " ", &rest))
-        r = allow(filter, name);
+        r = allow(filter, name, own_users);
     if (r == 0)
         r = seccomp_load(filter);
     if (filter)
@@ -124,7 +124,7 @@ static int set_calls(const char *calls)
     return r;
 }
 
-int jail_shed_rights(const struct jail *jail, const char **ret_step)
+int jail_shed_rights(const struct jail *jail, bool own_users, const char **ret_step)
 {
     int r;
 
@@ -137,5 +137,5 @@ int jail_shed_rights(const struct jail *jail, const char **ret_step)
     if (r < 0)
         return r;
     *ret_step = "the filter of its system calls";
-    return set_calls(jail->calls);
+    return set_calls(jail->calls, own_users);
 }
