@@ -17,7 +17,8 @@
  *
  * @param buffer     holds the texts
  * @param ret_paths  NULL-terminated, room for JAIL_LIBRARIES + 1; empty for a static program
- * @return 0, -ENOEXEC (no ELF file of this machine's), -E2BIG, -EBADMSG (the loader fails) or -errno
+ * @return 0, -ENOEXEC (no ELF file of this machine's), -E2BIG, -EBADMSG (the loader fails) or
+ * -errno
  */
 int jail_libraries(const char *program, char *buffer, size_t capacity, const char **ret_paths);
 

@@ -25,15 +25,16 @@
     (CLONE_THREAD | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |  \
      CLONE_NEWPID | CLONE_NEWNET)
 
+/* By its number, not 0 for itself: the filter is there already (see allow()). */
 static int limit(__rlimit_resource_t resource, uint64_t value)
 {
     const struct rlimit limit = {.rlim_cur = value, .rlim_max = value};
     struct rlimit now;
 
     /* what is lower already stays so */
-    if (getrlimit(resource, &now) == 0 && now.rlim_max <= value)
+    if (prlimit(0, resource, NULL, &now) == 0 && now.rlim_max <= value)
         return 0;
-    return setrlimit(resource, &limit) < 0 ? -errno : 0;
+    return prlimit(getpid(), resource, &limit, NULL) < 0 ? -errno : 0;
 }
 
 static int set_limits(const struct jail *jail)
@@ -82,9 +83,24 @@ static int allow_nodes(scmp_filter_ctx filter, int call, unsigned argument)
     return r;
 }
 
+/* What a program that sets its limits (of process 0: itself) is answered: nothing can raise them,
+ * and diod ends if it is told so. */
+static int allow_limits(scmp_filter_ctx filter)
+{
+    const struct scmp_arg_cmp self = SCMP_A0(SCMP_CMP_EQ, 0), other = SCMP_A0(SCMP_CMP_NE, 0);
+    int r;
+
+    r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(0), SCMP_SYS(prlimit64), 2, self,
+                         SCMP_A2(SCMP_CMP_NE, 0));
+    if (r == 0)
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2, self,
+                             SCMP_A2(SCMP_CMP_EQ, 0));
+    return r < 0 ? r : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, other);
+}
+
 static int allow(scmp_filter_ctx filter, const char *name, bool own_users)
 {
-    int call = seccomp_syscall_resolve_name(name), r;
+    int call = seccomp_syscall_resolve_name(name);
 
     if (call < 0) /* another machine's, or newer than the library */
         return 0;
@@ -97,11 +113,7 @@ static int allow(scmp_filter_ctx filter, const char *name, bool own_users)
         return allow_nodes(filter, call, 2);
     if (call == SCMP_SYS(setrlimit) || (call == SCMP_SYS(setgroups) && own_users))
         return seccomp_rule_add(filter, SCMP_ACT_ERRNO(0), call, 0);
-    if (call != SCMP_SYS(prlimit64))
-        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
-    r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, SCMP_A2(SCMP_CMP_EQ, 0));
-    return r < 0 ? r
-                 : seccomp_rule_add(filter, SCMP_ACT_ERRNO(0), call, 1, SCMP_A2(SCMP_CMP_NE, 0));
+    return call == SCMP_SYS(prlimit64) ? 0 : seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
 }
 
 /* Also sets no_new_privs. */
@@ -111,6 +123,8 @@ static int set_calls(const char *calls, bool own_users)
     char *names = strdup(calls), *rest = NULL;
     int r = filter && names ? 0 : -ENOMEM;
 
+    if (r == 0)
+        r = allow_limits(filter);
     if (r == 0)
         r = allow(filter, "execve", own_users); /* of the program itself */
     for (char *name = names ? strtok_r(names, " ", &rest) : NULL; r == 0 && name;
@@ -128,14 +142,14 @@ int jail_shed_rights(const struct jail *jail, bool own_users, const char **ret_s
 {
     int r;
 
-    *ret_step = "its limits";
-    r = set_limits(jail);
-    if (r < 0)
-        return r;
     *ret_step = "its capabilities";
     r = set_capabilities(jail->capabilities);
     if (r < 0)
         return r;
     *ret_step = "the filter of its system calls";
-    return set_calls(jail->calls, own_users);
+    r = set_calls(jail->calls, own_users);
+    if (r < 0)
+        return r;
+    *ret_step = "its limits"; /* last: libseccomp and sanitizers allocate more than a jail has */
+    return set_limits(jail);
 }

@@ -1,6 +1,6 @@
 /*
- * jail root: the file tree of a jail. Everything in it is a mount of its own in a small tmpfs, which
- * is read-only when the program begins.
+ * jail root: the file tree of a jail. Everything in it is a mount of its own in a small tmpfs,
+ * which is read-only when the program begins.
  */
 #include "jail_parts.h"
 
@@ -107,8 +107,8 @@ static int make_root(void)
         fsconfig(context, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
         fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
         return -errno;
-    root = fsmount(context, FSMOUNT_CLOEXEC,
-                   MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    root =
+        fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
     if (root < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
         move_mount(root, "", AT_FDCWD, COVERED, MOVE_MOUNT_F_EMPTY_PATH) < 0)
         return -errno;
@@ -124,8 +124,8 @@ static int change_root(int root)
 
     if (mount_setattr(root, "", AT_EMPTY_PATH, (struct mount_attr *)&finished, sizeof(finished)) <
             0 ||
-        fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
-        umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+        fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
+        chdir("/") < 0)
         return -errno;
     return 0;
 }
