@@ -12,9 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define CONNECTION 3 /* where the connected program finds it */
 
 static int write_text(const char *path, const char *text)
 {
@@ -74,13 +77,31 @@ static int unshare_processes(bool *ret_own_users, const char **ret_step)
     return unshare(CLONE_NEWPID) < 0 ? -errno : 0;
 }
 
-/* The end that those see who know this process. It holds nothing but what says that it lives. */
-_Noreturn static void end_as(pid_t inside, int alive)
+/* Until the one inside ends, or has not ended JAIL_LINGER_MS after its connection. */
+static void await_end(pid_t inside, int pidfd, int connection)
 {
+    struct pollfd watched[] = {{.fd = pidfd, .events = POLLIN},
+                               {.fd = connection, .events = POLLRDHUP}};
+
+    while (poll(watched, 2, -1) < 0 && errno == EINTR)
+        ;
+    if (watched[0].revents == 0 && poll(watched, 1, JAIL_LINGER_MS) == 0)
+        (void)kill(inside, SIGKILL);
+}
+
+/* The end that those see who know this process. @param alive  says that it lives, while it is open
+ */
+_Noreturn static void end_as(pid_t inside, int alive, bool connected)
+{
+    int pidfd = connected ? pidfd_open(inside, 0) : -1;
     int status = 0;
 
-    if (dup2(alive, 0) == 0)
-        (void)close_range(1, ~0U, 0);
+    /* nobody's standard streams */
+    if (dup2(alive, 0) == 0 && dup2(pidfd, 1) == 1 && dup2(CONNECTION, 2) == 2) {
+        (void)close_range(3, ~0U, 0);
+        await_end(inside, 1, 2);
+    }
+    (void)close_range(1, ~0U, 0);
     while (waitpid(inside, &status, 0) < 0 && errno == EINTR)
         ;
     if (WIFSIGNALED(status)) {
@@ -131,7 +152,7 @@ int jail_enter(const struct jail *jail, const char *program, const char **ret_st
     if (inside < 0)
         return -errno;
     if (inside > 0)
-        end_as(inside, alive[1]);
+        end_as(inside, alive[1], jail->connected);
     (void)close(alive[1]);
     *ret_step = "a bond with what watches it";
     r = bind_to_outside(alive[0]);

@@ -17,6 +17,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* So long a program may take to end after its connection has (struct jail): it writes what it was
+ * given. One that waits for something then, a pipe's other end, would wait for ever. */
+#define JAIL_LINGER_MS 10000
+
 #define JAIL_CAPABILITY(number) (UINT64_C(1) << (number))
 
 struct jail {
@@ -24,6 +28,7 @@ struct jail {
      * moment, without set-user-ID, devices and programs. */
     const char *folder;
     bool read_only;
+    bool connected;        /* descriptor 3 is the connection for which alone it runs */
     const char *place;     /* where the program finds the folder; it is its working directory */
     uint64_t capabilities; /* JAIL_CAPABILITY() of each that it keeps */
     uint64_t memory;       /* bytes that it may allocate (RLIMIT_DATA) */
@@ -34,8 +39,9 @@ struct jail {
 /*
  * Divides the calling process: returns in the one inside, which then executes @p program.
  *
- * The other one, which has the number that the caller knows, holds no descriptor, waits for the one
- * inside and ends as that did. If it is killed, so is everything inside.
+ * The other one, which has the number that the caller knows, holds no descriptor but the
+ * connection, waits for the one inside and ends as that did. If it is killed, so is everything
+ * inside.
  *
  * Without CAP_SYS_ADMIN the jail has a user namespace of its own, in which the caller's user is
  * root and nobody else exists.

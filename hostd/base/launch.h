@@ -35,7 +35,7 @@ enum launch_field {
     LAUNCH_DETACHED, /* "1" or "" */
     LAUNCH_JAIL,     /* struct jail's folder; "": no jail, and the other fields of it are "", too */
     LAUNCH_JAIL_PLACE,
-    LAUNCH_JAIL_NUMBERS, /* capabilities, memory, files, and 1 if it is read-only: hexadecimal */
+    LAUNCH_JAIL_NUMBERS, /* capabilities, memory, files, flags: hexadecimal */
     LAUNCH_JAIL_CALLS,
     LAUNCH_FIELDS,
 };

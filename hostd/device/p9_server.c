@@ -85,6 +85,7 @@ static int start(sd_event *event, struct p9_server *server, int fd, const char *
     const struct jail jail = {
         .folder = path,
         .read_only = read_only,
+        .connected = true,
         .place = PLACE,
         .capabilities = CAPABILITIES,
         .memory = LIMITS_P9_MEMORY,

@@ -157,18 +157,21 @@ static void killing_the_one_outside_ends_the_one_inside(void **state)
 static void numbers_travel_to_the_launcher(void **state)
 {
     static const char *const wrong[] = {"",         "1 2 3",   "1 2 3 4 5", "x 1 1 1", "1  2 3 1",
-                                        " 1 2 3 1", "1 2 3 2", "01 2 3 1",  "-1 2 3 1"};
-    const struct jail jail = {
-        .capabilities = 0xdb, .memory = UINT64_MAX, .files = 20, .read_only = true};
+                                        " 1 2 3 1", "1 2 3 4", "01 2 3 1",  "-1 2 3 1"};
+    const struct jail jail = {.capabilities = 0xdb,
+                              .memory = UINT64_MAX,
+                              .files = 20,
+                              .read_only = true,
+                              .connected = true};
     struct jail back = {0};
     char text[LAUNCH_NUMBERS_SIZE];
 
     (void)state;
     launch_jail_pack(&jail, text);
-    assert_string_equal(text, "db ffffffffffffffff 14 1");
+    assert_string_equal(text, "db ffffffffffffffff 14 3");
     assert_int_equal(launch_jail_unpack(text, &back), 0);
     assert_true(back.capabilities == 0xdb && back.memory == UINT64_MAX && back.files == 20 &&
-                back.read_only);
+                back.read_only && back.connected);
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         assert_int_equal(launch_jail_unpack(wrong[i], &back), -EINVAL);
 }
