@@ -7,6 +7,8 @@
 #ifndef GUESTLINK_HOSTD_CHILD_H
 #define GUESTLINK_HOSTD_CHILD_H
 
+#include "jail.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -34,6 +36,9 @@ struct child_spec {
     /* A directory that the child sees read-only, with all that is mounted below, in a mount
      * namespace of its own; or NULL. Where that cannot be done the child does not start. */
     const char *read_only;
+    /* Where it runs confined, or NULL. `directory` and `read_only` are then the jail's, and if the
+     * jail cannot be made the child does not start. */
+    const struct jail *jail;
     /* Both ends of a pipe, or NULL: the child waits for a byte on it, or its end of file, before it
      * executes. Not consumed. */
     const int *gate;

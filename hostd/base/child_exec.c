@@ -15,9 +15,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#define STATUS_NOT_STARTED 126
-#define STATUS_NOT_FOUND   127
-#define BOOT_ID_SIZE       37u
+#define BOOT_ID_SIZE 37u
 
 _Noreturn static void die(int status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -153,18 +151,18 @@ static void place_fds(const struct child_spec *spec)
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     if (null < 0)
-        die(STATUS_NOT_STARTED, "cannot open /dev/null: %s\n", strerrordesc_np(errno));
+        die(CHILD_NOT_STARTED, "cannot open /dev/null: %s\n", strerrordesc_np(errno));
     for (size_t i = 0; i < CHILD_FDS_MAX; i++) {
         int fd = spec->fds[i] >= 0 ? spec->fds[i] : null;
 
         moved[i] = fcntl(fd, F_DUPFD_CLOEXEC, (int)CHILD_FDS_MAX);
         if (moved[i] < 0)
-            die(STATUS_NOT_STARTED, "cannot keep file descriptor %d: %s\n", fd,
+            die(CHILD_NOT_STARTED, "cannot keep file descriptor %d: %s\n", fd,
                 strerrordesc_np(errno));
     }
     for (size_t i = 0; i < CHILD_FDS_MAX; i++)
         if (dup2(moved[order[i]], (int)order[i]) < 0)
-            die(STATUS_NOT_STARTED, "cannot place file descriptor %zu: %s\n", order[i],
+            die(CHILD_NOT_STARTED, "cannot place file descriptor %zu: %s\n", order[i],
                 strerrordesc_np(errno));
     (void)close_range(spec->fds[3] >= 0 ? CHILD_FDS_MAX : 3, ~0U, CLOSE_RANGE_UNSHARE);
 }
@@ -179,9 +177,30 @@ static void make_read_only(const char *path)
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
         mount(path, path, NULL, MS_BIND | MS_REC, NULL) < 0 ||
         mount_setattr(AT_FDCWD, path, AT_RECURSIVE, &attributes, sizeof(attributes)) < 0)
-        die(STATUS_NOT_STARTED,
+        die(CHILD_NOT_STARTED,
             "cannot make %s read-only (it takes CAP_SYS_ADMIN): %s; not started\n", path,
             strerrordesc_np(errno));
+}
+
+static void enter_jail(const struct child_spec *spec)
+{
+    const char *step = "";
+    int r = jail_enter(spec->jail, spec->argv[0], &step);
+
+    if (r < 0)
+        die(CHILD_NOT_STARTED,
+            "cannot make the jail that %s needs: %s: %s; nothing runs without it\n", spec->argv[0],
+            step, strerrordesc_np(-r));
+}
+
+static void enter_directory(const struct child_spec *spec)
+{
+    const char *directory = spec->directory ? spec->directory : "/";
+
+    if (spec->read_only)
+        make_read_only(spec->read_only);
+    if (chdir(directory) < 0)
+        die(CHILD_NOT_STARTED, "cannot change to %s: %s\n", directory, strerrordesc_np(errno));
 }
 
 _Noreturn void child_exec(const struct child_spec *spec)
@@ -200,15 +219,14 @@ _Noreturn void child_exec(const struct child_spec *spec)
         (void)unsetenv(private_variables[i]);
     if (spec->detached)
         (void)setsid();
-    if (spec->read_only)
-        make_read_only(spec->read_only);
-    if (chdir(spec->directory ? spec->directory : "/") < 0)
-        die(STATUS_NOT_STARTED, "cannot change to %s: %s\n",
-            spec->directory ? spec->directory : "/", strerrordesc_np(errno));
+    if (!spec->jail)
+        enter_directory(spec);
     r = spec->record ? record_write(spec->record) : 0;
     if (r < 0)
-        die(STATUS_NOT_STARTED, "cannot write %s: %s\n", spec->record, strerrordesc_np(-r));
+        die(CHILD_NOT_STARTED, "cannot write %s: %s\n", spec->record, strerrordesc_np(-r));
+    if (spec->jail) /* behind the record: this process gets another inside */
+        enter_jail(spec);
     (void)execv(spec->argv[0], (char *const *)spec->argv);
-    die(errno == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_STARTED, "cannot execute %s: %s\n",
+    die(errno == ENOENT ? CHILD_NOT_FOUND : CHILD_NOT_STARTED, "cannot execute %s: %s\n",
         spec->argv[0], strerrordesc_np(errno));
 }

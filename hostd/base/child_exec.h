@@ -9,7 +9,10 @@
 
 #include "child.h"
 
-/* Becomes what @p spec says, or ends with 126 or 127 after a sentence on stderr. */
+#define CHILD_NOT_STARTED 126 /* what had to be done before the program could not be done */
+#define CHILD_NOT_FOUND   127
+
+/* Becomes what @p spec says, or ends with one of these two after a sentence on stderr. */
 _Noreturn void child_exec(const struct child_spec *spec);
 
 /*

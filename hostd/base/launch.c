@@ -91,7 +91,9 @@ static int send_message(int connection, struct message *message, const int *fds,
 int launch_ask(const struct child_spec *spec)
 {
     struct message message = {.size = 0};
-    char digits[CHILD_FDS_MAX + 1];
+    static const struct jail none = {.folder = "", .place = "", .calls = ""};
+    const struct jail *jail = spec->jail ? spec->jail : &none;
+    char digits[CHILD_FDS_MAX + 1], numbers[LAUNCH_NUMBERS_SIZE];
     int fds[CHILD_FDS_MAX];
     size_t count = collect_fds(spec, fds, digits);
     const char *fields[LAUNCH_FIELDS] = {
@@ -100,9 +102,14 @@ int launch_ask(const struct child_spec *spec)
         [LAUNCH_RECORD] = spec->record ? spec->record : "",
         [LAUNCH_READ_ONLY] = spec->read_only ? spec->read_only : "",
         [LAUNCH_DETACHED] = spec->detached ? "1" : "",
+        [LAUNCH_JAIL] = jail->folder,
+        [LAUNCH_JAIL_PLACE] = jail->place,
+        [LAUNCH_JAIL_NUMBERS] = numbers,
+        [LAUNCH_JAIL_CALLS] = jail->calls,
     };
     int connection, r = 0;
 
+    launch_jail_pack(jail, numbers);
     for (size_t i = 0; r == 0 && i < LAUNCH_FIELDS; i++)
         r = add(&message, fields[i]);
     for (size_t i = 0; r == 0 && spec->argv[i]; i++)

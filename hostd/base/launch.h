@@ -33,8 +33,20 @@ enum launch_field {
     LAUNCH_RECORD,
     LAUNCH_READ_ONLY,
     LAUNCH_DETACHED, /* "1" or "" */
+    LAUNCH_JAIL,     /* struct jail's folder; "": no jail, and the other fields of it are "", too */
+    LAUNCH_JAIL_PLACE,
+    LAUNCH_JAIL_NUMBERS, /* capabilities, memory, files, flags: hexadecimal */
+    LAUNCH_JAIL_CALLS,
     LAUNCH_FIELDS,
 };
+
+/* Room for launch_jail_numbers(): four numbers of 16 digits, a blank or the NUL behind each. */
+#define LAUNCH_NUMBERS_SIZE 68u
+
+/* Writes LAUNCH_JAIL_NUMBERS, and reads it. @return 0, or -EINVAL: that is not what it looks like
+ */
+void launch_jail_pack(const struct jail *jail, char buffer[LAUNCH_NUMBERS_SIZE]);
+int launch_jail_unpack(const char *numbers, struct jail *jail);
 
 /* True if the environment names a socket for this. */
 bool launch_is_wanted(void);

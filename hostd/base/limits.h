@@ -99,6 +99,21 @@
  * predecessor. */
 #define LIMITS_P9_CONNECTIONS 4u
 
+/* Of one VM, in all: one for each share that is served by 9P, and so many more. As many may be
+ * begun at once; then one a second, and another for every so many shares, so that a guest that
+ * boots over and over finds its shares again. Each costs a process, and those who start it. */
+#define LIMITS_P9_SPARE        4u
+#define LIMITS_P9_SHARES_PER_S 8u
+#define LIMITS_P9_STARTS_PER_S 1u
+/* Refused connections after so long a quiet are news again. */
+#define LIMITS_P9_QUIET_MS 60000u
+
+/* What the server of one 9P connection may allocate and have open. Each request that it has not
+ * answered holds 64 KiB (msize), and its threads ("-t", 16) a stack each; a file that the guest has
+ * open is a descriptor. */
+#define LIMITS_P9_MEMORY (UINT64_C(128) << 20)
+#define LIMITS_P9_FILES  16384u
+
 /* A VM taken out of the configuration gets so long to let its devices go. */
 #define LIMITS_LEAVE_MS 30000u
 

@@ -153,16 +153,24 @@ struct policy policy_decide(const struct config *config, const struct config_vm 
     return policy;
 }
 
+enum policy_transport policy_chosen_transport(const struct policy *policy,
+                                              const struct config_share *share)
+{
+    if (share->transport == CONFIG_TRANSPORT_9P)
+        return policy->p9 ? POLICY_TRANSPORT_9P : POLICY_TRANSPORT_NONE;
+    if (policy->virtiofs)
+        return POLICY_TRANSPORT_VIRTIOFS;
+    return policy->p9 && share->transport == CONFIG_TRANSPORT_AUTO ? POLICY_TRANSPORT_9P
+                                                                   : POLICY_TRANSPORT_NONE;
+}
+
 enum policy_transport policy_share_transport(const struct policy *policy,
                                              const struct config_share *share, uint64_t features)
 {
-    if (share->transport != CONFIG_TRANSPORT_9P && policy->virtiofs &&
-        (features & CAPABILITIES_VIRTIOFS) != 0)
-        return POLICY_TRANSPORT_VIRTIOFS;
-    if (share->transport != CONFIG_TRANSPORT_VIRTIOFS && policy->p9 &&
-        (features & CAPABILITIES_9P) != 0)
-        return POLICY_TRANSPORT_9P;
-    return POLICY_TRANSPORT_NONE;
+    enum policy_transport chosen = policy_chosen_transport(policy, share);
+    uint64_t needed = chosen == POLICY_TRANSPORT_9P ? CAPABILITIES_9P : CAPABILITIES_VIRTIOFS;
+
+    return (features & needed) != 0 ? chosen : POLICY_TRANSPORT_NONE;
 }
 
 uint32_t policy_guest_port(const struct config *config, const struct config_vm *vm)

@@ -28,7 +28,15 @@ struct policy policy_decide(const struct config *config, const struct config_vm 
                             config_remark_fn on_warning, void *userdata);
 
 /*
- * The transport of one share, once the guest's features are known.
+ * The transport that the operator chose for a share: 9P only where the share names it, or the VM
+ * has no virtiofs. What the guest says of itself plays no part.
+ */
+enum policy_transport policy_chosen_transport(const struct policy *policy,
+                                              const struct config_share *share);
+
+/*
+ * The same, once the guest's features are known: POLICY_TRANSPORT_NONE if its kernel has not what
+ * was chosen.
  *
  * @param features  guest_capabilities.features
  */

@@ -64,6 +64,22 @@ static ssize_t receive(struct request *request)
     return size;
 }
 
+/* @param ret_jail  what @p spec points to then, if it asks for one */
+static void read_jail(const struct request *request, struct jail *ret_jail, struct child_spec *spec)
+{
+    const char *const *words = request->words;
+
+    if (!words[LAUNCH_JAIL][0])
+        return;
+    *ret_jail = (struct jail){.folder = words[LAUNCH_JAIL],
+                              .place = words[LAUNCH_JAIL_PLACE],
+                              .calls = words[LAUNCH_JAIL_CALLS]};
+    if (ret_jail->folder[0] != '/' || ret_jail->place[0] != '/' ||
+        launch_jail_unpack(words[LAUNCH_JAIL_NUMBERS], ret_jail) < 0)
+        fail("the jail that the daemon asks for", EINVAL);
+    spec->jail = ret_jail;
+}
+
 /* Reads the request into @p ret_spec, which points into it. */
 static void read_request(struct request *request, struct child_spec *ret_spec)
 {
@@ -136,11 +152,13 @@ int main(void)
 {
     static const struct timeval patience = {.tv_sec = PATIENCE_S};
     static struct request request;
+    struct jail jail;
     struct child_spec spec;
 
     if (setsockopt(CONNECTION, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
         fail("descriptor 0, where the daemon's connection should be", errno);
     read_request(&request, &spec);
+    read_jail(&request, &jail, &spec);
     send_pid();
     wait_for_go();
     child_exec(&spec);

@@ -8,14 +8,16 @@
 #include "p9_share.h"
 
 #include "base/address.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "device/p9_server.h"
 #include "guest/listener.h"
 #include "report.h"
-#include "vm_life.h"
+#include "share_parts.h"
 #include "vm_parts.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +37,7 @@ struct p9_share {
     const struct config_share *config;
     struct listener *listener;
     uint32_t port;
+    char *trouble; /* see p9_share_trouble() */
     struct p9_server *servers[LIMITS_P9_CONNECTIONS];
     struct p9_slot {
         struct p9_share *p9;
@@ -72,29 +75,112 @@ uint32_t p9_share_port(const struct p9_share *p9)
     return p9 ? p9->port : 0;
 }
 
+const char *p9_share_trouble(const struct p9_share *p9)
+{
+    return p9 ? p9->trouble : NULL;
+}
+
+void p9_share_clear_trouble(struct p9_share *p9)
+{
+    if (!p9)
+        return;
+    free(p9->trouble);
+    p9->trouble = NULL;
+}
+
+static struct share *share_of(const struct p9_share *p9)
+{
+    struct share *share = p9->vm->shares.first;
+
+    while (share && share->p9 != p9)
+        share = share->next;
+    return share;
+}
+
+static void free_server(struct p9_share *p9, unsigned index)
+{
+    if (p9->servers[index])
+        p9->vm->p9.running--;
+    p9->servers[index] = p9_server_free(p9->servers[index]);
+}
+
 static void on_server_ended(void *userdata, const char *text)
 {
     struct p9_slot *slot = userdata;
     struct p9_share *p9 = slot->p9;
+    struct share *share = share_of(p9);
 
-    report_line(p9->vm, ALLOWANCE_REFUSAL, LOG_NOTICE,
-                "share %s: what serves a 9P connection ended: %s", p9->config->tag, text);
-    p9->servers[slot->index] = p9_server_free(p9->servers[slot->index]);
+    p9_share_clear_trouble(p9);
+    p9->trouble = strdup(text);
+    free_server(p9, slot->index);
+    if (share && share->failed && !share->mounted)
+        share_blame(share, text);
+    else
+        report_line(p9->vm, ALLOWANCE_REFUSAL, LOG_NOTICE,
+                    "share %s: what serves a 9P connection ended: %s", p9->config->tag, text);
+}
+
+/* What the VM may have at a time, and begin at once. */
+static unsigned most_of(const struct vm *vm, unsigned *ret_per_s)
+{
+    unsigned shares = 0;
+
+    for (const struct share *s = vm->shares.first; s; s = s->next)
+        shares += s->p9 != NULL;
+    *ret_per_s = LIMITS_P9_STARTS_PER_S + shares / LIMITS_P9_SHARES_PER_S;
+    return shares + LIMITS_P9_SPARE;
+}
+
+/* @return the slot of a server that may be started, or LIMITS_P9_CONNECTIONS */
+static unsigned take_slot(struct p9_share *p9)
+{
+    struct p9_bounds *bounds = &p9->vm->p9;
+    unsigned i = 0, per_s, most = most_of(p9->vm, &per_s);
+
+    while (i < LIMITS_P9_CONNECTIONS && p9->servers[i])
+        i++;
+    if (i < LIMITS_P9_CONNECTIONS &&
+        (bounds->running >= most || !rate_allow(&bounds->starts, clock_now_us(), per_s, most)))
+        i = LIMITS_P9_CONNECTIONS;
+    return i;
+}
+
+/* Once, and again after a while. */
+static void tell_refused(struct p9_share *p9)
+{
+    struct p9_bounds *bounds = &p9->vm->p9;
+    uint64_t now_us = clock_now_us();
+    unsigned per_s, most = most_of(p9->vm, &per_s);
+    char text[LIMITS_TEXT];
+
+    bounds->refused++;
+    if (bounds->told_us && now_us - bounds->told_us < LIMITS_P9_QUIET_MS * UINT64_C(1000))
+        return;
+    (void)snprintf(text, sizeof(text),
+                   "closed %" PRIu64 " 9P connections of the guest's, which may have %u of a share "
+                   "and %u in all, and begin %u a second; its mounts go on",
+                   bounds->refused, LIMITS_P9_CONNECTIONS, most, per_s);
+    report_device_failed(p9->vm, "share", p9->config->tag, "serve", EUSERS, text);
+    bounds->refused = 0;
+    bounds->told_us = now_us;
 }
 
 static void on_accepted(void *userdata, int fd, const struct peer *peer)
 {
     struct p9_share *p9 = userdata;
     struct vm *vm = p9->vm;
-    unsigned i = 0;
+    unsigned i;
     int r;
 
-    while (i < LIMITS_P9_CONNECTIONS && p9->servers[i])
-        i++;
-    if ((peer->vsock && (peer->cid != vm->config->cid || peer->port >= LIMITS_PRIVILEGED_PORTS ||
-                         !device_host_vouches(vm->host))) ||
-        i == LIMITS_P9_CONNECTIONS) {
+    if (peer->vsock && (peer->cid != vm->config->cid || peer->port >= LIMITS_PRIVILEGED_PORTS ||
+                        !device_host_vouches(vm->host))) {
         (void)close(fd);
+        return;
+    }
+    i = take_slot(p9);
+    if (i == LIMITS_P9_CONNECTIONS) {
+        (void)close(fd);
+        tell_refused(p9);
         return;
     }
     p9->slots[i] = (struct p9_slot){.p9 = p9, .index = i};
@@ -104,6 +190,8 @@ static void on_accepted(void *userdata, int fd, const struct peer *peer)
         report_device_failed(vm, "share", p9->config->tag, "serve", -r,
                              r == -ENOENT ? "diod is not installed on the host"
                                           : "diod could not be started");
+    else
+        vm->p9.running++;
 }
 
 static void on_paused(void *userdata, int error)
@@ -167,7 +255,7 @@ struct p9_share *p9_share_free(struct p9_share *p9)
     if (!p9)
         return NULL;
     for (unsigned i = 0; i < LIMITS_P9_CONNECTIONS; i++)
-        p9->servers[i] = p9_server_free(p9->servers[i]);
+        free_server(p9, i);
     return p9_share_release(p9);
 }
 
@@ -175,8 +263,11 @@ struct p9_share *p9_share_release(struct p9_share *p9)
 {
     if (!p9)
         return NULL;
-    for (unsigned i = 0; i < LIMITS_P9_CONNECTIONS; i++)
+    for (unsigned i = 0; i < LIMITS_P9_CONNECTIONS; i++) {
+        p9->vm->p9.running -= p9->servers[i] != NULL;
         p9->servers[i] = p9_server_release(p9->servers[i]);
+    }
+    p9_share_clear_trouble(p9);
     p9->listener = listener_free(p9->listener);
     port_flip(p9->vm->services->ports, p9->port);
     free(p9);

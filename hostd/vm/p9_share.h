@@ -4,6 +4,7 @@
 #ifndef GUESTLINK_HOSTD_P9_SHARE_H
 #define GUESTLINK_HOSTD_P9_SHARE_H
 
+#include "base/rate.h"
 #include "config/config.h"
 
 #include <stdint.h>
@@ -15,6 +16,14 @@ struct p9_ports;
 /* The vsock ports that shares have, so that each has its own. @return NULL: no memory */
 struct p9_ports *p9_ports_new(void);
 struct p9_ports *p9_ports_free(struct p9_ports *ports);
+
+/* What the 9P servers of one VM, of all its shares, are bounded by. Zero is empty. */
+struct p9_bounds {
+    unsigned running;
+    struct rate starts;
+    uint64_t refused; /* connections since that was last told */
+    uint64_t told_us; /* when it was; 0: never */
+};
 
 /*
  * Listens for the guest's 9P connections: on a port of AF_VSOCK, of which only the VM's CID is
@@ -31,6 +40,12 @@ struct p9_share *p9_share_free(struct p9_share *p9);
 
 /* Stops listening; what serves a mount goes on for the next daemon. @return NULL */
 struct p9_share *p9_share_release(struct p9_share *p9);
+
+/* Why the newest server ended since the guest was last asked to mount; NULL: none did. The text is
+ * good until the next turn of the loop. */
+const char *p9_share_trouble(const struct p9_share *p9);
+/* The guest is asked anew. NULL is fine. */
+void p9_share_clear_trouble(struct p9_share *p9);
 
 /* The port that the guest is to connect to; 0 for NULL. */
 uint32_t p9_share_port(const struct p9_share *p9);

@@ -123,6 +123,13 @@ void share_fail(struct share *share, const char *phase, int error, const char *t
     share_settle(share, error, text);
 }
 
+void share_blame(struct share *share, const char *text)
+{
+    free(share->error);
+    share->error = strdup(text);
+    report_device_failed(share->vm, "share", share->config.tag, "serve", EPIPE, text);
+}
+
 static int on_device_late(sd_event_source *source, uint64_t at_us, void *userdata)
 {
     struct share *share = userdata;

@@ -11,6 +11,7 @@
 #include "protocol/request.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 static struct operation *share_take_operation(struct share *share)
 {
@@ -18,6 +19,17 @@ static struct operation *share_take_operation(struct share *share)
 
     share->operation = NULL;
     return operation;
+}
+
+/* If what serves it on the host ended, the guest can only know that nobody answered. */
+static void fail_mount(struct share *share, const struct guest_answer *answer)
+{
+    const char *trouble = p9_share_trouble(share->p9);
+    char text[2 * LIMITS_TEXT];
+
+    (void)snprintf(text, sizeof(text), "%.*s%s%.*s", (int)LIMITS_TEXT - 8, answer->text,
+                   trouble ? "; " : "", (int)LIMITS_TEXT, trouble ? trouble : "");
+    share_fail(share, "mount", answer->error, text);
 }
 
 static void on_mounted(void *userdata, const struct guest_answer *answer)
@@ -49,7 +61,7 @@ static void on_mounted(void *userdata, const struct guest_answer *answer)
     if (answer->error == ETIMEDOUT)
         report_timeout(vm, "mount", vm->config->timeouts.mount, share->config.tag);
     if (answer->error != 0 && share->wanted)
-        share_fail(share, "mount", answer->error, answer->text);
+        fail_mount(share, answer);
     else
         share_step(share);
 }
@@ -81,6 +93,7 @@ void share_mount(struct share *share)
         return;
     }
     clock_disarm(share->timer);
+    p9_share_clear_trouble(share->p9);
     share->asked = true;
     share->asked_us = clock_now_us();
     share->state = VM_DEVICE_SETTING;

@@ -16,6 +16,10 @@ void share_settle(struct share *share, int error, const char *text);
 /* Waits for the device, for as long as the phase is given. */
 void share_await_device(struct share *share, enum vm_device_state state);
 
+/* What serves it ended, after the guest's mount had failed or before: the host's reason is the
+ * better one. */
+void share_blame(struct share *share, const char *text);
+
 /* Asks the guest; the answer leads back to share_step(). */
 void share_mount(struct share *share);
 /* @return 0, or -errno: there is nobody to ask */

@@ -23,6 +23,31 @@ static bool must_wait(const struct share *share)
     return false;
 }
 
+/* Why there is no transport, and what to do about it. */
+static void explain_transport(const struct share *share, char *text, size_t capacity)
+{
+    const struct vm *vm = share->vm;
+
+    switch (policy_chosen_transport(&vm->policy, &share->config)) {
+    case POLICY_TRANSPORT_VIRTIOFS:
+        (void)snprintf(text, capacity,
+                       "the guest says that its kernel has no virtiofs; give it that (the module "
+                       "virtiofs), or set \"transport\": \"9p\" for the share: 9P is not used on "
+                       "the guest's word");
+        break;
+    case POLICY_TRANSPORT_9P:
+        (void)snprintf(text, capacity,
+                       "the guest says that its kernel has no 9P; give it that (the modules 9p and "
+                       "9pnet_fd), or let the share use virtiofs");
+        break;
+    case POLICY_TRANSPORT_NONE:
+        (void)snprintf(text, capacity,
+                       "it asks for virtiofs, which %s switches off for the VM; set \"transport\": "
+                       "\"9p\" for the share, or switch virtiofs on",
+                       vm->config->virtio ? "\"virtiofs\": false" : "\"virtio\": false");
+    }
+}
+
 /* Why there is no device: names what was asked for. */
 static void fail_taking(struct share *share, int error)
 {
@@ -46,9 +71,7 @@ static void fail_taking(struct share *share, int error)
                        config->tag);
         break;
     case EOPNOTSUPP:
-        (void)snprintf(text, sizeof(text),
-                       "neither the policy nor the guest's kernel leave a transport for it%s",
-                       config->transport == CONFIG_TRANSPORT_AUTO ? "" : " (it names one itself)");
+        explain_transport(share, text, sizeof(text));
         break;
     default:
         (void)snprintf(text, sizeof(text), "%s on the host: %s", config->path,

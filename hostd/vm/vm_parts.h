@@ -14,6 +14,7 @@
 #include "guest/guest.h"
 #include "guest/session.h"
 #include "operation.h"
+#include "p9_share.h"
 #include "payload.h"
 #include "services.h"
 #include "share.h"
@@ -55,6 +56,7 @@ struct vm {
     struct bringup bringup;
     struct payload payload;
     struct shares shares;
+    struct p9_bounds p9;
     struct adapters adapters;
     struct exec *execs;
     unsigned exec_count;

@@ -8,8 +8,10 @@ about[help]="each command's --help fits a screen of 80 columns and 24 lines, and
 about[schema]="the configuration's JSON Schema and the daemon's reader agree"
 about[packages]="packages go into a clean Debian and out again; lintian sees no error in them"
 about[systemd-host]="a Debian with systemd: packages, README's five minutes, journal, restart, watchdog"
+about[p9-escapes]="a hostile 9P client, as a guest's root may be, reaches nothing but its share"
+about[p9-jail]="what serves 9P is jailed, bounded in number and rate, and never runs without its jail"
 about[image]="guestlink-mkinitramfs: the same input gives the same bytes, and PID 1 can load its modules"
-host_tests=(units help fleet schema image packages systemd-host)
+host_tests=(units help fleet schema p9-escapes p9-jail image packages systemd-host)
 
 # What packages are made of: build/release.
 host_build() {
@@ -64,6 +66,23 @@ test_fleet() {
 
 test_schema() {
     "$root/tests/host/schema" "$root" "$root/build/default/hostd/guestlink-hostd"
+}
+
+# host_p9 NAME: a real diod, started by the daemon.
+host_p9() {
+    if ! command -v diod >>/dev/null; then
+        echo "diod is missing, which serves 9P"
+        return "$SKIPPED"
+    fi
+    /usr/bin/python3 "$root/tests/client/$1" "$root/build/default/hostd/guestlink-hostd"
+}
+
+test_p9_escapes() {
+    host_p9 p9-escapes
+}
+
+test_p9_jail() {
+    host_p9 p9-jail
 }
 
 test_image() {

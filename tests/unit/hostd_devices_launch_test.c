@@ -128,6 +128,44 @@ static void program_outside_finds_what_a_child_would(void **state)
     end_systemd(listener);
 }
 
+static void program_outside_is_jailed_if_the_spec_says_so(void **state)
+{
+    static const char *const argv[] = {"/bin/sh", "-c", "cd /; echo * $$ >&2; exit 5", NULL};
+    struct devices *devices = *state;
+    const struct jail jail = {
+        .folder = devices->directory,
+        .place = "/share",
+        .memory = 64 << 20,
+        .files = 20,
+        .calls = "read write close open openat stat fstat newfstatat lstat access fcntl dup2 brk "
+                 "mmap munmap mprotect pread64 arch_prctl set_tid_address set_robust_list rseq "
+                 "prlimit64 getrandom rt_sigaction rt_sigprocmask getpid getppid getuid geteuid "
+                 "getgid getegid getcwd chdir getdents64 exit_group"};
+    struct told told = {0};
+    struct child_spec spec = {
+        .argv = argv, .fds = {-1, -1, -1, -1}, .outside = true, .detached = true, .jail = &jail};
+    struct child *child = NULL;
+    struct sink *sink = NULL;
+    int listener = listen_as_systemd(devices), ends[2];
+    pid_t pid;
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(sink_new(devices->event, ends[0], SINK_KEEP_LAST, SINK_LAST_WORDS, &sink), 0);
+    spec.fds[2] = ends[1];
+    assert_int_equal(child_start(devices->event, &spec, on_ended, &told, &child), 0);
+    (void)close(ends[1]);
+    pid = launch_as_systemd(listener);
+    devices_wait(devices, &told.ends, 1);
+    assert_int_equal(wait_for(pid), 5);
+    sink_drain(sink);
+    assert_non_null(strstr(sink_data(sink, NULL), " share "));
+    assert_null(strstr(sink_data(sink, NULL), "proc"));
+    assert_non_null(strstr(sink_data(sink, NULL), " 1\n"));
+    child_free(child);
+    sink_free(sink);
+    end_systemd(listener);
+}
+
 static void program_outside_can_be_killed(void **state)
 {
     static const char *const argv[] = {"/bin/sleep", "60", NULL};
@@ -240,6 +278,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(program_outside_finds_what_a_child_would),
+        TEST(program_outside_is_jailed_if_the_spec_says_so),
         TEST(program_outside_can_be_killed),
         TEST(nothing_is_started_for_a_daemon_that_changed_its_mind),
         TEST(program_that_systemd_does_not_start_is_told),

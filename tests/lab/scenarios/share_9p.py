@@ -27,6 +27,11 @@ def play(lab):
          f"not mounted over 9P as PROTOCOL.md says: {words!r}")
     lab.say(words.strip())
 
+    # The guest's root asks the host for one of its devices.
+    status, words = lab.run_in_guest(hostd, "lab", "mknod", "/mnt/c/zero", "c", "1", "5")
+    need(status != 0 and not (lab.folder / "shares/lab/zero").exists(),
+         f"a device node on the host: {status}: {words!r}")
+
     hostd.process.kill()
     hostd.process.wait()
     lab.say("hostd killed")

@@ -4,11 +4,11 @@
 
 # What a host of guests has, for a virtual machine with a systemd of its own.
 debian_host_packages=(systemd systemd-sysv udev dbus passwd kmod cpio xz-utils procps iproute2
-    libjson-c5 libsystemd0 qemu-system-x86 qemu-system-common busybox-static diod logrotate
+    libjson-c5 libsystemd0 libseccomp2 qemu-system-x86 qemu-system-common busybox-static diod logrotate
     socat systemd-journal-remote)
 
 # The least that the packages' dependencies need.
-debian_clean_packages=(systemd passwd kmod cpio libjson-c5 libsystemd0)
+debian_clean_packages=(systemd passwd kmod cpio libjson-c5 libsystemd0 libseccomp2)
 
 debian_codename() {
     # shellcheck source=/dev/null

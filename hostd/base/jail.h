@@ -1,0 +1,56 @@
+/*
+ * jail: where a program runs that somebody hostile talks to, and that is root in name.
+ *
+ * A mount namespace whose root holds the program, its libraries (read-only), /dev/null and one
+ * folder, and nothing else: no procfs, and the old root is detached. Process, IPC, UTS, cgroup and
+ * network namespaces of its own; the last has no interface. Only the capabilities and system calls
+ * that the spec names. Names that the program is asked for are not looked at: there is nothing
+ * else to reach.
+ *
+ * What a jail holds no matter what the spec names: devices are neither made nor opened, threads
+ * are started but no processes, nothing but the program and its libraries is executed, and limits
+ * (RLIMIT_*) stay as they are; a program that sets its own is answered that it did.
+ */
+#ifndef GUESTLINK_HOSTD_JAIL_H
+#define GUESTLINK_HOSTD_JAIL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* So long a program may take to end after its connection has (struct jail): it writes what it was
+ * given. One that waits for something then, a pipe's other end, would wait for ever. */
+#define JAIL_LINGER_MS 10000
+
+#define JAIL_CAPABILITY(number) (UINT64_C(1) << (number))
+
+struct jail {
+    /* The host's directory that the program serves, with all that is mounted below it at that
+     * moment, without set-user-ID, devices and programs. */
+    const char *folder;
+    bool read_only;
+    bool connected;        /* descriptor 3 is the connection for which alone it runs */
+    const char *place;     /* where the program finds the folder; it is its working directory */
+    uint64_t capabilities; /* JAIL_CAPABILITY() of each that it keeps */
+    uint64_t memory;       /* bytes that it may allocate (RLIMIT_DATA) */
+    uint64_t files;        /* that it may have open at a time */
+    const char *calls;     /* the names of the system calls that it may make, one blank between */
+};
+
+/*
+ * Divides the calling process: returns in the one inside, which then executes @p program.
+ *
+ * The other one, which has the number that the caller knows, holds no descriptor but the
+ * connection, waits for the one inside and ends as that did. If it is killed, so is everything
+ * inside.
+ *
+ * Without CAP_SYS_ADMIN the jail has a user namespace of its own, in which the caller's user is
+ * root and nobody else exists.
+ *
+ * @param program   an absolute path
+ * @param ret_step  on failure: what could not be done, a static text
+ * @return 0, or -errno: the process is in no jail, or in half of one, and must end. It may be
+ *         inside then already
+ */
+int jail_enter(const struct jail *jail, const char *program, const char **ret_step);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * jail parts: what the files behind jail.h call of each other. Nobody else includes it.
+ */
+#ifndef GUESTLINK_HOSTD_JAIL_PARTS_H
+#define GUESTLINK_HOSTD_JAIL_PARTS_H
+
+#include "jail.h"
+
+#include <stddef.h>
+
+/* More libraries than diod has (22) or any program of ours. */
+#define JAIL_LIBRARIES 128u
+
+/*
+ * Lists the files that @p program is loaded with, as its own loader (PT_INTERP) finds them, with
+ * the loader itself.
+ *
+ * @param buffer     holds the texts
+ * @param ret_paths  NULL-terminated, room for JAIL_LIBRARIES + 1; empty for a static program
+ * @return 0, -ENOEXEC (no ELF file of this machine's), -E2BIG, -EBADMSG (the loader fails) or
+ * -errno
+ */
+int jail_libraries(const char *program, char *buffer, size_t capacity, const char **ret_paths);
+
+/* Makes the jail's root and changes into it. In a mount namespace of its own. @return as
+ * jail_enter() */
+int jail_root_enter(const struct jail *jail, const char *program, const char **ret_step);
+
+/*
+ * Gives up all but what the spec grants; from here on execve(2) is the next thing.
+ *
+ * @param own_users  in a user namespace of its own, where groups cannot be set, and there are none:
+ *                   setgroups(2) is answered that it was done
+ * @return as jail_enter()
+ */
+int jail_shed_rights(const struct jail *jail, bool own_users, const char **ret_step);
+
+#endif

@@ -1,0 +1,193 @@
+/* jail: what a program inside of it can see and do. The program is a shell that starts no other. */
+#include "base/child.h"
+#include "base/jail.h"
+#include "base/launch.h"
+#include "base/sink.h"
+#include "descriptors.h"
+#include "hostd_devices_support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CALLS                                                                                      \
+    "read write close open openat stat fstat newfstatat lstat access faccessat faccessat2 fcntl "  \
+    "dup2 brk mmap munmap mprotect pread64 arch_prctl set_tid_address set_robust_list rseq "       \
+    "prlimit64 getrlimit getrandom rt_sigaction rt_sigprocmask rt_sigreturn getpid getppid "       \
+    "getuid geteuid getgid getegid getcwd chdir getdents64 exit_group kill clone wait4 umask"
+
+struct told {
+    unsigned ends;
+    struct child_end end;
+};
+
+static void on_ended(void *userdata, const struct child_end *end)
+{
+    struct told *told = userdata;
+
+    told->ends++;
+    told->end = *end;
+}
+
+/* Runs a script in a jail that has the test's folder, until it ends. @return what it said, of which
+ * the caller frees the sink */
+static const char *run(struct devices *devices, struct jail jail, const char *script,
+                       struct child_end *ret_end, struct sink **ret_sink)
+{
+    const char *const argv[] = {"/bin/sh", "-c", script, NULL};
+    struct child_spec spec = {.argv = argv, .fds = {-1, -1, -1, -1}, .jail = &jail};
+    struct told told = {0};
+    struct child *child = NULL;
+    int ends[2];
+
+    if (!jail.folder)
+        jail.folder = devices->directory;
+    jail.place = "/in/side";
+    jail.calls = CALLS;
+    jail.memory = 64 << 20;
+    jail.files = 20;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(sink_new(devices->event, ends[0], SINK_KEEP_LAST, SINK_LAST_WORDS, ret_sink),
+                     0);
+    spec.fds[1] = spec.fds[2] = ends[1];
+    assert_int_equal(child_start(devices->event, &spec, on_ended, &told, &child), 0);
+    (void)close(ends[1]);
+    devices_wait(devices, &told.ends, 1);
+    sink_drain(*ret_sink);
+    child_free(child);
+    *ret_end = told.end;
+    return sink_data(*ret_sink, NULL);
+}
+
+static void expect(struct devices *devices, struct jail jail, const char *script, int status,
+                   const char *words)
+{
+    struct sink *sink = NULL;
+    struct child_end end;
+    const char *said = run(devices, jail, script, &end, &sink);
+
+    if (!strstr(said, words) || !end.known || end.signaled || end.status != status)
+        (void)fprintf(stderr, "status %d, said: %s\n", end.status, said);
+    assert_true(end.known && !end.signaled);
+    assert_int_equal(end.status, status);
+    assert_non_null(strstr(said, words));
+    sink_free(sink);
+}
+
+static void program_sees_its_folder_and_itself(void **state)
+{
+    struct devices *devices = *state;
+    const struct jail jail = {0};
+    char path[256];
+
+    (void)snprintf(path, sizeof(path), "%s/hello", devices->directory);
+    (void)close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+    expect(devices, jail, "pwd; echo * $$; exit 7", 7, "/in/side\nhello 1\n");
+    expect(devices, jail, "echo /in/* /dev/*; cd ..; echo *", 0, "/in/side /dev/null\nside\n");
+    expect(devices, jail, "test -e /proc || test -e /etc || test -e /tmp || echo nothing", 0,
+           "nothing\n");
+    expect(devices, jail, ": >/in/new", 2, "Read-only file system");
+    expect(devices, jail, ": >/bin/sh", 2, "Read-only file system");
+    expect(devices, jail, "echo made >hello && echo done", 0, "done\n");
+    expect(devices, jail, "read word <hello; echo $word", 0, "made\n");
+}
+
+static void folder_is_read_only_where_the_spec_says_so(void **state)
+{
+    const struct jail jail = {.read_only = true};
+
+    expect(*state, jail, "echo word >made", 2, "Read-only file system");
+}
+
+static void no_process_is_started_and_no_limit_raised(void **state)
+{
+    const struct jail jail = {0};
+
+    expect(*state, jail, "echo begun; (echo second)", 2, "begun\n/bin/sh: 1: Cannot fork\n");
+    expect(*state, jail, "ulimit -n; ulimit -n 10 && ulimit -n", 0, "20\n20\n");
+}
+
+static void program_without_its_jail_does_not_start(void **state)
+{
+    struct devices *devices = *state;
+    struct jail jail = {.folder = "/nonexistent/folder"};
+    char pipe_path[256];
+
+    expect(devices, jail, "echo begun", 126,
+           "cannot make the jail that /bin/sh needs: /nonexistent/folder: No such file or "
+           "directory; nothing runs without it\n");
+    (void)snprintf(pipe_path, sizeof(pipe_path), "%s/pipe", devices->directory);
+    assert_int_equal(mkfifo(pipe_path, 0600), 0);
+    jail.folder = pipe_path; /* is not opened: nobody waits for a writer */
+    expect(devices, jail, "echo begun", 126, "Not a directory");
+}
+
+static void killing_the_one_outside_ends_the_one_inside(void **state)
+{
+    static const char *const argv[] = {"/bin/sh", "-c", "echo begun; while :; do :; done", NULL};
+    struct devices *devices = *state;
+    const struct jail jail = {.folder = devices->directory,
+                              .place = "/in",
+                              .calls = CALLS,
+                              .memory = 64 << 20,
+                              .files = 20};
+    struct child_spec spec = {.argv = argv, .fds = {-1, -1, -1, -1}, .jail = &jail};
+    struct told told = {0};
+    struct child *child = NULL;
+    char word[16];
+    int ends[2];
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    spec.fds[1] = ends[1];
+    assert_int_equal(child_start(devices->event, &spec, on_ended, &told, &child), 0);
+    (void)close(ends[1]);
+    assert_int_equal(read(ends[0], word, sizeof(word)), 6);
+    assert_int_equal(child_signal(child, SIGKILL, false), 0);
+    assert_int_equal(read(ends[0], word, sizeof(word)), 0); /* the last one who could write */
+    (void)close(ends[0]);
+    devices_wait(devices, &told.ends, 1);
+    assert_true(told.end.signaled);
+    child_free(child);
+}
+
+static void numbers_travel_to_the_launcher(void **state)
+{
+    static const char *const wrong[] = {"",         "1 2 3",   "1 2 3 4 5", "x 1 1 1", "1  2 3 1",
+                                        " 1 2 3 1", "1 2 3 4", "01 2 3 1",  "-1 2 3 1"};
+    const struct jail jail = {.capabilities = 0xdb,
+                              .memory = UINT64_MAX,
+                              .files = 20,
+                              .read_only = true,
+                              .connected = true};
+    struct jail back = {0};
+    char text[LAUNCH_NUMBERS_SIZE];
+
+    (void)state;
+    launch_jail_pack(&jail, text);
+    assert_string_equal(text, "db ffffffffffffffff 14 3");
+    assert_int_equal(launch_jail_unpack(text, &back), 0);
+    assert_true(back.capabilities == 0xdb && back.memory == UINT64_MAX && back.files == 20 &&
+                back.read_only && back.connected);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        assert_int_equal(launch_jail_unpack(wrong[i], &back), -EINVAL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, devices_set_up, devices_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(program_sees_its_folder_and_itself),
+        TEST(folder_is_read_only_where_the_spec_says_so),
+        TEST(no_process_is_started_and_no_limit_raised),
+        TEST(program_without_its_jail_does_not_start),
+        TEST(killing_the_one_outside_ends_the_one_inside),
+        TEST(numbers_travel_to_the_launcher),
+    };
+
+    return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
+}
