@@ -3,14 +3,14 @@
 
 #include "qmp.h"
 
+#include "qmp_reader.h"
+
 #include <errno.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 struct qmp_link {
@@ -58,6 +58,15 @@ static void end(struct qmp_link *link, bool gone, const char *text)
     link->on_ended(link->userdata, gone, text);
 }
 
+static bool has_too_many_values(const char *line, size_t size)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < size; i++)
+        count += line[i] == '{' || line[i] == '[' || line[i] == ',';
+    return count > QMP_LINK_VALUES_MAX;
+}
+
 /* @return 0, or -1 after the end was told */
 static int take_line(struct qmp_link *link, const char *line, size_t size)
 {
@@ -67,9 +76,13 @@ static int take_line(struct qmp_link *link, const char *line, size_t size)
         size--;
     if (size == 0)
         return 0;
+    if (has_too_many_values(line, size)) {
+        end(link, false, "QEMU sent a line of too many values");
+        return -1;
+    }
     json_tokener_reset(link->tokener);
     message = json_tokener_parse_ex(link->tokener, line, (int)size);
-    if (!json_object_is_type(message, json_type_object)) {
+    if (!qmp_reader_is_object(message)) {
         json_object_put(message);
         end(link, false, "what answers on it does not speak QMP (a line is not a JSON object)");
         return -1;
@@ -120,7 +133,7 @@ static int take(struct qmp_link *link, const char *data, size_t size)
 
 static void receive(struct qmp_link *link)
 {
-    char buffer[16384];
+    char buffer[QMP_LINK_TURN_BYTES];
     ssize_t size = recv(link->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
 
     if (size > 0)
@@ -189,35 +202,30 @@ int qmp_link_send(struct qmp_link *link, struct json_object *message)
     return flush(link);
 }
 
-int qmp_link_new(sd_event *event, const char *path, qmp_link_message_fn message,
-                 qmp_link_ended_fn ended, void *userdata, struct qmp_link **ret_link)
+int qmp_link_new(sd_event *event, int fd, qmp_link_message_fn message, qmp_link_ended_fn ended,
+                 void *userdata, struct qmp_link **ret_link)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct qmp_link *link;
-    int r = 0;
+    struct qmp_link *link = calloc(1, sizeof(*link));
+    int r;
 
-    if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) >=
-        sizeof(address.sun_path))
-        return -ENAMETOOLONG;
-    link = calloc(1, sizeof(*link));
-    if (!link)
+    if (!link) {
+        (void)close(fd);
         return -ENOMEM;
+    }
+    link->fd = fd;
     link->on_message = message;
     link->on_ended = ended;
     link->userdata = userdata;
     link->tokener = json_tokener_new();
-    link->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (!link->tokener)
-        r = -ENOMEM;
-    else if (link->fd < 0 ||
-             connect(link->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-        r = -errno;
-    if (r == 0)
-        r = sd_event_add_io(event, &link->source, link->fd, EPOLLIN, on_socket, link);
+    r = link->tokener ? sd_event_add_io(event, &link->source, fd, EPOLLIN, on_socket, link)
+                      : -ENOMEM;
+    if (r >= 0)
+        r = sd_event_source_set_ratelimit(link->source, 1000000, QMP_LINK_TURNS_PER_S);
     if (r < 0) {
         (void)destroy(link);
         return r;
     }
+    json_tokener_set_flags(link->tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     (void)sd_event_source_set_description(link->source, "qmp");
     *ret_link = link;
     return 0;
