@@ -90,13 +90,12 @@ static void on_down(void *userdata, bool ended, const char *text)
 {
     struct device_qemu *qemu = userdata;
 
-    /* At the start a socket that is not there, or does not answer, is a QEMU that is not there. A
-     * connection that broke while QEMU lives leaves the devices as they are. */
-    if (ended || !qemu->was_up)
+    /* At the start a socket at which nobody listens is a QEMU that is not there. A connection that
+     * broke, or cannot be made, while QEMU may live leaves the devices as they are. */
+    if (ended || (!qemu->was_up && qmp_is_absent(qemu->qmp)))
         clean_up(qemu);
     if (ended)
         qemu->no_iommu_shares = false; /* the next one may be another version */
-    qemu->was_up = true;
     qemu_shares_stay(qemu); /* what QEMU says meanwhile nobody hears */
     qemu_task_lose_unplugs(qemu, text);
     qemu->host.events.down(qemu->host.userdata, ended, text);

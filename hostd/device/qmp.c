@@ -52,8 +52,9 @@ struct qmp {
     unsigned unsteady;
     bool greeted;
     bool up;
-    bool down_told;
-    bool lost; /* it was up, and whether QEMU ended or only the connection is not known yet */
+    bool down_told, absent_told;
+    bool absent; /* nobody listens there; else that it is not up says little of QEMU */
+    bool lost;   /* it was up, and whether QEMU ended or only the connection is not known yet */
     char lost_text[TEXT_SIZE]; /* how that connection ended */
 };
 
@@ -73,11 +74,21 @@ bool qmp_owner(const struct qmp *qmp, uid_t *ret_uid, gid_t *ret_gid)
     return true;
 }
 
+bool qmp_is_absent(const struct qmp *qmp)
+{
+    return qmp->absent;
+}
+
 static void tell_down(struct qmp *qmp, bool ended, const char *text)
 {
-    if (qmp->down_told && !ended)
+    bool absent = qmp->absent && !qmp->absent_told;
+
+    if (qmp->down_told && !absent && !ended)
         return;
+    if (ended)
+        qmp->lost = false;
     qmp->down_told = true;
+    qmp->absent_told = qmp->absent;
     qmp->events.down(qmp->userdata, ended, text);
 }
 
@@ -113,7 +124,6 @@ __attribute__((format(printf, 3, 4))) static void tell_lost(struct qmp *qmp, boo
     va_start(arguments, then);
     (void)vsnprintf(text + size, sizeof(text) - (size_t)size, then, arguments);
     va_end(arguments);
-    qmp->lost = false;
     tell_down(qmp, ended, text);
 }
 
@@ -142,17 +152,19 @@ static uint32_t pause_after(struct qmp *qmp)
     return pause_ms < QMP_UNSTEADY_LAST_MS ? pause_ms : QMP_UNSTEADY_LAST_MS;
 }
 
-/* It could not be connected to. What is this host's own want says nothing of QEMU. */
+/* It could not be connected to; what the reason says of QEMU: nothing, but that nobody listens. */
 static void wait_after(struct qmp *qmp, int r, const char *problem)
 {
-    bool own = r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -EAGAIN;
-
+    qmp->absent = r == -ENOENT || r == -ECONNREFUSED;
     if (!qmp->lost)
         tell_unreachable(qmp, -r, problem);
-    else if (problem)
-        tell_lost(qmp, true, ", and cannot connect to it again: " REFUSED, problem);
-    else if (!own)
+    else if (qmp->absent)
         tell_lost(qmp, true, ENDED);
+    else if (problem)
+        tell_lost(qmp, false, ", and cannot connect to it again: " REFUSED, problem);
+    else
+        tell_lost(qmp, false, ", and cannot connect to it again: %s; will retry",
+                  strerrordesc_np(-r));
     qmp_retry_later(qmp->retry);
 }
 
@@ -227,7 +239,7 @@ static void on_capabilities(void *userdata, const struct qmp_reply *reply)
     qmp_retry_reset(qmp->retry);
     qmp->up = true;
     qmp->up_us = now_us(qmp);
-    qmp->down_told = false;
+    qmp->lost = qmp->down_told = qmp->absent_told = false;
     qmp->events.up(qmp->userdata);
 }
 
@@ -311,7 +323,7 @@ static int connect_now(struct qmp *qmp, const char **ret_problem)
         return r;
     qmp->uid = socket.uid;
     qmp->gid = socket.gid;
-    qmp->greeted = false;
+    qmp->greeted = qmp->absent = false;
     r = sd_event_add_time_relative(qmp->event, &qmp->greeting_deadline, CLOCK_BOOTTIME,
                                    (uint64_t)QMP_GREETING_TIMEOUT_MS * 1000, DEADLINE_ACCURACY_US,
                                    on_greeting_deadline, qmp);

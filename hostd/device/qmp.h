@@ -40,8 +40,8 @@ typedef void (*qmp_reply_fn)(void *userdata, const struct qmp_reply *reply);
 
 struct qmp_events {
     void (*up)(void *userdata);
-    /* @p ended: it was up, and the socket does not answer any more, so QEMU ended. Told once until
-     * it is up again. */
+    /* @p ended: it was up, and nobody listens there any more, so QEMU ended. Told once until it is
+     * up again; and once more if it turns out then that nobody listens. */
     void (*down)(void *userdata, bool ended, const char *text);
     /* An event of QEMU's; @p data is an object, borrowed, or NULL. See qmp_reader.h. */
     void (*event)(void *userdata, const char *name, struct json_object *data);
@@ -59,6 +59,10 @@ int qmp_new(sd_event *event, const char *path, const struct qmp_events *events, 
 struct qmp *qmp_free(struct qmp *qmp);
 
 bool qmp_is_up(const struct qmp *qmp);
+
+/* True if nobody listens at its socket, or there is none. Else, if it is not up, its QEMU may live:
+ * it serves another client, or something is wrong with the socket or this host. */
+bool qmp_is_absent(const struct qmp *qmp);
 
 /* Whose socket it is connected to, if it is up: QEMU's user. @return false if it is not up */
 bool qmp_owner(const struct qmp *qmp, uid_t *ret_uid, gid_t *ret_gid);
