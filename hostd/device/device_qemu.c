@@ -96,7 +96,7 @@ static void on_down(void *userdata, bool ended, const char *text)
         clean_up(qemu);
     if (ended)
         qemu->no_iommu_shares = false; /* the next one may be another version */
-    qemu_shares_stay(qemu); /* what QEMU says meanwhile nobody hears */
+    qemu_shares_stay(qemu);            /* what QEMU says meanwhile nobody hears */
     qemu_task_lose_unplugs(qemu, text);
     qemu->host.events.down(qemu->host.userdata, ended, text);
 }

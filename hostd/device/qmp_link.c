@@ -13,13 +13,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Bytes of the buffer for a line that are kept for the next: most lines fit. */
+#define LINE_KEPT 16384u
+
 struct qmp_link {
     int fd;
     sd_event_source *source;
     qmp_link_message_fn on_message;
     qmp_link_ended_fn on_ended;
     void *userdata;
-    struct json_tokener *tokener;
     char *line; /* what has come of the next line */
     size_t line_size, line_capacity;
     char *output;
@@ -33,8 +35,6 @@ static struct qmp_link *destroy(struct qmp_link *link)
     sd_event_source_disable_unref(link->source);
     if (link->fd >= 0)
         (void)close(link->fd);
-    if (link->tokener)
-        json_tokener_free(link->tokener);
     free(link->line);
     free(link->output);
     free(link);
@@ -67,6 +67,24 @@ static bool has_too_many_values(const char *line, size_t size)
     return count > QMP_LINK_VALUES_MAX;
 }
 
+/* @return the object that the line is, or NULL */
+static struct json_object *parse(const char *line, size_t size)
+{
+    struct json_tokener *tokener =
+        json_tokener_new(); /* one that is kept stays as large as it got */
+    struct json_object *message;
+
+    if (!tokener)
+        return NULL;
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    message = json_tokener_parse_ex(tokener, line, (int)size);
+    json_tokener_free(tokener);
+    if (qmp_reader_is_object(message))
+        return message;
+    json_object_put(message);
+    return NULL;
+}
+
 /* @return 0, or -1 after the end was told */
 static int take_line(struct qmp_link *link, const char *line, size_t size)
 {
@@ -80,10 +98,8 @@ static int take_line(struct qmp_link *link, const char *line, size_t size)
         end(link, false, "QEMU sent a line of too many values");
         return -1;
     }
-    json_tokener_reset(link->tokener);
-    message = json_tokener_parse_ex(link->tokener, line, (int)size);
-    if (!qmp_reader_is_object(message)) {
-        json_object_put(message);
+    message = parse(line, size);
+    if (!message) {
         end(link, false, "what answers on it does not speak QMP (a line is not a JSON object)");
         return -1;
     }
@@ -122,6 +138,11 @@ static int take(struct qmp_link *link, const char *data, size_t size)
 
             link->line_size = 0;
             r = take_line(link, link->line, line_size);
+            if (link->line_capacity > LINE_KEPT) {
+                free(link->line);
+                link->line = NULL;
+                link->line_capacity = 0;
+            }
         }
         if (r < 0)
             return r;
@@ -216,16 +237,13 @@ int qmp_link_new(sd_event *event, int fd, qmp_link_message_fn message, qmp_link_
     link->on_message = message;
     link->on_ended = ended;
     link->userdata = userdata;
-    link->tokener = json_tokener_new();
-    r = link->tokener ? sd_event_add_io(event, &link->source, fd, EPOLLIN, on_socket, link)
-                      : -ENOMEM;
+    r = sd_event_add_io(event, &link->source, fd, EPOLLIN, on_socket, link);
     if (r >= 0)
         r = sd_event_source_set_ratelimit(link->source, 1000000, QMP_LINK_TURNS_PER_S);
     if (r < 0) {
         (void)destroy(link);
         return r;
     }
-    json_tokener_set_flags(link->tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     (void)sd_event_source_set_description(link->source, "qmp");
     *ret_link = link;
     return 0;
