@@ -2,9 +2,9 @@
  * doctor, its part that looks at a VM's QEMU. The process is found by the QMP socket that its
  * command line names; what that says of CID, memory and ports disturbs nobody to read.
  */
+#include "base/qmp_socket.h"
 #include "command.h"
 #include "config/policy.h"
-#include "device/qmp_socket.h"
 #include "doctor.h"
 
 #include <ctype.h>

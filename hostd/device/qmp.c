@@ -12,11 +12,11 @@
  */
 #include "qmp.h"
 
+#include "base/qmp_socket.h"
 #include "qmp_command.h"
 #include "qmp_link.h"
 #include "qmp_reader.h"
 #include "qmp_retry.h"
-#include "qmp_socket.h"
 
 #include <errno.h>
 #include <stdarg.h>

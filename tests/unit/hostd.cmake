@@ -6,7 +6,7 @@ foreach(noun none command child qmp p9 qemu)
 endforeach()
 guestlink_unit_test(hostd_devices_lies_test hostd_devices_lies_test.c
     hostd_devices_played.c hostd_devices_support.c LIBS hostd_core)
-guestlink_unit_test(hostd_devices_qmp_socket_test hostd_devices_qmp_socket_test.c LIBS hostd_core)
+guestlink_unit_test(hostd_qmp_socket_test hostd_qmp_socket_test.c LIBS hostd_core)
 # It finds the relay in PATH.
 set_tests_properties(hostd_devices_qemu_test PROPERTIES
     ENVIRONMENT "PATH=$<TARGET_FILE_DIR:guestlink-virtiofs-relay>:$ENV{PATH}")

@@ -2,8 +2,8 @@
  * qmp socket: the one that QEMU's user made is connected to; whatever else that user can put into
  * its place, to have another VM's QEMU driven, is not.
  */
+#include "base/qmp_socket.h"
 #include "descriptors.h"
-#include "device/qmp_socket.h"
 
 #include <errno.h>
 #include <ftw.h>
