@@ -2,6 +2,7 @@
  * doctor, its part that looks at a VM's QEMU. The process is found by the QMP socket that its
  * command line names; what that says of CID, memory and ports disturbs nobody to read.
  */
+#include "base/qmp_socket.h"
 #include "command.h"
 #include "config/policy.h"
 #include "doctor.h"
@@ -14,8 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /* A command line may have megabytes; one of QEMU's has some KiB. */
@@ -214,28 +213,21 @@ static void look_at_ports(struct doctor *doctor, const struct config_vm *vm,
                     ports, devices);
 }
 
-/* @return 0: QEMU greeted; -EBUSY: it serves somebody else; -errno */
-static int greet(const char *path)
+/* @param ret_problem  as qmp_socket_connect()
+ * @return 0: QEMU greeted; -EBUSY: it serves somebody else; -errno */
+static int greet(const char *path, const char **ret_problem)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd, r = 0;
+    struct qmp_socket qmp;
+    struct pollfd poller = {.events = POLLIN};
     char byte;
+    int r = qmp_socket_connect(path, &qmp, ret_problem);
 
-    if (strlen(path) >= sizeof(address.sun_path))
-        return -ENAMETOOLONG;
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-        r = -errno;
-    } else {
-        struct pollfd poller = {.fd = fd, .events = POLLIN};
-
-        if (poll(&poller, 1, GREETING_MS) <= 0 || read(fd, &byte, 1) != 1)
-            r = -EBUSY;
-    }
-    (void)close(fd);
+    if (r < 0)
+        return r;
+    poller.fd = qmp.fd;
+    if (poll(&poller, 1, GREETING_MS) <= 0 || read(qmp.fd, &byte, 1) != 1)
+        r = -EBUSY;
+    (void)close(qmp.fd);
     return r;
 }
 
@@ -243,13 +235,21 @@ static void try_qmp(struct doctor *doctor, const struct config_vm *vm)
 {
     const char *path = vm->device_host.qmp;
     char advice[512];
-    int r = greet(path);
+    const char *problem = NULL;
+    int r = greet(path, &problem);
 
     (void)snprintf(advice, sizeof(advice), "start QEMU with -qmp unix:%.300s,server=on,wait=off",
                    path);
     if (r == 0)
         doctor_find(doctor, DOCTOR_RIGHT, "qmp", vm->name, "", "%s: QEMU answers", path);
-    else if (r == -EACCES || r == -EPERM)
+    else if (problem)
+        doctor_find(
+            doctor, DOCTOR_WRONG, "qmp", vm->name,
+            "restart the VM (its guest may have taken QEMU over), or correct \"qmp\" of its "
+            "\"device_host\"",
+            "%s: %s; guestlink-hostd does not connect to it, for it may lead to another VM", path,
+            problem);
+    else if (r == -EACCES)
         doctor_find(doctor, DOCTOR_UNKNOWN, "qmp", vm->name, "run guestlinkctl doctor as root",
                     "%s: %s", path, strerror(-r));
     else if (r == -EBUSY || r == -EAGAIN)

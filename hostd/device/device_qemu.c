@@ -10,9 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-/* Of the state directory: where virtiofsd's files are. Short, for the path of a Unix socket has at
- * most 107 bytes. */
+/* Of the state directory: where virtiofsd's files are, in a folder for each VM, named for its id.
+ * Short, for the path of a Unix socket has at most 107 bytes. */
 #define DIRECTORY "fs"
 
 static struct device_qemu *from_host(struct device_host *host)
@@ -64,20 +65,15 @@ static struct json_object *qemu_remember(const struct device_host *host)
 /* QEMU is gone: nobody uses what the shares of this daemon, and of the one before, left. */
 static void clean_up(struct device_qemu *qemu)
 {
-    struct json_object *shares;
+    struct qemu_share *share = qemu->shares, *next;
 
-    while (qemu->shares)
-        (void)qemu_share_free(qemu->shares, true);
-    if (json_object_object_get_ex(qemu->memory, "shares", &shares)) {
-        json_object_object_foreach(shares, tag, name)
-        {
-            const char *text = json_object_get_string(name);
-
-            (void)tag;
-            if (text && strspn(text, "0123456789abcdef") == strlen(text))
-                virtiofsd_sweep(qemu->host.event, qemu->directory, text);
-        }
+    for (; share; share = next) {
+        next = share->next;
+        if (!share->task) /* else its task ends it: a step may be waiting with it */
+            (void)qemu_share_free(share, true);
     }
+    qemu_share_sweep_all(qemu);
+    (void)rmdir(qemu->directory); /* of a VM that may be configured no more */
     json_object_put(qemu->memory);
     qemu->memory = NULL;
 }
@@ -86,6 +82,7 @@ static void on_up(void *userdata)
 {
     struct device_qemu *qemu = userdata;
 
+    qemu->was_up = true;
     qemu->host.events.up(qemu->host.userdata);
 }
 
@@ -93,14 +90,14 @@ static void on_down(void *userdata, bool ended, const char *text)
 {
     struct device_qemu *qemu = userdata;
 
-    /* At the start a socket that is not there, or does not answer, is a QEMU that is not there. A
-     * connection that broke while QEMU lives leaves the devices as they are. */
-    if (ended || !qemu->was_up)
+    /* At the start a socket at which nobody listens is a QEMU that is not there. A connection that
+     * broke, or cannot be made, while QEMU may live leaves the devices as they are. */
+    if (ended || (!qemu->was_up && qmp_is_absent(qemu->qmp)))
         clean_up(qemu);
     if (ended)
         qemu->no_iommu_shares = false; /* the next one may be another version */
-    qemu->was_up = true;
-    qemu_shares_stay(qemu); /* what QEMU says meanwhile nobody hears */
+    qemu_shares_stay(qemu);            /* what QEMU says meanwhile nobody hears */
+    qemu_task_lose_unplugs(qemu, text);
     qemu->host.events.down(qemu->host.userdata, ended, text);
 }
 
@@ -120,21 +117,18 @@ static void on_reset(struct device_qemu *qemu)
 static void on_event(void *userdata, const char *name, struct json_object *data)
 {
     struct device_qemu *qemu = userdata;
-    struct json_object *device = NULL, *netdev;
+    const char *device = qmp_reader_text(qmp_reader_member(data, "device"));
+    const char *netdev = qmp_reader_text(qmp_reader_member(data, "netdev-id"));
 
-    if (json_object_object_get_ex(data, "device", &device) &&
-        !json_object_is_type(device, json_type_string))
-        device = NULL;
     if (strcmp(name, "RESET") == 0)
         on_reset(qemu);
     else if (device && strcmp(name, "DEVICE_DELETED") == 0)
-        on_unplug_event(qemu, json_object_get_string(device), 0);
+        on_unplug_event(qemu, device, 0);
     else if (device && (strcmp(name, "DEVICE_UNPLUG_GUEST_ERROR") == 0 ||
                         strcmp(name, "MEM_UNPLUG_ERROR") == 0))
-        on_unplug_event(qemu, json_object_get_string(device), EBUSY);
-    else if (strcmp(name, "NETDEV_STREAM_CONNECTED") == 0 &&
-             json_object_object_get_ex(data, "netdev-id", &netdev))
-        qemu_adapter_on_stream(qemu, json_object_get_string(netdev));
+        on_unplug_event(qemu, device, EBUSY);
+    else if (netdev && strcmp(name, "NETDEV_STREAM_CONNECTED") == 0)
+        qemu_adapter_on_stream(qemu, netdev);
 }
 
 static struct device_host *qemu_free(struct device_host *host, bool take_down)
@@ -149,8 +143,25 @@ static struct device_host *qemu_free(struct device_host *host, bool take_down)
         (void)qemu_share_free(qemu->shares, false);
     json_object_put(qemu->memory);
     free(qemu->directory);
+    free(qemu->old_directory);
     free(qemu);
     return NULL;
+}
+
+static int name_directories(struct device_qemu *qemu, const char *state_dir)
+{
+    char name[QEMU_NAME_HASH_SIZE];
+
+    qemu_name_hash(name, qemu->host.vm->id, NULL);
+    if (asprintf(&qemu->old_directory, "%s/" DIRECTORY, state_dir) < 0) {
+        qemu->old_directory = NULL;
+        return -ENOMEM;
+    }
+    if (asprintf(&qemu->directory, "%s/%s", qemu->old_directory, name) < 0) {
+        qemu->directory = NULL;
+        return -ENOMEM;
+    }
+    return 0;
 }
 
 int device_qemu_new(sd_event *event, const struct config_vm *vm, const char *state_dir,
@@ -178,10 +189,8 @@ int device_qemu_new(sd_event *event, const struct config_vm *vm, const char *sta
         return -ENOMEM;
     device_host_init(&qemu->host, &driver, event, vm, events, userdata);
     qemu->memory = json_object_get(memory);
-    if (asprintf(&qemu->directory, "%s/" DIRECTORY, state_dir) < 0) {
-        qemu->directory = NULL;
-        r = -ENOMEM;
-    } else {
+    r = name_directories(qemu, state_dir);
+    if (r == 0) {
         /* What cannot be made is said when a share needs it. */
         (void)mkdir(state_dir, 0755);
         r = qmp_new(event, vm->device_host.qmp, &qmp_events, qemu, &qemu->qmp);

@@ -57,7 +57,7 @@ static void add_device(struct qemu_task *task)
     if (arguments && task->token)
         (void)json_object_object_add(arguments, "iommu_platform", json_object_new_boolean(true));
     task->device_sent = true;
-    qemu_task_next(task, "device_add", arguments, on_device_added);
+    qemu_task_next(task, "device_add", arguments, QMP_SHAPE_OBJECT, on_device_added);
 }
 
 static int on_not_connected(sd_event_source *source, uint64_t now, void *userdata)
@@ -131,7 +131,7 @@ static void on_port(struct qemu_task *task, const struct qmp_reply *reply)
     }
     /* A daemon that died in between may have left it. */
     qemu_task_tell(task, "netdev_del", qmp_strings("id", task->backend, NULL));
-    qemu_task_next(task, "netdev_add", netdev_arguments(task), on_netdev_added);
+    qemu_task_next(task, "netdev_add", netdev_arguments(task), QMP_SHAPE_OBJECT, on_netdev_added);
 }
 
 static void on_old_unplugged(struct qemu_task *task, const struct qmp_reply *reply)
@@ -149,7 +149,7 @@ static void on_existing_iommu(struct qemu_task *task, const struct qmp_reply *re
 {
     if (reply->error) {
         fail(task, reply->error, "QEMU could not tell about the device", reply->text);
-    } else if (json_object_get_boolean(reply->result) != task->token) {
+    } else if (qmp_reader_flag(reply->result) != task->token) {
         qemu_task_unplug(task, on_old_unplugged);
     } else {
         task->operation->outcome.iommu_platform = task->token;
@@ -166,14 +166,14 @@ static void on_existing_netdev(struct qemu_task *task, const struct qmp_reply *r
         return;
     }
     (void)snprintf(task->old_backend, sizeof(task->old_backend), "%s",
-                   json_object_get_string(reply->result));
+                   qmp_reader_text(reply->result));
     if (strcmp(task->old_backend, task->backend) != 0) {
         qemu_task_unplug(task, on_old_unplugged);
         return;
     }
     (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
     qemu_task_next(task, "qom-get", qmp_strings("path", path, "property", "iommu_platform", NULL),
-                   on_existing_iommu);
+                   QMP_SHAPE_FLAG, on_existing_iommu);
 }
 
 static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply)
@@ -190,7 +190,7 @@ static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply
     }
     (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
     qemu_task_next(task, "qom-get", qmp_strings("path", path, "property", "netdev", NULL),
-                   on_existing_netdev);
+                   QMP_SHAPE_TEXT, on_existing_netdev);
 }
 
 int qemu_adapter_add(struct device_qemu *qemu, const struct device_adapter *adapter,
@@ -220,7 +220,7 @@ int qemu_adapter_add(struct device_qemu *qemu, const struct device_adapter *adap
         return qemu_task_refuse(task, EBUSY, QEMU_TASK_BUSY);
     if (r == 0)
         r = qemu_task_begin(task, "qom-list", qmp_strings("path", "/machine/peripheral", NULL),
-                            on_peripherals);
+                            QMP_SHAPE_PROPERTIES, on_peripherals);
     if (r < 0)
         (void)qemu_task_abandon(task);
     return r;
@@ -248,8 +248,7 @@ static void on_netdev_to_remove(struct qemu_task *task, const struct qmp_reply *
         on_removed(task, reply);
         return;
     }
-    (void)snprintf(task->backend, sizeof(task->backend), "%s",
-                   json_object_get_string(reply->result));
+    (void)snprintf(task->backend, sizeof(task->backend), "%s", qmp_reader_text(reply->result));
     qemu_task_unplug(task, on_removed);
 }
 
@@ -269,7 +268,7 @@ int qemu_adapter_remove(struct device_qemu *qemu, const char *id,
     if (r == 0) {
         (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
         r = qemu_task_begin(task, "qom-get", qmp_strings("path", path, "property", "netdev", NULL),
-                            on_netdev_to_remove);
+                            QMP_SHAPE_TEXT, on_netdev_to_remove);
     }
     if (r < 0)
         (void)qemu_task_abandon(task);

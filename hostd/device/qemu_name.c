@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,4 +42,10 @@ void qemu_name_hash(char buffer[QEMU_NAME_HASH_SIZE], const char *first, ...)
             hash = (hash ^ (uint8_t)text[i]) * FNV_PRIME;
     va_end(list);
     (void)snprintf(buffer, QEMU_NAME_HASH_SIZE, "%016" PRIx64, hash);
+}
+
+bool qemu_name_is_hash(const char *text)
+{
+    return strlen(text) == QEMU_NAME_HASH_SIZE - 1 &&
+           strspn(text, "0123456789abcdef") == QEMU_NAME_HASH_SIZE - 1;
 }

@@ -8,6 +8,7 @@
 #ifndef GUESTLINK_HOSTD_QEMU_NAME_H
 #define GUESTLINK_HOSTD_QEMU_NAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define QEMU_NAME_FS  "guestlink-fs-"
@@ -30,5 +31,8 @@ int qemu_name_device(const char *prefix, const char *name, char buffer[QEMU_NAME
 /* Hashes strings (FNV-1a, 64 bits), ended by NULL; the boundaries between them count. */
 void qemu_name_hash(char buffer[QEMU_NAME_HASH_SIZE], const char *first, ...)
     __attribute__((sentinel));
+
+/* True if it can have come of qemu_name_hash(). */
+bool qemu_name_is_hash(const char *text);
 
 #endif

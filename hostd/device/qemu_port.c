@@ -48,13 +48,11 @@ static void look_at_port(struct qemu_task *task)
     }
     (void)snprintf(path, sizeof(path), "/machine/peripheral/%s/%s", task->ports[task->port],
                    task->ports[task->port]);
-    qemu_task_next(task, "qom-list", qmp_strings("path", path, NULL), on_bus);
+    qemu_task_next(task, "qom-list", qmp_strings("path", path, NULL), QMP_SHAPE_PROPERTIES, on_bus);
 }
 
 static void on_bus(struct qemu_task *task, const struct qmp_reply *reply)
 {
-    size_t count;
-
     if (reply->error == EREMOTEIO) { /* the port went away meanwhile */
         task->port++;
         look_at_port(task);
@@ -64,12 +62,8 @@ static void on_bus(struct qemu_task *task, const struct qmp_reply *reply)
         task->port_found(task, reply);
         return;
     }
-    count = json_object_array_length(reply->result);
-    for (size_t i = 0; i < count; i++) {
-        struct json_object *name;
-
-        if (json_object_object_get_ex(json_object_array_get_idx(reply->result, i), "name", &name) &&
-            strncmp(json_object_get_string(name), "child[", 6) == 0) {
+    for (size_t i = 0; i < qmp_reader_count(reply->result); i++) {
+        if (strncmp(qemu_task_property(reply, i, "name"), "child[", 6) == 0) {
             task->port++;
             look_at_port(task);
             return;
@@ -80,47 +74,46 @@ static void on_bus(struct qemu_task *task, const struct qmp_reply *reply)
     task->port_found(task, &no_reply);
 }
 
-/* Has the row begin behind the port that was found last. */
-static void turn(struct qemu_task *task, size_t count)
+static bool is_port(const struct qmp_reply *reply, size_t index)
 {
-    for (size_t i = 0; i < count; i++) {
-        char *first = task->ports[0];
+    return strcmp(qemu_task_property(reply, index, "type"), "child<pcie-root-port>") == 0;
+}
 
-        memmove(&task->ports[0], &task->ports[1], (count - 1) * sizeof(task->ports[0]));
-        task->ports[count - 1] = first;
-        if (strcmp(first, task->qemu->last_port) == 0)
-            return;
-    }
+/* @return where the row begins: behind the port that was found last */
+static size_t find_first(const struct qemu_task *task, const struct qmp_reply *reply)
+{
+    size_t count = qmp_reader_count(reply->result);
+
+    for (size_t i = 0; i < count; i++)
+        if (is_port(reply, i) &&
+            strcmp(qemu_task_property(reply, i, "name"), task->qemu->last_port) == 0)
+            return i + 1;
+    return 0;
 }
 
 static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply)
 {
-    size_t count, ports = 0;
+    size_t count = qmp_reader_count(reply->result), ports = 0, begin;
 
     if (reply->error) {
         task->port_found(task, reply);
         return;
     }
-    count = json_object_array_length(reply->result);
     task->ports = calloc(count + 1, sizeof(*task->ports));
-    for (size_t i = 0; task->ports && i < count; i++) {
-        struct json_object *item = json_object_array_get_idx(reply->result, i), *name, *type;
-
-        if (!json_object_object_get_ex(item, "name", &name) ||
-            !json_object_object_get_ex(item, "type", &type) || !name || !type ||
-            strcmp(json_object_get_string(type), "child<pcie-root-port>") != 0)
-            continue;
-        task->ports[ports] = strdup(json_object_get_string(name));
-        if (task->ports[ports])
-            ports++;
-    }
     if (!task->ports) {
         const struct qmp_reply failed = {.error = ENOMEM, .text = "out of memory"};
 
         task->port_found(task, &failed);
         return;
     }
-    turn(task, ports);
+    begin = find_first(task, reply);
+    for (size_t i = 0; i < count; i++) {
+        size_t at = (begin + i) % count;
+
+        if (is_port(reply, at) &&
+            (task->ports[ports] = strdup(qemu_task_property(reply, at, "name"))))
+            ports++;
+    }
     look_at_port(task);
 }
 
@@ -128,5 +121,5 @@ void qemu_task_find_port(struct qemu_task *task, qemu_step_fn found)
 {
     task->port_found = found;
     qemu_task_next(task, "qom-list", qmp_strings("path", "/machine/peripheral", NULL),
-                   on_peripherals);
+                   QMP_SHAPE_PROPERTIES, on_peripherals);
 }

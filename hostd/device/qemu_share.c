@@ -79,26 +79,37 @@ static void on_existing_iommu(struct qemu_task *task, const struct qmp_reply *re
     if (reply->error)
         qemu_share_fail(task, reply->error, "QEMU could not tell about the device", reply->text);
     else
-        qemu_share_succeed(task, false, json_object_get_boolean(reply->result));
+        qemu_share_succeed(task, false, qmp_reader_flag(reply->result));
+}
+
+/* @return 0 or -errno */
+static int adopt(struct qemu_task *task)
+{
+    const struct device_qemu *qemu = task->qemu;
+    struct qemu_share *share = task->share;
+    int r = virtiofsd_adopt(qemu->host.event, qemu->directory, share->name,
+                            qemu_share_on_virtiofsd_ended, share, &share->virtiofsd);
+
+    if (r < 0)
+        r = virtiofsd_adopt(qemu->host.event, qemu->old_directory, share->name,
+                            qemu_share_on_virtiofsd_ended, share, &share->virtiofsd);
+    return r;
 }
 
 static void on_existing_chardev(struct qemu_task *task, const struct qmp_reply *reply)
 {
-    const char *chardev = reply->error ? NULL : json_object_get_string(reply->result);
+    const char *chardev = qmp_reader_text(reply->result);
 
     if (reply->error && reply->error != EREMOTEIO) {
         qemu_share_fail(task, reply->error, "QEMU could not tell about the device", reply->text);
-    } else if (chardev && strcmp(chardev, task->backend) == 0 &&
-               virtiofsd_adopt(task->qemu->host.event, task->qemu->directory, task->share->name,
-                               qemu_share_on_virtiofsd_ended, task->share,
-                               &task->share->virtiofsd) == 0) {
+    } else if (chardev && strcmp(chardev, task->backend) == 0 && adopt(task) == 0) {
         char path[QEMU_NAME_SIZE + 32];
 
         task->share_adopted = true;
         (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
         qemu_task_next(task, "qom-get",
                        qmp_strings("path", path, "property", "iommu_platform", NULL),
-                       on_existing_iommu);
+                       QMP_SHAPE_FLAG, on_existing_iommu);
     } else {
         (void)snprintf(task->old_backend, sizeof(task->old_backend), "%s", chardev ? chardev : "");
         /* Another share's, or its virtiofsd is gone, and QEMU cannot connect a device anew. */
@@ -120,27 +131,22 @@ static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply
     }
     (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
     qemu_task_next(task, "qom-get", qmp_strings("path", path, "property", "chardev", NULL),
-                   on_existing_chardev);
+                   QMP_SHAPE_TEXT, on_existing_chardev);
 }
 
 static void on_memory(struct qemu_task *task, const struct qmp_reply *reply)
 {
-    size_t count = reply->error ? 0 : json_object_array_length(reply->result);
     bool shared = false;
 
-    for (size_t i = 0; i < count; i++) {
-        struct json_object *share;
-
-        if (json_object_object_get_ex(json_object_array_get_idx(reply->result, i), "share", &share))
-            shared = shared || json_object_get_boolean(share);
-    }
+    for (size_t i = 0; !shared && i < qmp_reader_count(reply->result); i++)
+        shared = qmp_reader_flag(qmp_reader_member(qmp_reader_element(reply->result, i), "share"));
     if (reply->error)
         qemu_share_fail(task, reply->error, "QEMU could not tell about its memory", reply->text);
     else if (!shared)
         qemu_share_fail(task, ENOTSUP, "", MEMORY_ADVICE);
     else
         qemu_task_next(task, "qom-list", qmp_strings("path", "/machine/peripheral", NULL),
-                       on_peripherals);
+                       QMP_SHAPE_PROPERTIES, on_peripherals);
 }
 
 /* The share of a task that may begin. @return 0 or -errno */
@@ -156,7 +162,7 @@ static int begin(struct qemu_task *task, const struct device_share *share)
     task->token = share->token;
     task->read_only = share->read_only;
     (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_FS, task->share->name);
-    return qemu_task_begin(task, "query-memdev", NULL, on_memory);
+    return qemu_task_begin(task, "query-memdev", NULL, QMP_SHAPE_MEMORIES, on_memory);
 }
 
 int qemu_share_add(struct device_qemu *qemu, const struct device_share *share,

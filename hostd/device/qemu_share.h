@@ -13,8 +13,11 @@ int qemu_share_remove(struct device_qemu *qemu, const char *tag,
                       struct device_operation *operation);
 
 /* Removes a chardev of ours, whose device is gone, and ends the virtiofsd behind it. Does nothing
- * with a name that is not ours. */
+ * with a name that is not ours, whatever QEMU says of it. */
 void qemu_share_remove_backend(struct qemu_task *task, const char *chardev);
+
+/* Ends what serves the shares that an earlier daemon had, and removes their files. */
+void qemu_share_sweep_all(struct device_qemu *qemu);
 
 /* Takes it off the list and frees it. @p stop: its virtiofsd ends too. @return NULL */
 struct qemu_share *qemu_share_free(struct qemu_share *share, bool stop);

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 /* One request queue: more makes a guest's requests overtake each other and gains nothing here. */
@@ -36,7 +35,7 @@ static void add_device(struct qemu_task *task, bool iommu_platform, qemu_step_fn
     if (arguments && iommu_platform)
         (void)json_object_object_add(arguments, "iommu_platform", json_object_new_boolean(true));
     task->device_sent = true;
-    qemu_task_next(task, "device_add", arguments, step);
+    qemu_task_next(task, "device_add", arguments, QMP_SHAPE_OBJECT, step);
 }
 
 static void start_virtiofsd(struct qemu_task *task);
@@ -60,7 +59,7 @@ static void on_device_added_with_iommu(struct qemu_task *task, const struct qmp_
         task->qemu->no_iommu_shares = true;
         task->device_sent = false;
         qemu_task_next(task, "chardev-remove", qmp_strings("id", task->backend, NULL),
-                       on_refused_chardev_removed);
+                       QMP_SHAPE_OBJECT, on_refused_chardev_removed);
     } else if (reply->error) {
         qemu_share_fail(task, reply->error, "QEMU could not add the device", reply->text);
     } else {
@@ -91,7 +90,7 @@ static void add_chardev(struct qemu_task *task)
     qemu_task_next(
         task, "chardev-add",
         qmp_arguments("id", json_object_new_string(task->backend), "backend", backend, NULL),
-        on_chardev_added);
+        QMP_SHAPE_OBJECT, on_chardev_added);
 }
 
 static void on_virtiofsd_ready(void *userdata, const char *remark)
@@ -115,14 +114,16 @@ static void start_virtiofsd(struct qemu_task *task)
         .uid = (uid_t)-1,
         .gid = (gid_t)-1,
     };
-    struct stat status;
-    int r;
+    int r = virtiofsd_make_directory(task->qemu->old_directory);
 
-    /* Who made the QMP socket is whom virtiofsd's is for. */
-    if (stat(vm->device_host.qmp, &status) == 0) {
-        spec.uid = status.st_uid;
-        spec.gid = status.st_gid;
+    if (r < 0) {
+        qemu_share_fail(task, -r, "the folder of virtiofsd's sockets cannot be made",
+                        task->qemu->old_directory);
+        return;
     }
+    virtiofsd_sweep(task->qemu->host.event, task->qemu->old_directory, task->share->name);
+    /* virtiofsd's socket gets the owner of the QMP socket: QEMU's user. */
+    (void)qmp_owner(task->qemu->qmp, &spec.uid, &spec.gid);
     task->awaits_ready = true;
     r = virtiofsd_start(task->qemu->host.event, &spec, on_virtiofsd_ready,
                         qemu_share_on_virtiofsd_ended, task->share, &task->share->virtiofsd);
@@ -175,6 +176,6 @@ static void on_chardev_removed(struct qemu_task *task, const struct qmp_reply *r
 void qemu_share_make(struct qemu_task *task)
 {
     /* A former device's, or left by a daemon that died in between. */
-    qemu_task_next(task, "chardev-remove", qmp_strings("id", task->backend, NULL),
+    qemu_task_next(task, "chardev-remove", qmp_strings("id", task->backend, NULL), QMP_SHAPE_OBJECT,
                    on_chardev_removed);
 }

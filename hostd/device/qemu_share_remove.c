@@ -8,15 +8,53 @@
 #include <stdio.h>
 #include <string.h>
 
+/*
+ * Ends the virtiofsd of that name, if it is this VM's: what is in its folder, and what an earlier
+ * daemon remembered of it, for that may be one of the time when there was one folder for all.
+ */
+static void sweep(struct device_qemu *qemu, const char *name)
+{
+    struct json_object *shares = qmp_reader_member(qemu->memory, "shares");
+
+    if (!qemu_name_is_hash(name))
+        return;
+    virtiofsd_sweep(qemu->host.event, qemu->directory, name);
+    if (!qmp_reader_is_object(shares))
+        return;
+    json_object_object_foreach(shares, tag, value)
+    {
+        const char *text = qmp_reader_text(value);
+
+        (void)tag;
+        if (text && strcmp(text, name) == 0)
+            virtiofsd_sweep(qemu->host.event, qemu->old_directory, name);
+    }
+}
+
+void qemu_share_sweep_all(struct device_qemu *qemu)
+{
+    struct json_object *shares = qmp_reader_member(qemu->memory, "shares");
+
+    if (!qmp_reader_is_object(shares))
+        return;
+    json_object_object_foreach(shares, tag, value)
+    {
+        const char *name = qmp_reader_text(value);
+
+        (void)tag;
+        if (name)
+            sweep(qemu, name);
+    }
+}
+
 void qemu_share_remove_backend(struct qemu_task *task, const char *chardev)
 {
     const char *name = chardev + sizeof(QEMU_NAME_FS) - 1;
 
-    if (strncmp(chardev, QEMU_NAME_FS, sizeof(QEMU_NAME_FS) - 1) != 0 ||
-        strspn(name, "0123456789abcdef") != strlen(name))
+    if (strncmp(chardev, QEMU_NAME_FS, sizeof(QEMU_NAME_FS) - 1) != 0 || !qemu_name_is_hash(name))
         return;
     qemu_task_tell(task, "chardev-remove", qmp_strings("id", chardev, NULL));
-    virtiofsd_sweep(task->qemu->host.event, task->qemu->directory, name);
+    sweep(task->qemu, name);
 }
 
 static void finish(struct qemu_task *task, const char *text)
@@ -46,8 +84,6 @@ static void on_unplugged(struct qemu_task *task, const struct qmp_reply *reply)
 
 static void on_chardev(struct qemu_task *task, const struct qmp_reply *reply)
 {
-    const char *chardev = reply->error ? "" : json_object_get_string(reply->result);
-
     if (reply->error == EREMOTEIO) { /* no such device */
         finish(task, "the device was not there");
         return;
@@ -56,7 +92,7 @@ static void on_chardev(struct qemu_task *task, const struct qmp_reply *reply)
         on_unplugged(task, reply);
         return;
     }
-    (void)snprintf(task->backend, sizeof(task->backend), "%s", chardev);
+    (void)snprintf(task->backend, sizeof(task->backend), "%s", qmp_reader_text(reply->result));
     qemu_task_unplug(task, on_unplugged);
 }
 
@@ -76,7 +112,7 @@ int qemu_share_remove(struct device_qemu *qemu, const char *tag, struct device_o
     if (r == 0) {
         (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
         r = qemu_task_begin(task, "qom-get", qmp_strings("path", path, "property", "chardev", NULL),
-                            on_chardev);
+                            QMP_SHAPE_TEXT, on_chardev);
     }
     if (r < 0)
         (void)qemu_task_abandon(task);

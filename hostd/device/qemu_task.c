@@ -100,22 +100,35 @@ uint32_t qemu_task_left_ms(const struct qemu_task *task)
 static void on_reply(void *userdata, const struct qmp_reply *reply)
 {
     struct qemu_task *task = userdata;
+    const char *expected = reply->error ? NULL : qmp_reader_check(task->shape, reply->result);
+    struct qmp_reply wrong = {.error = EPROTO};
+    char text[256];
 
+    if (expected) {
+        (void)snprintf(text, sizeof(text),
+                       "QEMU's answer to %s is not what QMP says (expected %s); is that QEMU, and "
+                       "has its guest not taken it over? restart the VM",
+                       task->command, expected);
+        wrong.text = text;
+        reply = &wrong;
+    }
     task->step(task, reply);
 }
 
 int qemu_task_begin(struct qemu_task *task, const char *command, struct json_object *arguments,
-                    qemu_step_fn step)
+                    enum qmp_shape shape, qemu_step_fn step)
 {
+    task->command = command;
+    task->shape = shape;
     task->step = step;
     return qmp_execute(task->qemu->qmp, command, arguments, qemu_task_left_ms(task), on_reply,
                        task);
 }
 
 void qemu_task_next(struct qemu_task *task, const char *command, struct json_object *arguments,
-                    qemu_step_fn step)
+                    enum qmp_shape shape, qemu_step_fn step)
 {
-    int r = qemu_task_begin(task, command, arguments, step);
+    int r = qemu_task_begin(task, command, arguments, shape, step);
 
     if (r < 0) {
         const struct qmp_reply reply = {.error = -r, .text = strerrordesc_np(-r)};
@@ -129,18 +142,19 @@ void qemu_task_tell(struct qemu_task *task, const char *command, struct json_obj
     (void)qmp_execute(task->qemu->qmp, command, arguments, task->qemu->host.timeout_ms, NULL, NULL);
 }
 
+const char *qemu_task_property(const struct qmp_reply *reply, size_t index, const char *key)
+{
+    const char *text =
+        qmp_reader_text(qmp_reader_member(qmp_reader_element(reply->result, index), key));
+
+    return text ? text : "";
+}
+
 bool qemu_task_device_is_listed(const struct qemu_task *task, const struct qmp_reply *reply)
 {
-    size_t count = json_object_is_type(reply->result, json_type_array)
-                       ? json_object_array_length(reply->result)
-                       : 0;
+    bool listed = false;
 
-    for (size_t i = 0; i < count; i++) {
-        struct json_object *name;
-
-        if (json_object_object_get_ex(json_object_array_get_idx(reply->result, i), "name", &name) &&
-            strcmp(json_object_get_string(name), task->device) == 0)
-            return true;
-    }
-    return false;
+    for (size_t i = 0; !listed && i < qmp_reader_count(reply->result); i++)
+        listed = strcmp(qemu_task_property(reply, i, "name"), task->device) == 0;
+    return listed;
 }

@@ -11,6 +11,7 @@
 #include "device_driver.h"
 #include "qemu_name.h"
 #include "qmp.h"
+#include "qmp_reader.h"
 #include "virtiofsd.h"
 
 struct qemu_task;
@@ -29,7 +30,8 @@ struct qemu_share {
 struct device_qemu {
     struct device_host host;
     struct qmp *qmp;
-    char *directory;            /* of virtiofsd's files */
+    char *directory;            /* of virtiofsd's files, this VM's alone */
+    char *old_directory;        /* above it: all VMs' files, of daemons up to 0.1.0 */
     struct json_object *memory; /* an earlier daemon's; NULL once it served */
     bool was_up;
     bool no_iommu_shares;           /* this QEMU refused iommu_platform for a share's device */
@@ -44,8 +46,10 @@ struct qemu_task {
     struct qemu_task *next;
     struct device_qemu *qemu;
     struct device_operation *operation;
-    uint64_t deadline; /* CLOCK_BOOTTIME, µs */
-    qemu_step_fn step; /* what takes the next answer */
+    uint64_t deadline;    /* CLOCK_BOOTTIME, µs */
+    const char *command;  /* the one under way */
+    enum qmp_shape shape; /* of its answer */
+    qemu_step_fn step;    /* what takes that */
     char device[QEMU_NAME_SIZE];
     char backend[QEMU_NAME_SIZE];     /* chardev or netdev */
     char old_backend[QEMU_NAME_SIZE]; /* of a device that has to go first */
@@ -94,17 +98,26 @@ int qemu_task_refuse(struct qemu_task *task, int error, const char *text);
 void qemu_task_finish(struct qemu_task *task, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Sends a command, with what is left of the operation's time for its answer. @p arguments are
- * consumed. @return 0 or -errno */
+/*
+ * Sends a command, with what is left of the operation's time for its answer.
+ *
+ * @param command    outlives the task
+ * @param arguments  consumed
+ * @param shape      of the answer; one that has another is the error EPROTO in @p step
+ * @return 0 or -errno
+ */
 int qemu_task_begin(struct qemu_task *task, const char *command, struct json_object *arguments,
-                    qemu_step_fn step);
+                    enum qmp_shape shape, qemu_step_fn step);
 
 /* As qemu_task_begin(), from within a step: what cannot be sent ends up in @p step as an error. */
 void qemu_task_next(struct qemu_task *task, const char *command, struct json_object *arguments,
-                    qemu_step_fn step);
+                    enum qmp_shape shape, qemu_step_fn step);
 
 /* Sends a command whose answer nobody waits for: to undo, or to remove what may not be there. */
 void qemu_task_tell(struct qemu_task *task, const char *command, struct json_object *arguments);
+
+/* @param key  name or type, of an entry in the answer to a qom-list @return "" if it has none */
+const char *qemu_task_property(const struct qmp_reply *reply, size_t index, const char *key);
 
 /* True if the answer to `qom-list /machine/peripheral` lists task->device. */
 bool qemu_task_device_is_listed(const struct qemu_task *task, const struct qmp_reply *reply);
@@ -130,6 +143,9 @@ void qemu_task_unplug(struct qemu_task *task, qemu_step_fn unplugged);
 
 /* Passes on DEVICE_DELETED (@p error 0) or an unplug error of the device @p id. */
 void qemu_task_on_unplug_event(struct device_qemu *qemu, const char *id, int error);
+
+/* QEMU cannot be heard any more: ends the unplugging that waits for its word. */
+void qemu_task_lose_unplugs(struct device_qemu *qemu, const char *text);
 
 /* Milliseconds until the operation's deadline, at least 1. */
 uint32_t qemu_task_left_ms(const struct qemu_task *task);

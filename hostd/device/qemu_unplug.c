@@ -20,13 +20,44 @@ static void unplug_end(struct qemu_task *task, int error, const char *text)
     task->unplugged(task, &reply);
 }
 
-/* The event can come before the answer to device_del; the task goes on when it has both. */
+/* The share whose device is on its way out already, or NULL. */
+static struct qemu_share *find_leaving(const struct qemu_task *task)
+{
+    char device[QEMU_NAME_SIZE];
+
+    for (struct qemu_share *share = task->qemu->shares; share; share = share->next)
+        if (share->leaving && qemu_name_device(QEMU_NAME_FS, share->tag, device) == 0 &&
+            strcmp(device, task->device) == 0)
+            return share;
+    return NULL;
+}
+
+static void give_up(struct qemu_task *task)
+{
+    struct qemu_share *leaving = find_leaving(task);
+    char text[512];
+
+    if (leaving)
+        leaving->leaving = false; /* the next try asks again */
+    (void)snprintf(text, sizeof(text),
+                   "the guest did not let go of device %s within %u ms (is it stopped, or is "
+                   "something still mounted?); the device goes as soon as the guest does",
+                   task->device, task->qemu->host.timeout_ms);
+    unplug_end(task, ETIMEDOUT, text);
+}
+
+/* The event can come before the answer to device_del; the task goes on when it has both, or has
+ * waited long enough. The command has the same deadline: its answer always comes. */
 static void check(struct qemu_task *task)
 {
-    if (!task->unplug_answered || !task->unplug_event)
-        return;
-    unplug_end(task, task->unplug_error,
-               task->unplug_error ? "the guest refused to let go of the device; it stays" : "");
+    int waits = SD_EVENT_OFF;
+
+    (void)sd_event_source_get_enabled(task->timer, &waits);
+    if (task->unplug_answered && task->unplug_event)
+        unplug_end(task, task->unplug_error,
+                   task->unplug_error ? "the guest refused to let go of the device; it stays" : "");
+    else if (task->unplug_answered && waits == SD_EVENT_OFF)
+        give_up(task);
 }
 
 void qemu_task_on_unplug_event(struct device_qemu *qemu, const char *id, int error)
@@ -41,35 +72,25 @@ void qemu_task_on_unplug_event(struct device_qemu *qemu, const char *id, int err
     }
 }
 
-/* The share whose device is on its way out already, or NULL. */
-static struct qemu_share *find_leaving(const struct qemu_task *task)
+void qemu_task_lose_unplugs(struct device_qemu *qemu, const char *text)
 {
-    char device[QEMU_NAME_SIZE];
+    struct qemu_task *task = qemu->tasks;
 
-    for (struct qemu_share *share = task->qemu->shares; share; share = share->next)
-        if (share->leaving && qemu_name_device(QEMU_NAME_FS, share->tag, device) == 0 &&
-            strcmp(device, task->device) == 0)
-            return share;
-    return NULL;
+    while (task) {
+        if (task->unplugging && task->unplug_answered) {
+            unplug_end(task, ECONNRESET, text);
+            task = qemu->tasks; /* others may have ended with it */
+        } else {
+            task = task->next;
+        }
+    }
 }
 
 static int on_timeout(sd_event_source *source, uint64_t now, void *userdata)
 {
-    struct qemu_task *task = userdata;
-    struct qemu_share *leaving = find_leaving(task);
-    char text[512];
-
     (void)source;
     (void)now;
-    if (!task->unplug_answered)
-        return 0; /* the command has the same deadline */
-    if (leaving)
-        leaving->leaving = false; /* the next try asks again */
-    (void)snprintf(text, sizeof(text),
-                   "the guest did not let go of device %s within %u ms (is it stopped, or is "
-                   "something still mounted?); the device goes as soon as the guest does",
-                   task->device, task->qemu->host.timeout_ms);
-    unplug_end(task, ETIMEDOUT, text);
+    check(userdata);
     return 0;
 }
 
@@ -98,5 +119,6 @@ void qemu_task_unplug(struct qemu_task *task, qemu_step_fn unplugged)
         return;
     }
     if (!task->unplug_answered)
-        qemu_task_next(task, "device_del", qmp_strings("id", task->device, NULL), on_device_del);
+        qemu_task_next(task, "device_del", qmp_strings("id", task->device, NULL), QMP_SHAPE_OBJECT,
+                       on_device_del);
 }

@@ -7,10 +7,15 @@
  * ────────────────┴──────────────────────────────────────┘
  *
  * After an end the socket is tried at once: if nobody answers on it, QEMU ended.
+ *
+ * Whoever speaks there out of turn, or what is no message of QMP's, is hung up on.
  */
 #include "qmp.h"
 
+#include "base/qmp_socket.h"
+#include "qmp_command.h"
 #include "qmp_link.h"
+#include "qmp_reader.h"
 #include "qmp_retry.h"
 
 #include <errno.h>
@@ -23,16 +28,14 @@
 #define TEXT_SIZE            512u
 #define DEADLINE_ACCURACY_US 10000u
 
-struct command {
-    struct command *next;
-    struct qmp *qmp;
-    int64_t id;
-    char *name;
-    uint32_t timeout_ms;
-    sd_event_source *deadline;
-    qmp_reply_fn fn;
-    void *userdata;
-};
+#define NOT_QMP "what answers on it does not speak QMP"
+
+#define ENDED ", and nobody answers there now: QEMU ended"
+
+/* %s: what is wrong with the socket. */
+#define REFUSED                                                                                    \
+    "%s, and may lead to another VM; will retry; restart the VM (its guest may have taken QEMU "   \
+    "over), or correct \"qmp\" of its \"device_host\""
 
 struct qmp {
     sd_event *event;
@@ -42,61 +45,54 @@ struct qmp {
     struct qmp_link *link;
     struct qmp_retry *retry;
     sd_event_source *greeting_deadline;
-    struct command *commands;
-    int64_t last_id;
+    struct qmp_commands commands;
+    uid_t uid; /* of the socket that the link is connected to */
+    gid_t gid;
+    uint64_t up_us; /* since when; CLOCK_BOOTTIME */
+    unsigned unsteady;
+    bool greeted;
     bool up;
-    bool down_told;
-    bool lost; /* it was up, and whether QEMU ended or only the connection is not known yet */
+    bool down_told, absent_told;
+    bool absent; /* nobody listens there; else that it is not up says little of QEMU */
+    bool lost;   /* it was up, and whether QEMU ended or only the connection is not known yet */
+    char lost_text[TEXT_SIZE]; /* how that connection ended */
 };
 
-static int connect_now(struct qmp *qmp);
+static int connect_now(struct qmp *qmp, const char **ret_problem);
 
 bool qmp_is_up(const struct qmp *qmp)
 {
     return qmp->up;
 }
 
-static void command_take(struct command *command)
+bool qmp_owner(const struct qmp *qmp, uid_t *ret_uid, gid_t *ret_gid)
 {
-    struct command **position = &command->qmp->commands;
-
-    while (*position != command)
-        position = &(*position)->next;
-    *position = command->next;
+    if (!qmp->up)
+        return false;
+    *ret_uid = qmp->uid;
+    *ret_gid = qmp->gid;
+    return true;
 }
 
-/* @param command  no longer on the list; freed */
-static void command_finish(struct command *command, const struct qmp_reply *reply)
+bool qmp_is_absent(const struct qmp *qmp)
 {
-    sd_event_source_disable_unref(command->deadline);
-    if (command->fn)
-        command->fn(command->userdata, reply);
-    free(command->name);
-    free(command);
-}
-
-/* Only those that are open now: what their callbacks begin is not answered here. */
-static void finish_all(struct qmp *qmp, int error, const char *text)
-{
-    const struct qmp_reply reply = {.error = error, .text = text};
-    struct command *command = qmp->commands, *next;
-
-    qmp->commands = NULL;
-    for (; command; command = next) {
-        next = command->next;
-        command_finish(command, &reply);
-    }
+    return qmp->absent;
 }
 
 static void tell_down(struct qmp *qmp, bool ended, const char *text)
 {
-    if (qmp->down_told && !ended)
+    bool absent = qmp->absent && !qmp->absent_told;
+
+    if (qmp->down_told && !absent && !ended)
         return;
+    if (ended)
+        qmp->lost = false;
     qmp->down_told = true;
+    qmp->absent_told = qmp->absent;
     qmp->events.down(qmp->userdata, ended, text);
 }
 
-static void tell_unreachable(struct qmp *qmp, int error)
+static void tell_unreachable(struct qmp *qmp, int error, const char *problem)
 {
     char text[TEXT_SIZE];
 
@@ -106,6 +102,9 @@ static void tell_unreachable(struct qmp *qmp, int error)
             "QMP socket %s is not there: start QEMU with -qmp unix:%s,server=on,wait=off;"
             " trying again when it appears",
             qmp->path, qmp->path);
+    else if (error == EPERM)
+        (void)snprintf(text, sizeof(text), "cannot connect to QMP socket %s: " REFUSED, qmp->path,
+                       problem);
     else
         (void)snprintf(text, sizeof(text),
                        "QMP socket %s cannot be connected to: %s; is QEMU running? trying again",
@@ -113,15 +112,79 @@ static void tell_unreachable(struct qmp *qmp, int error)
     tell_down(qmp, false, text);
 }
 
-/* What became of the QEMU that we were connected to is known now. */
-static void tell_lost(struct qmp *qmp, bool ended, const char *why)
+/* What became of the QEMU that we were connected to is known now: @p then, of which a person reads
+ * behind how that connection ended. */
+__attribute__((format(printf, 3, 4))) static void tell_lost(struct qmp *qmp, bool ended,
+                                                            const char *then, ...)
 {
-    char text[TEXT_SIZE];
+    char text[TEXT_SIZE * 3];
+    int size = snprintf(text, sizeof(text), "QMP socket %s: %s", qmp->path, qmp->lost_text);
+    va_list arguments;
 
-    qmp->lost = false;
-    (void)snprintf(text, sizeof(text), "QMP socket %s: %s%s", qmp->path, why,
-                   ended ? ", and nobody answers there now: QEMU ended" : "");
+    va_start(arguments, then);
+    (void)vsnprintf(text + size, sizeof(text) - (size_t)size, then, arguments);
+    va_end(arguments);
     tell_down(qmp, ended, text);
+}
+
+static uint64_t now_us(const struct qmp *qmp)
+{
+    uint64_t now = 0;
+
+    (void)sd_event_now(qmp->event, CLOCK_BOOTTIME, &now);
+    return now;
+}
+
+/* @return the pause before the next connection, after one that was up */
+static uint32_t pause_after(struct qmp *qmp)
+{
+    uint32_t pause_ms = QMP_UNSTEADY_FIRST_MS;
+
+    if (now_us(qmp) - qmp->up_us >= (uint64_t)QMP_STEADY_MS * 1000)
+        qmp->unsteady = 0;
+    else
+        qmp->unsteady++;
+    if (qmp->unsteady <= QMP_UNSTEADY_MAX)
+        return 0;
+    for (unsigned i = QMP_UNSTEADY_MAX + 1; i < qmp->unsteady && pause_ms < QMP_UNSTEADY_LAST_MS;
+         i++)
+        pause_ms *= 2;
+    return pause_ms < QMP_UNSTEADY_LAST_MS ? pause_ms : QMP_UNSTEADY_LAST_MS;
+}
+
+/* It could not be connected to; what the reason says of QEMU: nothing, but that nobody listens. */
+static void wait_after(struct qmp *qmp, int r, const char *problem)
+{
+    qmp->absent = r == -ENOENT || r == -ECONNREFUSED;
+    if (!qmp->lost)
+        tell_unreachable(qmp, -r, problem);
+    else if (qmp->absent)
+        tell_lost(qmp, true, ENDED);
+    else if (problem)
+        tell_lost(qmp, false, ", and cannot connect to it again: " REFUSED, problem);
+    else
+        tell_lost(qmp, false, ", and cannot connect to it again: %s; will retry",
+                  strerrordesc_np(-r));
+    qmp_retry_later(qmp->retry);
+}
+
+/* It was up: it is tried again at once, if it is not unsteady. */
+static void lose(struct qmp *qmp, const char *why)
+{
+    const char *problem = NULL;
+    uint32_t pause_ms = pause_after(qmp);
+    int r;
+
+    qmp->lost = true;
+    (void)snprintf(qmp->lost_text, sizeof(qmp->lost_text), "%s", why);
+    qmp_retry_reset(qmp->retry);
+    if (pause_ms > 0) {
+        qmp_retry_hold(qmp->retry, pause_ms);
+        return;
+    }
+    r = connect_now(qmp, &problem);
+    if (r < 0)
+        wait_after(qmp, r, problem);
 }
 
 /*
@@ -138,16 +201,15 @@ static void disconnect(struct qmp *qmp, bool gone, const char *why)
     qmp->up = false;
     qmp->link = qmp_link_free(qmp->link);
     qmp->greeting_deadline = sd_event_source_disable_unref(qmp->greeting_deadline);
-    finish_all(qmp, ECONNRESET, why);
+    qmp_commands_finish(&qmp->commands, ECONNRESET, why);
     if (was_up) {
-        qmp->lost = true;
-        qmp_retry_reset(qmp->retry);
-        if (connect_now(qmp) == 0)
-            return;
-        gone = true;
+        lose(qmp, why);
+        return;
     }
-    if (qmp->lost) {
-        tell_lost(qmp, gone, why);
+    if (qmp->lost && gone) {
+        tell_lost(qmp, true, ENDED);
+    } else if (qmp->lost) {
+        tell_lost(qmp, false, "; then: %s; will retry", why);
     } else {
         (void)snprintf(text, sizeof(text), "QMP socket %s: %s; trying again", qmp->path, why);
         tell_down(qmp, false, text);
@@ -166,73 +228,19 @@ static void on_capabilities(void *userdata, const struct qmp_reply *reply)
 
     if (reply->error == ECONNRESET || reply->error == ECANCELED)
         return;
-    if (reply->error) {
-        disconnect(qmp, false, reply->text);
+    if (reply->error || !qmp_reader_is_object(reply->result)) {
+        disconnect(qmp, false,
+                   reply->error ? reply->text : NOT_QMP " (an answer that is no object)");
         return;
     }
     if (qmp->lost)
-        tell_lost(qmp, false, "the connection broke and was made again");
+        tell_lost(qmp, false, "; it was connected to again");
     qmp->greeting_deadline = sd_event_source_disable_unref(qmp->greeting_deadline);
     qmp_retry_reset(qmp->retry);
     qmp->up = true;
-    qmp->down_told = false;
+    qmp->up_us = now_us(qmp);
+    qmp->lost = qmp->down_told = qmp->absent_told = false;
     qmp->events.up(qmp->userdata);
-}
-
-static int on_deadline(sd_event_source *source, uint64_t now, void *userdata)
-{
-    struct command *command = userdata;
-    char text[TEXT_SIZE];
-    struct qmp_reply reply = {.error = ETIMEDOUT, .text = text};
-
-    (void)source;
-    (void)now;
-    (void)snprintf(text, sizeof(text), "QEMU did not answer %s within %u ms", command->name,
-                   command->timeout_ms);
-    command_take(command);
-    command_finish(command, &reply);
-    return 0;
-}
-
-/* As qmp_execute(), also before it is up. */
-static int execute(struct qmp *qmp, const char *name, struct json_object *arguments,
-                   uint32_t timeout_ms, qmp_reply_fn fn, void *userdata)
-{
-    struct command *command = calloc(1, sizeof(*command));
-    struct json_object *message = qmp_arguments("execute", json_object_new_string(name), "id",
-                                                json_object_new_int64(qmp->last_id + 1), NULL);
-    struct command **position = &qmp->commands;
-    int r = command && message ? 0 : -ENOMEM;
-
-    if (message && arguments)
-        json_object_object_add(message, "arguments", json_object_get(arguments));
-    if (r == 0 && !(command->name = strdup(name)))
-        r = -ENOMEM;
-    if (r == 0)
-        r = sd_event_add_time_relative(qmp->event, &command->deadline, CLOCK_BOOTTIME,
-                                       (uint64_t)timeout_ms * 1000, DEADLINE_ACCURACY_US,
-                                       on_deadline, command);
-    if (r == 0)
-        r = qmp_link_send(qmp->link, message);
-    json_object_put(message);
-    json_object_put(arguments);
-    if (r < 0) {
-        if (command) {
-            sd_event_source_disable_unref(command->deadline);
-            free(command->name);
-        }
-        free(command);
-        return r;
-    }
-    command->qmp = qmp;
-    command->id = ++qmp->last_id;
-    command->timeout_ms = timeout_ms;
-    command->fn = fn;
-    command->userdata = userdata;
-    while (*position)
-        position = &(*position)->next;
-    *position = command;
-    return 0;
 }
 
 int qmp_execute(struct qmp *qmp, const char *command, struct json_object *arguments,
@@ -242,52 +250,53 @@ int qmp_execute(struct qmp *qmp, const char *command, struct json_object *argume
         json_object_put(arguments);
         return -ENOTCONN;
     }
-    return execute(qmp, command, arguments, timeout_ms, fn, userdata);
+    return qmp_commands_send(&qmp->commands, qmp->event, qmp->link, command, arguments, timeout_ms,
+                             fn, userdata);
 }
 
-static void take_reply(struct qmp *qmp, struct json_object *message, struct json_object *error)
+static const char *take_event(struct qmp *qmp, struct json_object *message)
 {
-    struct qmp_reply reply = {.text = ""};
-    struct command *command = qmp->commands;
-    struct json_object *item;
-    int64_t id;
+    const char *name = qmp_reader_text(qmp_reader_member(message, "event"));
+    struct json_object *data = NULL;
 
-    if (!json_object_object_get_ex(message, "id", &item))
-        return;
-    id = json_object_get_int64(item);
-    while (command && command->id != id)
-        command = command->next;
-    if (!command)
-        return; /* its deadline was over */
-    if (error) {
-        reply.error = EREMOTEIO;
-        reply.text = json_object_object_get_ex(error, "desc", &item) ? json_object_get_string(item)
-                                                                     : "QEMU refused";
-    } else {
-        (void)json_object_object_get_ex(message, "return", &reply.result);
-    }
-    command_take(command);
-    command_finish(command, &reply);
+    if (!name || (qmp_reader_has(message, "data", &data) && !qmp_reader_is_object(data)))
+        return "an event without a name, or with data that are no object";
+    if (qmp->up)
+        qmp->events.event(qmp->userdata, name, data);
+    return NULL;
+}
+
+static const char *take_greeting(struct qmp *qmp, struct json_object *message)
+{
+    if (qmp->greeted || !qmp_reader_is_object(qmp_reader_member(message, "QMP")))
+        return "a second greeting, or none";
+    qmp->greeted = true;
+    if (qmp_commands_send(&qmp->commands, qmp->event, qmp->link, "qmp_capabilities", NULL,
+                          QMP_GREETING_TIMEOUT_MS, on_capabilities, qmp) < 0)
+        disconnect(qmp, false, "the negotiation could not be sent");
+    return NULL;
 }
 
 static void on_message(void *userdata, struct json_object *message)
 {
     struct qmp *qmp = userdata;
-    struct json_object *item, *data = NULL;
+    struct json_object *error;
+    const char *problem = "none of its messages";
+    char text[TEXT_SIZE];
 
-    if (json_object_object_get_ex(message, "event", &item)) {
-        (void)json_object_object_get_ex(message, "data", &data);
-        if (qmp->up)
-            qmp->events.event(qmp->userdata, json_object_get_string(item), data);
-    } else if (json_object_object_get_ex(message, "QMP", NULL)) {
-        if (execute(qmp, "qmp_capabilities", NULL, QMP_GREETING_TIMEOUT_MS, on_capabilities, qmp) <
-            0)
-            disconnect(qmp, false, "the negotiation could not be sent");
-    } else if (json_object_object_get_ex(message, "error", &item)) {
-        take_reply(qmp, message, item);
-    } else if (json_object_object_get_ex(message, "return", NULL)) {
-        take_reply(qmp, message, NULL);
-    }
+    if (qmp_reader_has(message, "event", NULL))
+        problem = take_event(qmp, message);
+    else if (qmp_reader_has(message, "QMP", NULL))
+        problem = take_greeting(qmp, message);
+    else if (qmp_reader_has(message, "error", &error))
+        problem = qmp_reader_is_object(error) ? qmp_commands_answer(&qmp->commands, message, error)
+                                              : "an error that is no object";
+    else if (qmp_reader_has(message, "return", NULL))
+        problem = qmp_commands_answer(&qmp->commands, message, NULL);
+    if (!problem)
+        return;
+    (void)snprintf(text, sizeof(text), NOT_QMP " (%s)", problem);
+    disconnect(qmp, false, text);
 }
 
 static int on_greeting_deadline(sd_event_source *source, uint64_t now, void *userdata)
@@ -301,12 +310,20 @@ static int on_greeting_deadline(sd_event_source *source, uint64_t now, void *use
     return 0;
 }
 
-static int connect_now(struct qmp *qmp)
+/* @param ret_problem  as qmp_socket_connect() */
+static int connect_now(struct qmp *qmp, const char **ret_problem)
 {
-    int r = qmp_link_new(qmp->event, qmp->path, on_message, on_link_ended, qmp, &qmp->link);
+    struct qmp_socket socket;
+    int r = qmp_socket_connect(qmp->path, &socket, ret_problem);
 
     if (r < 0)
         return r;
+    r = qmp_link_new(qmp->event, socket.fd, on_message, on_link_ended, qmp, &qmp->link);
+    if (r < 0)
+        return r;
+    qmp->uid = socket.uid;
+    qmp->gid = socket.gid;
+    qmp->greeted = qmp->absent = false;
     r = sd_event_add_time_relative(qmp->event, &qmp->greeting_deadline, CLOCK_BOOTTIME,
                                    (uint64_t)QMP_GREETING_TIMEOUT_MS * 1000, DEADLINE_ACCURACY_US,
                                    on_greeting_deadline, qmp);
@@ -318,12 +335,11 @@ static int connect_now(struct qmp *qmp)
 static void on_retry(void *userdata)
 {
     struct qmp *qmp = userdata;
-    int r = qmp->link ? 0 : connect_now(qmp);
+    const char *problem = NULL;
+    int r = qmp->link ? 0 : connect_now(qmp, &problem);
 
-    if (r < 0) {
-        tell_unreachable(qmp, -r);
-        qmp_retry_later(qmp->retry);
-    }
+    if (r < 0)
+        wait_after(qmp, r, problem);
 }
 
 int qmp_new(sd_event *event, const char *path, const struct qmp_events *events, void *userdata,
@@ -353,7 +369,7 @@ struct qmp *qmp_free(struct qmp *qmp)
     if (!qmp)
         return NULL;
     qmp->up = false;
-    finish_all(qmp, ECANCELED, "the daemon lets go of QEMU");
+    qmp_commands_finish(&qmp->commands, ECANCELED, "the daemon lets go of QEMU");
     qmp_link_free(qmp->link);
     qmp_retry_free(qmp->retry);
     sd_event_source_disable_unref(qmp->greeting_deadline);
@@ -361,33 +377,4 @@ struct qmp *qmp_free(struct qmp *qmp)
     free(qmp->path);
     free(qmp);
     return NULL;
-}
-
-struct json_object *qmp_arguments(const char *key, ...)
-{
-    struct json_object *object = json_object_new_object();
-    va_list list;
-
-    va_start(list, key);
-    for (; key; key = va_arg(list, const char *)) {
-        struct json_object *value = va_arg(list, struct json_object *);
-
-        if (!object || json_object_object_add(object, key, value) < 0)
-            json_object_put(value);
-    }
-    va_end(list);
-    return object;
-}
-
-struct json_object *qmp_strings(const char *key, ...)
-{
-    struct json_object *object = json_object_new_object();
-    va_list list;
-
-    va_start(list, key);
-    for (; object && key; key = va_arg(list, const char *))
-        (void)json_object_object_add(object, key,
-                                     json_object_new_string(va_arg(list, const char *)));
-    va_end(list);
-    return object;
 }

@@ -8,6 +8,7 @@
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <systemd/sd-event.h>
 
 /* Bytes of one line from QEMU. `query-qmp-schema`, the longest answer known, has 170 KiB. */
@@ -17,31 +18,39 @@
  * another one waiting without a word: this is how that is noticed. */
 #define QMP_GREETING_TIMEOUT_MS 5000u
 
+/* A connection that was up for less than this was unsteady. After a few of them in a row there is a
+ * pause before the next, each twice as long: what a VM does anew each time (devices, what serves
+ * shares, lines of the log) QEMU cannot have done without end. */
+#define QMP_STEADY_MS         10000u
+#define QMP_UNSTEADY_MAX      4u
+#define QMP_UNSTEADY_FIRST_MS 1000u
+#define QMP_UNSTEADY_LAST_MS  10000u
+
 struct qmp;
 
 /* The answer to a command. */
 struct qmp_reply {
     int error;                  /* 0; EREMOTEIO: QEMU said no; ETIMEDOUT; ECONNRESET: QEMU or the
                                    connection ended; ECANCELED: qmp_free() */
-    const char *text;           /* QEMU's own words, or what happened; "" if error is 0 */
-    struct json_object *result; /* borrowed; NULL if error is not 0 */
+    const char *text;           /* QEMU's own words, cleaned, or what happened; "" if error is 0 */
+    struct json_object *result; /* borrowed; NULL if error is not 0; see qmp_reader.h */
 };
 
 typedef void (*qmp_reply_fn)(void *userdata, const struct qmp_reply *reply);
 
 struct qmp_events {
     void (*up)(void *userdata);
-    /* @p ended: it was up, and the socket does not answer any more, so QEMU ended. Told once until
-     * it is up again. */
+    /* @p ended: it was up, and nobody listens there any more, so QEMU ended. Told once until it is
+     * up again; and once more if it turns out then that nobody listens. */
     void (*down)(void *userdata, bool ended, const char *text);
-    /* An event of QEMU's; @p data is borrowed and may be NULL. */
+    /* An event of QEMU's; @p data is an object, borrowed, or NULL. See qmp_reader.h. */
     void (*event)(void *userdata, const char *name, struct json_object *data);
 };
 
 /*
  * Begins to connect to @p path (copied).
  *
- * @return 0 or -errno (-ENAMETOOLONG: the path does not fit a socket address)
+ * @return 0 or -errno
  */
 int qmp_new(sd_event *event, const char *path, const struct qmp_events *events, void *userdata,
             struct qmp **ret_qmp);
@@ -50,6 +59,13 @@ int qmp_new(sd_event *event, const char *path, const struct qmp_events *events, 
 struct qmp *qmp_free(struct qmp *qmp);
 
 bool qmp_is_up(const struct qmp *qmp);
+
+/* True if nobody listens at its socket, or there is none. Else, if it is not up, its QEMU may live:
+ * it serves another client, or something is wrong with the socket or this host. */
+bool qmp_is_absent(const struct qmp *qmp);
+
+/* Whose socket it is connected to, if it is up: QEMU's user. @return false if it is not up */
+bool qmp_owner(const struct qmp *qmp, uid_t *ret_uid, gid_t *ret_gid);
 
 /*
  * Sends a command.

@@ -3,15 +3,18 @@
 
 #include "qmp.h"
 
+#include "qmp_reader.h"
+
 #include <errno.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
+
+/* Bytes of the buffer for a line that are kept for the next: most lines fit. */
+#define LINE_KEPT 16384u
 
 struct qmp_link {
     int fd;
@@ -19,7 +22,6 @@ struct qmp_link {
     qmp_link_message_fn on_message;
     qmp_link_ended_fn on_ended;
     void *userdata;
-    struct json_tokener *tokener;
     char *line; /* what has come of the next line */
     size_t line_size, line_capacity;
     char *output;
@@ -33,8 +35,6 @@ static struct qmp_link *destroy(struct qmp_link *link)
     sd_event_source_disable_unref(link->source);
     if (link->fd >= 0)
         (void)close(link->fd);
-    if (link->tokener)
-        json_tokener_free(link->tokener);
     free(link->line);
     free(link->output);
     free(link);
@@ -58,6 +58,33 @@ static void end(struct qmp_link *link, bool gone, const char *text)
     link->on_ended(link->userdata, gone, text);
 }
 
+static bool has_too_many_values(const char *line, size_t size)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < size; i++)
+        count += line[i] == '{' || line[i] == '[' || line[i] == ',';
+    return count > QMP_LINK_VALUES_MAX;
+}
+
+/* @return the object that the line is, or NULL */
+static struct json_object *parse(const char *line, size_t size)
+{
+    struct json_tokener *tokener =
+        json_tokener_new(); /* one that is kept stays as large as it got */
+    struct json_object *message;
+
+    if (!tokener)
+        return NULL;
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    message = json_tokener_parse_ex(tokener, line, (int)size);
+    json_tokener_free(tokener);
+    if (qmp_reader_is_object(message))
+        return message;
+    json_object_put(message);
+    return NULL;
+}
+
 /* @return 0, or -1 after the end was told */
 static int take_line(struct qmp_link *link, const char *line, size_t size)
 {
@@ -67,10 +94,12 @@ static int take_line(struct qmp_link *link, const char *line, size_t size)
         size--;
     if (size == 0)
         return 0;
-    json_tokener_reset(link->tokener);
-    message = json_tokener_parse_ex(link->tokener, line, (int)size);
-    if (!json_object_is_type(message, json_type_object)) {
-        json_object_put(message);
+    if (has_too_many_values(line, size)) {
+        end(link, false, "QEMU sent a line of too many values");
+        return -1;
+    }
+    message = parse(line, size);
+    if (!message) {
         end(link, false, "what answers on it does not speak QMP (a line is not a JSON object)");
         return -1;
     }
@@ -109,6 +138,11 @@ static int take(struct qmp_link *link, const char *data, size_t size)
 
             link->line_size = 0;
             r = take_line(link, link->line, line_size);
+            if (link->line_capacity > LINE_KEPT) {
+                free(link->line);
+                link->line = NULL;
+                link->line_capacity = 0;
+            }
         }
         if (r < 0)
             return r;
@@ -120,7 +154,7 @@ static int take(struct qmp_link *link, const char *data, size_t size)
 
 static void receive(struct qmp_link *link)
 {
-    char buffer[16384];
+    char buffer[QMP_LINK_TURN_BYTES];
     ssize_t size = recv(link->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
 
     if (size > 0)
@@ -189,31 +223,23 @@ int qmp_link_send(struct qmp_link *link, struct json_object *message)
     return flush(link);
 }
 
-int qmp_link_new(sd_event *event, const char *path, qmp_link_message_fn message,
-                 qmp_link_ended_fn ended, void *userdata, struct qmp_link **ret_link)
+int qmp_link_new(sd_event *event, int fd, qmp_link_message_fn message, qmp_link_ended_fn ended,
+                 void *userdata, struct qmp_link **ret_link)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct qmp_link *link;
-    int r = 0;
+    struct qmp_link *link = calloc(1, sizeof(*link));
+    int r;
 
-    if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) >=
-        sizeof(address.sun_path))
-        return -ENAMETOOLONG;
-    link = calloc(1, sizeof(*link));
-    if (!link)
+    if (!link) {
+        (void)close(fd);
         return -ENOMEM;
+    }
+    link->fd = fd;
     link->on_message = message;
     link->on_ended = ended;
     link->userdata = userdata;
-    link->tokener = json_tokener_new();
-    link->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (!link->tokener)
-        r = -ENOMEM;
-    else if (link->fd < 0 ||
-             connect(link->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-        r = -errno;
-    if (r == 0)
-        r = sd_event_add_io(event, &link->source, link->fd, EPOLLIN, on_socket, link);
+    r = sd_event_add_io(event, &link->source, fd, EPOLLIN, on_socket, link);
+    if (r >= 0)
+        r = sd_event_source_set_ratelimit(link->source, 1000000, QMP_LINK_TURNS_PER_S);
     if (r < 0) {
         (void)destroy(link);
         return r;

@@ -11,6 +11,9 @@
 /* QEMU binds first and listens a moment later: connecting at once would be refused. */
 #define APPEARED_PAUSE_MS 20u
 
+/* QEMU may make and remove files there without end; what is missed then, the timer finds. */
+#define CHANGES_PER_S 50u
+
 struct qmp_retry {
     sd_event *event;
     char *directory;
@@ -59,6 +62,8 @@ void qmp_retry_later(struct qmp_retry *retry)
                                               IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR,
                                               on_directory, retry) < 0)
         retry->watch = NULL;
+    if (retry->watch)
+        (void)sd_event_source_set_ratelimit(retry->watch, 1000000, CHANGES_PER_S);
     set_timer(retry, retry->pause_ms);
     retry->pause_ms =
         retry->pause_ms * 2 < QMP_RETRY_LAST_MS ? retry->pause_ms * 2 : QMP_RETRY_LAST_MS;
@@ -69,6 +74,12 @@ void qmp_retry_reset(struct qmp_retry *retry)
     retry->pause_ms = QMP_RETRY_FIRST_MS;
     retry->watch = sd_event_source_disable_unref(retry->watch);
     (void)sd_event_source_set_enabled(retry->timer, SD_EVENT_OFF);
+}
+
+void qmp_retry_hold(struct qmp_retry *retry, uint32_t ms)
+{
+    qmp_retry_reset(retry);
+    set_timer(retry, ms);
 }
 
 int qmp_retry_new(sd_event *event, const char *path, qmp_retry_fn fn, void *userdata,

@@ -4,6 +4,7 @@
 #ifndef GUESTLINK_HOSTD_QMP_RETRY_H
 #define GUESTLINK_HOSTD_QMP_RETRY_H
 
+#include <stdint.h>
 #include <systemd/sd-event.h>
 
 #define QMP_RETRY_FIRST_MS 100u
@@ -21,6 +22,9 @@ struct qmp_retry *qmp_retry_free(struct qmp_retry *retry);
 
 /* Try again when the file appears, or after a pause twice as long as the last. */
 void qmp_retry_later(struct qmp_retry *retry);
+
+/* Try again after @p ms, whatever appears meanwhile. */
+void qmp_retry_hold(struct qmp_retry *retry, uint32_t ms);
 
 /* It worked: stop waiting, and begin with the shortest pause the next time. */
 void qmp_retry_reset(struct qmp_retry *retry);

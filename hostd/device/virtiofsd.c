@@ -251,6 +251,14 @@ static int start_scope(sd_event *event, struct virtiofsd *virtiofsd,
                      virtiofsd, &virtiofsd->scope);
 }
 
+int virtiofsd_make_directory(const char *path)
+{
+    /* Whatever the umask. */
+    return (mkdir(path, 0711) < 0 && errno != EEXIST) || (chmod(path, 0711) < 0 && errno != EPERM)
+               ? -errno
+               : 0;
+}
+
 int virtiofsd_start(sd_event *event, const struct virtiofsd_spec *spec, virtiofsd_ready_fn ready,
                     virtiofsd_ended_fn ended, void *userdata, struct virtiofsd **ret_virtiofsd)
 {
@@ -260,10 +268,8 @@ int virtiofsd_start(sd_event *event, const struct virtiofsd_spec *spec, virtiofs
     r = new_named(spec->directory, spec->name, ended, userdata, &virtiofsd);
     if (r < 0)
         return r;
-    /* Others may pass through, as QEMU's user must, whatever the umask; but not look around. */
-    if ((mkdir(spec->directory, 0711) < 0 && errno != EEXIST) ||
-        (chmod(spec->directory, 0711) < 0 && errno != EPERM)) {
-        r = -errno;
+    r = virtiofsd_make_directory(spec->directory);
+    if (r < 0) {
         (void)virtiofsd_free(virtiofsd);
         return r;
     }

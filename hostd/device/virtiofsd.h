@@ -26,7 +26,7 @@ struct virtiofsd;
 
 struct virtiofsd_spec {
     const char *program;   /* NULL: the first of the usual places */
-    const char *directory; /* of the files; made if missing */
+    const char *directory; /* of the files; made if missing, but not its parent */
     const char *name;      /* of the files; unique to what is served and how */
     const char *path;      /* the directory served */
     bool read_only;        /* enforced on the host: it sees the directory mounted read-only */
@@ -41,6 +41,10 @@ typedef void (*virtiofsd_ready_fn)(void *userdata, const char *remark);
 /* @p text: how it ended, with its last words; it is then only good for virtiofsd_free() and
  * virtiofsd_stop(). */
 typedef void (*virtiofsd_ended_fn)(void *userdata, const char *text);
+
+/* Makes a folder that others may pass through, as QEMU's user must, but not look around in. Its
+ * parent is there. @return 0 or -errno */
+int virtiofsd_make_directory(const char *path);
 
 /*
  * Starts one; a former one of the same name, and its files, are removed first.

@@ -1,100 +1,290 @@
 /*
- * QEMU's side of QMP: whatever it says, in whatever pieces, the client takes it or ends the link.
+ * QEMU's side of QMP, against the steps that plug devices: whatever it says, in whatever pieces,
+ * every operation ends, once, and the daemon lives.
  *
- * A socket of this process plays QEMU: it sends the input in pieces whose sizes the first byte
- * seeds, and ends.
+ * A socket of this process plays QEMU, for a real device host. Of the input, the first byte is what
+ * the device host is asked for (enum flags), the second seeds the sizes of the pieces, and the rest
+ * are QEMU's lines; `$` in one is the id of the oldest command that has no answer yet.
  */
 #include "fuzz.h"
-#include "hostd/device/qmp_link.h"
+#include "hostd/device/device_host.h"
 
+#include <ftw.h>
 #include <stdbool.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#define TURNS_PER_PIECE 8
+#define TURNS_PER_PIECE 64
+#define COMMANDS        64u
+#define LINE_BYTES      4096u
+#define REAP_TURNS      200
 
-struct client {
-    struct qmp_link *link;
-    bool ended;
+enum flags {
+    FLAG_OPERATION = 0x07, /* what begins when QEMU is there; see begin() */
+    FLAG_RAW = 0x08,       /* the greeting, too, is the input's */
+    FLAG_TOKEN = 0x10,
+    FLAG_VIRTIOFSD = 0x20, /* there is a program that serves shares */
 };
 
-static void on_message(void *userdata, struct json_object *message)
+#define GREETING "{\"QMP\": {}}\n"
+#define AGREED   "{\"return\": {}, \"id\": $}\n"
+
+struct play {
+    sd_event *event;
+    struct device_host *host;
+    uint8_t flags;
+    uint32_t random;
+    int connection;
+    char commands[LINE_BYTES]; /* what of them was read, without whole lines */
+    size_t size;
+    int64_t ids[COMMANDS]; /* of those that have no answer yet, oldest first */
+    size_t open;
+    unsigned begun, done;
+};
+
+static char folder[] = "/tmp/guestlink-qmp-fuzz-XXXXXX", qmp_path[64], program[64];
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *ftw)
+{
+    (void)status;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static void remove_folder(void)
+{
+    (void)nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void make_folder(void)
+{
+    FILE *file;
+
+    if (qmp_path[0])
+        return;
+    FUZZ_CHECK(mkdtemp(folder));
+    FUZZ_CHECK(atexit(remove_folder) == 0);
+    (void)snprintf(qmp_path, sizeof(qmp_path), "%s/qmp", folder);
+    (void)snprintf(program, sizeof(program), "%s/serve", folder);
+    file = fopen(program, "we");
+    FUZZ_CHECK(file && fputs("#!/bin/sh\nexec sleep 60\n", file) >= 0 && fclose(file) == 0);
+    FUZZ_CHECK(chmod(program, 0700) == 0);
+}
+
+static void on_done(void *userdata, const struct device_outcome *outcome)
+{
+    struct play *play = userdata;
+
+    FUZZ_CHECK(outcome->text && outcome->error >= 0);
+    play->done++;
+}
+
+static void note(struct play *play, int r)
+{
+    FUZZ_CHECK(r <= 0);
+    play->begun += r == 0;
+}
+
+static void add_share(struct play *play, const char *tag)
+{
+    const struct device_share share = {.tag = tag,
+                                       .path = folder,
+                                       .read_only = false,
+                                       .token = play->flags & FLAG_TOKEN,
+                                       .options = ""};
+
+    note(play, device_host_add_share(play->host, &share, on_done, play));
+}
+
+static void add_adapter(struct play *play, enum config_backend backend)
+{
+    static struct config_network network = {.id = "eth0", .socket_path = "/nonexistent"};
+    const struct device_adapter adapter = {
+        .network = &network, .token = play->flags & FLAG_TOKEN, .options = ""};
+
+    network.backend = backend;
+    note(play, device_host_add_adapter(play->host, &adapter, on_done, play));
+}
+
+static void begin(void *userdata)
+{
+    struct play *play = userdata;
+
+    switch (play->flags & FLAG_OPERATION) {
+    case 1:
+        note(play, device_host_remove_share(play->host, "c", on_done, play));
+        break;
+    case 2:
+        add_adapter(play, CONFIG_BACKEND_USER);
+        break;
+    case 3:
+        note(play, device_host_remove_adapter(play->host, "eth0", on_done, play));
+        break;
+    case 4:
+        add_adapter(play, CONFIG_BACKEND_STREAM);
+        break;
+    case 5:
+        add_share(play, "c");
+        add_share(play, "d");
+        add_adapter(play, CONFIG_BACKEND_USER);
+        break;
+    default:
+        add_share(play, "c");
+        break;
+    }
+}
+
+static void on_down(void *userdata, bool ended, const char *text)
 {
     (void)userdata;
-    FUZZ_CHECK(message);
+    (void)ended;
+    FUZZ_CHECK(text && strlen(text) < LINE_BYTES);
 }
 
-static void on_ended(void *userdata, bool gone, const char *text)
+static void on_reset(void *userdata)
 {
-    struct client *client = userdata;
-
-    (void)gone;
-    FUZZ_CHECK(text && !client->ended);
-    client->ended = true;
-    client->link = qmp_link_free(client->link);
+    (void)userdata;
 }
 
-/* A listening socket at a path of this process. */
-static int listen_at(const char *path)
+static void on_share_lost(void *userdata, const char *tag, bool restored, const char *text)
+{
+    (void)userdata;
+    (void)restored;
+    FUZZ_CHECK(tag && text);
+}
+
+/* A listening socket at the path that the device host connects to. */
+static int listen_for_daemon(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    (void)unlink(path);
-    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    (void)unlink(qmp_path);
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", qmp_path);
     FUZZ_CHECK(fd >= 0);
     FUZZ_CHECK(bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0);
     FUZZ_CHECK(listen(fd, 1) == 0);
     return fd;
 }
 
-static void turn(sd_event *event)
+static void turn(struct play *play)
 {
-    for (int i = 0; i < TURNS_PER_PIECE && sd_event_run(event, 0) > 0; i++)
+    for (int i = 0; i < TURNS_PER_PIECE && sd_event_run(play->event, 0) > 0; i++)
         ;
 }
 
-static void feed(sd_event *event, struct client *client, int fd, const uint8_t *data, size_t size)
+/* Reads what the device host sent, and notes the ids. */
+static void hear(struct play *play)
 {
-    uint32_t random = data[0];
+    ssize_t n = recv(play->connection, play->commands + play->size,
+                     sizeof(play->commands) - 1 - play->size, MSG_DONTWAIT);
+    char *newline;
 
-    for (size_t sent = 1; sent < size && !client->ended;) {
+    play->size += n > 0 ? (size_t)n : 0;
+    play->commands[play->size] = '\0';
+    while ((newline = memchr(play->commands, '\n', play->size))) {
+        const char *id = strstr(play->commands, "\"id\":");
+
+        if (id && id < newline && play->open < COMMANDS)
+            play->ids[play->open++] = strtoll(id + 5, NULL, 10);
+        play->size -= (size_t)(newline + 1 - play->commands);
+        memmove(play->commands, newline + 1, play->size + 1);
+    }
+}
+
+static void say(struct play *play, const char *data, size_t size)
+{
+    for (size_t sent = 0; sent < size;) {
         size_t piece;
         ssize_t n;
 
-        random = random * 1103515245 + 12345;
-        piece = 1 + (random >> 16) % 1000;
+        play->random = play->random * 1103515245 + 12345;
+        piece = 1 + (play->random >> 16) % 1000;
         piece = piece < size - sent ? piece : size - sent;
-        n = send(fd, data + sent, piece, MSG_NOSIGNAL | MSG_DONTWAIT);
-        turn(event);
-        if (n > 0)
-            sent += (size_t)n;
+        n = send(play->connection, data + sent, piece, MSG_NOSIGNAL | MSG_DONTWAIT);
+        turn(play);
+        if (n <= 0) /* hung up, or not read at the moment */
+            return;
+        sent += (size_t)n;
     }
-    (void)shutdown(fd, SHUT_RDWR);
-    turn(event);
+}
+
+static void say_line(struct play *play, const char *line, size_t size)
+{
+    const char *at = memchr(line, '$', size);
+    char id[32];
+
+    hear(play);
+    if (!at) {
+        say(play, line, size);
+        return;
+    }
+    (void)snprintf(id, sizeof(id), "%lld", (long long)(play->open > 0 ? play->ids[0] : 0));
+    if (play->open > 0)
+        memmove(&play->ids[0], &play->ids[1], --play->open * sizeof(play->ids[0]));
+    say(play, line, (size_t)(at - line));
+    say(play, id, strlen(id));
+    say(play, at + 1, size - (size_t)(at + 1 - line));
+}
+
+static void say_all(struct play *play, const char *data, size_t size)
+{
+    while (size > 0) {
+        const char *newline = memchr(data, '\n', size);
+        size_t part = newline ? (size_t)(newline + 1 - data) : size;
+
+        say_line(play, data, part);
+        data += part;
+        size -= part;
+    }
+}
+
+/* What serves shares was killed, and is waited for in the loop. */
+static void reap(const struct play *play)
+{
+    siginfo_t info;
+
+    for (int i = 0; i < REAP_TURNS && waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+         i++)
+        (void)sd_event_run(play->event, 10000);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct client client = {0};
-    sd_event *event = NULL;
-    char path[64];
-    int listener, fd;
+    static const struct device_host_events events = {
+        .up = begin, .down = on_down, .reset = on_reset, .share_lost = on_share_lost};
+    struct config_vm vm = {.name = "dev",
+                           .id = "6c1f3f6e-8f0a-4a53-9d0b-2f6f7f1f0a01",
+                           .device_host = {.type = CONFIG_DEVICE_HOST_QEMU}};
+    struct play play = {0};
+    int listener;
 
-    if (size == 0)
+    if (size < 2)
         return 0;
-    (void)snprintf(path, sizeof(path), "/tmp/guestlink-qmp-fuzz-%d", (int)getpid());
-    listener = listen_at(path);
-    FUZZ_CHECK(sd_event_new(&event) >= 0);
-    FUZZ_CHECK(qmp_link_new(event, path, on_message, on_ended, &client, &client.link) == 0);
-    fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    FUZZ_CHECK(fd >= 0);
-    feed(event, &client, fd, data, size);
-    client.link = qmp_link_free(client.link);
-    (void)sd_event_unref(event);
-    (void)close(fd);
+    make_folder();
+    play.flags = data[0];
+    play.random = data[1];
+    vm.device_host.qmp = qmp_path;
+    vm.device_host.virtiofsd = play.flags & FLAG_VIRTIOFSD ? program : (char *)"/nonexistent";
+    listener = listen_for_daemon();
+    FUZZ_CHECK(sd_event_new(&play.event) >= 0);
+    FUZZ_CHECK(device_host_new(play.event, &vm, folder, NULL, &events, &play, &play.host) == 0);
+    turn(&play);
+    play.connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    FUZZ_CHECK(play.connection >= 0);
     (void)close(listener);
-    (void)unlink(path);
+    if (!(play.flags & FLAG_RAW))
+        say_all(&play, GREETING AGREED, strlen(GREETING AGREED));
+    say_all(&play, (const char *)data + 2, size - 2);
+    (void)close(play.connection);
+    turn(&play);
+    play.host = device_host_free(play.host, true);
+    FUZZ_CHECK(play.done == play.begun);
+    reap(&play);
+    (void)sd_event_unref(play.event);
     return 0;
 }

@@ -1,9 +1,12 @@
 
 # Device hosts: QEMU (a real one, if it is installed), a program, nobody; 9P.
 foreach(noun none command child qmp p9 qemu)
-    guestlink_unit_test(hostd_devices_${noun}_test
-        hostd_devices_${noun}_test.c hostd_devices_support.c LIBS hostd_core)
+    guestlink_unit_test(hostd_devices_${noun}_test hostd_devices_${noun}_test.c
+        hostd_devices_played.c hostd_devices_support.c LIBS hostd_core)
 endforeach()
+guestlink_unit_test(hostd_devices_lies_test hostd_devices_lies_test.c
+    hostd_devices_played.c hostd_devices_support.c LIBS hostd_core)
+guestlink_unit_test(hostd_qmp_socket_test hostd_qmp_socket_test.c LIBS hostd_core)
 # It finds the relay in PATH.
 set_tests_properties(hostd_devices_qemu_test PROPERTIES
     ENVIRONMENT "PATH=$<TARGET_FILE_DIR:guestlink-virtiofs-relay>:$ENV{PATH}")

@@ -4,6 +4,8 @@
  */
 #include "base/child.h"
 #include "descriptors.h"
+#include "device/qemu_name.h"
+#include "hostd_devices_played.h"
 #include "hostd_devices_support.h"
 
 #include <dirent.h>
@@ -87,20 +89,43 @@ static int tear_down(void **state)
     return devices_tear_down(state);
 }
 
-static unsigned files_of_virtiofsd(const struct devices *devices)
+/* Where the files of a VM's virtiofsd are, below the state directory. */
+static const char *folder_of(const struct config_vm *vm)
+{
+    static char folder[64];
+    char name[QEMU_NAME_HASH_SIZE];
+
+    qemu_name_hash(name, vm->id, NULL);
+    (void)snprintf(folder, sizeof(folder), "fs/%s", name);
+    return folder;
+}
+
+/* @return how many files the folder has; in @p name, of one: up to its dot */
+static unsigned files_in(const struct devices *devices, const char *folder, char name[32])
 {
     char path[128];
     unsigned count = 0;
     DIR *directory;
 
-    (void)snprintf(path, sizeof(path), "%s/fs", devices->directory);
+    (void)snprintf(path, sizeof(path), "%s/%s", devices->directory, folder);
     directory = opendir(path);
     if (!directory)
         return 0;
-    for (const struct dirent *entry = readdir(directory); entry; entry = readdir(directory))
-        count += entry->d_name[0] != '.';
+    for (const struct dirent *entry = readdir(directory); entry; entry = readdir(directory)) {
+        if (entry->d_name[0] == '.' || entry->d_type == DT_DIR)
+            continue;
+        (void)snprintf(name, 32, "%.*s", (int)strcspn(entry->d_name, "."), entry->d_name);
+        count++;
+    }
     (void)closedir(directory);
     return count;
+}
+
+static unsigned files_of_virtiofsd(const struct devices *devices)
+{
+    char name[32];
+
+    return files_in(devices, folder_of(&devices->vm), name);
 }
 
 static void share_is_added_and_taken_over_by_the_next_daemon(void **state)
@@ -249,23 +274,27 @@ static void guest_that_does_not_react_is_told(void **state)
     assert_int_equal(devices_remove_share(devices, "unknown"), 0);
 }
 
+/* The first of its processes. */
+static pid_t pid_of_virtiofsd(const struct devices *devices)
+{
+    char name[32] = "", path[128], text[128];
+
+    (void)files_in(devices, folder_of(&devices->vm), name);
+    (void)snprintf(path, sizeof(path), "%s/%s.pid", folder_of(&devices->vm), name);
+    return (pid_t)strtol(devices_read(devices, path, text, sizeof(text)), NULL, 10);
+}
+
 static void virtiofsd_that_dies_is_noticed(void **state)
 {
     struct devices *devices = *state;
     const struct device_share share = {.tag = "c", .path = share_path, .options = ""};
-    char path[160], text[128];
-    struct json_object *memory, *shares, *name;
     pid_t pid;
 
     assert_int_equal(devices_add_share(devices, &share), 0);
-    memory = device_host_remember(devices->host);
-    assert_true(json_object_object_get_ex(memory, "shares", &shares));
-    assert_true(json_object_object_get_ex(shares, "c", &name));
-    (void)snprintf(path, sizeof(path), "fs/%s.pid", json_object_get_string(name));
-    json_object_put(memory);
-    pid = (pid_t)strtol(devices_read(devices, path, text, sizeof(text)), NULL, 10);
+    pid = pid_of_virtiofsd(devices);
     if (is_there("guestlink-virtiofs-relay"))
         pid = devices_child_of(devices_child_of(pid)); /* the keeper's relay's virtiofsd */
+    assert_true(pid > 1);
     assert_int_equal(kill(pid, SIGKILL), 0);
     devices_wait(devices, &devices->losses, 1);
     assert_non_null(strstr(devices->text, "c: virtiofsd: killed by signal 9 (Killed); last words"));
@@ -285,6 +314,144 @@ static void end_of_qemu_cleans_up(void **state)
     assert_int_equal(files_of_virtiofsd(devices), 0);
     assert_int_equal(device_host_add_share(devices->host, &share, devices_done, devices),
                      -ENOTCONN);
+}
+
+/* Up to 0.1.0 the files of all VMs were in one folder, and a daemon is updated under its guests. */
+static void share_of_a_daemon_with_one_folder_for_all_is_taken_over(void **state)
+{
+    struct devices *devices = *state;
+    const struct device_share share = {.tag = "c", .path = share_path, .options = ""};
+    static const char *const ends[] = {"sock", "pid", "log"};
+    char name[32] = "", from[256], to[256];
+    pid_t pid;
+
+    assert_int_equal(devices_add_share(devices, &share), 0);
+    pid = pid_of_virtiofsd(devices);
+    devices->host = device_host_free(devices->host, false);
+    (void)files_in(devices, folder_of(&devices->vm), name);
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        (void)snprintf(from, sizeof(from), "%s/%s/%s.%s", devices->directory,
+                       folder_of(&devices->vm), name, ends[i]);
+        (void)snprintf(to, sizeof(to), "%s/fs/%s.%s", devices->directory, name, ends[i]);
+        assert_int_equal(rename(from, to), 0);
+    }
+    devices->ups = 0;
+    devices_start(devices);
+    devices_wait(devices, &devices->ups, 1);
+    assert_int_equal(devices_add_share(devices, &share), 0);
+    assert_false(devices->outcome.created);
+    assert_int_equal(kill(pid, 0), 0);
+
+    stop_qemu();
+    devices_wait(devices, &devices->downs, 1);
+    assert_int_equal(files_in(devices, "fs", name), 0);
+}
+
+/* A second VM of the same daemon, whose QEMU is played; @p lines outlive it. */
+static pid_t start_second(struct devices *second, const struct devices *first,
+                          const struct played_line *lines)
+{
+    static char path[128];
+    pid_t pid;
+
+    *second = (struct devices){.event = first->event, .vm = first->vm};
+    (void)strcpy(second->directory, first->directory);
+    (void)strcpy(second->vm.id, "6c1f3f6e-8f0a-4a53-9d0b-2f6f7f1f0a02");
+    (void)snprintf(path, sizeof(path), "%s/second.qmp", first->directory);
+    second->vm.device_host.qmp = path;
+    pid = played_start(path, lines);
+    devices_start(second);
+    devices_wait(second, &second->ups, 1);
+    return pid;
+}
+
+/* Each way in which QEMU can name a chardev; what is behind it is swept away. */
+static void virtiofsd_of_another_vm_is_not_ended_whatever_qemu_says(void **state)
+{
+    struct devices *devices = *state, second;
+    const struct device_share share = {.tag = "c", .path = share_path, .options = ""};
+    char name[32] = "", chardev[128];
+    const struct played_line remove[] = {
+        {"qom-get", chardev}, {"device_del", PLAYED_OK PLAYED_GONE}, {NULL, NULL}};
+    const struct played_line add[] = {{"query-memdev", PLAYED_MEMORY},
+                                      {"qom-list", PLAYED_SHARE_THERE},
+                                      {"qom-get", chardev},
+                                      {"device_del", PLAYED_OK PLAYED_GONE},
+                                      {"qom-list", "{\"return\": [], \"id\": $}\n"},
+                                      {NULL, NULL}};
+    pid_t pid, qemu_of_second;
+
+    assert_int_equal(devices_add_share(devices, &share), 0);
+    pid = pid_of_virtiofsd(devices);
+    assert_true(pid > 1);
+    for (unsigned i = 0; i < 3; i++) {
+        (void)files_in(devices, folder_of(&devices->vm), name);
+        (void)snprintf(chardev, sizeof(chardev), "{\"return\": \"guestlink-fs-%s%s\", \"id\": $}\n",
+                       i == 2 ? "../" : "", name);
+        qemu_of_second = start_second(&second, devices, i == 0 ? remove : add);
+        if (i == 0)
+            assert_int_equal(devices_remove_share(&second, "c"), 0);
+        else
+            assert_int_equal(devices_add_share(&second, &share), ENOSPC);
+        second.host = device_host_free(second.host, true);
+        played_stop(qemu_of_second);
+        devices_run(devices, 100); /* what was killed is noticed in the loop */
+        assert_int_equal(devices->losses, 0);
+        assert_int_equal(kill(pid, 0), 0);
+        assert_int_equal(files_of_virtiofsd(devices), 3);
+    }
+}
+
+/* QEMU, whose folder it is, puts a link to another VM's socket there. */
+static void qmp_socket_that_leads_to_another_vm_is_not_connected_to(void **state)
+{
+    struct devices *devices = *state, second = {.event = devices->event, .vm = devices->vm};
+    char path[160];
+
+    /* The daemon lets go of the one, so that its QEMU would serve the other. */
+    devices->host = device_host_free(devices->host, false);
+    (void)strcpy(second.directory, devices->directory);
+    (void)snprintf(path, sizeof(path), "%s/second.qmp", devices->directory);
+    assert_int_equal(symlink(qmp_path, path), 0);
+    second.vm.device_host.qmp = path;
+    devices_start(&second);
+    devices_wait(&second, &second.downs, 1);
+    assert_non_null(strstr(second.text, "cannot connect to QMP socket"));
+    assert_non_null(strstr(second.text, "it is a symbolic link, and may lead to another VM"));
+    devices_run(&second, 500);
+    assert_int_equal(second.ups, 0);
+
+    /* The VM's own is back. */
+    assert_int_equal(rename(qmp_path, path), 0);
+    devices_wait(&second, &second.ups, 1);
+    second.host = device_host_free(second.host, true);
+}
+
+static void socket_of_virtiofsd_is_for_qemus_user_alone(void **state)
+{
+    struct devices *devices = *state;
+    const struct device_share share = {.tag = "c", .path = share_path, .options = ""};
+    char name[32] = "", path[256];
+    struct stat status;
+
+    assert_int_equal(chown(qmp_path, 64101, 64102), 0);
+    devices->host = device_host_free(devices->host, false);
+    devices->ups = 0;
+    devices_start(devices);
+    devices_wait(devices, &devices->ups, 1);
+    assert_int_equal(devices_add_share(devices, &share), 0);
+    (void)files_in(devices, folder_of(&devices->vm), name);
+    (void)snprintf(path, sizeof(path), "%s/%s/%s.sock", devices->directory, folder_of(&devices->vm),
+                   name);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_uid, 64101);
+    assert_int_equal(status.st_gid, 64102);
+    assert_int_equal(status.st_mode & 07777, 0600);
+    /* Others pass through its folder, and neither look around nor put anything there. */
+    *strrchr(path, '/') = '\0';
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_uid, geteuid());
+    assert_int_equal(status.st_mode & 07777, 0711);
 }
 
 static int set_up_private(void **state)
@@ -318,6 +485,10 @@ int main(void)
         TEST(guest_that_does_not_react_is_told),
         TEST(virtiofsd_that_dies_is_noticed),
         TEST(end_of_qemu_cleans_up),
+        TEST(share_of_a_daemon_with_one_folder_for_all_is_taken_over),
+        TEST(virtiofsd_of_another_vm_is_not_ended_whatever_qemu_says),
+        TEST(qmp_socket_that_leads_to_another_vm_is_not_connected_to),
+        TEST(socket_of_virtiofsd_is_for_qemus_user_alone),
         cmocka_unit_test_setup_teardown(memory_that_is_not_shared_is_told_with_what_to_do,
                                         set_up_private, tear_down),
     };

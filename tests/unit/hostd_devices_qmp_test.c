@@ -285,6 +285,49 @@ static void nonsense_and_lines_without_end_close_the_connection(void **state)
     server_free(server);
 }
 
+/* What QEMU passes with a line is no file descriptor of the daemon's: the group's end counts. */
+static void descriptors_that_come_with_a_line_are_not_kept(void **state)
+{
+    static char line[] = "{\"event\": \"STOP\"}\n";
+    struct server *server = server_start(state);
+    struct iovec part = {.iov_base = line, .iov_len = sizeof(line) - 1};
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.space,
+                             .msg_controllen = sizeof(control.space)};
+
+    control.header.cmsg_level = SOL_SOCKET;
+    control.header.cmsg_type = SCM_RIGHTS;
+    control.header.cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(&control.header), &server->listener, sizeof(int));
+    for (unsigned i = 1; i <= 20; i++) {
+        assert_int_equal(sendmsg(server->connection, &message, 0), sizeof(line) - 1);
+        devices_wait(server->devices, &server->events, i);
+    }
+    server_free(server);
+}
+
+/* QEMU does not read, and is asked for more and more. */
+static void what_waits_for_qemu_is_bounded(void **state)
+{
+    struct server *server = server_start(state);
+    char text[1024];
+    unsigned sent = 0;
+    int r = 0;
+
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    while (r == 0 && sent++ < 100000)
+        r = qmp_execute(server->qmp, "a", qmp_strings("k", text, NULL), PATIENCE_MS, NULL, NULL);
+    assert_int_equal(r, -ENOBUFS);
+    assert_true(qmp_is_up(server->qmp));
+    server_free(server);
+}
+
 static void open_commands_are_canceled_at_the_end(void **state)
 {
     struct server *server = server_start(state);
@@ -308,6 +351,8 @@ int main(void)
         TEST(connection_that_broke_is_made_again),
         TEST(socket_that_is_not_there_is_told_once_and_awaited),
         TEST(nonsense_and_lines_without_end_close_the_connection),
+        TEST(descriptors_that_come_with_a_line_are_not_kept),
+        TEST(what_waits_for_qemu_is_bounded),
         TEST(open_commands_are_canceled_at_the_end),
     };
 

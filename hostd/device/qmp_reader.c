@@ -1,0 +1,105 @@
+/* qmp reader: what QEMU says, read by type. */
+#include "qmp_reader.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+const char *qmp_reader_text(struct json_object *value)
+{
+    size_t size;
+
+    if (!json_object_is_type(value, json_type_string))
+        return NULL;
+    size = (size_t)json_object_get_string_len(value);
+    if (size > QMP_TEXT_MAX || memchr(json_object_get_string(value), '\0', size))
+        return NULL;
+    return json_object_get_string(value);
+}
+
+bool qmp_reader_words(struct json_object *value, char *buffer, size_t capacity)
+{
+    if (!json_object_is_type(value, json_type_string))
+        return false;
+    text_take((struct wire_text){.data = json_object_get_string(value),
+                                 .size = (size_t)json_object_get_string_len(value)},
+              buffer, capacity);
+    return true;
+}
+
+bool qmp_reader_flag(struct json_object *value)
+{
+    return json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value);
+}
+
+bool qmp_reader_number(struct json_object *value, int64_t *ret_number)
+{
+    if (!json_object_is_type(value, json_type_int))
+        return false;
+    *ret_number = json_object_get_int64(value);
+    return true;
+}
+
+bool qmp_reader_is_object(struct json_object *value)
+{
+    return json_object_is_type(value, json_type_object);
+}
+
+bool qmp_reader_has(struct json_object *value, const char *key, struct json_object **ret_member)
+{
+    return qmp_reader_is_object(value) && json_object_object_get_ex(value, key, ret_member);
+}
+
+struct json_object *qmp_reader_member(struct json_object *value, const char *key)
+{
+    struct json_object *member = NULL;
+
+    return qmp_reader_has(value, key, &member) ? member : NULL;
+}
+
+size_t qmp_reader_count(struct json_object *value)
+{
+    return json_object_is_type(value, json_type_array) ? json_object_array_length(value) : 0;
+}
+
+struct json_object *qmp_reader_element(struct json_object *value, size_t index)
+{
+    return index < qmp_reader_count(value) ? json_object_array_get_idx(value, index) : NULL;
+}
+
+static bool is_property(struct json_object *value)
+{
+    return qmp_reader_text(qmp_reader_member(value, "name")) &&
+           qmp_reader_text(qmp_reader_member(value, "type"));
+}
+
+static bool is_memory(struct json_object *value)
+{
+    return json_object_is_type(qmp_reader_member(value, "share"), json_type_boolean);
+}
+
+static bool is_array_of(struct json_object *value, bool (*is_right)(struct json_object *element))
+{
+    bool right = json_object_is_type(value, json_type_array);
+
+    for (size_t i = 0; right && i < qmp_reader_count(value); i++)
+        right = is_right(qmp_reader_element(value, i));
+    return right;
+}
+
+const char *qmp_reader_check(enum qmp_shape shape, struct json_object *value)
+{
+    switch (shape) {
+    case QMP_SHAPE_OBJECT:
+        return qmp_reader_is_object(value) ? NULL : "an object";
+    case QMP_SHAPE_TEXT:
+        return qmp_reader_text(value) ? NULL : "a text";
+    case QMP_SHAPE_FLAG:
+        return json_object_is_type(value, json_type_boolean) ? NULL : "true or false";
+    case QMP_SHAPE_PROPERTIES:
+        return is_array_of(value, is_property) ? NULL : "a list of objects with name and type";
+    case QMP_SHAPE_MEMORIES:
+        return is_array_of(value, is_memory) ? NULL : "a list of objects with share";
+    }
+    return "nothing";
+}

@@ -1,0 +1,335 @@
+/*
+ * device qemu, against a QEMU that its guest took over: whatever it says, a step fails, the
+ * connection ends, or nothing happens; the daemon, which is all VMs', lives and stays small.
+ */
+#include "descriptors.h"
+#include "device/qmp.h"
+#include "device/qmp_link.h"
+#include "hostd_devices_played.h"
+#include "hostd_devices_support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static char qmp_path[128];
+static pid_t qemu;
+
+/* A device host whose QEMU says @p lines. */
+static void start(struct devices *devices, const struct played_line *lines)
+{
+    (void)snprintf(qmp_path, sizeof(qmp_path), "%s/q.qmp", devices->directory);
+    devices->vm.device_host.type = CONFIG_DEVICE_HOST_QEMU;
+    devices->vm.device_host.qmp = qmp_path;
+    devices->vm.device_host.virtiofsd = (char *)"/nonexistent/virtiofsd";
+    devices->vm.device_host.timeout_ms = 60000;
+    qemu = played_start(qmp_path, lines);
+    devices->ups = devices->downs = 0;
+    devices_start(devices);
+    devices_wait(devices, &devices->ups, 1);
+}
+
+static void stop(struct devices *devices)
+{
+    devices->host = device_host_free(devices->host, true);
+    played_stop(qemu);
+    qemu = 0;
+}
+
+static int tear_down(void **state)
+{
+    stop(*state);
+    return devices_tear_down(state);
+}
+
+static int add_share(struct devices *devices)
+{
+    const struct device_share share = {.tag = "c", .path = devices->directory, .options = ""};
+
+    return devices_add_share(devices, &share);
+}
+
+static int add_adapter(struct devices *devices)
+{
+    static const struct config_network network = {.id = "c"};
+    const struct device_adapter adapter = {.network = &network, .token = true, .options = ""};
+
+    return devices_add_adapter(devices, &adapter);
+}
+
+static int remove_share(struct devices *devices)
+{
+    return devices_remove_share(devices, "c");
+}
+
+static int remove_adapter(struct devices *devices)
+{
+    return devices_remove_adapter(devices, "c");
+}
+
+/* A memory that is not shared: what an honest QEMU may say, and a share's way ends with it. */
+#define PRIVATE "{\"return\": [], \"id\": $}\n"
+
+#define LISTED(driver)                                                                             \
+    "{\"return\": [{\"name\": \"guestlink-" driver "-c\", \"type\": \"child<x>\"}], \"id\": $}\n"
+
+/* A way to each command whose answer is read, which is the last one of its name. */
+static const struct {
+    const char *command;
+    struct played_line before[4];
+    int (*operate)(struct devices *devices);
+} steps[] = {
+    {"query-memdev", {{NULL, NULL}}, add_share},
+    {"qom-list", {{"query-memdev", PLAYED_MEMORY}}, add_share},
+    {"qom-list", {{"query-memdev", PLAYED_MEMORY}, {"qom-list", PLAYED_DEVICES}}, add_share},
+    {"qom-list",
+     {{"query-memdev", PLAYED_MEMORY}, {"qom-list", PLAYED_DEVICES}, {"qom-list", PLAYED_DEVICES}},
+     add_share},
+    {"qom-get", {{"query-memdev", PLAYED_MEMORY}, {"qom-list", PLAYED_SHARE_THERE}}, add_share},
+    {"qom-get", {{NULL, NULL}}, remove_share},
+    {"qom-list", {{NULL, NULL}}, add_adapter},
+    {"qom-get", {{"qom-list", LISTED("net")}}, add_adapter},
+    {"qom-get", {{NULL, NULL}}, remove_adapter},
+    {"netdev_add",
+     {{"qom-list", PLAYED_DEVICES},
+      {"qom-list", PLAYED_DEVICES},
+      {"qom-list", "{\"return\": [], \"id\": $}\n"}},
+     add_adapter},
+    {"device_add",
+     {{"qom-list", PLAYED_DEVICES},
+      {"qom-list", PLAYED_DEVICES},
+      {"qom-list", "{\"return\": [], \"id\": $}\n"}},
+     add_adapter},
+};
+
+/* Of no step's type. */
+static const char *const values[] = {"null",
+                                     "1",
+                                     "-99999999999999999999999",
+                                     "0.5",
+                                     "[null]",
+                                     "[1]",
+                                     "[[]]",
+                                     "[{}]",
+                                     "[{\"name\": null}]",
+                                     "[{\"name\": null, \"type\": null, \"share\": null}]",
+                                     "[{\"name\": 1, \"type\": 2, \"share\": 3}]",
+                                     "[{\"name\": {}, \"type\": [], \"share\": \"\"}]",
+                                     "[{\"type\": \"child<pcie-root-port>\"}]",
+                                     "\"a\\u0000b\"",
+                                     "[{\"name\": \"a\\u0000\", \"type\": \"b\", \"share\": []}]"};
+
+static void answer_of_another_type_fails_its_step(void **state)
+{
+    struct devices *devices = *state;
+
+    for (size_t s = 0; s < sizeof(steps) / sizeof(steps[0]); s++) {
+        for (size_t v = 0; v < sizeof(values) / sizeof(values[0]); v++) {
+            struct played_line lines[6] = {{NULL, NULL}};
+            size_t count = 0;
+            char words[256];
+
+            for (; steps[s].before[count].command; count++)
+                lines[count] = steps[s].before[count];
+            (void)snprintf(words, sizeof(words), "{\"return\": %s, \"id\": $}\n", values[v]);
+            lines[count] = (struct played_line){steps[s].command, words};
+            start(devices, lines);
+            if (steps[s].operate(devices) != EPROTO ||
+                !strstr(devices->text, "is not what QMP says"))
+                fail_msg("%s answered %s: %s", steps[s].command, values[v], devices->text);
+            assert_true(device_host_is_up(devices->host));
+            stop(devices);
+        }
+    }
+}
+
+static void message_that_is_none_ends_the_connection(void **state)
+{
+    static const char *const messages[] = {
+        "{\"event\":null}",
+        "{\"event\":1}",
+        "{\"event\":{}}",
+        "{\"event\":\"RESET\",\"data\":[]}",
+        "{\"event\":\"RESET\",\"data\":null}",
+        "{\"event\":\"\\u0000\"}",
+        "{\"QMP\":{}}",
+        "{\"QMP\":null}",
+        "{}",
+        "{\"error\":null,\"id\":1}",
+        "{\"error\":{},\"id\":1}",
+        "{\"error\":{\"desc\":null},\"id\":1}",
+        "{\"return\":{}}",
+        "{\"return\":{},\"id\":null}",
+        "{\"return\":{},\"id\":\"1\"}",
+        "{\"return\":{},\"id\":1e0}",
+        "{\"return\":{},\"id\":77}",
+        "{\"return\":{},\"id\":-1}",
+        "{\"return\":{},\"id\":9999999999999999999999}",
+        "{\"event\":\"\xff\"}",
+        "{\"event\":\"RESET\"} x",
+        "[]",
+        "1",
+    };
+    struct devices *devices = *state;
+
+    for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+        char words[128];
+        const struct played_line lines[] = {
+            {"query-memdev", words}, {"query-memdev", PRIVATE}, {NULL, NULL}};
+
+        (void)snprintf(words, sizeof(words), "%s\n", messages[i]);
+        start(devices, lines);
+        if (add_share(devices) != ECONNRESET || !strstr(devices->text, "does not speak QMP"))
+            fail_msg("%s: %d %s", messages[i], devices->outcome.error, devices->text);
+        devices_wait(devices, &devices->ups, 2); /* and it is as good as new */
+        assert_int_equal(add_share(devices), ENOTSUP);
+        assert_int_equal(devices->resets, 0);
+        stop(devices);
+    }
+}
+
+/* Deeper than any answer; as many small values as fit on a line. */
+static void line_that_is_large_in_memory_is_refused(void **state)
+{
+    struct devices *devices = *state;
+    size_t size = QMP_LINE_MAX / 2;
+    char *words = malloc(size + 64);
+    const struct played_line lines[] = {{"query-memdev", words}, {NULL, NULL}};
+
+    assert_non_null(words);
+    (void)strcpy(words, "{\"return\": [");
+    for (size_t at = strlen(words); at < size; at += 3)
+        (void)strcpy(words + at, "{},");
+    (void)strcat(words, "{}], \"id\": $}\n");
+    start(devices, lines);
+    assert_int_equal(add_share(devices), ECONNRESET);
+    assert_non_null(strstr(devices->text, "a line of too many values"));
+    stop(devices);
+
+    memset(words, '[', 1000);
+    (void)strcpy(words + 1000, "\n");
+    start(devices, lines);
+    assert_int_equal(add_share(devices), ECONNRESET);
+    stop(devices);
+    free(words);
+}
+
+static void words_of_an_error_are_cut_and_cleaned(void **state)
+{
+    struct devices *devices = *state;
+    size_t size = QMP_LINE_MAX / 2;
+    char *words = malloc(size + 128);
+    const struct played_line lines[] = {{"query-memdev", words}, {NULL, NULL}};
+
+    assert_non_null(words);
+    (void)strcpy(words, "{\"error\": {\"desc\": \"ab\\u0000\\u001b[31m\\r\\n\\u009bc");
+    memset(words + strlen(words), 'x', size - strlen(words));
+    (void)strcpy(words + size, "\"}, \"id\": $}\n");
+    start(devices, lines);
+    assert_int_equal(add_share(devices), EIO);
+    assert_non_null(strstr(devices->text, "ab  [31m"));
+    assert_true(strlen(devices->text) < 1024);
+    for (const char *c = devices->text; *c; c++)
+        assert_true((unsigned char)*c >= ' ');
+    assert_null(strstr(devices->text, "\xc2\x9b"));
+    free(words);
+}
+
+/* It let go of QEMU's socket, and forgot the share, under a step that waited with it. */
+static void qemu_that_ends_while_a_device_is_unplugged_fails_that(void **state)
+{
+    static const struct played_line lines[] = {
+        {"query-memdev", PLAYED_MEMORY},
+        {"qom-list", PLAYED_SHARE_THERE},
+        {"qom-get", "{\"return\": \"another\", \"id\": $}\n"},
+        {"device_del", PLAYED_OK "{\"event\": \"RESET\"}\n"},
+        {NULL, NULL}};
+    struct devices *devices = *state;
+    const struct device_share share = {.tag = "c", .path = devices->directory, .options = ""};
+
+    start(devices, lines);
+    assert_int_equal(device_host_add_share(devices->host, &share, devices_done, devices), 0);
+    devices_wait(devices, &devices->resets, 1);
+    played_stop(qemu);
+    qemu = 0;
+    devices_wait(devices, &devices->dones, 1);
+    assert_int_equal(devices->outcome.error, ECONNRESET);
+    assert_non_null(strstr(devices->text, "QEMU ended"));
+}
+
+/* What a VM does anew at each connection (devices, servers of shares, lines of the log) it does
+ * seldom: a few times at once, then after growing pauses. */
+static void qemu_that_comes_and_goes_is_not_followed_without_end(void **state)
+{
+    static const struct played_line lines[] = {{"query-memdev", NULL}, {NULL, NULL}};
+    struct devices *devices = *state;
+    const struct device_share share = {.tag = "c", .path = devices->directory, .options = ""};
+    time_t end;
+
+    start(devices, lines);
+    end = time(NULL) + 4;
+    while (time(NULL) < end) {
+        (void)device_host_add_share(devices->host, &share, devices_done, devices);
+        devices_run(devices, 5);
+    }
+    assert_in_range(devices->ups, 2, QMP_UNSTEADY_MAX + 4);
+    assert_in_range(devices->downs, 1, QMP_UNSTEADY_MAX + 4);
+}
+
+/* Its events are heard at a bounded rate, and what another VM's QEMU says is heard between. */
+static void qemu_that_talks_without_end_takes_nobodys_turn(void **state)
+{
+    struct devices *devices = *state, other = {.event = devices->event};
+    const char event[] = "{\"event\":\"RESET\"}\n";
+    size_t count = 200000;
+    char *words = malloc(count * sizeof(event));
+    const struct played_line loud[] = {{"query-memdev", words}, {NULL, NULL}};
+    const struct played_line quiet[] = {{"query-memdev", PRIVATE}, {NULL, NULL}};
+    const struct device_share share = {.tag = "c", .path = devices->directory, .options = ""};
+    unsigned per_s = QMP_LINK_TURNS_PER_S * (QMP_LINK_TURN_BYTES / (sizeof(event) - 1) + 1);
+    char other_path[128];
+    pid_t other_qemu;
+    time_t began;
+
+    assert_non_null(words);
+    words[0] = '\0';
+    for (size_t i = 0; i < count; i++)
+        memcpy(words + i * (sizeof(event) - 1), event, sizeof(event));
+    start(devices, loud);
+    other.vm = devices->vm;
+    (void)strcpy(other.directory, devices->directory);
+    (void)snprintf(other_path, sizeof(other_path), "%s/o.qmp", devices->directory);
+    other.vm.device_host.qmp = other_path;
+    other_qemu = played_start(other_path, quiet);
+    devices_start(&other);
+    devices_wait(&other, &other.ups, 1);
+
+    began = time(NULL);
+    assert_int_equal(device_host_add_share(devices->host, &share, devices_done, devices), 0);
+    for (unsigned i = 0; i < 20; i++)
+        assert_int_equal(add_share(&other), ENOTSUP);
+    devices_wait(devices, &devices->resets, 1);
+    devices_run(devices, 1000);
+    assert_true(devices->resets <= per_s * (unsigned)(time(NULL) - began + 2));
+    other.host = device_host_free(other.host, true);
+    played_stop(other_qemu);
+    free(words);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, devices_set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(answer_of_another_type_fails_its_step),
+        TEST(message_that_is_none_ends_the_connection),
+        TEST(line_that_is_large_in_memory_is_refused),
+        TEST(words_of_an_error_are_cut_and_cleaned),
+        TEST(qemu_that_ends_while_a_device_is_unplugged_fails_that),
+        TEST(qemu_that_comes_and_goes_is_not_followed_without_end),
+        TEST(qemu_that_talks_without_end_takes_nobodys_turn),
+    };
+
+    return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
+}

@@ -1,0 +1,35 @@
+/*
+ * hostd devices played: a QEMU that says what a test wants, for what a real one never says. It is a
+ * process of its own, and serves one connection after the other.
+ */
+#ifndef GUESTLINK_TESTS_HOSTD_DEVICES_PLAYED_H
+#define GUESTLINK_TESTS_HOSTD_DEVICES_PLAYED_H
+
+#include <sys/types.h>
+
+/* What it says when it hears a command. */
+struct played_line {
+    const char *command; /* NULL ends a table */
+    const char *words;   /* `$` is the command's id. NULL: it closes the connection */
+};
+
+/* Usual answers of an empty machine with one free port. */
+#define PLAYED_OK     "{\"return\": {}, \"id\": $}\n"
+#define PLAYED_MEMORY "{\"return\": [{\"id\": \"mem\", \"share\": true}], \"id\": $}\n"
+#define PLAYED_DEVICES                                                                             \
+    "{\"return\": [{\"name\": \"rp1\", \"type\": \"child<pcie-root-port>\"}], \"id\": $}\n"
+#define PLAYED_SHARE_THERE                                                                         \
+    "{\"return\": [{\"name\": \"guestlink-fs-c\", \"type\": \"child<vhost-user-fs-pci>\"}], "      \
+    "\"id\": $}\n"
+#define PLAYED_GONE "{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"guestlink-fs-c\"}}\n"
+
+/*
+ * Starts one that listens at @p path.
+ *
+ * @param lines  the first unused one for a command is used; the last of its name again and again.
+ *               A command that is not there is answered PLAYED_OK.
+ */
+pid_t played_start(const char *path, const struct played_line *lines);
+void played_stop(pid_t pid);
+
+#endif
