@@ -200,7 +200,8 @@ static int start_child(sd_event *event, struct virtiofsd *virtiofsd,
         .outside = true,
         .detached = true,
         .record = virtiofsd->record,
-        .read_only = spec->read_only ? spec->path : NULL,
+        .folder = spec->path,
+        .read_only = spec->read_only,
         .gate = virtiofsd->gate,
     };
     int r = virtiofsd_command_make(spec->program, spec->path, &command);

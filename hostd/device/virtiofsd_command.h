@@ -7,7 +7,7 @@
 #include "protocol/limits.h"
 
 struct virtiofsd_command {
-    const char *argv[5]; /* NULL-terminated; it finds its listening socket as descriptor 3 */
+    const char *argv[7]; /* NULL-terminated; it finds its listening socket as descriptor 3 */
     char program[LIMITS_PATH];
     char source[LIMITS_PATH * 2];
 };
@@ -21,7 +21,8 @@ struct virtiofsd_command {
 const char *virtiofsd_command_find_relay(char buffer[LIMITS_PATH]);
 
 /*
- * Makes the command that serves a directory.
+ * Makes the command that serves a directory: with the capabilities that the ownership of files
+ * needs and no others, if the program has options for that.
  *
  * @param program      as in virtiofsd_program_find()
  * @param path         absolute; outlives the command
