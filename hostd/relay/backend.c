@@ -23,6 +23,7 @@ _Noreturn static void execute(int listener, char *const argv[], bool stubborn)
     /* The relay's end is the guest's loss anyway: nobody must be left who serves no one. */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)signal(SIGTERM, stubborn ? SIG_IGN : SIG_DFL);
+    (void)signal(SIGPIPE, SIG_DFL);
     if (dup2(listener, SOCKET_FD) < 0 || fcntl(SOCKET_FD, F_SETFD, 0) < 0)
         _exit(126);
     (void)close_range(SOCKET_FD + 1, ~0U, CLOSE_RANGE_UNSHARE);

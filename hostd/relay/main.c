@@ -60,6 +60,7 @@ int main(void)
     int r;
 
     (void)signal(SIGTERM, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN); /* what QEMU calls an eventfd may be a pipe */
     r = read_words(&words);
     relay.socket = words.items[0];
     relay.end_file = words.items[1];
