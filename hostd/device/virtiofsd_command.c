@@ -4,6 +4,7 @@
 #include "base/child.h"
 #include "base/virtiofsd_program.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -20,6 +21,15 @@
 /* A guest's files need neither: its device nodes would be the host's devices, and extended
  * attributes, file capabilities among them, are not served. */
 #define NO_CAPABILITIES "modcaps=-mknod:-setfcap"
+
+/* The share in the jail of QEMU's virtiofsd: nothing else is below this. */
+#define PLACE "/share"
+
+/* What QEMU's virtiofsd says of its sandboxes. */
+#define OWN_SANDBOX "sandbox=namespace|chroot"
+
+/* As it is: the launcher's unit, or who started the daemon, set it. */
+#define NO_LIMIT "0"
 
 /* Handles would need CAP_DAC_READ_SEARCH, with which open_by_handle_at(2) opens any file of the
  * share's filesystem, inside of the share or not. */
@@ -81,7 +91,7 @@ const char *virtiofsd_command_find_relay(char buffer[LIMITS_PATH])
     return child_find_program(RELAY, buffer, LIMITS_PATH) == 0 ? buffer : NULL;
 }
 
-int virtiofsd_command_make(const char *program, const char *path,
+int virtiofsd_command_make(const char *program, const char *path, bool jail,
                            struct virtiofsd_command *ret_command)
 {
     const char **argv = ret_command->argv;
@@ -91,6 +101,7 @@ int virtiofsd_command_make(const char *program, const char *path,
     if (!program)
         return -ENOENT;
     argv[count++] = program;
+    ret_command->place[0] = '\0';
     argv[count++] = SOCKET_OPTION;
     if (knows(program, "shared-dir")) {
         argv[count++] = "--shared-dir";
@@ -107,6 +118,16 @@ int virtiofsd_command_make(const char *program, const char *path,
     if (knows(program, "modcaps")) {
         argv[count++] = "-o";
         argv[count++] = NO_CAPABILITIES;
+    }
+    /* The program alone is in there: a script would not be. */
+    if (jail && knows(program, ELFMAG) && knows(program, OWN_SANDBOX) && strcmp(path, "/") != 0) {
+        argv[count++] = "-o";
+        argv[count++] = "sandbox=chroot";
+        argv[count++] = "--rlimit-nofile=" NO_LIMIT; /* or it takes what /proc/sys says */
+        if ((size_t)snprintf(ret_command->place, sizeof(ret_command->place), PLACE "%s", path) >=
+            sizeof(ret_command->place))
+            return -ENAMETOOLONG;
+        path = ret_command->place;
     }
     argv[count] = NULL;
     return format_source(path, ret_command->source, sizeof(ret_command->source));

@@ -37,6 +37,12 @@ _Noreturn void relay_end_as(const struct relay *relay, int status)
     _exit(WEXITSTATUS(status));
 }
 
+int relay_start_backend(struct relay *relay)
+{
+    return backend_start(relay->socket, relay->argv, relay->jail.folder ? &relay->jail : NULL,
+                         relay->second, &relay->backend);
+}
+
 void relay_note(struct relay *relay, const struct vhost_user_message *message)
 {
     int r = session_note(&relay->session, message);
@@ -149,7 +155,7 @@ void relay_begin_second(struct relay *relay)
     int r;
 
     relay->second = true;
-    r = backend_start(relay->socket, relay->argv, true, &relay->backend);
+    r = relay_start_backend(relay);
     if (r == 0)
         r = session_replay(&relay->session, relay->backend.fd);
     if (r < 0) {

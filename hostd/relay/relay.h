@@ -18,6 +18,7 @@ struct relay {
     const char *socket;   /* path of a virtiofsd's own listening socket, there for a moment */
     const char *end_file; /* see relay_end_as() */
     char *const *argv;    /* virtiofsd's */
+    struct jail jail;     /* virtiofsd's; without a folder: it makes a sandbox of its own */
     int keeper;           /* hears all that a successor must know; -1: there is none */
     int qemu;             /* -1: has not come yet */
     struct backend backend;
@@ -34,6 +35,9 @@ struct relay {
     {                                                                                              \
         .keeper = -1, .qemu = -1, .backend = BACKEND_NULL                                          \
     }
+
+/* Starts a virtiofsd. @return 0 or -errno */
+int relay_start_backend(struct relay *relay);
 
 /* Remembers a message of QEMU's. */
 void relay_note(struct relay *relay, const struct vhost_user_message *message);

@@ -108,8 +108,8 @@ static int make_words(const struct play *play, const char *mode)
 
     assert_true(size > 0);
     self[size] = '\0';
-    assert_true(dprintf(fd, "%s/in%c%s%c%s%cvirtiofsd%c%s%c%s%c", play->directory, 0, play->end, 0,
-                        self, 0, 0, mode, 0, play->marker, 0) > 0);
+    assert_true(dprintf(fd, "%s/in%c%s%c%c%c%s%cvirtiofsd%c%s%c%s%c", play->directory, 0, play->end,
+                        0, 0, 0, self, 0, 0, mode, 0, play->marker, 0) > 0);
     assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
     return fd;
 }

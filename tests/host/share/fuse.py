@@ -30,9 +30,9 @@ class Refused(OSError):
 class Fuse:
     """The requests, each with its own words; answers as bytes. An error is Refused."""
 
-    def __init__(self, path, seconds=30, user=(0, 0)):
-        self.front = Frontend(path, seconds)
-        self.user = user
+    def __init__(self, path):
+        self.front = Frontend(path)
+        self.user = (0, 0)
         self.unique = 0
 
     def begin(self):

@@ -14,6 +14,11 @@ CAPABILITIES = {"CHOWN": 0, "DAC_OVERRIDE": 1, "FOWNER": 3, "FSETID": 4, "SETGID
 ALLOWED = sum(1 << number for number in CAPABILITIES.values())
 LIMITS = {"nosuid", "nodev"}
 
+# What there is above a directory, of which host and procfs have the one or the other.
+UP = [b"../" * up + name for up in range(9) for name in (
+    b"sys/kernel/core_pattern", b"sysrq-trigger", b"proc/sys/kernel/core_pattern",
+    b"proc/sysrq-trigger", b"etc/passwd", b"1/task/../../../etc/passwd", b"dev/kmsg", b"bin/sh")]
+
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -85,10 +90,14 @@ def descriptors(pid):
 
 def become(pid, capabilities):
     """This process sees what @p pid sees, and may what it may."""
+    root = os.open(f"/proc/{pid}/root", os.O_PATH)
     names = [os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY) for name in ("net", "mnt")]
     for fd in names:
         need(call("setns", fd, 0) == 0, "setns")
         os.close(fd)
+    os.fchdir(root)
+    os.chroot(".")
+    os.close(root)
     for number in range(64):
         libc.prctl(24, number, 0, 0, 0)  # PR_CAPBSET_DROP
     words = [(capabilities >> shift) & 0xFFFFFFFF for shift in (0, 0, 32, 32)]
@@ -117,9 +126,9 @@ def try_to_get_out(handle, own):
         if handle:
             attempt("open a file by its handle", call("open_by_handle_at", fd, ctypes.byref(handle),
                                                       os.O_RDONLY))
-        for path in (b"../" * 8 + b"sys/kernel/core_pattern", b"../" * 8 + b"etc/passwd",
-                     b"../" * 8 + b"sysrq-trigger"):
-            attempt(f"open {path.decode()}", call("openat", fd, path, os.O_WRONLY))
+        for path in UP:
+            attempt(f"write {path.decode()}", call("openat", fd, path, os.O_WRONLY))
+            attempt(f"read {path.decode()}", call("openat", fd, path, os.O_RDONLY))
     attempt("mount", call("mount", b"none", b"/dir", b"tmpfs", 0, None))
     attempt("mount its share without limits", call("mount", None, b"/", None, 32 | 4096, None))
     attempt("unmount its root", call("umount2", b"/", 2))

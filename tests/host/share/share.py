@@ -11,6 +11,7 @@ import subprocess
 import time
 
 from fuse import Fuse
+from vhost_user import Gone
 
 SECRET = f"secret {secrets.token_hex(8)}"
 
@@ -105,10 +106,14 @@ class Server:
         need(select.select([self.process.stdout], [], [], seconds)[0], "the server says nothing")
         return self.process.stdout.readline().strip()
 
-    def fuse(self, **words):
-        """A guest, with the device's driver started."""
-        guest = Guest(self.scene, self.socket, **words)
-        guest.begin()
+    def fuse(self, seconds=60):
+        """A guest, with the device's driver started. @param seconds  that it waits for an answer"""
+        guest = Guest(self.scene, self.socket)
+        try:
+            guest.begin()
+        except Gone as error:
+            raise AssertionError(f"the share is not served: {self.line()}") from error
+        guest.front.be_patient(seconds)
         return guest
 
     def stop(self):
@@ -135,8 +140,8 @@ class Server:
 class Guest(Fuse):
     """A FUSE client that never may see a secret."""
 
-    def __init__(self, scene, path, **words):
-        super().__init__(path, **words)
+    def __init__(self, scene, path):
+        super().__init__(path)
         self.scene = scene
 
     def __enter__(self):

@@ -32,10 +32,9 @@ class Gone(Exception):
 class Frontend:
     """One connection, and the memory of a guest that there is not."""
 
-    def __init__(self, path, seconds):
-        self.seconds = seconds
+    def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(seconds)
+        self.be_patient(60)
         self.socket.connect(str(path))
         self.file = os.memfd_create("guest", os.MFD_CLOEXEC)
         os.ftruncate(self.file, MEMORY)
@@ -44,6 +43,11 @@ class Frontend:
         self.calls = [os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK) for _ in range(2)]
         self.available = [0, 0]
         self.used = [0, 0]
+
+    def be_patient(self, seconds):
+        """For an answer."""
+        self.seconds = seconds
+        self.socket.settimeout(seconds)
 
     def close(self):
         self.socket.close()
