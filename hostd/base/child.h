@@ -39,8 +39,8 @@ struct child_spec {
      * there is nothing to be gained from either. */
     const char *folder;
     bool read_only; /* the folder is; where that cannot be done the child does not start */
-    /* Where it runs confined, or NULL. `directory` and `folder` are then the jail's, and if the jail
-     * cannot be made the child does not start. */
+    /* Where it runs confined, or NULL. `directory` and `folder` are then the jail's, and if the
+     * jail cannot be made the child does not start. */
     const struct jail *jail;
     /* Both ends of a pipe, or NULL: the child waits for a byte on it, or its end of file, before it
      * executes. Not consumed. */

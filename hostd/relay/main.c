@@ -89,5 +89,6 @@ int main(void)
         return 125;
     }
     relay_run(&relay);
+    session_clear(&relay.session);
     return 0;
 }
