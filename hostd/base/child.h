@@ -33,10 +33,13 @@ struct child_spec {
     bool detached; /* a session of its own: no signal to the daemon's process group reaches it */
     /* A file in which the child notes who it is before it executes, for child_recall(); or NULL. */
     const char *record;
-    /* A directory that the child sees read-only, with all that is mounted below, in a mount
-     * namespace of its own; or NULL. Where that cannot be done the child does not start. */
-    const char *read_only;
-    /* Where it runs confined, or NULL. `directory` and `read_only` are then the jail's, and if the
+    /* A directory whose device nodes open nothing and whose set-user-ID programs are none, for the
+     * child and what it starts, with all that is mounted below, in a mount namespace of its own; or
+     * NULL. Left out where it takes a privilege (CAP_SYS_ADMIN) that the child has not: without it,
+     * there is nothing to be gained from either. */
+    const char *folder;
+    bool read_only; /* the folder is; where that cannot be done the child does not start */
+    /* Where it runs confined, or NULL. `directory` and `folder` are then the jail's, and if the
      * jail cannot be made the child does not start. */
     const struct jail *jail;
     /* Both ends of a pipe, or NULL: the child waits for a byte on it, or its end of file, before it

@@ -168,18 +168,28 @@ static void place_fds(const struct child_spec *spec)
 }
 
 /*
- * The bind mount is private so that nothing mounted below the directory later comes in writable.
+ * The bind mount is private so that nothing mounted below the directory later comes in without its
+ * limits.
  */
-static void make_read_only(const char *path)
+static void limit_folder(const char *path, bool read_only)
 {
-    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE};
+    struct mount_attr attributes = {
+        .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (read_only ? MOUNT_ATTR_RDONLY : 0),
+        .propagation = MS_PRIVATE,
+    };
 
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
-        mount(path, path, NULL, MS_BIND | MS_REC, NULL) < 0 ||
-        mount_setattr(AT_FDCWD, path, AT_RECURSIVE, &attributes, sizeof(attributes)) < 0)
-        die(CHILD_NOT_STARTED,
-            "cannot make %s read-only (it takes CAP_SYS_ADMIN): %s; not started\n", path,
-            strerrordesc_np(errno));
+    if (unshare(CLONE_NEWNS) < 0) {
+        if (errno == EPERM && !read_only)
+            return;
+    } else if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == 0 &&
+               mount(path, path, NULL, MS_BIND | MS_REC, NULL) == 0 &&
+               mount_setattr(AT_FDCWD, path, AT_RECURSIVE, &attributes, sizeof(attributes)) == 0) {
+        return;
+    }
+    die(CHILD_NOT_STARTED,
+        "cannot mount %s %snodev,nosuid (it takes CAP_SYS_ADMIN): %s; not "
+        "started\n",
+        path, read_only ? "read-only," : "", strerrordesc_np(errno));
 }
 
 static void enter_jail(const struct child_spec *spec)
@@ -197,8 +207,8 @@ static void enter_directory(const struct child_spec *spec)
 {
     const char *directory = spec->directory ? spec->directory : "/";
 
-    if (spec->read_only)
-        make_read_only(spec->read_only);
+    if (spec->folder)
+        limit_folder(spec->folder, spec->read_only);
     if (chdir(directory) < 0)
         die(CHILD_NOT_STARTED, "cannot change to %s: %s\n", directory, strerrordesc_np(errno));
 }

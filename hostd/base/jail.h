@@ -31,9 +31,11 @@ struct jail {
     bool connected;        /* descriptor 3 is the connection for which alone it runs */
     const char *place;     /* where the program finds the folder; it is its working directory */
     uint64_t capabilities; /* JAIL_CAPABILITY() of each that it keeps */
-    uint64_t memory;       /* bytes that it may allocate (RLIMIT_DATA) */
-    uint64_t files;        /* that it may have open at a time */
-    const char *calls;     /* the names of the system calls that it may make, one blank between */
+    bool processes;    /* it has /proc/self, of a procfs that holds processes and nothing else */
+    uint64_t memory;   /* bytes that it may allocate (RLIMIT_DATA); 0: it says so itself */
+    uint64_t files;    /* that it may have open at a time; likewise */
+    const char *calls; /* the names of the system calls that it may make, one blank between;
+                        * NULL: it has a filter of its own, and limits itself */
 };
 
 /*

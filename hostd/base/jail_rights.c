@@ -41,11 +41,11 @@ static int set_limits(const struct jail *jail)
 {
     int r = limit(RLIMIT_CORE, 0);
 
-    if (r == 0)
+    if (r == 0 && jail->memory > 0)
         r = limit(RLIMIT_STACK, STACK_BYTES);
-    if (r == 0)
+    if (r == 0 && jail->memory > 0)
         r = limit(RLIMIT_DATA, jail->memory);
-    return r < 0 ? r : limit(RLIMIT_NOFILE, jail->files);
+    return r < 0 || jail->files == 0 ? r : limit(RLIMIT_NOFILE, jail->files);
 }
 
 /* execve(2) gives root what the bounding set holds; capabilities(7). */
@@ -147,7 +147,10 @@ int jail_shed_rights(const struct jail *jail, bool own_users, const char **ret_s
     if (r < 0)
         return r;
     *ret_step = "the filter of its system calls";
-    r = set_calls(jail->calls, own_users);
+    if (jail->calls)
+        r = set_calls(jail->calls, own_users);
+    else if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        r = -errno;
     if (r < 0)
         return r;
     *ret_step = "its limits"; /* last: libseccomp and sanitizers allocate more than a jail has */

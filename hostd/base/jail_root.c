@@ -18,6 +18,10 @@
  * mounted somewhere; nothing that goes into the jail comes from there. */
 #define COVERED "/proc"
 
+/* Where the procfs is that /proc/self points into: nothing else can be put into a procfs. */
+#define PROCESSES "processes"
+#define FILE_MAX  "proc/sys/fs/file-max"
+
 /* For the loader's list: paths of JAIL_LIBRARIES files as long as they come. */
 #define LIST_SIZE 32768u
 
@@ -130,6 +134,44 @@ static int change_root(int root)
     return 0;
 }
 
+/* QEMU's virtiofsd does not begin without this file, whatever limit it is told to have. */
+static int make_file_max(int root)
+{
+    FD file = -1;
+    int r = make_point(root, FILE_MAX, false);
+
+    if (r < 0)
+        return r;
+    file = openat(root, FILE_MAX, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    return file < 0 || dprintf(file, "%d\n", INT_MAX) < 0 ? -errno : 0;
+}
+
+/* A procfs of processes alone: in a whole one, root writes into /proc/sys without any capability.
+ */
+static int place_processes(int root)
+{
+    FD context = fsopen("proc", FSOPEN_CLOEXEC);
+    FD mounted = -1;
+    int r;
+
+    if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "subset", "pid", 0) < 0 ||
+        fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+        return -errno;
+    mounted =
+        fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    if (mounted < 0)
+        return -errno;
+    r = make_file_max(root);
+    if (r == 0)
+        r = make_point(root, PROCESSES, true);
+    if (r < 0)
+        return r;
+    if (symlinkat("/" PROCESSES "/self", root, "proc/self") < 0 ||
+        move_mount(mounted, "", root, PROCESSES, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        return -errno;
+    return 0;
+}
+
 int jail_root_enter(const struct jail *jail, const char *program, const char **ret_step)
 {
     FD root = -1;
@@ -144,6 +186,10 @@ int jail_root_enter(const struct jail *jail, const char *program, const char **r
         return r;
     *ret_step = "/dev/null in it";
     r = place(root, "/dev/null", "/dev/null", false, DEVICE);
+    if (r < 0)
+        return r;
+    *ret_step = "a procfs in it";
+    r = jail->processes ? place_processes(root) : 0;
     if (r < 0)
         return r;
     *ret_step = jail->folder;

@@ -31,9 +31,10 @@ enum launch_field {
     LAUNCH_FDS, /* a digit for each descriptor that comes along: what number it gets */
     LAUNCH_DIRECTORY,
     LAUNCH_RECORD,
-    LAUNCH_READ_ONLY,
-    LAUNCH_DETACHED, /* "1" or "" */
-    LAUNCH_JAIL,     /* struct jail's folder; "": no jail, and the other fields of it are "", too */
+    LAUNCH_FOLDER,
+    LAUNCH_READ_ONLY, /* "1" or "" */
+    LAUNCH_DETACHED,  /* likewise */
+    LAUNCH_JAIL, /* struct jail's folder; "": no jail, and the other fields of it are "", too */
     LAUNCH_JAIL_PLACE,
     LAUNCH_JAIL_NUMBERS, /* capabilities, memory, files, flags: hexadecimal */
     LAUNCH_JAIL_CALLS,

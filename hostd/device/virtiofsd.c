@@ -173,16 +173,18 @@ static int open_log(sd_event *event, struct virtiofsd *virtiofsd, bool make)
 
 /* The words for the relay: not as arguments, so that who looks for virtiofsd by what it serves
  * finds virtiofsd. @return a descriptor to read them from, or -errno */
-static int write_words(const struct virtiofsd *virtiofsd, const char *const argv[])
+static int write_words(const struct virtiofsd *virtiofsd, const char *path,
+                       const struct virtiofsd_command *command)
 {
     int fd = memfd_create("guestlink-virtiofs-relay", MFD_CLOEXEC);
 
     if (fd < 0)
         return -errno;
-    if (dprintf(fd, "%s%c%s%c", virtiofsd->inner, 0, virtiofsd->ended, 0) < 0)
+    if (dprintf(fd, "%s%c%s%c%s%c%s%c", virtiofsd->inner, 0, virtiofsd->ended, 0,
+                command->place[0] ? path : "", 0, command->place, 0) < 0)
         return close_and_fail(fd);
-    for (size_t i = 0; argv[i]; i++)
-        if (dprintf(fd, "%s%c", argv[i], 0) < 0)
+    for (size_t i = 0; command->argv[i]; i++)
+        if (dprintf(fd, "%s%c", command->argv[i], 0) < 0)
             return close_and_fail(fd);
     (void)lseek(fd, 0, SEEK_SET);
     return fd;
@@ -200,13 +202,14 @@ static int start_child(sd_event *event, struct virtiofsd *virtiofsd,
         .outside = true,
         .detached = true,
         .record = virtiofsd->record,
-        .read_only = spec->read_only ? spec->path : NULL,
+        .folder = spec->path,
+        .read_only = spec->read_only,
         .gate = virtiofsd->gate,
     };
-    int r = virtiofsd_command_make(spec->program, spec->path, &command);
+    int r = virtiofsd_command_make(spec->program, spec->path, relay_argv[0] != NULL, &command);
 
     if (r == 0 && relay_argv[0])
-        r = child.fds[0] = write_words(virtiofsd, command.argv);
+        r = child.fds[0] = write_words(virtiofsd, spec->path, &command);
     if (r >= 0 && pipe2(virtiofsd->gate, O_CLOEXEC) < 0)
         r = -errno;
     if (r >= 0)

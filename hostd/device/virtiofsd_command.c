@@ -4,6 +4,7 @@
 #include "base/child.h"
 #include "base/virtiofsd_program.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -17,14 +18,30 @@
 
 #define SOCKET_OPTION "--fd=3"
 
+/* A guest's files need neither: its device nodes would be the host's devices, and extended
+ * attributes, file capabilities among them, are not served. */
+#define NO_CAPABILITIES "modcaps=-mknod:-setfcap"
+
+/* The share in the jail of QEMU's virtiofsd: nothing else is below this. */
+#define PLACE "/share"
+
+/* What QEMU's virtiofsd says of its sandboxes. */
+#define OWN_SANDBOX "sandbox=namespace|chroot"
+
+/* As it is: the launcher's unit, or who started the daemon, set it. */
+#define NO_LIMIT "0"
+
+/* Handles would need CAP_DAC_READ_SEARCH, with which open_by_handle_at(2) opens any file of the
+ * share's filesystem, inside of the share or not. */
+#define NO_HANDLES "inode-file-handles=never"
+
 /*
  * The Rust version names the directory with --shared-dir, the C version with -o source=. The name
  * of an option stands in the program's text: looking there needs no trial run. A wrapper script has
- * neither and gets -o source=, which both understand.
+ * none of them and gets -o source= alone, which both understand.
  */
-static bool takes_shared_dir(const char *program)
+static bool knows(const char *program, const char *option)
 {
-    static const char option[] = "shared-dir";
     int fd = open(program, O_RDONLY | O_CLOEXEC);
     struct stat status;
     bool found = false;
@@ -33,7 +50,7 @@ static bool takes_shared_dir(const char *program)
     if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0)
         text = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (text != MAP_FAILED) {
-        found = memmem(text, (size_t)status.st_size, option, sizeof(option) - 1) != NULL;
+        found = memmem(text, (size_t)status.st_size, option, strlen(option)) != NULL;
         (void)munmap(text, (size_t)status.st_size);
     }
     if (fd >= 0)
@@ -74,22 +91,44 @@ const char *virtiofsd_command_find_relay(char buffer[LIMITS_PATH])
     return child_find_program(RELAY, buffer, LIMITS_PATH) == 0 ? buffer : NULL;
 }
 
-int virtiofsd_command_make(const char *program, const char *path,
+int virtiofsd_command_make(const char *program, const char *path, bool jail,
                            struct virtiofsd_command *ret_command)
 {
     const char **argv = ret_command->argv;
+    size_t count = 0;
 
-    argv[0] = virtiofsd_program_find(program, ret_command->program);
-    if (!argv[0])
+    program = virtiofsd_program_find(program, ret_command->program);
+    if (!program)
         return -ENOENT;
-    argv[1] = SOCKET_OPTION;
-    argv[4] = NULL;
-    if (takes_shared_dir(argv[0])) {
-        argv[2] = "--shared-dir";
-        argv[3] = path;
+    argv[count++] = program;
+    ret_command->place[0] = '\0';
+    argv[count++] = SOCKET_OPTION;
+    if (knows(program, "shared-dir")) {
+        argv[count++] = "--shared-dir";
+        argv[count++] = path;
+        if (knows(program, "modcaps"))
+            argv[count++] = "--" NO_CAPABILITIES;
+        if (knows(program, "inode-file-handles"))
+            argv[count++] = "--" NO_HANDLES;
+        argv[count] = NULL;
         return 0;
     }
-    argv[2] = "-o";
-    argv[3] = ret_command->source;
+    argv[count++] = "-o";
+    argv[count++] = ret_command->source;
+    if (knows(program, "modcaps")) {
+        argv[count++] = "-o";
+        argv[count++] = NO_CAPABILITIES;
+    }
+    /* The program alone is in there: a script would not be. */
+    if (jail && knows(program, ELFMAG) && knows(program, OWN_SANDBOX) && strcmp(path, "/") != 0) {
+        argv[count++] = "-o";
+        argv[count++] = "sandbox=chroot";
+        argv[count++] = "--rlimit-nofile=" NO_LIMIT; /* or it takes what /proc/sys says */
+        if ((size_t)snprintf(ret_command->place, sizeof(ret_command->place), PLACE "%s", path) >=
+            sizeof(ret_command->place))
+            return -ENAMETOOLONG;
+        path = ret_command->place;
+    }
+    argv[count] = NULL;
     return format_source(path, ret_command->source, sizeof(ret_command->source));
 }

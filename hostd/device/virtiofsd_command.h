@@ -6,8 +6,12 @@
 
 #include "protocol/limits.h"
 
+#include <stdbool.h>
+
 struct virtiofsd_command {
-    const char *argv[5]; /* NULL-terminated; it finds its listening socket as descriptor 3 */
+    const char *argv[10]; /* NULL-terminated; it finds its listening socket as descriptor 3 */
+    /* Where the directory is in the jail that the program needs (base/jail.h), or "": none. */
+    char place[LIMITS_PATH];
     char program[LIMITS_PATH];
     char source[LIMITS_PATH * 2];
 };
@@ -21,14 +25,17 @@ struct virtiofsd_command {
 const char *virtiofsd_command_find_relay(char buffer[LIMITS_PATH]);
 
 /*
- * Makes the command that serves a directory.
+ * Makes the command that serves a directory: with the capabilities that the ownership of files
+ * needs and no others, if the program has options for that.
  *
  * @param program      as in virtiofsd_program_find()
  * @param path         absolute; outlives the command
+ * @param jail         there is who makes one: QEMU's virtiofsd gets it instead of its own sandbox,
+ *                     which leaves it a procfs, where root may write into /proc/sys
  * @param ret_command  must not be moved
  * @return 0; -ENOENT: there is no program; -ENAMETOOLONG
  */
-int virtiofsd_command_make(const char *program, const char *path,
+int virtiofsd_command_make(const char *program, const char *path, bool jail,
                            struct virtiofsd_command *ret_command);
 
 #endif

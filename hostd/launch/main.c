@@ -111,8 +111,9 @@ static void read_request(struct request *request, struct child_spec *ret_spec)
         ret_spec->directory = request->words[LAUNCH_DIRECTORY];
     if (request->words[LAUNCH_RECORD][0])
         ret_spec->record = request->words[LAUNCH_RECORD];
-    if (request->words[LAUNCH_READ_ONLY][0])
-        ret_spec->read_only = request->words[LAUNCH_READ_ONLY];
+    if (request->words[LAUNCH_FOLDER][0])
+        ret_spec->folder = request->words[LAUNCH_FOLDER];
+    ret_spec->read_only = request->words[LAUNCH_READ_ONLY][0] != '\0';
 }
 
 /* Tells the daemon which process this is. */

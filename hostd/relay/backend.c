@@ -18,14 +18,26 @@
 
 #define SOCKET_FD 3
 
-_Noreturn static void execute(int listener, char *const argv[], bool stubborn)
+_Noreturn static void execute(int listener, char *const argv[], const struct jail *jail,
+                              bool stubborn)
 {
+    const char *step = "";
+    int r;
+
     /* The relay's end is the guest's loss anyway: nobody must be left who serves no one. */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)signal(SIGTERM, stubborn ? SIG_IGN : SIG_DFL);
+    (void)signal(SIGPIPE, SIG_DFL);
     if (dup2(listener, SOCKET_FD) < 0 || fcntl(SOCKET_FD, F_SETFD, 0) < 0)
         _exit(126);
     (void)close_range(SOCKET_FD + 1, ~0U, CLOSE_RANGE_UNSHARE);
+    r = jail ? jail_enter(jail, argv[0], &step) : 0;
+    if (r < 0) {
+        (void)dprintf(STDERR_FILENO,
+                      "cannot make the jail that %s needs: %s: %s; nothing runs without it\n",
+                      argv[0], step, strerrordesc_np(-r));
+        _exit(126);
+    }
     (void)execv(argv[0], argv);
     (void)dprintf(STDERR_FILENO, "cannot execute %s: %s\n", argv[0], strerrordesc_np(errno));
     _exit(errno == ENOENT ? 127 : 126);
@@ -64,7 +76,7 @@ static int connect_to(const struct sockaddr_un *address)
     return fd;
 }
 
-int backend_start(const char *socket, char *const argv[], bool stubborn,
+int backend_start(const char *socket, char *const argv[], const struct jail *jail, bool stubborn,
                   struct backend *ret_backend)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -86,7 +98,7 @@ int backend_start(const char *socket, char *const argv[], bool stubborn,
     if (backend.fd >= 0)
         backend.pid = fork();
     if (backend.pid == 0)
-        execute(listener, argv, stubborn);
+        execute(listener, argv, jail, stubborn);
     (void)close(listener);
     if (backend.fd < 0)
         return backend.fd;

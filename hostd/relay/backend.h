@@ -4,6 +4,8 @@
 #ifndef GUESTLINK_HOSTD_RELAY_BACKEND_H
 #define GUESTLINK_HOSTD_RELAY_BACKEND_H
 
+#include "../base/jail.h"
+
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -24,10 +26,11 @@ struct backend {
  *
  * @param socket  path for its listening socket, which it finds as descriptor 3; unlinked at once
  * @param argv    NULL-terminated; argv[0] is a path
+ * @param jail    where it runs, or NULL: it makes a sandbox of its own
  * @param stubborn  it does not heed SIGTERM
  * @return 0 or -errno
  */
-int backend_start(const char *socket, char *const argv[], bool stubborn,
+int backend_start(const char *socket, char *const argv[], const struct jail *jail, bool stubborn,
                   struct backend *ret_backend);
 
 /*

@@ -1,9 +1,10 @@
 /*
  * keeper: the process that knows all that the relay knows, and takes its place if it is killed.
  *
- * It is the relay's parent and the one that the daemon watches. What QEMU says reaches it as the
- * relay's messages; besides, in messages of numbers that QEMU has none of:
+ * It is the relay's parent and the one that the daemon watches. The relay tells it, in records that
+ * hold nothing of QEMU's but as the message of the first:
  *
+ *     relay -> keeper    QEMU said this (with the descriptors that came with it)
  *     relay -> keeper    QEMU came (its connection comes along)
  *     relay -> keeper    the question was answered
  *     relay -> keeper    virtiofsd ended, thus; the relay goes on, the keeper ends in the same way

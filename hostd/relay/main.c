@@ -9,9 +9,10 @@
  * the guest's mount and answers everything with an error: nothing hangs, and the device can be
  * removed.
  *
- *   descriptor 0: the path of a socket to use, that of a file to note the end in, and virtiofsd's
- *                 command line, each ended by a NUL; virtiofsd finds its listening socket as
- *                 descriptor 3 (--fd=3)
+ *   descriptor 0: the path of a socket to use, that of a file to note the end in, the folder of the
+ *                 jail that virtiofsd runs in and where it finds it ("" and "": none), and
+ *                 virtiofsd's command line, each ended by a NUL; virtiofsd finds its listening
+ *                 socket as descriptor 3 (--fd=3)
  *   descriptor 2: for virtiofsd's words, too
  *   descriptor 3: the listening socket to which QEMU connects
  *
@@ -24,12 +25,20 @@
 #include "relay.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Two paths, and a few options. */
+/* What the ownership of files needs, and, until it has begun, what it takes to shut itself in and
+ * to give up the rest. */
+#define CAPABILITIES                                                                               \
+    (JAIL_CAPABILITY(CAP_CHOWN) | JAIL_CAPABILITY(CAP_DAC_OVERRIDE) |                              \
+     JAIL_CAPABILITY(CAP_FOWNER) | JAIL_CAPABILITY(CAP_FSETID) | JAIL_CAPABILITY(CAP_SETUID) |     \
+     JAIL_CAPABILITY(CAP_SETGID) | JAIL_CAPABILITY(CAP_SYS_CHROOT) | JAIL_CAPABILITY(CAP_SETPCAP))
+
+/* Four paths, and a few options. */
 #define WORDS_SIZE 16384u
 #define WORDS_MAX  64u
 
@@ -50,7 +59,7 @@ static int read_words(struct words *words)
     for (char *word = words->text; word < words->text + size && count < WORDS_MAX;
          word += strlen(word) + 1)
         words->items[count++] = word;
-    return count >= 3 ? 0 : -EINVAL;
+    return count >= 5 ? 0 : -EINVAL;
 }
 
 int main(void)
@@ -60,19 +69,26 @@ int main(void)
     int r;
 
     (void)signal(SIGTERM, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN); /* what QEMU calls an eventfd may be a pipe */
     r = read_words(&words);
     relay.socket = words.items[0];
     relay.end_file = words.items[1];
-    relay.argv = words.items + 2;
+    if (r == 0 && words.items[2][0])
+        relay.jail = (struct jail){.folder = words.items[2],
+                                   .place = words.items[3],
+                                   .processes = true,
+                                   .capabilities = CAPABILITIES};
+    relay.argv = words.items + 4;
     if (r == 0)
         r = keeper_split(&relay);
     if (r == 0 && !relay.second)
-        r = backend_start(relay.socket, relay.argv, false, &relay.backend);
+        r = relay_start_backend(&relay);
     if (r < 0) {
         (void)dprintf(STDERR_FILENO, "relay: virtiofsd cannot be started: %s\n",
                       strerrordesc_np(-r));
         return 125;
     }
     relay_run(&relay);
+    session_clear(&relay.session);
     return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "keeper.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -36,44 +37,117 @@ _Noreturn void relay_end_as(const struct relay *relay, int status)
     _exit(WEXITSTATUS(status));
 }
 
+int relay_start_backend(struct relay *relay)
+{
+    return backend_start(relay->socket, relay->argv, relay->jail.folder ? &relay->jail : NULL,
+                         relay->second, &relay->backend);
+}
+
 void relay_note(struct relay *relay, const struct vhost_user_message *message)
 {
-    if (session_note(&relay->session, message) < 0)
-        (void)dprintf(STDERR_FILENO, "relay: message %u could not be remembered\n",
-                      message->request);
+    int r = session_note(&relay->session, message);
+
+    if (r < 0 && !relay->is_forgetful) {
+        relay->is_forgetful = true; /* said once: QEMU says how often it happens */
+        (void)dprintf(STDERR_FILENO,
+                      "relay: message %u of QEMU could not be remembered: %s; when this virtiofsd "
+                      "dies, the guest may hang\n",
+                      message->request, strerrordesc_np(-r));
+    }
     if (vhost_user_has_answer(message)) {
         relay->asked = *message;
         relay->asked.fd_count = 0;
         relay->is_asked = true;
+        relay->is_setting = r > 0;
     }
 }
 
-/* Passes on one message of QEMU's. @return false at QEMU's end */
-static bool relay_question(struct relay *relay)
+static bool complain(const char *who, const char *what)
 {
-    struct vhost_user_message message;
+    (void)dprintf(STDERR_FILENO, "relay: %s %s\n", who, what);
+    return false;
+}
 
-    if (vhost_user_receive(relay->qemu, &message) <= 0)
+/* Why the connection to @p who ends. @return false */
+static bool lost(const char *who, int error)
+{
+    if (error == -EPROTO)
+        return complain(who, "said what vhost-user does not have; its connection is closed");
+    return false;
+}
+
+/* To QEMU: one thing at a time. */
+static bool is_listening(const struct relay *relay)
+{
+    return !relay->question.is_whole && !relay->is_asked;
+}
+
+static bool is_late(const struct passage *passage)
+{
+    return passage_timeout(passage) == 0;
+}
+
+/* QEMU's side: what it says is read, if nothing of it is under way. @return false at its end */
+static bool serve_qemu(struct relay *relay, short events)
+{
+    struct passage *question = &relay->question;
+    int r = 0;
+
+    if (is_listening(relay) && events & POLLIN)
+        r = passage_read(question, relay->qemu);
+    else if (events & (POLLHUP | POLLERR))
         return false;
-    keeper_tell(relay->keeper, &message);
-    relay_note(relay, &message);
-    (void)vhost_user_send(relay->backend.fd, &message); /* its end is noticed by itself */
-    vhost_user_close(&message);
+    if (r > 0) {
+        keeper_tell(relay->keeper, &question->message);
+        relay_note(relay, &question->message);
+    }
+    if (r < 0)
+        return lost("QEMU", r);
+    if (!question->is_whole && is_late(question))
+        return complain("QEMU", "left a message half said; its connection is closed");
+    if (relay->answer.is_whole && is_late(&relay->answer))
+        return complain("QEMU", "does not read its answer; its connection is closed");
     return true;
 }
 
-/* Passes on one message of virtiofsd's. @return false at virtiofsd's end */
-static bool relay_answer(struct relay *relay)
+/* virtiofsd's side, likewise: what it says must be the answer. @return false at its end */
+static bool serve_backend(struct relay *relay, short events)
 {
-    struct vhost_user_message message;
+    struct passage *answer = &relay->answer;
+    int r = 0;
 
-    if (vhost_user_receive(relay->backend.fd, &message) <= 0)
+    if (!answer->is_whole && events & POLLIN)
+        r = passage_read(answer, relay->backend.fd);
+    else if (events & (POLLHUP | POLLERR))
         return false;
-    relay->is_asked = false;
-    keeper_tell_answered(relay->keeper);
-    (void)vhost_user_send(relay->qemu, &message);
-    vhost_user_close(&message);
+    if (r > 0) {
+        if (!relay->is_asked || answer->message.request != relay->asked.request) {
+            passage_clear(answer);
+            return complain("virtiofsd", "said what nobody had asked; it is ended");
+        }
+        relay->is_asked = false;
+        keeper_tell_answered(relay->keeper);
+    }
+    if (r < 0)
+        return lost("virtiofsd", r);
+    if (!answer->is_whole && is_late(answer))
+        return complain("virtiofsd", "left an answer half said; it is ended");
+    if (relay->question.is_whole && is_late(&relay->question))
+        return complain("virtiofsd", "does not read what QEMU says; it is ended");
     return true;
+}
+
+/* That the first one took the setting was not told any more; this one has it by now. */
+static void acknowledge(struct relay *relay)
+{
+    struct vhost_user_message message = {
+        .request = relay->asked.request,
+        .flags = (relay->asked.flags & VHOST_USER_FLAG_VERSION) | VHOST_USER_FLAG_REPLY,
+        .size = sizeof(uint64_t), /* 0: it was done */
+    };
+
+    relay->is_asked = false;
+    passage_put(&relay->answer, &message);
 }
 
 void relay_begin_second(struct relay *relay)
@@ -81,16 +155,19 @@ void relay_begin_second(struct relay *relay)
     int r;
 
     relay->second = true;
-    r = backend_start(relay->socket, relay->argv, true, &relay->backend);
+    r = relay_start_backend(relay);
     if (r == 0)
         r = session_replay(&relay->session, relay->backend.fd);
     if (r < 0) {
         (void)dprintf(STDERR_FILENO, "relay: no second virtiofsd could be set up: %s\n",
                       strerrordesc_np(-r));
+        (void)backend_end(&relay->backend);
         _exit(1);
     }
-    if (relay->is_asked)
-        (void)vhost_user_send(relay->backend.fd, &relay->asked);
+    if (relay->is_asked && relay->is_setting)
+        acknowledge(relay);
+    else if (relay->is_asked)
+        passage_put(&relay->question, &relay->asked);
 }
 
 /* The process that the daemon watches ends as the first virtiofsd did; this one goes on. */
@@ -102,31 +179,66 @@ static void replace_backend(struct relay *relay)
         relay_end_as(relay, status);
     keeper_tell_ended(relay->keeper, status);
     relay->keeper = -1;
+    /* What it did not say to the end is asked again, what it was not told is in the session. */
+    if (!relay->answer.is_whole)
+        passage_clear(&relay->answer);
+    if (relay->question.is_whole)
+        passage_clear(&relay->question);
     relay_begin_second(relay);
+}
+
+/* As far as they are read over there. That one is not there any more is noticed by itself. */
+static void pass_on(struct relay *relay)
+{
+    (void)passage_write(&relay->question, relay->backend.fd);
+    if (relay->qemu >= 0)
+        (void)passage_write(&relay->answer, relay->qemu);
+}
+
+static void meet_qemu(struct relay *relay)
+{
+    relay->qemu = accept4(RELAY_LISTENER, NULL, NULL, SOCK_CLOEXEC);
+    keeper_tell_qemu(relay->keeper, relay->qemu);
+}
+
+static int timeout(const struct relay *relay)
+{
+    int question = passage_timeout(&relay->question), answer = passage_timeout(&relay->answer);
+
+    if (question < 0 || answer < 0)
+        return question < 0 ? answer : question;
+    return question < answer ? question : answer;
+}
+
+/* What is under way is to be written; else the next is to be read. */
+static short wanted(bool reads, const struct passage *writes)
+{
+    return (short)((reads ? POLLIN : 0) | (writes->is_whole ? POLLOUT : 0));
 }
 
 void relay_run(struct relay *relay)
 {
     for (;;) {
+        bool is_there = relay->qemu >= 0;
         struct pollfd fds[] = {
-            {.fd = relay->backend.pidfd, .events = POLLIN},
-            {.fd = relay->backend.fd, .events = POLLIN},
-            {.fd = relay->qemu >= 0 ? relay->qemu : RELAY_LISTENER, .events = POLLIN},
+            /* with QEMU, the end of the connection is what counts */
+            {.fd = is_there ? -1 : relay->backend.pidfd, .events = POLLIN},
+            {.fd = relay->backend.fd},
+            {.fd = is_there ? relay->qemu : RELAY_LISTENER},
             /* without a keeper and without QEMU, nobody will ever come */
-            {.fd = relay->qemu < 0 ? relay->keeper : -1, .events = 0},
+            {.fd = is_there ? -1 : relay->keeper, .events = 0},
         };
 
-        if (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) < 0)
+        pass_on(relay);
+        fds[1].events = wanted(!relay->answer.is_whole, &relay->question);
+        fds[2].events = wanted(is_listening(relay), &relay->answer);
+        if (poll(fds, sizeof(fds) / sizeof(fds[0]), timeout(relay)) < 0)
             continue;
-        if (fds[1].revents && relay->qemu >= 0) {
-            if (!relay_answer(relay))
-                replace_backend(relay);
-        } else if (fds[0].revents || fds[1].revents) {
+        if (is_there ? !serve_backend(relay, fds[1].revents) : fds[0].revents || fds[1].revents) {
             replace_backend(relay);
-        } else if (fds[2].revents && relay->qemu < 0) {
-            relay->qemu = accept4(RELAY_LISTENER, NULL, NULL, SOCK_CLOEXEC);
-            keeper_tell_qemu(relay->keeper, relay->qemu);
-        } else if (fds[3].revents || (fds[2].revents && !relay_question(relay))) {
+        } else if (!is_there && fds[2].revents) {
+            meet_qemu(relay);
+        } else if (fds[3].revents || (is_there && !serve_qemu(relay, fds[2].revents))) {
             (void)backend_end(&relay->backend);
             return;
         }

@@ -1,8 +1,12 @@
 /* session: what a frontend has told its backend, kept so that another can be told the same. */
 #include "session.h"
 
+#include "passage.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +16,8 @@
 #define VRING_INDEX_MASK 0xffu
 /* The ring's flags stand before its index (virtio 1.2, 2.7.8). */
 #define USED_INDEX_OFFSET 2
+/* What /proc/self/fd says of one. */
+#define EVENTFD "anon_inode:[eventfd]"
 
 struct session_entry {
     struct session_entry *next;
@@ -90,6 +96,7 @@ static void forget(struct session *session, uint32_t request, uint64_t key, bool
     }
 }
 
+/* @return 1 or -errno */
 static int append(struct session *session, const struct vhost_user_message *message, uint64_t key)
 {
     struct session_entry *entry;
@@ -121,7 +128,7 @@ static int append(struct session *session, const struct vhost_user_message *mess
         session->first = entry;
     session->last = entry;
     session->count++;
-    return 0;
+    return 1;
 }
 
 int session_note(struct session *session, const struct vhost_user_message *message)
@@ -205,22 +212,43 @@ static int used_index(const struct session *session, uint64_t vring, uint32_t *r
 static int replay_one(const struct session *session, const struct session_entry *entry, int fd)
 {
     struct vhost_user_message message = entry->message;
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
     struct vring_state state;
+    int r;
 
     if (message.request == VHOST_USER_SET_VRING_BASE &&
         read_at(&message, 0, &state, sizeof(state)) &&
         used_index(session, entry->key, &state.number) == 0)
         memcpy(message.payload, &state, sizeof(state));
-    return vhost_user_send(fd, &message);
+    do
+        r = vhost_user_send(fd, &message);
+    while (r == -EAGAIN && poll(&room, 1, PASSAGE_PATIENCE_MS) > 0);
+    return r == -EAGAIN ? -ETIMEDOUT : r;
 }
 
-/* As if the other side of a vring had said that there is something new: none is harmless. */
+/* The frontend says that it is one, and root's writing into another file might do anything. */
+static bool is_eventfd(int fd)
+{
+    char path[32], target[sizeof(EVENTFD)];
+    ssize_t size;
+
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    size = readlink(path, target, sizeof(target));
+    return size == sizeof(EVENTFD) - 1 && memcmp(target, EVENTFD, sizeof(EVENTFD) - 1) == 0;
+}
+
+/* As if the other side of a vring had said that there is something new: none is harmless. One that
+ * is full has been said so much about that nobody needs this. */
 static void announce(const struct session_entry *entry)
 {
     const uint64_t one = 1;
+    struct pollfd room = {.events = POLLOUT};
 
-    if (entry->message.fd_count == 1)
-        (void)!write(entry->message.fds[0], &one, sizeof(one));
+    if (entry->message.fd_count != 1 || !is_eventfd(entry->message.fds[0]))
+        return;
+    room.fd = entry->message.fds[0];
+    if (poll(&room, 1, 0) > 0 && room.revents & POLLOUT)
+        (void)!write(room.fd, &one, sizeof(one));
 }
 
 /* The kicks last: with its kick a vring starts, and requests wait in it, whose answers need all the

@@ -17,7 +17,8 @@ struct session {
     size_t count;
 };
 
-/* Takes note of a frontend's message; duplicates its descriptors. @return 0 or -errno */
+/* Takes note of a frontend's message; duplicates its descriptors. @return 1: the next backend is
+ * told it; 0: it is nothing that has to be told; -errno */
 int session_note(struct session *session, const struct vhost_user_message *message);
 
 /*
@@ -25,7 +26,7 @@ int session_note(struct session *session, const struct vhost_user_message *messa
  * of each vring in the guest's memory says that the old one stopped. Wakes the guest up, too, for
  * what the old one had answered and not yet announced.
  *
- * @return 0 or -errno
+ * @return 0 or -errno; -ETIMEDOUT: it does not read
  */
 int session_replay(const struct session *session, int fd);
 

@@ -7,82 +7,121 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define HEADER_SIZE 12u
-
 union control {
     struct cmsghdr header;
     char data[CMSG_SPACE(sizeof(int) * VHOST_USER_FDS_MAX)];
 };
 
-static void take_fds(struct msghdr *header, struct vhost_user_message *message)
+/* They may come with any part of a message. Those that are too many are closed. @return 0 or
+ * -EPROTO */
+static int take_fds(struct msghdr *header, struct vhost_user_message *message)
 {
+    bool too_many = header->msg_flags & MSG_CTRUNC;
+
     for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part)) {
+        size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
         if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
             continue;
-        message->fd_count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        memcpy(message->fds, CMSG_DATA(part), message->fd_count * sizeof(int));
+        for (size_t i = 0; i < count; i++) {
+            int fd;
+
+            memcpy(&fd, CMSG_DATA(part) + i * sizeof(fd), sizeof(fd));
+            if (message->fd_count < VHOST_USER_FDS_MAX) {
+                message->fds[message->fd_count++] = fd;
+            } else {
+                (void)close(fd);
+                too_many = true;
+            }
+        }
     }
+    return too_many ? -EPROTO : 0;
 }
 
-/* @return 1; 0: the end came before the first byte; -errno, -ECONNRESET: it came later */
-static int receive_all(int fd, void *data, size_t size, struct vhost_user_message *message)
+/* Reads up to @p size bytes more. @return how many, 0: none are there yet; -errno */
+static ssize_t receive_part(int fd, struct vhost_user_message *message, void *data, size_t size)
 {
     union control control;
-    size_t done = 0;
-
-    while (done < size) {
-        struct iovec vector = {.iov_base = (char *)data + done, .iov_len = size - done};
-        struct msghdr header = {
-            .msg_iov = &vector,
-            .msg_iovlen = 1,
-            .msg_control = &control,
-            .msg_controllen = sizeof(control),
-        };
-        ssize_t n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            return done > 0 ? -ECONNRESET : 0;
-        if (message->fd_count == 0)
-            take_fds(&header, message);
-        done += (size_t)n;
-    }
-    return 1;
-}
-
-int vhost_user_receive(int fd, struct vhost_user_message *ret_message)
-{
-    struct vhost_user_message *message = ret_message;
-    uint32_t words[3];
+    struct iovec vector = {.iov_base = data, .iov_len = size};
+    struct msghdr header = {
+        .msg_iov = &vector,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof(control),
+    };
+    ssize_t n;
     int r;
 
-    message->fd_count = 0;
-    r = receive_all(fd, words, HEADER_SIZE, message);
-    if (r > 0) {
-        message->request = words[0];
-        message->flags = words[1];
-        message->size = words[2];
-        if (message->size > VHOST_USER_PAYLOAD_MAX)
-            r = -EPROTO;
+    do
+        n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == EAGAIN ? 0 : -errno;
+    r = take_fds(&header, message);
+    if (r < 0)
+        return r;
+    if (n == 0)
+        return message->received > 0 ? -ECONNRESET : -EPIPE;
+    message->received += (size_t)n;
+    return n;
+}
+
+/* @return 0, or -EPROTO */
+static int read_header(struct vhost_user_message *message)
+{
+    uint32_t words[3];
+
+    memcpy(words, message->header, sizeof(words));
+    message->request = words[0];
+    message->flags = words[1];
+    message->size = words[2];
+    return message->request < 1 || message->request > VHOST_USER_REQUEST_LAST ||
+                   message->size > VHOST_USER_PAYLOAD_MAX
+               ? -EPROTO
+               : 0;
+}
+
+/* Never more than belongs to this message: the descriptors of the next one come with its bytes. */
+static ssize_t receive_more(int fd, struct vhost_user_message *message)
+{
+    size_t done = message->received;
+    ssize_t n;
+
+    if (done >= VHOST_USER_HEADER_SIZE) {
+        done -= VHOST_USER_HEADER_SIZE;
+        return receive_part(fd, message, message->payload + done, message->size - done);
     }
-    if (r > 0 && message->size > 0) {
-        r = receive_all(fd, message->payload, message->size, message);
-        if (r == 0)
-            r = -ECONNRESET;
-    }
-    if (r <= 0)
+    n = receive_part(fd, message, message->header + done, VHOST_USER_HEADER_SIZE - done);
+    if (message->received == VHOST_USER_HEADER_SIZE && n > 0 && read_header(message) < 0)
+        return -EPROTO;
+    return n;
+}
+
+static bool is_whole(const struct vhost_user_message *message)
+{
+    return message->received >= VHOST_USER_HEADER_SIZE &&
+           message->received == VHOST_USER_HEADER_SIZE + message->size;
+}
+
+int vhost_user_receive(int fd, struct vhost_user_message *message)
+{
+    ssize_t n;
+
+    if (message->received == 0)
+        message->fd_count = 0;
+    do
+        n = receive_more(fd, message);
+    while (n > 0 && !is_whole(message));
+    if (n < 0)
         vhost_user_close(message);
-    return r;
+    return n < 0 ? (int)n : n > 0;
 }
 
 int vhost_user_send(int fd, const struct vhost_user_message *message)
 {
     uint32_t words[3] = {message->request, message->flags, message->size};
     struct iovec vectors[2] = {
-        {.iov_base = words, .iov_len = HEADER_SIZE},
+        {.iov_base = words, .iov_len = VHOST_USER_HEADER_SIZE},
         {.iov_base = (void *)message->payload, .iov_len = message->size},
     };
     union control control = {.data = {0}};
@@ -99,13 +138,13 @@ int vhost_user_send(int fd, const struct vhost_user_message *message)
         part->cmsg_len = CMSG_LEN(sizeof(int) * message->fd_count);
         memcpy(CMSG_DATA(part), message->fds, sizeof(int) * message->fd_count);
     }
-    /* A message is far smaller than a socket's buffer: a blocking one takes it whole or fails. */
+    /* A message is far smaller than a socket's buffer, which takes it whole or not at all. */
     do
-        n = sendmsg(fd, &header, MSG_NOSIGNAL);
+        n = sendmsg(fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return -errno;
-    return (size_t)n == HEADER_SIZE + message->size ? 0 : -EIO;
+    return (size_t)n == VHOST_USER_HEADER_SIZE + message->size ? 0 : -EIO;
 }
 
 void vhost_user_close(struct vhost_user_message *message)
@@ -113,18 +152,28 @@ void vhost_user_close(struct vhost_user_message *message)
     for (size_t i = 0; i < message->fd_count; i++)
         (void)close(message->fds[i]);
     message->fd_count = 0;
+    message->received = 0;
 }
 
 bool vhost_user_has_answer(const struct vhost_user_message *message)
 {
     switch (message->request) {
     case VHOST_USER_GET_FEATURES:
+    case VHOST_USER_SET_LOG_BASE:
     case VHOST_USER_GET_VRING_BASE:
     case VHOST_USER_GET_PROTOCOL_FEATURES:
     case VHOST_USER_GET_QUEUE_NUM:
     case VHOST_USER_GET_CONFIG:
+    case VHOST_USER_CREATE_CRYPTO_SESSION:
+    case VHOST_USER_POSTCOPY_ADVISE:
+    case VHOST_USER_POSTCOPY_END:
+    case VHOST_USER_GET_INFLIGHT_FD:
     case VHOST_USER_GET_MAX_MEM_SLOTS:
     case VHOST_USER_GET_STATUS:
+    case VHOST_USER_GET_SHARED_OBJECT:
+    case VHOST_USER_SET_DEVICE_STATE_FD:
+    case VHOST_USER_CHECK_DEVICE_STATE:
+    case VHOST_USER_GET_SHMEM_CONFIG:
         return true;
     default:
         return message->flags & VHOST_USER_FLAG_NEED_REPLY;

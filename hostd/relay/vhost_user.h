@@ -1,6 +1,7 @@
 /*
  * vhost user: messages of the vhost-user protocol (QEMU's docs/interop/vhost-user), whole, with the
- * file descriptors that come with them.
+ * file descriptors that come with them. Nothing here blocks: neither side trusts the other, nor is
+ * trusted.
  */
 #ifndef GUESTLINK_HOSTD_RELAY_VHOST_USER_H
 #define GUESTLINK_HOSTD_RELAY_VHOST_USER_H
@@ -14,15 +15,20 @@
 /* The longest payloads are memory tables and device configurations, a few hundred bytes. */
 #define VHOST_USER_PAYLOAD_MAX 4096u
 
+#define VHOST_USER_FLAG_VERSION    0x3u
 #define VHOST_USER_FLAG_REPLY      0x4u
 #define VHOST_USER_FLAG_NEED_REPLY 0x8u
 
-/* Requests of the frontend, numbered as in the protocol; those that the relay must know. */
+#define VHOST_USER_HEADER_SIZE 12u
+
+/* Requests of the frontend, numbered as in the protocol from 1 to the last; those that the relay
+ * must know. */
 enum vhost_user_request {
     VHOST_USER_GET_FEATURES = 1,
     VHOST_USER_SET_FEATURES = 2,
     VHOST_USER_SET_OWNER = 3,
     VHOST_USER_SET_MEM_TABLE = 5,
+    VHOST_USER_SET_LOG_BASE = 6,
     VHOST_USER_SET_VRING_NUM = 8,
     VHOST_USER_SET_VRING_ADDR = 9,
     VHOST_USER_SET_VRING_BASE = 10,
@@ -36,10 +42,19 @@ enum vhost_user_request {
     VHOST_USER_SET_VRING_ENABLE = 18,
     VHOST_USER_SET_BACKEND_REQ_FD = 21,
     VHOST_USER_GET_CONFIG = 24,
+    VHOST_USER_CREATE_CRYPTO_SESSION = 26,
+    VHOST_USER_POSTCOPY_ADVISE = 28,
+    VHOST_USER_POSTCOPY_END = 30,
+    VHOST_USER_GET_INFLIGHT_FD = 31,
     VHOST_USER_GET_MAX_MEM_SLOTS = 36,
     VHOST_USER_ADD_MEM_REG = 37,
     VHOST_USER_REM_MEM_REG = 38,
     VHOST_USER_GET_STATUS = 40,
+    VHOST_USER_GET_SHARED_OBJECT = 41,
+    VHOST_USER_SET_DEVICE_STATE_FD = 42,
+    VHOST_USER_CHECK_DEVICE_STATE = 43,
+    VHOST_USER_GET_SHMEM_CONFIG = 44,
+    VHOST_USER_REQUEST_LAST = VHOST_USER_GET_SHMEM_CONFIG,
 };
 
 struct vhost_user_message {
@@ -49,23 +64,29 @@ struct vhost_user_message {
     uint8_t payload[VHOST_USER_PAYLOAD_MAX];
     int fds[VHOST_USER_FDS_MAX];
     size_t fd_count;
+    size_t received; /* bytes of header and payload that are there; 0 in one that is to be read */
+    uint8_t header[VHOST_USER_HEADER_SIZE];
 };
 
 /*
- * Reads a message; blocks until it is whole.
+ * Reads what there is of a message.
  *
- * @param ret_message  its descriptors are the caller's, for vhost_user_close()
- * @return 1; 0 at the end of the stream; -errno (-EPROTO: too long)
+ * @param message  where an earlier call left off, or `received` is 0. Its descriptors are the
+ *                 caller's, for vhost_user_close()
+ * @return 1: it is whole; 0: more of it must come; -EPIPE: the stream ended between two messages;
+ *         -ECONNRESET: it ended within one; -EPROTO: a request that the protocol does not have, too
+ *         long, too many descriptors; -errno. On failure nothing is left of the message
  */
-int vhost_user_receive(int fd, struct vhost_user_message *ret_message);
+int vhost_user_receive(int fd, struct vhost_user_message *message);
 
-/* Writes a message, with its descriptors, which stay open here. @return 0 or -errno */
+/* Writes a message, with its descriptors, which stay open here. @return 0; -EAGAIN: nothing was
+ * written, for the other side does not read; -errno */
 int vhost_user_send(int fd, const struct vhost_user_message *message);
 
-/* Closes the message's descriptors. */
+/* Closes the message's descriptors, and forgets what was read of it. */
 void vhost_user_close(struct vhost_user_message *message);
 
-/* True if the frontend waits for an answer to it. */
+/* True if the frontend waits for an answer to it: there is exactly one. */
 bool vhost_user_has_answer(const struct vhost_user_message *message);
 
 #endif

@@ -2,6 +2,7 @@
 # with a real systemd.
 # shellcheck shell=bash disable=SC2034,SC2154 # the tables are read, and root, lab set, by tests/run
 
+about[share-escapes]="virtiofsd, in C and in Rust: a hostile FUSE client reaches the share and nothing else"
 about[units]="systemd-analyze finds nothing wrong with the units; the daemon rates 2.5 or better, QEMU 2"
 about[fleet]="numbers can be scraped, and telemetry turns into OpenTelemetry's log records"
 about[help]="each command's --help fits a screen of 80 columns and 24 lines, and has no colours"
@@ -11,7 +12,7 @@ about[systemd-host]="a Debian with systemd: packages, README's five minutes, jou
 about[p9-escapes]="a hostile 9P client, as a guest's root may be, reaches nothing but its share"
 about[p9-jail]="what serves 9P is jailed, bounded in number and rate, and never runs without its jail"
 about[image]="guestlink-mkinitramfs: the same input gives the same bytes, and PID 1 can load its modules"
-host_tests=(units help fleet schema p9-escapes p9-jail image packages systemd-host)
+host_tests=(units help fleet schema p9-escapes p9-jail share-escapes image packages systemd-host)
 
 # What packages are made of: build/release.
 host_build() {
@@ -43,6 +44,23 @@ host_pack_version() {
 test_units() {
     host_build
     host_alone "$root/tests/host/units" "$root/build/release"
+}
+
+# With all the virtiofsds that can be had: the distribution's, and where that is QEMU's the other.
+test_share_escapes() {
+    local program programs=() missing=()
+    "$root/tests/lab/setup" run virtiofsd
+    for program in /usr/lib/qemu/virtiofsd /usr/libexec/virtiofsd "$lab/virtiofsd/run"; do
+        [ ! -x "$program" ] || programs+=("$program")
+    done
+    [ ${#programs[@]} = 0 ] || "$root/tests/host/share/escapes" "$root/build/default" "${programs[@]}"
+    [ -x /usr/lib/qemu/virtiofsd ] || missing+=("QEMU's virtiofsd (in C, up to QEMU 7.2)")
+    [ -x /usr/libexec/virtiofsd ] || [ -x "$lab/virtiofsd/run" ] ||
+        missing+=("virtiofsd in Rust (not installed, and not to be had of Debian sid)")
+    if [ ${#missing[@]} != 0 ]; then
+        echo "not tried, for it is not on this machine: ${missing[*]}"
+        return "$SKIPPED"
+    fi
 }
 
 test_help() {

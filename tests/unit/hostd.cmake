@@ -18,6 +18,10 @@ guestlink_unit_test(hostd_jail_test
     hostd_jail_test.c hostd_devices_support.c LIBS hostd_core)
 guestlink_unit_test(hostd_relay_test hostd_relay_test.c
     ${PROJECT_SOURCE_DIR}/hostd/relay/session.c ${PROJECT_SOURCE_DIR}/hostd/relay/vhost_user.c)
+guestlink_unit_test(hostd_relay_run_test hostd_relay_run_test.c
+    ${PROJECT_SOURCE_DIR}/hostd/relay/vhost_user.c)
+set_tests_properties(hostd_relay_run_test PROPERTIES
+    ENVIRONMENT "PATH=$<TARGET_FILE_DIR:guestlink-virtiofs-relay>:$ENV{PATH}")
 foreach(noun config json_line policy store telemetry varlink)
     guestlink_unit_test(hostd_${noun}_test hostd_${noun}_test.c LIBS hostd_core)
 endforeach()

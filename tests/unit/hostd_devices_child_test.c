@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 struct told {
@@ -151,7 +152,7 @@ static void directory_is_read_only_for_the_child_alone(void **state)
 {
     struct devices *devices = *state;
     struct told told = {0};
-    struct child_spec spec = {.read_only = devices->directory};
+    struct child_spec spec = {.folder = devices->directory, .read_only = true};
     char command[256];
 
     if (geteuid() != 0)
@@ -160,6 +161,29 @@ static void directory_is_read_only_for_the_child_alone(void **state)
     sink_free(run(devices, command, &spec, &told));
     assert_int_not_equal(told.end.status, 0);
     (void)devices_script(devices, "y", "still writable here");
+}
+
+static void devices_in_the_directory_open_nothing_for_the_child(void **state)
+{
+    struct devices *devices = *state;
+    struct told told = {0};
+    struct child_spec spec = {.folder = devices->directory};
+    char path[128], command[512];
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/null", devices->directory);
+    if (geteuid() != 0 || mknod(path, S_IFCHR | 0600, makedev(1, 3)) < 0)
+        skip();
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    (void)close(fd);
+    if (fd < 0)
+        skip(); /* this file system opens no devices anyway */
+    (void)snprintf(command, sizeof(command), "touch %s/x && ! true <%s", devices->directory, path);
+    sink_free(run(devices, command, &spec, &told));
+    assert_int_equal(told.end.status, 0);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    (void)close(fd);
 }
 
 static void last_words_are_the_last_in_one_line(void **state)
@@ -204,6 +228,7 @@ int main(void)
         TEST(program_that_cannot_be_executed_says_so),
         TEST(process_is_recalled_by_its_record),
         TEST(directory_is_read_only_for_the_child_alone),
+        TEST(devices_in_the_directory_open_nothing_for_the_child),
         TEST(last_words_are_the_last_in_one_line),
     };
 

@@ -26,9 +26,9 @@ def play(lab):
     share.killed("virtiofsd of another daemon", lambda: share.pids, "killed by signal 9 (Killed)")
     share.comes_back()
     share.asked_in_vain()
-    share.killed("the relay", lambda: [parent_of(share.pids[0])], "the relay was killed")
+    share.killed("the relay", lambda: [share.relays[-2]], "the relay was killed")
     share.comes_back()
-    share.killed("the keeper", lambda: [parent_of(parent_of(share.pids[0]))], "virtiofsd: ")
+    share.killed("the keeper", lambda: [share.relays[-1]], "virtiofsd: ")
     share.comes_back()
     share.told_to_end()
     share.given_up()
@@ -39,7 +39,8 @@ def play(lab):
 
 class Share:
     """The guest's one share, and the processes that serve it: virtiofsd, which is its own parent
-    once, the relay's child; the relay, its keeper's."""
+    once, the relay's child, or that of a process of the relay's that waits for it outside of its
+    jail; the relay, its keeper's."""
 
     def __init__(self, lab, hostd, folder):
         self.lab, self.hostd, self.folder = lab, hostd, folder
@@ -56,6 +57,14 @@ class Share:
                 return None
             return first + [pid for pid in pids if parents[pid] in pids]
         return wait_for(f"one virtiofsd that serves {self.folder}", self.lab.seconds(20), probe)
+
+    @property
+    def relays(self):
+        """virtiofsd's ancestors of that program: the last one is the keeper, before it the relay."""
+        found, pid = [], parent_of(self.pids[0])
+        while "guestlink-virtiofs-relay" in command_of(pid):
+            found, pid = [*found, pid], parent_of(pid)
+        return found
 
     def asked_in_vain(self):
         """virtiofsd stops, and the payload waits for it."""
@@ -94,8 +103,7 @@ class Share:
     def told_to_end(self):
         """As systemd does with all of a unit that it is to stop, or whose first process ended."""
         self.asked_in_vain()
-        relay = parent_of(self.pids[0])
-        for pid in (relay, parent_of(relay)):
+        for pid in self.relays[-2:]:
             process.kill_pid(pid, signal.SIGTERM)
         self.killed("virtiofsd of those told to end", lambda: self.pids,
                     "killed by signal 9 (Killed)")
@@ -108,6 +116,15 @@ class Share:
         for words in (("remove", "lab", "c"), ("add", "lab", "c", self.folder, "/mnt/c")):
             status, said = self.lab.control(self.hostd, "share", *words)
             need(status == 0, f"share {words[0]}: {status}: {said}")
+
+
+def command_of(pid):
+    """"" for one that is gone."""
+    try:
+        with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as words:
+            return words.read()
+    except OSError:
+        return ""
 
 
 def parent_of(pid):

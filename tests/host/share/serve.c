@@ -1,0 +1,69 @@
+/*
+ * Serves a directory as the daemon does, until its standard input ends: with the daemon's own code,
+ * its relay, and guestlink-launch if the environment names its socket.
+ *
+ *   serve DIRECTORY NAME PATH ro|rw [VIRTIOFSD]
+ *
+ * On stdout: the socket's path once it runs; "ended: " and how, if it does.
+ */
+#include "base/child.h"
+#include "device/virtiofsd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+static void on_ready(void *userdata, const char *remark)
+{
+    struct virtiofsd **virtiofsd = userdata;
+
+    (void)remark;
+    printf("%s\n", virtiofsd_socket(*virtiofsd));
+    (void)fflush(stdout);
+}
+
+static void on_ended(void *userdata, const char *text)
+{
+    (void)userdata;
+    printf("ended: %s\n", text);
+    (void)fflush(stdout);
+}
+
+static int on_stdin(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+    char byte;
+
+    (void)revents;
+    (void)userdata;
+    return read(fd, &byte, 1) == 1 ? 0 : sd_event_exit(sd_event_source_get_event(source), 0);
+}
+
+int main(int argc, char *argv[])
+{
+    struct virtiofsd_spec spec = {.uid = getuid(), .gid = getgid()};
+    struct virtiofsd *virtiofsd = NULL;
+    sd_event *event = NULL;
+    int r;
+
+    if (argc < 5)
+        return EXIT_FAILURE;
+    spec.directory = argv[1];
+    spec.name = argv[2];
+    spec.path = argv[3];
+    spec.read_only = strcmp(argv[4], "ro") == 0;
+    spec.program = argv[5];
+    r = sd_event_default(&event);
+    if (r >= 0)
+        r = sd_event_add_io(event, NULL, STDIN_FILENO, EPOLLIN, on_stdin, NULL);
+    if (r >= 0)
+        r = virtiofsd_start(event, &spec, on_ready, on_ended, &virtiofsd, &virtiofsd);
+    if (r >= 0)
+        r = sd_event_loop(event);
+    if (r < 0)
+        fprintf(stderr, "cannot serve %s: %s\n", spec.path, strerrordesc_np(-r));
+    (void)virtiofsd_stop(virtiofsd);
+    sd_event_unref(event);
+    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
