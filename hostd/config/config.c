@@ -278,7 +278,7 @@ static void tell_unreadable(const char *file, config_remark_fn on_error, void *u
 static int read_file(const char *file, char **ret_text, size_t *ret_size, mode_t *ret_mode)
 {
     FILE *stream = fopen(file, "re");
-    struct stat status;
+    struct stat status = {0};
     size_t size = 0, capacity = 0;
     char *text = NULL;
     int r = stream == NULL || fstat(fileno(stream), &status) < 0 ? -errno : 0;
