@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* 16 MiB is a hundred times what 1,000 VMs need. */
 #define FILE_BYTES (UINT64_C(16) << 20)
@@ -275,12 +276,13 @@ static void tell_unreadable(const char *file, config_remark_fn on_error, void *u
 }
 
 /* @return 0 with the text, malloc()ed, or -errno */
-static int read_file(const char *file, char **ret_text, size_t *ret_size)
+static int read_file(const char *file, char **ret_text, size_t *ret_size, mode_t *ret_mode)
 {
     FILE *stream = fopen(file, "re");
+    struct stat status = {0};
     size_t size = 0, capacity = 0;
     char *text = NULL;
-    int r = stream == NULL ? -errno : 0;
+    int r = stream == NULL || fstat(fileno(stream), &status) < 0 ? -errno : 0;
 
     while (r == 0) {
         if (size == capacity) {
@@ -308,7 +310,29 @@ static int read_file(const char *file, char **ret_text, size_t *ret_size)
     }
     *ret_text = text;
     *ret_size = size;
+    *ret_mode = status.st_mode;
     return 0;
+}
+
+/* A payload's environment is where people put passwords. */
+static void tell_exposed(const struct config *config, mode_t mode, config_remark_fn on_warning,
+                         void *userdata)
+{
+    char text[5000];
+
+    for (size_t i = 0; i < config->vm_count && (mode & S_IROTH); i++) {
+        const struct config_vm *vm = &config->vms[i];
+
+        if (vm->payload.environment.count == 0)
+            continue;
+        (void)snprintf(text, sizeof(text),
+                       "%s:%u: vm %s: payload.environment: every user of this host can read the "
+                       "file (mode %04o), and with it that environment, expected mode 0640 or "
+                       "less; chmod 0640 %s",
+                       config->file, vm->line, vm->name, mode & 07777u, config->file);
+        on_warning(userdata, text);
+        return;
+    }
 }
 
 int config_load(const char *file, config_remark_fn on_warning, config_remark_fn on_error,
@@ -316,9 +340,10 @@ int config_load(const char *file, config_remark_fn on_warning, config_remark_fn 
 {
     char *text;
     size_t size;
+    mode_t mode;
     int r;
 
-    r = read_file(file, &text, &size);
+    r = read_file(file, &text, &size, &mode);
     if (r < 0) {
         tell_unreadable(file, on_error, userdata, r == -EFBIG ? "more than 16 MiB" : strerror(-r));
         return r;
@@ -326,6 +351,8 @@ int config_load(const char *file, config_remark_fn on_warning, config_remark_fn 
     r = config_parse(text, size, file, on_warning, on_error, userdata, ret_config);
     if (r < 0)
         tell_unreadable(file, on_error, userdata, strerror(-r));
+    else if (r == 0 && on_warning != NULL)
+        tell_exposed(*ret_config, mode, on_warning, userdata);
     free(text);
     return r;
 }

@@ -41,8 +41,9 @@ struct config_network {
     struct config_strings dns;
     uint32_t mtu; /* bytes, 0: leave it */
     enum config_backend backend;
-    char *interface;   /* tap: the host's interface */
-    char *socket_path; /* stream: the Unix socket of passt or another */
+    bool host_loopback; /* user: programs of the guest may reach the host's own addresses */
+    char *interface;    /* tap: the host's interface */
+    char *socket_path;  /* stream: the Unix socket of passt or another */
 };
 
 enum config_restart {
@@ -182,5 +183,10 @@ struct config *config_free(struct config *config);
 /* True if two VMs of two configurations say the same in everything (but the lines). */
 bool config_vm_equal(const struct config_vm *a, const struct config_vm *b);
 bool config_network_equal(const struct config_network *a, const struct config_network *b);
+
+/* True if an adapter of @p vm is at QEMU's user-mode network; of those, if one may reach the host's
+ * own addresses: QEMU is one process, so that holds for all of them. */
+bool config_vm_has_user_network(const struct config_vm *vm);
+bool config_vm_has_host_loopback(const struct config_vm *vm);
 
 #endif

@@ -17,6 +17,7 @@ bool config_network_equal(const struct config_network *a, const struct config_ne
            config_strings_equal(&a->address, &b->address) &&
            config_strings_equal(&a->gateway, &b->gateway) &&
            config_strings_equal(&a->routes, &b->routes) && config_strings_equal(&a->dns, &b->dns) &&
+           /* Not host_loopback: the device is the same, and the VM's unit looks at its start. */
            a->mtu == b->mtu && a->backend == b->backend &&
            config_text_equal(a->interface, b->interface) &&
            config_text_equal(a->socket_path, b->socket_path);

@@ -103,6 +103,7 @@ static const struct config_field fields[] = {
      .check = config_text_check_ip},
     {.key = "mtu", .read = config_read_u32, .offset = AT(mtu), .min = MTU_MIN, .max = MTU_MAX},
     {.key = "backend", .read = config_read_enum, .offset = AT(backend), .names = backends},
+    {.key = "host_loopback", .read = config_read_bool, .offset = AT(host_loopback)},
     {.key = "interface",
      .read = config_read_text,
      .offset = AT(interface),
@@ -128,11 +129,16 @@ static void check_belongs(struct config_reader *reader, const struct config_json
 void config_network_read(struct config_reader *reader, const struct config_json *node,
                          struct config_network *network)
 {
+    bool loopback_given;
+
     config_reader_object(reader, node, CONFIG_FIELDS(fields), network);
     if (node->type != CONFIG_JSON_OBJECT)
         return;
     check_belongs(reader, node, "interface", network->interface != NULL,
                   network->backend == CONFIG_BACKEND_TAP, "tap");
+    loopback_given = config_json_find(node, "host_loopback") != NULL;
+    check_belongs(reader, node, "host_loopback", loopback_given,
+                  loopback_given && network->backend == CONFIG_BACKEND_USER, "user");
     check_belongs(reader, node, "socket", network->socket_path != NULL,
                   network->backend == CONFIG_BACKEND_STREAM, "stream");
 }

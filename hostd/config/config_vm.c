@@ -229,6 +229,22 @@ void config_vm_init(struct config_vm *vm, const struct config_timeouts *timeouts
     };
 }
 
+bool config_vm_has_user_network(const struct config_vm *vm)
+{
+    for (size_t i = 0; i < vm->network_count; i++)
+        if (vm->networks[i].backend == CONFIG_BACKEND_USER)
+            return true;
+    return false;
+}
+
+bool config_vm_has_host_loopback(const struct config_vm *vm)
+{
+    for (size_t i = 0; i < vm->network_count; i++)
+        if (vm->networks[i].host_loopback)
+            return true;
+    return false;
+}
+
 void config_vm_done(struct config_vm *vm)
 {
     free(vm->name);

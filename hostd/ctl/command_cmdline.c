@@ -13,7 +13,8 @@ static void tell(void *userdata, const char *remark)
     say_error("%s", remark);
 }
 
-static int print(const struct options *options, const char *text)
+/* @param vm  NULL: the daemon has answered, which does not say more */
+static int print(const struct options *options, const struct config_vm *vm, const char *text)
 {
     struct json_object *object;
 
@@ -24,6 +25,10 @@ static int print(const struct options *options, const char *text)
     }
     object = json_object_new_object();
     json_object_object_add(object, "command_line", json_object_new_string(text));
+    /* run-vm reads it, to know what its unit must confine. */
+    if (vm != NULL)
+        json_object_object_add(object, "host_loopback",
+                               json_object_new_boolean(config_vm_has_host_loopback(vm)));
     say_json(object);
     json_object_put(object);
     return 0;
@@ -43,7 +48,7 @@ static int print_of_config(const struct options *options, const struct config *c
         say_error("%s", strerror(ENOBUFS));
         return 1;
     }
-    return print(options, text);
+    return print(options, vm, text);
 }
 
 int command_cmdline(const struct options *options, char **words)
@@ -61,7 +66,7 @@ int command_cmdline(const struct options *options, char **words)
     status =
         command_call(options, "CommandLine", command_vm_params(words[0]), CLIENT_QUICK_MS, &reply);
     if (status == 0)
-        (void)print(options, command_text(reply, "command_line"));
+        (void)print(options, NULL, command_text(reply, "command_line"));
     else
         say_error("with --config FILE it works without a running daemon");
     json_object_put(reply);

@@ -51,13 +51,16 @@ static void print_finding(struct json_object *finding)
 {
     const char *state = command_text(finding, "state"), *advice = command_text(finding, "advice");
     bool wrong = strcmp(state, "wrong") == 0, right = strcmp(state, "right") == 0;
+    bool note = strcmp(state, "note") == 0;
 
     say_format(wrong   ? SAY_RED
                : right ? SAY_GREEN
+               : note  ? SAY_YELLOW
                        : SAY_DIM,
                "%-5s",
                wrong   ? "WRONG"
                : right ? "ok"
+               : note  ? "NOTE"
                        : "?");
     say_format(SAY_PLAIN, "  %-10s  ", command_text(finding, "check"));
     say_wrapped(SAY_PLAIN, command_text(finding, "text"), MARGIN);

@@ -14,8 +14,10 @@
 void doctor_find(struct doctor *doctor, enum doctor_state state, const char *check, const char *vm,
                  const char *advice, const char *format, ...)
 {
-    static const char *const states[] = {
-        [DOCTOR_RIGHT] = "right", [DOCTOR_WRONG] = "wrong", [DOCTOR_UNKNOWN] = "unknown"};
+    static const char *const states[] = {[DOCTOR_RIGHT] = "right",
+                                         [DOCTOR_WRONG] = "wrong",
+                                         [DOCTOR_NOTE] = "note",
+                                         [DOCTOR_UNKNOWN] = "unknown"};
     struct json_object *finding = json_object_new_object();
     char text[2048];
     va_list arguments;

@@ -12,6 +12,7 @@
 enum doctor_state {
     DOCTOR_RIGHT,
     DOCTOR_WRONG,
+    DOCTOR_NOTE,    /* works, but lets more through than one may expect */
     DOCTOR_UNKNOWN, /* cannot be told now; `text` says why */
 };
 

@@ -26,6 +26,7 @@
 struct words {
     char data[LINE_BYTES + 1];
     size_t size;
+    char pid[16]; /* whose they are */
 };
 
 static const char *next_word(const struct words *words, const char *word)
@@ -60,6 +61,7 @@ static bool read_words(const char *proc, const char *pid, struct words *words)
         words->size += (size_t)n;
     (void)close(fd);
     words->data[words->size] = '\0';
+    (void)snprintf(words->pid, sizeof(words->pid), "%.15s", pid);
     return words->size > 0;
 }
 
@@ -213,6 +215,44 @@ static void look_at_ports(struct doctor *doctor, const struct config_vm *vm,
                     ports, devices);
 }
 
+/* True if the process is in the unit that keeps QEMU from the host's own addresses. */
+static bool is_confined(const char *proc, const char *pid)
+{
+    char path[512], line[4096];
+    bool found = false;
+    FILE *stream;
+
+    (void)snprintf(path, sizeof(path), "%s/%s/cgroup", proc, pid);
+    stream = fopen(path, "re");
+    while (stream != NULL && !found && fgets(line, sizeof(line), stream) != NULL)
+        found = strstr(line, "/guestlink-vm@") != NULL;
+    if (stream != NULL)
+        (void)fclose(stream);
+    return found;
+}
+
+static void look_at_loopback(struct doctor *doctor, const struct config_vm *vm,
+                             const struct words *words)
+{
+    if (!config_vm_has_user_network(vm))
+        return;
+    if (config_vm_has_host_loopback(vm))
+        doctor_find(doctor, DOCTOR_RIGHT, "loopback", vm->name, "",
+                    "programs of the guest can reach this host's own addresses, as "
+                    "\"host_loopback\" says");
+    else if (is_confined(doctor->places.proc, words->pid))
+        doctor_find(doctor, DOCTOR_RIGHT, "loopback", vm->name, "",
+                    "the unit of QEMU keeps programs of the guest from this host's own addresses");
+    else
+        doctor_find(doctor, DOCTOR_NOTE, "loopback", vm->name,
+                    "run QEMU in guestlink-vm@NAME.service, use another \"backend\", or set "
+                    "\"host_loopback\": true if that is what you want",
+                    "QEMU (process %s) is not in guestlink-vm@.service: programs of the guest can "
+                    "reach every service on this host's 127.0.0.1 (as 10.0.2.2) and its other "
+                    "addresses",
+                    words->pid);
+}
+
 /* @param ret_problem  as qmp_socket_connect()
  * @return 0: QEMU greeted; -EBUSY: it serves somebody else; -errno */
 static int greet(const char *path, const char **ret_problem)
@@ -308,6 +348,7 @@ void doctor_look_at_qemu(struct doctor *doctor, const struct config_vm *vm,
         look_at_cid(doctor, vm, words);
         look_at_memory(doctor, vm, words);
         look_at_ports(doctor, vm, words);
+        look_at_loopback(doctor, vm, words);
     } else {
         doctor_find(doctor, DOCTOR_UNKNOWN, "qemu", vm->name, "",
                     "no process has %s on its command line; CID, memory and ports cannot be "

@@ -2,15 +2,18 @@
 #include "command_table.h"
 #include "say.h"
 
+#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
+#include <string.h>
 
 /* What did not reach stdout is a failure, whatever the command said. */
 static int finish(int status)
 {
+    errno = 0;
     if (fflush(stdout) == 0 && ferror(stdout) == 0)
         return status;
-    say_error("stdout: cannot be written");
+    say_error("cannot write standard output: %s", strerror(errno != 0 ? errno : EIO));
     return status != 0 ? status : 1;
 }
 

@@ -64,6 +64,9 @@ struct json_object *device_command_message_adapter(const struct config_vm *vm,
         if (network->mtu)
             (void)json_object_object_add(object, "mtu",
                                          json_object_new_int64((int64_t)network->mtu));
+        if (network->backend == CONFIG_BACKEND_USER)
+            (void)json_object_object_add(object, "host_loopback",
+                                         json_object_new_boolean(network->host_loopback));
         (void)json_object_object_add(object, "iommu_platform",
                                      json_object_new_boolean(adapter->token));
     }

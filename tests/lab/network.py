@@ -14,13 +14,14 @@ ARP, IPV4, ICMP = 0x0806, 0x0800, 1
 
 
 class Namespace:
-    """A network namespace with `lo`, a bridge at an address, and a tap device on that bridge."""
+    """A network namespace with `lo`, which has 10.0.6.2 too, a bridge at an address, and a tap device
+    on that bridge."""
 
     def __init__(self, name, bridge_address):
         self.name = name
         self.within = ["nsenter", f"--net=/run/netns/{name}"]
         subprocess.run(["ip", "netns", "add", name], check=True)
-        for words in ("link set lo up", "link add br0 type bridge",
+        for words in ("link set lo up", "address add 10.0.6.2/32 dev lo", "link add br0 type bridge",
                       f"address add {bridge_address} dev br0", "link set br0 up",
                       "route add default dev br0", "tuntap add dev tap0 mode tap",
                       "link set tap0 master br0 up"):

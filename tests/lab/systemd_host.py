@@ -55,10 +55,12 @@ class Host(Outer):
         self._emulated = "tcg" in acceleration()
         shutil.copytree(debs, self._results / "debs")
         shutil.copytree(newer, self._results / "newer")
-        shutil.copy(paths.ROOT / "tests/host/inside", self._results)
+        for program in ("inside", "hostile"):
+            shutil.copy(paths.ROOT / "tests/host" / program, self._results)
         for text in ("README.md", "hostd/fleet.md"):
             shutil.copy(paths.ROOT / text, self._results)
         (self._results / "cmdline").write_text(f"quiet {NESTED}\n")
+        (self._results / "accel").write_text("tcg\n" if self._emulated else "kvm\n")
         (self._results / "qemu-args").write_text(
             f"-cpu {NESTED_CPU}\n" if self._emulated else "\n")
         frame = (paths.ROOT / "tests/vectors/y_capabilities_published.hex").read_text()

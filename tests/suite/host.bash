@@ -3,7 +3,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # the tables are read, and root, lab set, by tests/run
 
 about[share-escapes]="virtiofsd, in C and in Rust: a hostile FUSE client reaches the share and nothing else"
-about[units]="systemd-analyze finds nothing wrong with the units; the daemon rates 2.5 or better, QEMU 2"
+about[units]="systemd-analyze finds nothing wrong with the units; the daemon rates 2.5 or better, QEMU 1.6"
 about[fleet]="numbers can be scraped, and telemetry turns into OpenTelemetry's log records"
 about[help]="each command's --help fits a screen of 80 columns and 24 lines, and has no colours"
 about[schema]="the configuration's JSON Schema and the daemon's reader agree"

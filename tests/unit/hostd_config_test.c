@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -462,6 +463,76 @@ static void test_a_missing_file_is_told(void **state)
     assert_null(config);
 }
 
+/* As written by `cat >FILE` with the usual umask: everybody reads the passwords in it. */
+static void test_an_exposed_environment_is_warned_of(void **state)
+{
+    static const struct {
+        const char *text;
+        mode_t mode;
+        unsigned warnings;
+    } cases[] = {
+        {VM(",\"payload\":{\"argv\":[\"x\"],\"environment\":[\"A=b\"]}"), 0644, 1},
+        {VM(",\"payload\":{\"argv\":[\"x\"],\"environment\":[\"A=b\"]}"), 0604, 1},
+        {VM(",\"payload\":{\"argv\":[\"x\"],\"environment\":[\"A=b\"]}"), 0640, 0},
+        {VM(",\"payload\":{\"argv\":[\"x\"],\"environment\":[]}"), 0644, 0},
+        {VM(""), 0644, 0},
+    };
+    char path[] = "/tmp/glnk-config-XXXXXX";
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_true(fd >= 0);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct config *config = NULL;
+        struct heard heard = {.error_count = 0};
+
+        assert_int_equal(ftruncate(fd, 0), 0);
+        assert_int_equal(pwrite(fd, cases[i].text, strlen(cases[i].text), 0),
+                         strlen(cases[i].text));
+        assert_int_equal(fchmod(fd, cases[i].mode), 0);
+        assert_int_equal(config_load(path, on_warning, on_error, &heard, &config), 0);
+        assert_int_equal(heard.warning_count, cases[i].warnings);
+        assert_int_equal(strstr(heard.warnings, "chmod 0640 /tmp/glnk-config-") != NULL,
+                         cases[i].warnings);
+        (void)config_free(config);
+    }
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void test_the_host_s_loopback_is_only_opened_by_name(void **state)
+{
+#define ADAPTERS(one, two)                                                                         \
+    VM(",\"network\":[{\"id\":\"a\",\"mac\":\"52:54:00:12:34:01\"" one                             \
+       "},{\"id\":\"b\",\"mac\":\"52:54:00:12:34:02\"" two "}]")
+    static const struct {
+        const char *text;
+        bool user, loopback;
+    } right[] = {
+        {ADAPTERS("", ""), true, false},
+        {ADAPTERS(",\"host_loopback\":false", ""), true, false},
+        {ADAPTERS("", ",\"backend\":\"user\",\"host_loopback\":true"), true, true},
+        {ADAPTERS(",\"backend\":\"tap\",\"interface\":\"t\"",
+                  ",\"backend\":\"tap\",\"interface\":\"u\""),
+         false, false},
+    };
+    struct heard heard;
+    struct config *config;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
+        config = parse(right[i].text, &heard);
+        assert_non_null(config);
+        assert_int_equal(config_vm_has_user_network(&config->vms[0]), right[i].user);
+        assert_int_equal(config_vm_has_host_loopback(&config->vms[0]), right[i].loopback);
+        (void)config_free(config);
+    }
+    assert_null(parse(
+        ADAPTERS(",\"backend\":\"tap\",\"interface\":\"t\",\"host_loopback\":true", ""), &heard));
+    assert_non_null(strstr(heard.errors, "host_loopback: expected only with backend \"user\""));
+    assert_null(parse(ADAPTERS(",\"host_loopback\":1", ""), &heard));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -476,6 +547,8 @@ int main(void)
         cmocka_unit_test(test_thousands_of_vms_are_read),
         cmocka_unit_test(test_vms_are_equal_or_not),
         cmocka_unit_test(test_a_missing_file_is_told),
+        cmocka_unit_test(test_an_exposed_environment_is_warned_of),
+        cmocka_unit_test(test_the_host_s_loopback_is_only_opened_by_name),
     };
 
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);

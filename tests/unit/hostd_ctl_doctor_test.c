@@ -56,7 +56,8 @@ static void set_up_folder(struct fixture *fixture)
 
 static void tear_down_folder(struct fixture *fixture)
 {
-    static const char *const names[] = {"42/cmdline", "42", "telemetry", "qmp", "virtiofsd", ""};
+    static const char *const names[] = {"42/cmdline", "42/cgroup", "42", "telemetry",
+                                        "qmp",        "virtiofsd", ""};
     char path[128];
 
     json_object_put(fixture->doctor.findings);
@@ -192,6 +193,8 @@ static void test_the_likeliest_failures_are_found(void **state)
                  "memory-backend-memfd,id=mem,size=2048M,share=on");
     assert_found(&fixture, "ports", "wrong", "1 PCIe root ports for 2 devices",
                  "-device pcie-root-port");
+    assert_found(&fixture, "loopback", "note", "(process 42) is not in guestlink-vm@.service",
+                 "\"host_loopback\": true");
     assert_found(&fixture, "version", "wrong", "another version of the protocol",
                  "guestlink-mkinitramfs");
     assert_found(&fixture, "kernel", "wrong", "does not know hv_pci_swiotlb (kernel 5.10)",
@@ -271,6 +274,8 @@ static void test_nothing_is_found_where_nothing_is_wrong(void **state)
     set_up_folder(&fixture);
     read_config(&fixture, "/tmp", "/bin/true");
     write_command_line(&fixture, line);
+    write_text(&fixture, "42/cgroup",
+               "0::/system.slice/system-guestlink\\x2dvm.slice/guestlink-vm@dev.service\n");
     write_text(&fixture, "telemetry", REFUSED OLD_KERNEL CONNECTED "broken\n");
     fd = listen_for_qmp(&fixture);
     if (fork() == 0) {
@@ -283,6 +288,7 @@ static void test_nothing_is_found_where_nothing_is_wrong(void **state)
     assert_found(&fixture, "cid", "right", "is 7", "");
     assert_found(&fixture, "memory", "right", "shares", "");
     assert_found(&fixture, "qmp", "right", "answers", "");
+    assert_found(&fixture, "loopback", "right", "the unit of QEMU keeps", "");
     assert_found(&fixture, "version", "right", "1.0", "");
     assert_found(&fixture, "allocation", "right", "6.1", "");
     assert_false(fixture.doctor.wrong);

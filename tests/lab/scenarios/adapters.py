@@ -31,7 +31,7 @@ def with_network(lab, namespace):
     # As root it would give up root, and then not get at the lab's folder.
     passt = process.Process("passt", [*namespace.within, "passt", "-f", "--runas", "0", "--socket",
                                       lab.sockets / "passt", "-a", "10.0.4.15", "-n", "24", "-g",
-                                      "10.0.4.2"], lab.folder / "passt.log")
+                                      "10.0.4.2", "--no-map-gw"], lab.folder / "passt.log")
     wait_for("passt's socket", lab.seconds(20), (lab.sockets / "passt").exists)
     guest = lab.guest("lab", "published", within=namespace.within)
     hostd = lab.hostd([lab.usual_vm(guest, network=adapters(lab))]).start()
@@ -54,7 +54,8 @@ def on(number, **more):
 
 def adapters(lab):
     return [on(2), on(3, backend="tap", interface="tap0"),
-            on(4, backend="stream", socket=str(lab.sockets / "passt")),
+            on(4, backend="stream", socket=str(lab.sockets / "passt"),
+               routes=[{"to": "10.0.6.0/24", "via": "10.0.4.2"}]),
             on(5, backend="stream", socket=str(lab.sockets / "peer"))]
 
 
@@ -74,13 +75,17 @@ def options_are_the_same(lab, hostd):
 
 
 def traffic(lab, hostd, listener, peer):
-    for word, address in (("user", "10.0.2.2"), ("tap", "10.0.3.2"), ("passt", "10.0.4.2")):
+    for word, address in (("user", "10.0.2.2"), ("tap", "10.0.3.2"), ("passt", "10.0.6.2")):
         # Whoever has the answer hangs up: passt of 2023 does not pass on a second half's end.
         status, words = lab.run_in_guest(
             hostd, "lab", "nc", "-w", "15", address, str(listener.port), "-e",
             "/bin/sh", "-c", f"echo {word}; read answer; echo $answer >&2")
         need(words.strip() == ANSWER.decode().strip() and listener.heard[-1] == word,
              f"{word}: {status}: {words!r}; heard: {listener.heard}")
+    before = len(listener.heard)
+    status, words = lab.run_in_guest(hostd, "lab", "nc", "-w", "5", "10.0.4.2", str(listener.port))
+    need(not words.startswith(ANSWER.decode()) and len(listener.heard) == before,
+         f"passt's gateway is the host's loopback: {status}: {words!r}")
     before = peer.pings
     status, words = lab.run_in_guest(hostd, "lab", "ping", "-c", "1", "-W", "15", "10.0.5.2")
     need(status == 0 and peer.pings > before, f"ping of the peer: {status}: {words}")

@@ -73,8 +73,12 @@ def a_sound_machine(lab):
     guest, hostd = lab.serve("published")
     need_logged(lab, hostd, str(guest.qmp), "is not there", START_QEMU)  # hostd was there first
     status, found = findings(lab, hostd)
-    bad = [one for one in found if one["state"] != "right"]
+    bad = [one for one in found if one["state"] not in ("right", "note")]
     need(status == 0 and not bad, f"doctor ended with status {status}: {bad}")
+    # This QEMU is in no unit that would keep programs of the guest from this host.
+    notes = [one for one in found if one["state"] == "note"]
+    need([one["check"] for one in notes] == ["loopback"] and "127.0.0.1" in notes[0]["text"]
+         and "guestlink-vm@" in notes[0]["advice"], f"{notes}")
     said = {one["check"] for one in found}
     need({"daemon", "vsock", "virtiofsd", "share", "qmp", "memory", "ports", "version",
           "allocation"} <= said, f"doctor looked at {said} alone")
