@@ -87,14 +87,14 @@ static int allow_nodes(scmp_filter_ctx filter, int call, unsigned argument)
  * and diod ends if it is told so. */
 static int allow_limits(scmp_filter_ctx filter)
 {
-    const struct scmp_arg_cmp self = SCMP_A0(SCMP_CMP_EQ, 0), other = SCMP_A0(SCMP_CMP_NE, 0);
+    const struct scmp_arg_cmp self = SCMP_A0(SCMP_CMP_EQ, 0, 0), other = SCMP_A0(SCMP_CMP_NE, 0, 0);
     int r;
 
     r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(0), SCMP_SYS(prlimit64), 2, self,
-                         SCMP_A2(SCMP_CMP_NE, 0));
+                         SCMP_A2(SCMP_CMP_NE, 0, 0));
     if (r == 0)
         r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2, self,
-                             SCMP_A2(SCMP_CMP_EQ, 0));
+                             SCMP_A2(SCMP_CMP_EQ, 0, 0));
     return r < 0 ? r : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, other);
 }
 

@@ -37,6 +37,14 @@ static void close_fd(const int *fd)
 
 #define FD __attribute__((cleanup(close_fd))) int
 
+static int take_fd(int *fd)
+{
+    int taken = *fd;
+
+    *fd = -1;
+    return taken;
+}
+
 /* Makes what something is mounted on, and the directories that lead there. */
 static int make_point(int root, const char *path, bool directory)
 {
@@ -105,7 +113,6 @@ static int make_root(void)
 {
     FD context = fsopen("tmpfs", FSOPEN_CLOEXEC);
     FD root = -1;
-    int r;
 
     if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "size", "64k", 0) < 0 ||
         fsconfig(context, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
@@ -116,9 +123,7 @@ static int make_root(void)
     if (root < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
         move_mount(root, "", AT_FDCWD, COVERED, MOVE_MOUNT_F_EMPTY_PATH) < 0)
         return -errno;
-    r = root;
-    root = -1;
-    return r;
+    return take_fd(&root);
 }
 
 /* The old root goes on top of the new one, and from there away: pivot_root(2). */

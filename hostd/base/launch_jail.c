@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define READ_ONLY 1u
@@ -18,18 +19,21 @@ void launch_jail_pack(const struct jail *jail, char buffer[LAUNCH_NUMBERS_SIZE])
 
 int launch_jail_unpack(const char *numbers, struct jail *jail)
 {
-    uint64_t capabilities, memory, files;
+    uint64_t number[4];
+    char *end = (char *)numbers;
     char check[LAUNCH_NUMBERS_SIZE];
-    unsigned flags;
 
-    if (sscanf(numbers, "%" SCNx64 " %" SCNx64 " %" SCNx64 " %x", &capabilities, &memory, &files,
-               &flags) != 4)
-        return -EINVAL;
-    jail->capabilities = capabilities;
-    jail->memory = memory;
-    jail->files = files;
-    jail->read_only = (flags & READ_ONLY) != 0;
-    jail->connected = (flags & CONNECTED) != 0;
+    for (size_t i = 0; i < sizeof(number) / sizeof(number[0]); i++)
+        number[i] = strtoull(end, &end, 16);
+    *jail = (struct jail){.folder = jail->folder,
+                          .place = jail->place,
+                          .calls = jail->calls,
+                          .capabilities = number[0],
+                          .memory = number[1],
+                          .files = number[2],
+                          .read_only = (number[3] & READ_ONLY) != 0,
+                          .connected = (number[3] & CONNECTED) != 0};
+    /* what is no number, or more than four, does not come out as it went in */
     launch_jail_pack(jail, check);
     return strcmp(check, numbers) == 0 ? 0 : -EINVAL;
 }

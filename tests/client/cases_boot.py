@@ -27,6 +27,8 @@ VMS = {
     "guest_that_refuses_everything_is_still_completed": WITH_DEVICES,
     "same_boot_again_is_asked_again": WITH_DEVICES,
     "usable_pool_makes_a_token_for_every_device": {**WITH_DEVICES, "swiotlb": "64M"},
+    "share_is_never_9p_on_the_guests_word": {
+        "shares": [{"tag": "c", "path": "/tmp", "target": "/mnt/c"}]},
     "pool_is_refused_for_the_reason_that_holds": {"swiotlb": "64M"},
     "missing_pool_is_warned_of_once_a_release": {"swiotlb": "64M"},
     "warning_is_remembered_by_a_daemon_that_was_started_again": {"swiotlb": "64M"},
@@ -71,6 +73,17 @@ def case_boot_asks_for_everything_in_order(host, vm):
         host.wait_for_event("ChildExit", vm)
         guest.receive_answer(guest.send(g.FAREWELL, {"how": 0, "reason": 3}))
     host.wait_for_event("GuestDisconnected", vm)
+
+
+def case_share_is_never_9p_on_the_guests_word(host, vm):
+    """auto is what the operator chose: a guest without virtiofs has no such share, and both know why."""
+    with Guest(host.path(vm), facts={"features": 0x4}) as guest:
+        check_welcome(guest.greet())
+        asked = types(guest.serve_until(g.COMPLETE_BOOT))
+        check(g.MOUNT not in asked, "a MOUNT")
+    event = host.wait_for_event("DeviceFailed", vm)
+    check("has no virtiofs" in event["text"], event["text"])
+    check('"transport": "9p"' in event["text"], event["text"])
 
 
 def case_answers_in_reverse_order(host, vm):
