@@ -28,7 +28,7 @@
 /* What QEMU's virtiofsd says of its sandboxes. */
 #define OWN_SANDBOX "sandbox=namespace|chroot"
 
-/* As it is: the launcher's unit, or who started the daemon, set it. */
+/* As it is: who makes the jail sets it. */
 #define NO_LIMIT "0"
 
 /* Handles would need CAP_DAC_READ_SEARCH, with which open_by_handle_at(2) opens any file of the

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -17,6 +18,23 @@
 #include <unistd.h>
 
 #define SOCKET_FD 3
+
+/* Each file of the share that the guest knows is a descriptor. As many as virtiofsd wants by
+ * itself. */
+#define FILES 1000000u
+
+/* In a jail virtiofsd is not asked to see to it itself. */
+static void allow_files(void)
+{
+    const struct rlimit wanted = {.rlim_cur = FILES, .rlim_max = FILES};
+    struct rlimit now;
+
+    if (getrlimit(RLIMIT_NOFILE, &now) < 0 || now.rlim_cur >= FILES ||
+        setrlimit(RLIMIT_NOFILE, &wanted) == 0)
+        return;
+    now.rlim_cur = now.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &now);
+}
 
 _Noreturn static void execute(int listener, char *const argv[], const struct jail *jail,
                               bool stubborn)
@@ -31,6 +49,8 @@ _Noreturn static void execute(int listener, char *const argv[], const struct jai
     if (dup2(listener, SOCKET_FD) < 0 || fcntl(SOCKET_FD, F_SETFD, 0) < 0)
         _exit(126);
     (void)close_range(SOCKET_FD + 1, ~0U, CLOSE_RANGE_UNSHARE);
+    if (jail)
+        allow_files();
     r = jail ? jail_enter(jail, argv[0], &step) : 0;
     if (r < 0) {
         (void)dprintf(STDERR_FILENO,

@@ -4,6 +4,7 @@ that took it over, and got rid of its system call filter, could do from there.""
 import ctypes
 import os
 import pathlib
+import resource
 import stat
 import struct
 
@@ -51,6 +52,8 @@ def what_it_may(scene, server, read_only):
              f"virtiofsd is in the host's {name} namespace")
     need(len(status(pid, "NSpid").split()) == 2 and status(pid, "NSpid").split()[1] == "1",
          "virtiofsd is not the first process of its namespace")
+    need(resource.prlimit(pid, resource.RLIMIT_NOFILE)[0] > resource.getrlimit(
+        resource.RLIMIT_NOFILE)[0], "virtiofsd may have no more files open than this test")
     found = mounts(pid)
     need([where for where, _ in found] == ["/"], f"virtiofsd sees more than the share: {found}")
     wanted = LIMITS | ({"ro"} if read_only else {"rw"})
