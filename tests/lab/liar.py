@@ -1,5 +1,5 @@
-"""Between the daemon and a real QEMU: passes on what both say, but for the lies that a scenario asks
-for. So looks a QEMU that its guest took over."""
+"""Between the daemon and a real QEMU: passes on what both say, but for the lies that a scenario
+asks for. So looks a QEMU that its guest took over."""
 
 import json
 import os

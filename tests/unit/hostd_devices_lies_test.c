@@ -189,26 +189,36 @@ static void message_that_is_none_ends_the_connection(void **state)
     }
 }
 
+/* Puts a text with its NUL, and goes on behind it. */
+static void put(char **at, const char *text)
+{
+    size_t size = strlen(text);
+
+    memcpy(*at, text, size + 1);
+    *at += size;
+}
+
 /* Deeper than any answer; as many small values as fit on a line. */
 static void line_that_is_large_in_memory_is_refused(void **state)
 {
     struct devices *devices = *state;
     size_t size = QMP_LINE_MAX / 2;
-    char *words = malloc(size + 64);
+    char *words = malloc(size + 64), *at = words;
     const struct played_line lines[] = {{"query-memdev", words}, {NULL, NULL}};
 
     assert_non_null(words);
-    (void)strcpy(words, "{\"return\": [");
-    for (size_t at = strlen(words); at < size; at += 3)
-        (void)strcpy(words + at, "{},");
-    (void)strcat(words, "{}], \"id\": $}\n");
+    put(&at, "{\"return\": [");
+    while (at < words + size)
+        put(&at, "{},");
+    put(&at, "{}], \"id\": $}\n");
     start(devices, lines);
     assert_int_equal(add_share(devices), ECONNRESET);
     assert_non_null(strstr(devices->text, "a line of too many values"));
     stop(devices);
 
     memset(words, '[', 1000);
-    (void)strcpy(words + 1000, "\n");
+    at = words + 1000;
+    put(&at, "\n");
     start(devices, lines);
     assert_int_equal(add_share(devices), ECONNRESET);
     stop(devices);
@@ -219,13 +229,14 @@ static void words_of_an_error_are_cut_and_cleaned(void **state)
 {
     struct devices *devices = *state;
     size_t size = QMP_LINE_MAX / 2;
-    char *words = malloc(size + 128);
+    char *words = malloc(size + 128), *at = words;
     const struct played_line lines[] = {{"query-memdev", words}, {NULL, NULL}};
 
     assert_non_null(words);
-    (void)strcpy(words, "{\"error\": {\"desc\": \"ab\\u0000\\u001b[31m\\r\\n\\u009bc");
-    memset(words + strlen(words), 'x', size - strlen(words));
-    (void)strcpy(words + size, "\"}, \"id\": $}\n");
+    put(&at, "{\"error\": {\"desc\": \"ab\\u0000\\u001b[31m\\r\\n\\u009bc");
+    memset(at, 'x', size);
+    at += size;
+    put(&at, "\"}, \"id\": $}\n");
     start(devices, lines);
     assert_int_equal(add_share(devices), EIO);
     assert_non_null(strstr(devices->text, "ab  [31m"));
@@ -298,7 +309,7 @@ static void qemu_that_talks_without_end_takes_nobodys_turn(void **state)
         memcpy(words + i * (sizeof(event) - 1), event, sizeof(event));
     start(devices, loud);
     other.vm = devices->vm;
-    (void)strcpy(other.directory, devices->directory);
+    memcpy(other.directory, devices->directory, sizeof(other.directory));
     (void)snprintf(other_path, sizeof(other_path), "%s/o.qmp", devices->directory);
     other.vm.device_host.qmp = other_path;
     other_qemu = played_start(other_path, quiet);

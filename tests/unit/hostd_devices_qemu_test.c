@@ -355,7 +355,7 @@ static pid_t start_second(struct devices *second, const struct devices *first,
     pid_t pid;
 
     *second = (struct devices){.event = first->event, .vm = first->vm};
-    (void)strcpy(second->directory, first->directory);
+    memcpy(second->directory, first->directory, sizeof(second->directory));
     (void)strcpy(second->vm.id, "6c1f3f6e-8f0a-4a53-9d0b-2f6f7f1f0a02");
     (void)snprintf(path, sizeof(path), "%s/second.qmp", first->directory);
     second->vm.device_host.qmp = path;
@@ -410,7 +410,7 @@ static void qmp_socket_that_leads_to_another_vm_is_not_connected_to(void **state
 
     /* The daemon lets go of the one, so that its QEMU would serve the other. */
     devices->host = device_host_free(devices->host, false);
-    (void)strcpy(second.directory, devices->directory);
+    memcpy(second.directory, devices->directory, sizeof(second.directory));
     (void)snprintf(path, sizeof(path), "%s/second.qmp", devices->directory);
     assert_int_equal(symlink(qmp_path, path), 0);
     second.vm.device_host.qmp = path;
