@@ -143,11 +143,6 @@ struct vm_handshakes *vm_handshakes(struct vm *vm)
     return &vm->handshakes;
 }
 
-bool vm_is_vouched(const struct vm *vm)
-{
-    return vm->config->device_host.type != CONFIG_DEVICE_HOST_QEMU || device_host_is_up(vm->host);
-}
-
 const struct guest_capabilities *vm_boot_report(const struct vm *vm)
 {
     return vm->boot.known ? &vm->boot.capabilities : NULL;
