@@ -30,33 +30,6 @@ struct child {
     void *userdata;
 };
 
-int child_find_program(const char *name, char *buffer, size_t capacity)
-{
-    const char *path = getenv("PATH");
-    int r = -ENOENT;
-
-    if (strchr(name, '/')) {
-        if ((size_t)snprintf(buffer, capacity, "%s", name) >= capacity)
-            return -ENAMETOOLONG;
-        return access(name, X_OK) < 0 ? -errno : 0;
-    }
-    if (!path)
-        path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    while (*path) {
-        size_t length = strcspn(path, ":");
-        int n = snprintf(buffer, capacity, "%.*s/%s", (int)length, path, name);
-
-        if (n > 0 && (size_t)n < capacity && length > 0) {
-            if (access(buffer, X_OK) == 0)
-                return 0;
-            if (errno == EACCES)
-                r = -EACCES;
-        }
-        path += length + (path[length] == ':');
-    }
-    return r;
-}
-
 bool child_has_ended(struct child *child, struct child_end *ret_end)
 {
     struct pollfd dead = {.fd = child->pidfd, .events = POLLIN};

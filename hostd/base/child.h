@@ -58,13 +58,6 @@ struct child_end {
 typedef void (*child_ended_fn)(void *userdata, const struct child_end *end);
 
 /*
- * Finds a program in PATH, or checks that the path given is executable.
- *
- * @return 0, -ENOENT or -EACCES; -ENAMETOOLONG
- */
-int child_find_program(const char *name, char *buffer, size_t capacity);
-
-/*
  * Starts a process and watches it: default signal handling, nothing blocked, the daemon's
  * environment without what systemd meant for the daemon alone. It never blocks: if the program
  * cannot be executed the child says so on its stderr and ends with the status 126 or 127.

@@ -1,7 +1,7 @@
 /* doctor: findings, and what is looked at on the host itself. */
 #include "doctor.h"
 
-#include "base/virtiofsd_program.h"
+#include "base/program.h"
 #include "config/policy.h"
 
 #include <errno.h>
@@ -71,7 +71,7 @@ static void look_at_virtiofsd(struct doctor *doctor, const struct config_vm *vm)
     const char *wanted = vm->device_host.virtiofsd, *found;
     char buffer[LIMITS_PATH];
 
-    found = virtiofsd_program_find(wanted, buffer);
+    found = program_find_virtiofsd(wanted, buffer);
     if (found != NULL)
         doctor_find(doctor, DOCTOR_RIGHT, "virtiofsd", vm->name, "", "%s is there", found);
     else

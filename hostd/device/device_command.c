@@ -7,6 +7,7 @@
 #include "device_command.h"
 
 #include "base/child.h"
+#include "base/program.h"
 #include "base/sink.h"
 #include "device_command_message.h"
 #include "device_driver.h"
@@ -225,7 +226,7 @@ static void begin_next(struct device_command *command)
 
     if (!run || run->child)
         return;
-    r = child_find_program(name, program, sizeof(program));
+    r = program_find(name, program, sizeof(program));
     if (r < 0)
         (void)snprintf(text, sizeof(text), "cannot run %.2048s: %s",
                        name[0] ? name : "a program (device_host.argv is empty)",

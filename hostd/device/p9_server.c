@@ -9,6 +9,7 @@
 
 #include "base/child.h"
 #include "base/limits.h"
+#include "base/program.h"
 #include "base/sink.h"
 
 #include <errno.h>
@@ -101,9 +102,9 @@ static int start(sd_event *event, struct p9_server *server, int fd, const char *
     };
     int ends[2], r;
 
-    r = child_find_program("diod", program, sizeof(program));
+    r = program_find("diod", program, sizeof(program));
     if (r < 0)
-        r = child_find_program("/usr/sbin/diod", program, sizeof(program));
+        r = program_find("/usr/sbin/diod", program, sizeof(program));
     if (r < 0)
         return r;
     if (pipe2(ends, O_CLOEXEC) < 0)

@@ -2,7 +2,7 @@
 #include "virtiofsd_command.h"
 
 #include "base/child.h"
-#include "base/virtiofsd_program.h"
+#include "base/program.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -88,7 +88,7 @@ const char *virtiofsd_command_find_relay(char buffer[LIMITS_PATH])
     }
     if (access(GUESTLINK_LIBEXECDIR "/" RELAY, X_OK) == 0)
         return GUESTLINK_LIBEXECDIR "/" RELAY;
-    return child_find_program(RELAY, buffer, LIMITS_PATH) == 0 ? buffer : NULL;
+    return program_find(RELAY, buffer, LIMITS_PATH) == 0 ? buffer : NULL;
 }
 
 int virtiofsd_command_make(const char *program, const char *path, bool jail,
@@ -97,7 +97,7 @@ int virtiofsd_command_make(const char *program, const char *path, bool jail,
     const char **argv = ret_command->argv;
     size_t count = 0;
 
-    program = virtiofsd_program_find(program, ret_command->program);
+    program = program_find_virtiofsd(program, ret_command->program);
     if (!program)
         return -ENOENT;
     argv[count++] = program;

@@ -28,7 +28,7 @@ const char *virtiofsd_command_find_relay(char buffer[LIMITS_PATH]);
  * Makes the command that serves a directory: with the capabilities that the ownership of files
  * needs and no others, if the program has options for that.
  *
- * @param program      as in virtiofsd_program_find()
+ * @param program      as in program_find_virtiofsd()
  * @param path         absolute; outlives the command
  * @param jail         there is who makes one: QEMU's virtiofsd gets it instead of its own sandbox,
  *                     which leaves it a procfs, where root may write into /proc/sys

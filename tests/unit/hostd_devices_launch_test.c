@@ -1,8 +1,8 @@
 /* launch: programs that systemd starts for the daemon, with the test in systemd's place. */
 #include "base/child.h"
 #include "base/launch.h"
+#include "base/program.h"
 #include "base/sink.h"
-#include "base/virtiofsd_program.h"
 #include "descriptors.h"
 #include "device/virtiofsd.h"
 #include "device/virtiofsd_command.h"
@@ -252,7 +252,7 @@ static void virtiofsd_outside_is_told_with_how_it_ended(void **state)
     int listener;
     pid_t pid, launched;
 
-    if (!virtiofsd_program_find(NULL, buffer) || geteuid() != 0)
+    if (!program_find_virtiofsd(NULL, buffer) || geteuid() != 0)
         skip();
     listener = listen_as_systemd(devices);
     assert_int_equal(virtiofsd_start(devices->event, &spec, on_virtiofsd_ready, on_virtiofsd_ended,

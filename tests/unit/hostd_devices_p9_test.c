@@ -1,5 +1,6 @@
 /* p9 server: diod serves a 9P session on a connection that it inherits. */
 #include "base/child.h"
+#include "base/program.h"
 #include "descriptors.h"
 #include "device/p9_server.h"
 #include "hostd_devices_support.h"
@@ -26,7 +27,7 @@ static int skip_without_diod(void **state)
 {
     char path[256];
 
-    if (child_find_program("diod", path, sizeof(path)) < 0 && access("/usr/sbin/diod", X_OK) < 0) {
+    if (program_find("diod", path, sizeof(path)) < 0 && access("/usr/sbin/diod", X_OK) < 0) {
         (void)fprintf(stderr, "diod is not installed: not tested\n");
         skip();
     }

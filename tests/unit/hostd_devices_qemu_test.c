@@ -3,6 +3,7 @@
  * served by a real virtiofsd. What takes a running guest, unplugging, is the lab's to test.
  */
 #include "base/child.h"
+#include "base/program.h"
 #include "descriptors.h"
 #include "device/qemu_name.h"
 #include "hostd_devices_played.h"
@@ -28,7 +29,7 @@ static bool is_there(const char *program)
 {
     char path[256];
 
-    return child_find_program(program, path, sizeof(path)) == 0;
+    return program_find(program, path, sizeof(path)) == 0;
 }
 
 static bool has_virtiofsd(void)

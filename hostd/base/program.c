@@ -1,0 +1,49 @@
+/* program: where programs are on this host. */
+#include "program.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int program_find(const char *name, char *buffer, size_t capacity)
+{
+    const char *path = getenv("PATH");
+    int r = -ENOENT;
+
+    if (strchr(name, '/')) {
+        if ((size_t)snprintf(buffer, capacity, "%s", name) >= capacity)
+            return -ENAMETOOLONG;
+        return access(name, X_OK) < 0 ? -errno : 0;
+    }
+    if (!path)
+        path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    while (*path) {
+        size_t length = strcspn(path, ":");
+        int n = snprintf(buffer, capacity, "%.*s/%s", (int)length, path, name);
+
+        if (n > 0 && (size_t)n < capacity && length > 0) {
+            if (access(buffer, X_OK) == 0)
+                return 0;
+            if (errno == EACCES)
+                r = -EACCES;
+        }
+        path += length + (path[length] == ':');
+    }
+    return r;
+}
+
+const char *program_find_virtiofsd(const char *program, char buffer[LIMITS_PATH])
+{
+    /* Debian 13, Ubuntu 24.04, Fedora; Arch; Debian 12 (the C version of QEMU 7.2) */
+    static const char *const usual[] = {"/usr/libexec/virtiofsd", "/usr/lib/virtiofsd",
+                                        "/usr/lib/qemu/virtiofsd"};
+
+    if (program)
+        return program_find(program, buffer, LIMITS_PATH) == 0 ? buffer : NULL;
+    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+        if (access(usual[i], X_OK) == 0)
+            return usual[i];
+    return program_find("virtiofsd", buffer, LIMITS_PATH) == 0 ? buffer : NULL;
+}

@@ -1,0 +1,27 @@
+/*
+ * program: where programs are on this host; for the daemon, which starts them, and for
+ * guestlinkctl, which says whether they are there.
+ */
+#ifndef GUESTLINK_HOSTD_PROGRAM_H
+#define GUESTLINK_HOSTD_PROGRAM_H
+
+#include "protocol/limits.h"
+
+#include <stddef.h>
+
+/*
+ * Finds a program in PATH, or checks that the path given is executable.
+ *
+ * @return 0, -ENOENT or -EACCES; -ENAMETOOLONG
+ */
+int program_find(const char *name, char *buffer, size_t capacity);
+
+/*
+ * Finds virtiofsd.
+ *
+ * @param program  a name or path, or NULL: the first of the usual places
+ * @return @p buffer, a static text, or NULL: it is not there or cannot be executed
+ */
+const char *program_find_virtiofsd(const char *program, char buffer[LIMITS_PATH]);
+
+#endif
