@@ -54,7 +54,8 @@ static void qemu_answer(struct fixture *f, struct qemu *qemu)
             id = strstr(line, "\"id\":");
     }
     assert_non_null(id);
-    (void)snprintf(reply, sizeof(reply), "{\"return\": {}, \"id\": %d}\r\n", atoi(id + 5));
+    (void)snprintf(reply, sizeof(reply), "{\"return\": {}, \"id\": %ld}\r\n",
+                   strtol(id + 5, NULL, 10));
     assert_int_equal(write(qemu->connection, reply, strlen(reply)), strlen(reply));
     for (unsigned i = 0; i < PATIENCE && !device_host_is_up(f->vm->host); i++)
         (void)sd_event_run(f->services.event, 10000);
