@@ -6,7 +6,6 @@
 #include <sys/prctl.h>
 
 #include "clock.h"
-#include "dispatch.h"
 #include "kmsg_log.h"
 #include "notify.h"
 #include "root.h"
@@ -72,7 +71,7 @@ static void on_root_mounted(struct job *job, const struct report *mounted)
         hand_over(guest, &report);
     if (report.error != 0)
         kmsg_log(LOG_ERR, "%s; PID 1 stays", report.text);
-    dispatch_answer(guest, job->order.id, job->order.generation, &report);
+    link_answer(&guest->link, job->order.id, job->order.generation, &report);
     if (report.error != 0)
         start_words(guest);
     say_ready(guest);
@@ -109,14 +108,14 @@ void boot_complete(struct guest *guest, uint32_t id)
 
     if (guest->shutdown.phase != SHUTDOWN_RUNNING) {
         (void)report_fail(&report, ESHUTDOWN, "boot: shutting down");
-        dispatch_answer(guest, id, guest->link.generation, &report);
+        link_answer(&guest->link, id, guest->link.generation, &report);
         return;
     }
     if (guest->cmdline.root[0] != '\0' && !guest->root_started && start_root(guest, id) == 0)
         return;
     if (!guest->root_started)
         start_words(guest);
-    dispatch_answer(guest, id, guest->link.generation, &report);
+    link_answer(&guest->link, id, guest->link.generation, &report);
     say_ready(guest);
 }
 

@@ -33,21 +33,6 @@ struct dispatch {
 /* @return 0, or a WIRE_E_… of an unpack: a protocol error */
 typedef int dispatch_handler(struct dispatch *d);
 
-void dispatch_answer(struct guest *guest, uint32_t id, uint32_t generation,
-                     const struct report *report)
-{
-    const struct result result = {.error = report->error, .text = wire_text_of(report->text)};
-    struct wire_writer *writer;
-
-    if (id == 0 || generation != guest->link.generation)
-        return;
-    writer = link_begin(&guest->link, FRAME_RESULT, FRAME_FLAG_ANSWER, id);
-    if (!writer)
-        return;
-    result_pack(writer, &result);
-    (void)link_end(&guest->link);
-}
-
 /* FNV-1a over type and payload: recognises a request that is asked again after a reconnect. */
 static uint64_t digest_of(const struct frame *frame)
 {
@@ -64,7 +49,7 @@ static void on_job_done(struct job *job, const struct report *report)
 
     if (report->error != 0)
         kmsg_log(LOG_WARNING, "%s: %s", job->order.name, report->text);
-    dispatch_answer(guest, job->order.id, job->order.generation, report);
+    link_answer(&guest->link, job->order.id, job->order.generation, report);
 }
 
 static void on_mounted(struct job *job, const struct report *report)
@@ -119,10 +104,11 @@ static int set_hostname(struct dispatch *d)
     if (r != 0)
         return r;
     if (request.name.size == 0 || request.name.size > LIMITS_HOSTNAME ||
-        wire_text_has_control(request.name))
-        return report_fail(&d->report, EINVAL, "hostname: expected 1 to %u bytes without controls",
-                           LIMITS_HOSTNAME),
-               0;
+        wire_text_has_control(request.name)) {
+        (void)report_fail(&d->report, EINVAL, "hostname: expected 1 to %u bytes without controls",
+                          LIMITS_HOSTNAME);
+        return 0;
+    }
     if (sethostname(request.name.data, request.name.size) < 0)
         (void)report_fail(&d->report, errno, "hostname: %s", strerror(errno));
     return 0;
@@ -140,12 +126,13 @@ static int add_entropy(struct dispatch *d)
 
     if (r != 0)
         return r;
-    if (request.data.size > LIMITS_ENTROPY || request.bits > request.data.size * 8)
-        return report_fail(&d->report, EINVAL,
-                           "entropy: %u bits of %zu bytes: expected at most %u "
-                           "bytes, and 8 bits of each",
-                           request.bits, request.data.size, LIMITS_ENTROPY),
-               0;
+    if (request.data.size > LIMITS_ENTROPY || request.bits > request.data.size * 8) {
+        (void)report_fail(&d->report, EINVAL,
+                          "entropy: %u bits of %zu bytes: expected at most %u "
+                          "bytes, and 8 bits of each",
+                          request.bits, request.data.size, LIMITS_ENTROPY);
+        return 0;
+    }
     pool.info.entropy_count = (int)request.bits;
     pool.info.buf_size = (int)request.data.size;
     memcpy(pool.bytes + sizeof(pool.info), request.data.data, request.data.size);
@@ -185,12 +172,13 @@ static int mount_share(struct dispatch *d)
         return r;
     if (wire_text_copy(request.tag, share.tag, sizeof(share.tag)) < 0 ||
         wire_text_copy(request.target, share.target, sizeof(share.target)) < 0 ||
-        request.transport > REQUEST_TRANSPORT_9P || (request.flags & ~REQUEST_MOUNT_READ_ONLY))
-        return report_fail(&d->report, EINVAL,
-                           "mount: transport %u, flags 0x%x, or a name of "
-                           "%zu and %zu bytes is not understood",
-                           request.transport, request.flags, request.tag.size, request.target.size),
-               0;
+        request.transport > REQUEST_TRANSPORT_9P || (request.flags & ~REQUEST_MOUNT_READ_ONLY)) {
+        (void)report_fail(&d->report, EINVAL,
+                          "mount: transport %u, flags 0x%x, or a name of "
+                          "%zu and %zu bytes is not understood",
+                          request.transport, request.flags, request.tag.size, request.target.size);
+        return 0;
+    }
     share.read_only = (request.flags & REQUEST_MOUNT_READ_ONLY) != 0;
     share.by_9p = request.transport == REQUEST_TRANSPORT_9P;
     share.port = request.port;
@@ -212,10 +200,11 @@ static int unmount_share(struct dispatch *d)
 
     if (r != 0)
         return r;
-    if (wire_text_copy(request.target, share.target, sizeof(share.target)) < 0)
-        return report_fail(&d->report, ENAMETOOLONG, "unmount: a target of %zu bytes",
-                           request.target.size),
-               0;
+    if (wire_text_copy(request.target, share.target, sizeof(share.target)) < 0) {
+        (void)report_fail(&d->report, ENAMETOOLONG, "unmount: a target of %zu bytes",
+                          request.target.size);
+        return 0;
+    }
     share.detach = (request.flags & REQUEST_UNMOUNT_DETACH) != 0;
     start_job(d, &order);
     return 0;
@@ -243,8 +232,10 @@ static int start_process(struct dispatch *d)
 
     if (r != 0)
         return r;
-    if (request.process == 0)
-        return report_fail(&d->report, EINVAL, "process 0: expected another number"), 0;
+    if (request.process == 0) {
+        (void)report_fail(&d->report, EINVAL, "process 0: expected another number");
+        return 0;
+    }
     d->later = process_start(&d->guest->processes, &request, d->frame->id,
                              d->guest->link.generation, &d->report) == 0;
     return 0;
@@ -264,11 +255,17 @@ static int process_input_of(struct dispatch *d)
 {
     struct request_process_input request;
     int r = request_process_input_unpack(d->frame->payload, d->frame->length, &request);
+    struct process *process;
 
-    if (r == 0)
-        d->later = process_input(&d->guest->processes, &request, d->frame->id,
-                                 d->guest->link.generation, &d->report) == 0;
-    return r;
+    if (r != 0)
+        return r;
+    process = process_find(&d->guest->processes, request.process);
+    if (!process)
+        (void)report_fail(&d->report, ESRCH, "process %u does not run", request.process);
+    else
+        d->later = process_input(process, &request, d->frame->id, d->guest->link.generation,
+                                 &d->report) == 0;
+    return 0;
 }
 
 static int shut_down(struct dispatch *d)
@@ -278,16 +275,17 @@ static int shut_down(struct dispatch *d)
 
     if (r != 0)
         return r;
-    if (request.how > REQUEST_HALT)
-        return report_fail(&d->report, EINVAL, "shut-down %u: expected 0 to %u", request.how,
-                           REQUEST_HALT),
-               0;
+    if (request.how > REQUEST_HALT) {
+        (void)report_fail(&d->report, EINVAL, "shut-down %u: expected 0 to %u", request.how,
+                          REQUEST_HALT);
+        return 0;
+    }
     if (request.grace_ms > INIT_GRACE_LONGEST_MS)
         request.grace_ms = INIT_GRACE_LONGEST_MS;
     /* The answer goes first: with nothing to stop, the farewell follows at once. */
     if (d->guest->shutdown.phase != SHUTDOWN_RUNNING)
         (void)snprintf(d->report.text, sizeof(d->report.text), "under way already");
-    dispatch_answer(d->guest, d->frame->id, d->guest->link.generation, &d->report);
+    link_answer(&d->guest->link, d->frame->id, d->guest->link.generation, &d->report);
     d->later = true;
     (void)shutdown_begin(&d->guest->shutdown, request.how, EVENT_BY_HOST, request.grace_ms);
     return 0;
@@ -324,10 +322,11 @@ static int get_pool_usage(struct dispatch *d)
     struct wire_writer *writer;
 
     pool_usage_mount_debugfs();
-    if (pool_usage_read(POOL_USAGE_DIRECTORY, &usage) < 0)
-        return report_fail(&d->report, ENOENT,
-                           "this kernel keeps no statistics of its pools in " POOL_USAGE_DIRECTORY),
-               0;
+    if (pool_usage_read(POOL_USAGE_DIRECTORY, &usage) < 0) {
+        (void)report_fail(&d->report, ENOENT,
+                          "this kernel keeps no statistics of its pools in " POOL_USAGE_DIRECTORY);
+        return 0;
+    }
     writer = link_begin(&d->guest->link, FRAME_POOL_USAGE, FRAME_FLAG_ANSWER, d->frame->id);
     if (writer) {
         event_pool_usage_pack(writer, &usage.event);
@@ -391,6 +390,6 @@ const char *dispatch_frame(struct guest *guest, const struct frame *frame)
     else if (handle(&d) != 0)
         return "a malformed payload";
     if (!d.later)
-        dispatch_answer(guest, frame->id, guest->link.generation, &d.report);
+        link_answer(&guest->link, frame->id, guest->link.generation, &d.report);
     return NULL;
 }

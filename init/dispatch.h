@@ -6,7 +6,6 @@
 
 #include "guest.h"
 #include "protocol/frame.h"
-#include "report.h"
 
 /*
  * Handles one frame after WELCOME. Whatever its bytes are: it is answered, ignored or refused, and
@@ -15,9 +14,5 @@
  * @return NULL, or what is wrong with it: a protocol error (static text)
  */
 const char *dispatch_frame(struct guest *guest, const struct frame *frame);
-
-/* Answers a request with RESULT, if @p id is not 0 and the connection it came by still stands. */
-void dispatch_answer(struct guest *guest, uint32_t id, uint32_t generation,
-                     const struct report *report);
 
 #endif

@@ -21,6 +21,7 @@
 #include "loop.h"
 #include "protocol/frame.h"
 #include "protocol/wire.h"
+#include "report.h"
 
 enum link_state {
     LINK_DOWN = 0,
@@ -92,6 +93,10 @@ struct wire_writer *link_begin(struct link *link, uint16_t type, uint16_t flags,
 
 /* Ends the frame and writes what can be written. @return 0; -ENOBUFS or -EMSGSIZE: not sent */
 int link_end(struct link *link);
+
+/* Answers a request with RESULT, if @p id is not 0 and the connection it came by (@p generation)
+ * still stands. */
+void link_answer(struct link *link, uint32_t id, uint32_t generation, const struct report *report);
 
 /* An id for a request of ours. */
 uint32_t link_new_id(struct link *link);

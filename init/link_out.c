@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "protocol/result.h"
 
 void link_out_flush(struct link *link)
 {
@@ -81,6 +82,20 @@ int link_end(struct link *link)
     link_out_flush(link);
     link_out_watch(link, link_out_owed(link));
     return 0;
+}
+
+void link_answer(struct link *link, uint32_t id, uint32_t generation, const struct report *report)
+{
+    const struct result result = {.error = report->error, .text = wire_text_of(report->text)};
+    struct wire_writer *writer;
+
+    if (id == 0 || generation != link->generation)
+        return;
+    writer = link_begin(link, FRAME_RESULT, FRAME_FLAG_ANSWER, id);
+    if (!writer)
+        return;
+    result_pack(writer, &result);
+    (void)link_end(link);
 }
 
 uint32_t link_new_id(struct link *link)

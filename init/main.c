@@ -98,7 +98,7 @@ static void answer_process(struct processes *processes, uint32_t id, uint32_t ge
                            const struct report *report)
 {
     (void)processes;
-    dispatch_answer(&guest, id, generation, report);
+    link_answer(&guest.link, id, generation, report);
 }
 
 static void on_patience(struct loop_timer *timer)

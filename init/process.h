@@ -91,11 +91,11 @@ int process_signal(struct processes *processes, uint32_t number, uint32_t signal
  * it, which may be now; EPIPE if it is closed before that.
  *
  * @param id  of the request, 0: nobody is to be answered
- * @return 0, or with the reason in @p report ESRCH, EPIPE (it has no input, or ended it) or EAGAIN
+ * @return 0, or with the reason in @p report EPIPE (it has no input, or ended it) or EAGAIN
  *         (what came before is not taken yet)
  */
-int process_input(struct processes *processes, const struct request_process_input *input,
-                  uint32_t id, uint32_t generation, struct report *report);
+int process_input(struct process *process, const struct request_process_input *input, uint32_t id,
+                  uint32_t generation, struct report *report);
 
 /* The process of that number, or NULL. */
 struct process *process_find(struct processes *processes, uint32_t number);

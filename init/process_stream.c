@@ -114,13 +114,9 @@ static void on_input(struct loop_source *source, uint32_t events)
     write_input(LOOP_OWNER(source, struct process, in));
 }
 
-int process_input(struct processes *processes, const struct request_process_input *input,
-                  uint32_t id, uint32_t generation, struct report *report)
+int process_input(struct process *process, const struct request_process_input *input, uint32_t id,
+                  uint32_t generation, struct report *report)
 {
-    struct process *process = process_find(processes, input->process);
-
-    if (!process)
-        return report_fail(report, ESRCH, "process %u does not run", input->process);
     if (process->in.fd < 0 || process->input_ended)
         return fail_input(process, report);
     if (process->input_size > 0 || input->data.size > INIT_INPUT_SIZE)

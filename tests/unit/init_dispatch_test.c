@@ -89,7 +89,7 @@ static void answer_process(struct processes *processes, uint32_t id, uint32_t ge
                            const struct report *report)
 {
     (void)processes;
-    dispatch_answer(&guest, id, generation, report);
+    link_answer(&guest.link, id, generation, report);
 }
 
 static int set_up(void **state)
@@ -264,9 +264,9 @@ static void an_answer_of_an_older_connection_is_dropped(void **state)
     int error = 0;
 
     (void)state;
-    dispatch_answer(&guest, 77, guest.link.generation - 1, &report);
+    link_answer(&guest.link, 77, guest.link.generation - 1, &report);
     assert_int_equal(take_answers(&error), 0);
-    dispatch_answer(&guest, 77, guest.link.generation, &report);
+    link_answer(&guest.link, 77, guest.link.generation, &report);
     assert_int_equal(take_answers(&error), 1);
 }
 

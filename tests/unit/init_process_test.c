@@ -227,17 +227,17 @@ static void input_is_fed_and_ended(void **state)
     (void)state;
     assert_int_equal(start("/bin/sh", "exec cat", REQUEST_ROLE_COMMAND, 0, REQUEST_PROCESS_INPUT),
                      0);
-    assert_int_equal(process_input(&processes, &input, 31, 0, &report), 0);
+    assert_int_equal(process_input(process_find(&processes, 7), &input, 31, 0, &report), 0);
     assert_int_equal(answered_id, 31);
     assert_int_equal(answered.error, 0);
     input.data.size = 0;
-    assert_int_equal(process_input(&processes, &input, 32, 0, &report), 0);
+    assert_int_equal(process_input(process_find(&processes, 7), &input, 32, 0, &report), 0);
     assert_int_equal(answered_id, 32);
-    assert_int_equal(process_input(&processes, &input, 33, 0, &report), EPIPE);
+    assert_int_equal(process_input(process_find(&processes, 7), &input, 33, 0, &report), EPIPE);
     outcome = run_to_end();
     assert_string_equal(outcome.out[0], "hello");
     assert_int_equal(outcome.event.status, 0);
-    assert_int_equal(process_input(&processes, &input, 34, 0, &report), ESRCH);
+    assert_null(process_find(&processes, 7));
 }
 
 /* Feeds @p input until it is not answered at once: the pipe is full. @return the id that waits */
@@ -247,7 +247,8 @@ static uint32_t fill(const struct request_process_input *input)
     uint32_t id = 100;
 
     do {
-        assert_int_equal(process_input(&processes, input, ++id, 0, &report), 0);
+        assert_int_equal(
+            process_input(process_find(&processes, input->process), input, ++id, 0, &report), 0);
         assert_true(id < 200);
     } while (answered_id == id);
     return id;
@@ -268,13 +269,13 @@ static void input_is_answered_when_it_is_taken(void **state)
                    "while [ -e %s ]; do sleep 0.01; done; exec cat >/dev/null", held);
     assert_int_equal(start("/bin/sh", command, REQUEST_ROLE_COMMAND, 0, REQUEST_PROCESS_INPUT), 0);
     id = fill(&input);
-    assert_int_equal(process_input(&processes, &input, 999, 0, &report), EAGAIN);
+    assert_int_equal(process_input(process_find(&processes, 7), &input, 999, 0, &report), EAGAIN);
     assert_int_equal(unlink(held), 0);
     while (answered_id != id)
         loop_turn(&loop);
     assert_int_equal(answered.error, 0);
     input.data.size = 0;
-    assert_int_equal(process_input(&processes, &input, 201, 0, &report), 0);
+    assert_int_equal(process_input(process_find(&processes, 7), &input, 201, 0, &report), 0);
     (void)run_to_end();
 }
 
