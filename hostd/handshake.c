@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "guest/connection.h"
+#include "guest/greeting.h"
 #include "guest/session.h"
 #include "vm/report.h"
 #include "vm/vm_life.h"
@@ -225,19 +226,11 @@ static void refuse(struct handshake *handshake, uint32_t id,
                    const struct session_decision *decision)
 {
     struct services *services = handshake->all->services;
-    uint8_t payload[WELCOME_SIZE + LIMITS_VM_NAME];
-    struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
 
-    welcome_pack(&writer, &(struct welcome){
-                              .major = PROTOCOL_MAJOR,
-                              .minor = PROTOCOL_MINOR,
-                              .status = decision->status,
-                              .name = wire_text_of(
-                                  handshake->stranger ? NULL : vm_config(handshake->vm)->name)});
     services->counters.refused[decision->status]++;
     report_refused(services, handshake->vm, &handshake->peer, decision->status, decision->reason);
-    (void)connection_send(handshake->connection, FRAME_WELCOME, FRAME_FLAG_ANSWER, id, payload,
-                          writer.size);
+    greeting_send(handshake->connection, id, PROTOCOL_MINOR, decision->status,
+                  handshake->stranger ? NULL : vm_config(handshake->vm)->name);
     if (set_deadline(handshake, LIMITS_REFUSAL_LINGER_MS) < 0)
         handshake_free(handshake);
 }

@@ -27,18 +27,6 @@ static void on_up(void *userdata)
     adapters_step(vm);
 }
 
-/* A VM that was not started yet has no VMM, which is no failure: it is one when a guest is there,
- * or should be. */
-void vm_tell_host_error(struct vm *vm)
-{
-    if (!vm->host_error || vm->host_error_told || vm->ended)
-        return;
-    vm->host_error_told = true;
-    report_device_failed(vm, "device-host",
-                         vm->config->device_host.qmp ? vm->config->device_host.qmp : "device-host",
-                         "device", ENOTCONN, vm->host_error);
-}
-
 static void on_down(void *userdata, bool ended, const char *text)
 {
     struct vm *vm = userdata;
