@@ -237,6 +237,17 @@ static void add_head(struct json_object *object, const struct vm_view *view)
     add_text(object, "socket", view->config->socket);
 }
 
+static void add_pool(struct json_object *object, const struct vm_view *view)
+{
+    bool has_one = view->token[0] != '\0';
+    char base[32] = "";
+
+    if (has_one)
+        (void)snprintf(base, sizeof(base), "0x%" PRIx64, view->capabilities->swiotlb_base);
+    add_text(object, "pool_base", base);
+    add_number(object, "pool_size", has_one ? view->capabilities->swiotlb_size : 0);
+}
+
 struct json_object *control_view_summary(const struct vm *vm)
 {
     struct json_object *object = json_object_new_object();
@@ -247,6 +258,7 @@ struct json_object *control_view_summary(const struct vm *vm)
     add_text(object, "kernel_release",
              view.capabilities != NULL ? view.capabilities->kernel_release : "");
     add_text(object, "token", view.token);
+    add_pool(object, &view);
     add_number(object, "shares", view.share_count);
     add_number(object, "adapters", view.adapter_count);
     add_text(object, "error", first_error(vm, &view));

@@ -1,10 +1,8 @@
 /* command list: one line a VM. */
 #include "client.h"
 #include "command.h"
-#include "protocol/token.h"
 #include "table.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 static enum say_colour colour_of(const char *state)
@@ -18,14 +16,15 @@ static enum say_colour colour_of(const char *state)
     return SAY_DIM;
 }
 
-/* "swiotlb=0x14000000,67108864" to "64 MiB at 0x14000000". */
-static void format_pool(const char *token, char *buffer, size_t capacity)
+/* "64 MiB at 0x14000000" */
+static void format_pool(struct json_object *vm, char *buffer, size_t capacity)
 {
-    uint64_t base, size;
+    uint64_t size = command_number(vm, "pool_size");
     char text[32];
 
-    if (token_parse(token, &base, &size) == 0)
-        (void)snprintf(buffer, capacity, "%s at 0x%" PRIx64, say_size(size, text), base);
+    if (size != 0)
+        (void)snprintf(buffer, capacity, "%s at %s", say_size(size, text),
+                       command_text(vm, "pool_base"));
     else
         (void)snprintf(buffer, capacity, "-");
 }
@@ -39,7 +38,7 @@ static void add_row(struct table *table, struct json_object *vm)
     table_add(table, SAY_BOLD, command_text(vm, "name"));
     table_add(table, colour_of(state), state);
     table_add(table, SAY_PLAIN, kernel[0] == '\0' ? "-" : kernel);
-    format_pool(command_text(vm, "token"), text, sizeof(text));
+    format_pool(vm, text, sizeof(text));
     table_add(table, SAY_PLAIN, text);
     (void)snprintf(text, sizeof(text), "%u", (unsigned)command_number(vm, "shares"));
     table_add(table, SAY_PLAIN, text);

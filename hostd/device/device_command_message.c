@@ -31,7 +31,7 @@ struct json_object *device_command_message_share(const struct config_vm *vm, con
         (void)json_object_object_add(object, "read_only",
                                      json_object_new_boolean(share->read_only));
         (void)json_object_object_add(object, "iommu_platform",
-                                     json_object_new_boolean(share->token));
+                                     json_object_new_boolean(share->iommu_platform));
     }
     return message(vm, operation, "share", object, share->options);
 }
@@ -68,7 +68,7 @@ struct json_object *device_command_message_adapter(const struct config_vm *vm,
             (void)json_object_object_add(object, "host_loopback",
                                          json_object_new_boolean(network->host_loopback));
         (void)json_object_object_add(object, "iommu_platform",
-                                     json_object_new_boolean(adapter->token));
+                                     json_object_new_boolean(adapter->iommu_platform));
     }
     return message(vm, operation, "adapter", object, adapter->options);
 }

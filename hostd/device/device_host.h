@@ -21,13 +21,13 @@ struct device_share {
     const char *tag;  /* names the device in this VM */
     const char *path; /* of the host */
     bool read_only;
-    bool token;          /* a token is in force: ask for iommu_platform where it can be had */
+    bool iommu_platform; /* a token is in force: to be asked for where it can be had */
     const char *options; /* the option string, verbatim */
 };
 
 struct device_adapter {
     const struct config_network *network; /* id, mac, mtu, backend */
-    bool token;
+    bool iommu_platform;
     const char *options;
 };
 

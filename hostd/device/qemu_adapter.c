@@ -42,7 +42,7 @@ static void on_device_added(struct qemu_task *task, const struct qmp_reply *repl
         return;
     }
     task->operation->outcome.created = true;
-    task->operation->outcome.iommu_platform = task->token;
+    task->operation->outcome.iommu_platform = task->iommu_platform;
     qemu_task_finish(task, 0, "%s", "");
 }
 
@@ -54,7 +54,7 @@ static void add_device(struct qemu_task *task)
     format_mac(task->network->mac, mac);
     arguments = qmp_strings("driver", "virtio-net-pci", "id", task->device, "netdev", task->backend,
                             "mac", mac, "bus", qemu_task_port(task), NULL);
-    if (arguments && task->token)
+    if (arguments && task->iommu_platform)
         (void)json_object_object_add(arguments, "iommu_platform", json_object_new_boolean(true));
     task->device_sent = true;
     qemu_task_next(task, "device_add", arguments, QMP_SHAPE_OBJECT, on_device_added);
@@ -149,10 +149,10 @@ static void on_existing_iommu(struct qemu_task *task, const struct qmp_reply *re
 {
     if (reply->error) {
         fail(task, reply->error, "QEMU could not tell about the device", reply->text);
-    } else if (qmp_reader_flag(reply->result) != task->token) {
+    } else if (qmp_reader_flag(reply->result) != task->iommu_platform) {
         qemu_task_unplug(task, on_old_unplugged);
     } else {
-        task->operation->outcome.iommu_platform = task->token;
+        task->operation->outcome.iommu_platform = task->iommu_platform;
         qemu_task_finish(task, 0, "%s", "");
     }
 }
@@ -209,7 +209,7 @@ int qemu_adapter_add(struct device_qemu *qemu, const struct device_adapter *adap
     if (!task)
         return -ENOMEM;
     task->network = network;
-    task->token = adapter->token;
+    task->iommu_platform = adapter->iommu_platform;
     format_mac(network->mac, mac);
     qemu_name_hash(hash, qemu->host.vm->id, network->id, mac, backends[network->backend],
                    network->interface ? network->interface : "",

@@ -159,7 +159,7 @@ static int begin(struct qemu_task *task, const struct device_share *share)
         return -ENOMEM;
     task->share->task = task;
     task->cleanup = qemu_share_drop;
-    task->token = share->token;
+    task->iommu_platform = share->iommu_platform;
     task->read_only = share->read_only;
     (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_FS, task->share->name);
     return qemu_task_begin(task, "query-memdev", NULL, QMP_SHAPE_MEMORIES, on_memory);

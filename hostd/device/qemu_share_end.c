@@ -116,6 +116,7 @@ void qemu_share_succeed(struct qemu_task *task, bool created, bool iommu_platfor
     task->operation->outcome.created = created;
     task->operation->outcome.iommu_platform = iommu_platform;
     task->share->task = NULL;
-    qemu_task_finish(task, 0, "%s%s%s", task->token && !iommu_platform ? IOMMU_REMARK : "",
-                     task->token && !iommu_platform && task->remark[0] ? "; " : "", task->remark);
+    qemu_task_finish(task, 0, "%s%s%s", task->iommu_platform && !iommu_platform ? IOMMU_REMARK : "",
+                     task->iommu_platform && !iommu_platform && task->remark[0] ? "; " : "",
+                     task->remark);
 }

@@ -71,7 +71,7 @@ static void on_chardev_added(struct qemu_task *task, const struct qmp_reply *rep
 {
     if (reply->error)
         qemu_share_fail(task, reply->error, "QEMU could not connect to virtiofsd", reply->text);
-    else if (task->token && !task->qemu->no_iommu_shares)
+    else if (task->iommu_platform && !task->qemu->no_iommu_shares)
         add_device(task, true, on_device_added_with_iommu);
     else
         add_device(task, false, on_device_added);

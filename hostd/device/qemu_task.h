@@ -66,7 +66,7 @@ struct qemu_task {
     qemu_step_fn unplugged;
 
     /* the operation's own */
-    bool token, read_only, device_sent;
+    bool iommu_platform, read_only, device_sent;
     bool awaits_ready; /* virtiofsd was started; no command is under way */
     char *path;
     struct qemu_share *share;

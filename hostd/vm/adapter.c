@@ -152,10 +152,9 @@ static void add_device(struct adapter *adapter)
 {
     struct vm *vm = adapter->vm;
     struct device_adapter device = {.network = adapter->config,
-                                    .token = vm->boot.token[0] != '\0',
+                                    .iommu_platform = boot_has_token(&vm->boot),
                                     .options = adapter->options};
-    int r = options_join(adapter->options, sizeof(adapter->options), false, vm->boot.token,
-                         vm->config->id);
+    int r = boot_join_options(&vm->boot, false, vm->config->id, adapter->options);
 
     adapter->asked_us = clock_now_us();
     if (r >= 0)
@@ -334,17 +333,14 @@ void adapters_step(struct vm *vm)
 
 void adapters_begin(struct vm *vm, bool same_boot)
 {
-    char options[OPTIONS_SIZE];
-
-    if (options_join(options, sizeof(options), false, vm->boot.token, vm->config->id) < 0)
-        options[0] = '\0';
     for (struct adapter *a = vm->adapters.first; a; a = a->next) {
         a->failed = false;
         if (same_boot)
             continue;
         a->configured = false;
         a->state = VM_DEVICE_WAITING;
-        a->stale = a->device != ADAPTER_DEVICE_ABSENT && strcmp(a->options, options) != 0;
+        a->stale = a->device != ADAPTER_DEVICE_ABSENT &&
+                   boot_options_are_stale(&vm->boot, false, vm->config->id, a->options);
         free(a->error);
         a->error = NULL;
     }

@@ -1,6 +1,8 @@
 /* boot: what is known of one boot of a VM's guest, and the token that its devices get. */
 #include "boot.h"
 
+#include <string.h>
+
 void boot_begin(struct boot *boot, const struct guest_capabilities *report, uint64_t memory)
 {
     struct pool_ram ram = pool_ram_here(memory);
@@ -14,6 +16,20 @@ void boot_begin(struct boot *boot, const struct guest_capabilities *report, uint
         token_format(boot->token, report->swiotlb_base, report->swiotlb_size);
     boot->timings.guest_sent_ns = report->sent_ns;
     boot->timings.guest_started_ns = report->started_ns;
+}
+
+int boot_join_options(const struct boot *boot, bool read_only, const char *vm_id,
+                      char buffer[OPTIONS_SIZE])
+{
+    return options_join(buffer, OPTIONS_SIZE, read_only, boot->token, vm_id);
+}
+
+bool boot_options_are_stale(const struct boot *boot, bool read_only, const char *vm_id,
+                            const char *options)
+{
+    char now[OPTIONS_SIZE];
+
+    return boot_join_options(boot, read_only, vm_id, now) < 0 || strcmp(now, options) != 0;
 }
 
 uint64_t boot_pool_most(uint64_t memory)

@@ -8,6 +8,7 @@
 #include "vm.h"
 
 #include "protocol/capabilities.h"
+#include "protocol/options.h"
 #include "protocol/pool.h"
 #include "protocol/token.h"
 
@@ -33,6 +34,26 @@ struct boot {
  *                is all there is
  */
 void boot_begin(struct boot *boot, const struct guest_capabilities *report, uint64_t memory);
+
+/* True if a token is in force. */
+static inline bool boot_has_token(const struct boot *boot)
+{
+    return boot->token[0] != '\0';
+}
+
+/*
+ * Joins the options of a device of this boot; see options_join().
+ *
+ * @param vm_id  the VM's UUID
+ * @return the length of the string, or -ENOBUFS or -EINVAL
+ */
+int boot_join_options(const struct boot *boot, bool read_only, const char *vm_id,
+                      char buffer[OPTIONS_SIZE]);
+
+/* True if @p options, of a device of this boot or an earlier one, are not what such a device gets
+ * in this one. */
+bool boot_options_are_stale(const struct boot *boot, bool read_only, const char *vm_id,
+                            const char *options);
 
 /*
  * Bytes that no pool of a VM can be over, whatever a guest says.

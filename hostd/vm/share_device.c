@@ -189,19 +189,19 @@ static int add(struct share *share, const char *options, struct share_device **r
     device->tag = strdup(share->config.tag);
     device->path = strdup(share->config.path);
     device->read_only = share->config.read_only;
-    device->token = vm->boot.token[0] != '\0';
     device->asked_us = clock_now_us();
     memcpy(device->options, options, strlen(options) + 1);
     if (!device->tag || !device->path)
         r = -ENOMEM;
     else
-        r = device_host_add_share(vm->host,
-                                  &(struct device_share){.tag = device->tag,
-                                                         .path = device->path,
-                                                         .read_only = device->read_only,
-                                                         .token = device->token,
-                                                         .options = device->options},
-                                  on_added, device);
+        r = device_host_add_share(
+            vm->host,
+            &(struct device_share){.tag = device->tag,
+                                   .path = device->path,
+                                   .read_only = device->read_only,
+                                   .iommu_platform = boot_has_token(&vm->boot),
+                                   .options = device->options},
+            on_added, device);
     if (r < 0) {
         share_device_forget(device);
         return r;
@@ -218,8 +218,7 @@ int share_device_take(struct share *share)
     char options[OPTIONS_SIZE];
     int r;
 
-    r = options_join(options, sizeof(options), share->config.read_only, vm->boot.token,
-                     vm->config->id);
+    r = boot_join_options(&vm->boot, share->config.read_only, vm->config->id, options);
     if (r < 0)
         return r;
     for (device = vm->shares.devices; device; device = device->next) {
@@ -276,12 +275,7 @@ bool share_device_leave(struct share *share)
 
 void share_devices_mark_stale(struct vm *vm)
 {
-    char options[OPTIONS_SIZE];
-
-    for (struct share_device *d = vm->shares.devices; d; d = d->next) {
-        if (options_join(options, sizeof(options), d->read_only, vm->boot.token, vm->config->id) <
-                0 ||
-            strcmp(options, d->options) != 0)
+    for (struct share_device *d = vm->shares.devices; d; d = d->next)
+        if (boot_options_are_stale(&vm->boot, d->read_only, vm->config->id, d->options))
             d->stale = true;
-    }
 }

@@ -24,7 +24,6 @@ struct share_device {
     char *tag;
     char *path;
     bool read_only;
-    bool token;
     char options[OPTIONS_SIZE];
     enum share_device_state state;
     unsigned users;

@@ -94,7 +94,7 @@ static void add_share(struct play *play, const char *tag)
     const struct device_share share = {.tag = tag,
                                        .path = folder,
                                        .read_only = false,
-                                       .token = play->flags & FLAG_TOKEN,
+                                       .iommu_platform = play->flags & FLAG_TOKEN,
                                        .options = ""};
 
     note(play, device_host_add_share(play->host, &share, on_done, play));
@@ -104,7 +104,7 @@ static void add_adapter(struct play *play, enum config_backend backend)
 {
     static struct config_network network = {.id = "eth0", .socket_path = "/nonexistent"};
     const struct device_adapter adapter = {
-        .network = &network, .token = play->flags & FLAG_TOKEN, .options = ""};
+        .network = &network, .iommu_platform = play->flags & FLAG_TOKEN, .options = ""};
 
     network.backend = backend;
     note(play, device_host_add_adapter(play->host, &adapter, on_done, play));

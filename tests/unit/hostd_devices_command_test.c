@@ -7,8 +7,11 @@
 
 #define OPTIONS "ro;swiotlb=0x14000000,67108864;vmId=6c1f3f6e-8f0a-4a53-9d0b-2f6f7f1f0a01"
 
-static const struct device_share share = {
-    .tag = "c d", .path = "/srv/$(c);'", .read_only = true, .token = true, .options = OPTIONS};
+static const struct device_share share = {.tag = "c d",
+                                          .path = "/srv/$(c);'",
+                                          .read_only = true,
+                                          .iommu_platform = true,
+                                          .options = OPTIONS};
 
 /* A busy machine takes its time for a script. */
 #define PATIENCE_MS 30000

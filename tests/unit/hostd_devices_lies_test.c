@@ -53,7 +53,8 @@ static int add_share(struct devices *devices)
 static int add_adapter(struct devices *devices)
 {
     static const struct config_network network = {.id = "c"};
-    const struct device_adapter adapter = {.network = &network, .token = true, .options = ""};
+    const struct device_adapter adapter = {
+        .network = &network, .iommu_platform = true, .options = ""};
 
     return devices_add_adapter(devices, &adapter);
 }

@@ -132,8 +132,11 @@ static unsigned files_of_virtiofsd(const struct devices *devices)
 static void share_is_added_and_taken_over_by_the_next_daemon(void **state)
 {
     struct devices *devices = *state;
-    const struct device_share share = {
-        .tag = "c.d e", .path = share_path, .read_only = true, .token = true, .options = ""};
+    const struct device_share share = {.tag = "c.d e",
+                                       .path = share_path,
+                                       .read_only = true,
+                                       .iommu_platform = true,
+                                       .options = ""};
     struct json_object *memory, *shares;
 
     assert_int_equal(devices_add_share(devices, &share), 0);
@@ -176,7 +179,7 @@ static void adapters_bounce_with_a_token_and_ports_run_out(void **state)
     struct config_network network = {.id = "eth0", .mac = {0x52, 0x54, 0, 1, 2, 3}};
     struct config_network second = {.id = "eth1", .mac = {0x52, 0x54, 0, 1, 2, 4}};
     struct config_network third = {.id = "eth2", .mac = {0x52, 0x54, 0, 1, 2, 5}};
-    struct device_adapter adapter = {.network = &network, .token = true, .options = ""};
+    struct device_adapter adapter = {.network = &network, .iommu_platform = true, .options = ""};
     struct notes notes = {0};
 
     assert_int_equal(devices_add_adapter(devices, &adapter), 0);
@@ -187,7 +190,7 @@ static void adapters_bounce_with_a_token_and_ports_run_out(void **state)
     assert_true(devices->outcome.iommu_platform);
 
     /* Two at once must not get one port. */
-    adapter.token = false;
+    adapter.iommu_platform = false;
     adapter.network = &second;
     assert_int_equal(device_host_add_adapter(devices->host, &adapter, note_done, &notes), 0);
     adapter.network = &third;
@@ -217,7 +220,8 @@ static void stream_adapter_needs_somebody_at_its_socket(void **state)
                                      .mac = {0x52, 0x54, 0, 1, 2, 3},
                                      .backend = CONFIG_BACKEND_STREAM,
                                      .socket_path = path};
-    const struct device_adapter adapter = {.network = &network, .token = true, .options = ""};
+    const struct device_adapter adapter = {
+        .network = &network, .iommu_platform = true, .options = ""};
     int listener;
 
     (void)snprintf(path, sizeof(path), "%s/peer", devices->directory);
