@@ -29,7 +29,7 @@ enum allowance_kind {
     ALLOWANCE_READY,
     ALLOWANCE_FAREWELL,
     ALLOWANCE_EXHAUSTED, /* SwiotlbPoolExhausted */
-    ALLOWANCE_PAYLOAD,   /* StartPayload, ChildExit of the payload */
+    ALLOWANCE_PAYLOAD,   /* ChildExit of the payload */
     ALLOWANCE_COMMAND,   /* ChildExit of an operator's command */
     ALLOWANCE_DEVICE,    /* devices and steps of a boot, and the daemon's work for them */
     ALLOWANCE_FAILURE,   /* DeviceFailed, GuestTimeout */
@@ -44,7 +44,9 @@ struct allowances {
     struct rate rates[ALLOWANCE_KINDS];
     struct rate own[ALLOWANCE_CHEAP]; /* those that need none of the shared ones */
     uint64_t told;                    /* dropped lines that were told, in all */
-    uint64_t tell_us; /* when those dropped since are told, or were last; the owner's */
+    /* the owner's: */
+    uint64_t tell_us; /* when those dropped since are told, or were last */
+    bool awaited;     /* the telling is to come */
 };
 
 /* "stranger-rate", … for EventsDropped. Static. */

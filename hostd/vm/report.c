@@ -32,6 +32,7 @@ static void tell_dropped(struct services *services, struct vm *vm)
     char text[LIMITS_TEXT];
     size_t used = 0;
 
+    allowances->awaited = false;
     for (unsigned kind = 0; kind < ALLOWANCE_KINDS; kind++) {
         uint64_t count = rate_take_dropped(&allowances->rates[kind]);
         struct fields fields = {.count = 0};
@@ -84,20 +85,22 @@ static int on_nobodys_dropped(sd_event_source *source, uint64_t at_us, void *use
     return 0;
 }
 
-/* The next telling: soon after the first drop, and not too soon after the last one. */
+/* The next telling: soon after the first drop, and not too soon after the last one. Once it is to
+ * come, no further drop puts it off. */
 static void await_telling(struct services *services, struct vm *vm, uint64_t now_us)
 {
     struct allowances *allowances = vm ? &vm->allowances : &services->nobodys;
     uint64_t soon_us = now_us + LIMITS_DROPPED_TELL_MS * UINT64_C(1000);
 
-    if (allowances->tell_us > now_us)
+    if (allowances->awaited)
         return;
     allowances->tell_us = allowances->tell_us + LIMITS_DROPPED_AGAIN_MS * UINT64_C(1000);
     if (allowances->tell_us < soon_us)
         allowances->tell_us = soon_us;
-    (void)clock_arm(services->event, vm ? &vm->dropped_timer : &services->nobodys_dropped_timer,
-                    (allowances->tell_us - now_us) / 1000, vm ? on_dropped : on_nobodys_dropped,
-                    vm ? (void *)vm : (void *)services);
+    allowances->awaited =
+        clock_arm(services->event, vm ? &vm->dropped_timer : &services->nobodys_dropped_timer,
+                  (allowances->tell_us - now_us) / 1000, vm ? on_dropped : on_nobodys_dropped,
+                  vm ? (void *)vm : (void *)services) >= 0;
 }
 
 /* @param vm  NULL: nobody's */

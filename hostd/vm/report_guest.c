@@ -330,7 +330,7 @@ void report_payload(struct vm *vm, int error, const char *text)
     const char *program = vm->config->payload.argv.items[0];
     struct fields fields = {.count = 0};
 
-    if (!report_allow(vm, ALLOWANCE_PAYLOAD))
+    if (!report_allow(vm, ALLOWANCE_DEVICE))
         return;
     if (error)
         SAY(vm, LOG_ERR,

@@ -158,6 +158,22 @@ static void what_was_dropped_is_told_by_kind(void **state)
     need_event(f, "\"event\":\"EventsDropped\",\"vm\":null");
 }
 
+/* More is dropped when the time has come, before the loop serves the timer: in a flood, always. */
+static void telling_is_not_put_off_by_what_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t first_us, due_us;
+
+    while (report_allow(f->vm, ALLOWANCE_READY))
+        ;
+    assert_true(sd_event_source_get_time(f->vm->dropped_timer, &first_us) >= 0);
+    f->vm->allowances.tell_us = clock_now_us() - 1;
+    while (report_allow(f->vm, ALLOWANCE_READY))
+        ;
+    assert_true(sd_event_source_get_time(f->vm->dropped_timer, &due_us) >= 0);
+    assert_int_equal(due_us, first_us);
+}
+
 static void what_was_dropped_is_told_before_the_vm_goes(void **state)
 {
     struct fixture *f = *state;
@@ -218,6 +234,7 @@ int main(void)
         TEST(no_flood_mutes_what_counts),
         TEST(advice_is_nothing_that_a_guest_makes_up),
         TEST(what_was_dropped_is_told_by_kind),
+        TEST(telling_is_not_put_off_by_what_goes_on),
         TEST(what_was_dropped_is_told_before_the_vm_goes),
     };
 
