@@ -328,13 +328,19 @@ static void leave_place(struct handshake *handshake)
     handshake_free(handshake);
 }
 
+/* A guest that calls again before the end of its old connection is known needs a second one. */
+static uint32_t most_of_vm(const struct config_limits *limits)
+{
+    return limits->connections_per_vm > 1 ? limits->connections_per_vm : 2;
+}
+
 /* As long as there are more than the limits allow, somebody leaves. */
 static void make_room(const struct handshake *newcomer, const struct config_limits *limits)
 {
     struct handshake *oldest;
 
     for (;;) {
-        bool vm_full = vm_count_connection(newcomer->vm, 0) > limits->connections_per_vm;
+        bool vm_full = vm_count_connection(newcomer->vm, 0) > most_of_vm(limits);
 
         if (!vm_full && count_all(newcomer->all) <= limits->connections)
             return;
@@ -357,8 +363,8 @@ static bool admit(struct handshake *handshake)
     make_room(handshake, limits);
     of_vm = vm_count_connection(handshake->vm, 0);
     all = count_all(handshake->all);
-    handshake->too_many = of_vm > limits->connections_per_vm || all > limits->connections;
-    return of_vm <= limits->connections_per_vm + LIMITS_REFUSED_PER_VM &&
+    handshake->too_many = of_vm > most_of_vm(limits) || all > limits->connections;
+    return of_vm <= most_of_vm(limits) + LIMITS_REFUSED_PER_VM &&
            all <= limits->connections + LIMITS_REFUSED_IN_ALL;
 }
 

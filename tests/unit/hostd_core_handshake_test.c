@@ -321,6 +321,23 @@ static void silent_connections_keep_no_guest_out(void **state)
     }
 }
 
+/* The end of its old connection may never come. */
+static void guest_that_is_back_replaces_itself_whatever_the_limit(void **state)
+{
+    struct fixture *f = *state;
+    int old;
+
+    f->settings->config->limits.connections_per_vm = 1;
+    call_and_greet(f, false, 0);
+    expect_welcome(f, WELCOME_ACCEPTED, "dev");
+    old = f->guest;
+    f->guest = -1; /* it is not closed */
+    call_and_greet(f, false, 0);
+    expect_welcome(f, WELCOME_ACCEPTED, "dev");
+    assert_int_equal(f->services.counters.accepted, 2);
+    (void)close(old);
+}
+
 /* The crowd calls before the daemon had a moment to read. */
 static void guest_that_has_spoken_is_heard_before_it_makes_room(void **state)
 {
@@ -412,6 +429,7 @@ int main(void)
         TEST(hybrid_socket_is_guarded_by_its_mode),
         TEST(unprivileged_port_is_not_told_whose_cid_it_has),
         TEST(silent_connections_keep_no_guest_out),
+        TEST(guest_that_is_back_replaces_itself_whatever_the_limit),
         TEST(guest_that_has_spoken_is_heard_before_it_makes_room),
         TEST(refused_connections_keep_no_guest_out),
         TEST(guests_of_one_vm_do_not_use_up_what_all_have),
