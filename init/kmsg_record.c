@@ -131,15 +131,16 @@ static bool take_figures(const char *cursor, struct kmsg_pool_full *ret)
            take_word(&cursor, " (slots)") && is_end(cursor);
 }
 
-/* kernel/dma/swiotlb.c, by dev_warn(): "DRIVER DEVICE: swiotlb buffer is full …" */
+/* kernel/dma/swiotlb.c, by dev_warn(): "DRIVER DEVICE: swiotlb buffer is full …". Behind the first
+ * colon and blank stands what is said: there another's words may begin. */
 static bool is_full(const char *text, struct kmsg_pool_full *ret)
 {
     static const char sentence[] = ": swiotlb buffer is full";
-    const char *colon = memmem(text, strcspn(text, "\n"), sentence, sizeof(sentence) - 1);
+    const char *colon = memmem(text, strcspn(text, "\n"), ": ", 2);
     const char *space = colon ? memrchr(text, ' ', (size_t)(colon - text)) : NULL;
     struct source source;
 
-    if (!space)
+    if (!space || strncmp(colon, sentence, sizeof(sentence) - 1) != 0)
         return false;
     find_source(text, &source);
     return is_source(&source, space + 1, (size_t)(colon - space) - 1) &&

@@ -100,6 +100,8 @@ static void other_lines_say_nothing_of_pools(void **state)
         FULL SIZE SLOTS "\n SUBSYSTEM=\n DEVICE=\n",
         ": swiotlb buffer is full" DEVICE,
         "0000:00:05.0: swiotlb buffer is full" DEVICE,
+        /* that device's, in which another's words say it */
+        "virtio-pci 0000:00:05.0: product: " FULL SIZE SLOTS DEVICE,
         /* a name of a program, and of its file */
         SEGFAULT FORGED "[401000+1000]\n",
         SEGFAULT FULL SIZE SLOTS "\n",
