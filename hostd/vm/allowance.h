@@ -32,7 +32,8 @@ enum allowance_kind {
     ALLOWANCE_PAYLOAD,   /* ChildExit of the payload */
     ALLOWANCE_COMMAND,   /* ChildExit of an operator's command */
     ALLOWANCE_DEVICE,    /* devices and steps of a boot, and the daemon's work for them */
-    ALLOWANCE_FAILURE,   /* DeviceFailed, GuestTimeout */
+    ALLOWANCE_STEP,      /* DeviceFailed, because the guest says so */
+    ALLOWANCE_FAILURE,   /* DeviceFailed, GuestTimeout: what the daemon saw itself */
     ALLOWANCE_KINDS,
 };
 

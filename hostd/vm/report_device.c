@@ -4,6 +4,7 @@
 #include "telemetry/fields.h"
 #include "vm_parts.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define SAY(vm, level, ...) log_vm(level, (vm)->config->name, (vm)->boot.id, __VA_ARGS__)
@@ -20,13 +21,20 @@ static const char *without_name(const char *text, const char *kind, const char *
     return text;
 }
 
+/* In these phases it is the guest that answers, and may answer anything. */
+static bool is_guests_word(const char *phase, int error)
+{
+    return error != ETIMEDOUT && (strcmp(phase, "mount") == 0 || strcmp(phase, "unmount") == 0 ||
+                                  strcmp(phase, "network") == 0);
+}
+
 void report_device_failed(struct vm *vm, const char *kind, const char *name, const char *phase,
                           int error, const char *text)
 {
     const char *reason = strerrordesc_np(error);
     struct fields fields = {.count = 0};
 
-    if (!report_allow(vm, ALLOWANCE_FAILURE))
+    if (!report_allow(vm, is_guests_word(phase, error) ? ALLOWANCE_STEP : ALLOWANCE_FAILURE))
         return;
     if (!reason)
         reason = "unknown error";

@@ -347,7 +347,7 @@ void report_payload(struct vm *vm, int error, const char *text)
 
 void report_step_failed(struct vm *vm, const char *step, int error, const char *text)
 {
-    if (report_allow(vm, ALLOWANCE_DEVICE))
+    if (report_allow(vm, ALLOWANCE_STEP))
         SAY(vm, LOG_WARNING, "%s failed in the guest: %s%s%s; the guest goes on without", step,
             strerrordesc_np(error), *text ? ": " : "", text);
 }
