@@ -83,6 +83,31 @@ static int follow(struct walk *walk, const char *name, uid_t owner)
     return way[0] == '/' ? begin_at(walk, true) : 0;
 }
 
+/* Others than its owner, too, may rename what is in it: one VM's socket to another one's name. */
+static bool is_anybodys(const struct stat *folder)
+{
+    return folder->st_mode & (S_IWGRP | S_IWOTH) && !(folder->st_mode & S_ISVTX);
+}
+
+/* Whether its folder keeps @p owner's socket, or the folder of one, where it is. @return 0 or
+ * -EPERM */
+static int check_place(struct walk *walk, uid_t owner)
+{
+    const struct stat *folder = &walk->status;
+
+    if (is_trusted(owner) || owner == folder->st_uid)
+        return 0;
+    if (!is_trusted(folder->st_uid))
+        return refuse(walk, "it, or a folder on the way to it, is neither root's nor that of the "
+                            "owner of the folder that it is in");
+    if (is_anybodys(folder))
+        return refuse(walk,
+                      "others may rename it, or a folder on the way to it, for they may write "
+                      "to the folder that it is in (give the VM a folder of its own, or make "
+                      "that one sticky: chmod +t)");
+    return 0;
+}
+
 /* Takes one name off the way and goes there. @p last: it is the socket's */
 static int step(struct walk *walk, const char *name, bool last)
 {
@@ -91,8 +116,13 @@ static int step(struct walk *walk, const char *name, bool last)
 
     if (fd < 0 || fstat(fd, &status) < 0)
         return move(walk, fd);
-    if (!S_ISLNK(status.st_mode))
-        return move(walk, fd);
+    if (!S_ISLNK(status.st_mode)) {
+        int r = strcmp(name, "..") == 0 ? 0 : check_place(walk, status.st_uid);
+
+        if (r < 0)
+            (void)close(fd);
+        return r < 0 ? r : move(walk, fd);
+    }
     (void)close(fd);
     return last ? refuse(walk, "it is a symbolic link") : follow(walk, name, status.st_uid);
 }
@@ -126,18 +156,14 @@ static int walk_to_folder(struct walk *walk, const char *path, char name[NAME_MA
 /* The socket, in its folder. */
 static int walk_to_socket(struct walk *walk, const char *name)
 {
-    uid_t folder = walk->status.st_uid, owner;
     int r = step(walk, name, true);
 
     if (r < 0)
         return r;
-    owner = walk->status.st_uid;
     if (!S_ISSOCK(walk->status.st_mode))
         return refuse(walk, "it is not a socket");
     if (walk->status.st_nlink > 1)
         return refuse(walk, "the socket has another name, too");
-    if (!is_trusted(folder) && !is_trusted(owner) && owner != folder)
-        return refuse(walk, "the socket is neither root's nor its folder's owner's");
     return 0;
 }
 

@@ -7,7 +7,8 @@
  *
  *   - on the way a symbolic link is followed only where it and its folder are root's (or this
  *     user's), and the socket is none, whoever's;
- *   - the socket has one name, and is its folder's owner's if that is not root, or root's;
+ *   - the socket has one name; it and each folder on the way is root's, or its folder's owner's, or
+ *     in a folder of root's in which nobody may rename what is another's;
  *   - what is connected to is the inode that was looked at, and who listens there is that inode's
  *     owner, or root.
  *

@@ -2,6 +2,7 @@
 #include "qmp_retry.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +12,11 @@
 /* QEMU binds first and listens a moment later: connecting at once would be refused. */
 #define APPEARED_PAUSE_MS 20u
 
-/* QEMU may make and remove files there without end; what is missed then, the timer finds. */
-#define CHANGES_PER_S 50u
+/* QEMU may make and remove files there without end. A folder of more changes in a second is not
+ * watched for a moment, then looked at and watched again. A limit of sd-event's would not do: what
+ * it holds back keeps the loop awake. */
+#define CHANGES_PER_S     50u
+#define RESTLESS_PAUSE_MS 1000u
 
 struct qmp_retry {
     sd_event *event;
@@ -22,16 +26,45 @@ struct qmp_retry {
     void *userdata;
     sd_event_source *timer;
     sd_event_source *watch; /* of the directory; NULL: it cannot be watched */
+    uint64_t second_us;     /* when the second began in which changes are counted; CLOCK_BOOTTIME */
+    unsigned changes;
     uint32_t pause_ms;
 };
 
-static void set_timer(struct qmp_retry *retry, uint32_t after_ms)
+static uint64_t now_us(const struct qmp_retry *retry)
 {
     uint64_t now = 0;
 
     (void)sd_event_now(retry->event, CLOCK_BOOTTIME, &now);
-    (void)sd_event_source_set_time(retry->timer, now + (uint64_t)after_ms * 1000);
+    return now;
+}
+
+static void set_timer(struct qmp_retry *retry, uint32_t after_ms)
+{
+    (void)sd_event_source_set_time(retry->timer, now_us(retry) + (uint64_t)after_ms * 1000);
     (void)sd_event_source_set_enabled(retry->timer, SD_EVENT_ONESHOT);
+}
+
+static bool is_restless(struct qmp_retry *retry)
+{
+    uint64_t now = now_us(retry);
+
+    if (now - retry->second_us >= 1000000) {
+        retry->second_us = now;
+        retry->changes = 0;
+    }
+    return retry->changes >= CHANGES_PER_S;
+}
+
+/* The timer finds what is missed meanwhile. */
+static void look_away(struct qmp_retry *retry)
+{
+    uint64_t next = 0;
+
+    retry->watch = sd_event_source_disable_unref(retry->watch);
+    if (sd_event_source_get_time(retry->timer, &next) >= 0 &&
+        next > now_us(retry) + (uint64_t)RESTLESS_PAUSE_MS * 1000)
+        set_timer(retry, RESTLESS_PAUSE_MS);
 }
 
 static int on_directory(sd_event_source *source, const struct inotify_event *change, void *userdata)
@@ -39,10 +72,11 @@ static int on_directory(sd_event_source *source, const struct inotify_event *cha
     struct qmp_retry *retry = userdata;
 
     (void)source;
-    if (change->mask & IN_IGNORED) /* the directory went away */
-        retry->watch = sd_event_source_disable_unref(retry->watch);
+    if (change->mask & IN_IGNORED || is_restless(retry)) /* or the directory went away */
+        look_away(retry);
     else if (change->len > 0 && strcmp(change->name, retry->name) == 0)
         set_timer(retry, APPEARED_PAUSE_MS);
+    retry->changes++;
     return 0;
 }
 
@@ -58,12 +92,11 @@ static int on_timer(sd_event_source *source, uint64_t now, void *userdata)
 
 void qmp_retry_later(struct qmp_retry *retry)
 {
-    if (!retry->watch && sd_event_add_inotify(retry->event, &retry->watch, retry->directory,
-                                              IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR,
-                                              on_directory, retry) < 0)
+    if (!retry->watch && !is_restless(retry) &&
+        sd_event_add_inotify(retry->event, &retry->watch, retry->directory,
+                             IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR, on_directory,
+                             retry) < 0)
         retry->watch = NULL;
-    if (retry->watch)
-        (void)sd_event_source_set_ratelimit(retry->watch, 1000000, CHANGES_PER_S);
     set_timer(retry, retry->pause_ms);
     retry->pause_ms =
         retry->pause_ms * 2 < QMP_RETRY_LAST_MS ? retry->pause_ms * 2 : QMP_RETRY_LAST_MS;

@@ -4,6 +4,7 @@
  */
 #include "relay.h"
 
+#include "descriptor.h"
 #include "keeper.h"
 
 #include <errno.h>
@@ -87,6 +88,33 @@ static bool is_late(const struct passage *passage)
     return passage_timeout(passage) == 0;
 }
 
+static bool is_sound(const struct vhost_user_message *question)
+{
+    return (question->flags & ~VHOST_USER_FLAG_NEED_REPLY) == VHOST_USER_VERSION &&
+           question->request != VHOST_USER_SET_BACKEND_REQ_FD && descriptors_may_go(question);
+}
+
+static bool is_answer(const struct relay *relay, const struct vhost_user_message *answer)
+{
+    return relay->is_asked && answer->request == relay->asked.request &&
+           (answer->flags & ~VHOST_USER_FLAG_NEED_REPLY) ==
+               (VHOST_USER_VERSION | VHOST_USER_FLAG_REPLY) &&
+           descriptors_may_come_back(answer);
+}
+
+/* That connection would go past the relay, with descriptors in both directions. A virtiofs device
+ * has no use for it but with DAX, which QEMU does not have. */
+static void hide_backend_channel(struct vhost_user_message *answer)
+{
+    uint64_t features;
+
+    if (answer->request != VHOST_USER_GET_PROTOCOL_FEATURES || answer->size != sizeof(features))
+        return;
+    memcpy(&features, answer->payload, sizeof(features));
+    features &= ~(VHOST_USER_FEATURE_BACKEND_REQ | VHOST_USER_FEATURE_BACKEND_SEND_FD);
+    memcpy(answer->payload, &features, sizeof(features));
+}
+
 /* QEMU's side: what it says is read, if nothing of it is under way. @return false at its end */
 static bool serve_qemu(struct relay *relay, short events)
 {
@@ -97,6 +125,10 @@ static bool serve_qemu(struct relay *relay, short events)
         r = passage_read(question, relay->qemu);
     else if (events & (POLLHUP | POLLERR))
         return false;
+    if (r > 0 && !is_sound(&question->message)) {
+        passage_clear(question);
+        return complain("QEMU", "sent what vhost-user does not have; its connection is closed");
+    }
     if (r > 0) {
         keeper_tell(relay->keeper, &question->message);
         relay_note(relay, &question->message);
@@ -121,10 +153,11 @@ static bool serve_backend(struct relay *relay, short events)
     else if (events & (POLLHUP | POLLERR))
         return false;
     if (r > 0) {
-        if (!relay->is_asked || answer->message.request != relay->asked.request) {
+        if (!is_answer(relay, &answer->message)) {
             passage_clear(answer);
             return complain("virtiofsd", "said what nobody had asked; it is ended");
         }
+        hide_backend_channel(&answer->message);
         relay->is_asked = false;
         keeper_tell_answered(relay->keeper);
     }

@@ -1,6 +1,7 @@
 /* session: what a frontend has told its backend, kept so that another can be told the same. */
 #include "session.h"
 
+#include "descriptor.h"
 #include "passage.h"
 
 #include <errno.h>
@@ -16,8 +17,6 @@
 #define VRING_INDEX_MASK 0xffu
 /* The ring's flags stand before its index (virtio 1.2, 2.7.8). */
 #define USED_INDEX_OFFSET 2
-/* What /proc/self/fd says of one. */
-#define EVENTFD "anon_inode:[eventfd]"
 
 struct session_entry {
     struct session_entry *next;
@@ -155,7 +154,6 @@ int session_note(struct session *session, const struct vhost_user_message *messa
     case VHOST_USER_SET_VRING_CALL:
     case VHOST_USER_SET_VRING_ERR:
     case VHOST_USER_SET_VRING_ENABLE:
-    case VHOST_USER_SET_BACKEND_REQ_FD:
     case VHOST_USER_ADD_MEM_REG:
         break;
     default: /* a question, or nothing that a virtiofs device is told */
@@ -226,17 +224,6 @@ static int replay_one(const struct session *session, const struct session_entry 
     return r == -EAGAIN ? -ETIMEDOUT : r;
 }
 
-/* The frontend says that it is one, and root's writing into another file might do anything. */
-static bool is_eventfd(int fd)
-{
-    char path[32], target[sizeof(EVENTFD)];
-    ssize_t size;
-
-    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    size = readlink(path, target, sizeof(target));
-    return size == sizeof(EVENTFD) - 1 && memcmp(target, EVENTFD, sizeof(EVENTFD) - 1) == 0;
-}
-
 /* As if the other side of a vring had said that there is something new: none is harmless. One that
  * is full has been said so much about that nobody needs this. */
 static void announce(const struct session_entry *entry)
@@ -244,7 +231,8 @@ static void announce(const struct session_entry *entry)
     const uint64_t one = 1;
     struct pollfd room = {.events = POLLOUT};
 
-    if (entry->message.fd_count != 1 || !is_eventfd(entry->message.fds[0]))
+    /* The frontend says that it is one, and root's writing into another file might do anything. */
+    if (entry->message.fd_count != 1 || !descriptor_is_event(entry->message.fds[0]))
         return;
     room.fd = entry->message.fds[0];
     if (poll(&room, 1, 0) > 0 && room.revents & POLLOUT)

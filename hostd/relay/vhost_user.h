@@ -15,11 +15,16 @@
 /* The longest payloads are memory tables and device configurations, a few hundred bytes. */
 #define VHOST_USER_PAYLOAD_MAX 4096u
 
+#define VHOST_USER_VERSION         0x1u
 #define VHOST_USER_FLAG_VERSION    0x3u
 #define VHOST_USER_FLAG_REPLY      0x4u
 #define VHOST_USER_FLAG_NEED_REPLY 0x8u
 
 #define VHOST_USER_HEADER_SIZE 12u
+
+/* Protocol features: a connection on which the backend asks, and sends descriptors. */
+#define VHOST_USER_FEATURE_BACKEND_REQ     (UINT64_C(1) << 5)
+#define VHOST_USER_FEATURE_BACKEND_SEND_FD (UINT64_C(1) << 10)
 
 /* Requests of the frontend, numbered as in the protocol from 1 to the last; those that the relay
  * must know. */

@@ -20,6 +20,7 @@ foreach(noun console_log guest_cid)
     guestlink_unit_test(hostd_run_${noun}_test hostd_run_${noun}_test.c LIBS run_core)
 endforeach()
 guestlink_unit_test(hostd_relay_test hostd_relay_test.c
+    ${PROJECT_SOURCE_DIR}/hostd/relay/descriptor.c
     ${PROJECT_SOURCE_DIR}/hostd/relay/session.c ${PROJECT_SOURCE_DIR}/hostd/relay/vhost_user.c)
 guestlink_unit_test(hostd_relay_run_test hostd_relay_run_test.c
     ${PROJECT_SOURCE_DIR}/hostd/relay/vhost_user.c)

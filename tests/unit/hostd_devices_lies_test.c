@@ -8,10 +8,15 @@
 #include "hostd_devices_played.h"
 #include "hostd_devices_support.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 static char qmp_path[128];
 static pid_t qemu;
@@ -329,6 +334,50 @@ static void qemu_that_talks_without_end_takes_nobodys_turn(void **state)
     free(words);
 }
 
+/* Makes and removes a file without end. */
+static pid_t churn(const char *folder)
+{
+    char path[128];
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid > 0)
+        return pid;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)snprintf(path, sizeof(path), "%s/churn", folder);
+    for (;;) {
+        (void)close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+        (void)unlink(path);
+    }
+}
+
+/* Where its socket was a QEMU that is not connected to may do so. The loop's turns are counted: it
+ * must sleep, and must yet find the QEMU that comes back. */
+static void folder_that_changes_without_end_keeps_nobody_awake(void **state)
+{
+    static const struct played_line lines[] = {{NULL, NULL}};
+    struct devices *devices = *state;
+    uint64_t before, after;
+    time_t began;
+    pid_t pid;
+
+    start(devices, lines);
+    played_stop(qemu);
+    devices_wait(devices, &devices->downs, 1);
+    pid = churn(devices->directory);
+    devices_run(devices, 500);
+    began = time(NULL);
+    (void)sd_event_get_iteration(devices->event, &before);
+    devices_run(devices, 2000);
+    (void)sd_event_get_iteration(devices->event, &after);
+    assert_in_range(after - before, 0, 200u * (unsigned)(time(NULL) - began + 2));
+
+    qemu = played_start(qmp_path, lines);
+    devices_wait(devices, &devices->ups, 2);
+    (void)kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, devices_set_up, tear_down)
 
 int main(void)
@@ -341,6 +390,7 @@ int main(void)
         TEST(qemu_that_ends_while_a_device_is_unplugged_fails_that),
         TEST(qemu_that_comes_and_goes_is_not_followed_without_end),
         TEST(qemu_that_talks_without_end_takes_nobodys_turn),
+        TEST(folder_that_changes_without_end_keeps_nobody_awake),
     };
 
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);

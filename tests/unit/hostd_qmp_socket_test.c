@@ -255,10 +255,39 @@ static void socket_of_another_user_is_refused(void **state)
     (void)close(socket.fd);
     /* as if the user could move it into its folder */
     assert_int_equal(rename(at("other/qmp"), at("one/qmp")), 0);
-    assert_refused(at("one/qmp"), "neither root's nor its folder's owner's");
+    assert_refused(at("one/qmp"), "is neither root's nor that of");
     /* another listens than made the file */
     assert_int_equal(chown(at("one/qmp"), ONE, ONE), 0);
     assert_refused(at("one/qmp"), "who listens there is neither");
+    (void)close(listener);
+}
+
+/* Where several users may write, one renames another VM's socket, or its folder, to the name of his
+ * own. */
+static void what_others_may_rename_is_refused(void **state)
+{
+    int listener;
+
+    (void)state;
+    as_user_or_skip();
+    make_folder("all", 0);
+    assert_int_equal(chmod(at("all"), 0777), 0);
+    make_folder("all/other", OTHER);
+    listener = listen_as(OTHER, "all/other/qmp");
+    assert_int_equal(rename(at("all/other"), at("all/one")), 0);
+    assert_refused(at("all/one/qmp"), "others may rename it");
+    assert_int_equal(rename(at("all/one/qmp"), at("all/one.qmp")), 0);
+    assert_refused(at("all/one.qmp"), "others may rename it");
+    assert_int_equal(chmod(at("all"), 0770), 0);
+    assert_refused(at("all/one.qmp"), "others may rename it");
+    assert_int_equal(chmod(at("all"), 01777), 0); /* as /tmp is */
+    assert_int_equal(try(at("all/one.qmp")), 0);
+    assert_int_equal(chmod(at("all"), 0755), 0);
+    assert_int_equal(try(at("all/one.qmp")), 0);
+    /* the folder of a user may be his group's */
+    assert_int_equal(chmod(at("all/one"), 0775), 0);
+    assert_int_equal(rename(at("all/one.qmp"), at("all/one/qmp")), 0);
+    assert_int_equal(try(at("all/one/qmp")), 0);
     (void)close(listener);
 }
 
@@ -288,6 +317,7 @@ int main(void)
         TEST(link_on_the_way_is_followed_if_it_is_roots),
         TEST(link_on_the_way_is_refused_if_it_is_anothers),
         TEST(socket_of_another_user_is_refused),
+        TEST(what_others_may_rename_is_refused),
         TEST(socket_that_root_made_is_good_in_any_folder),
     };
 

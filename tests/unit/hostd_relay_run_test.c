@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -85,6 +86,12 @@ static int play_virtiofsd(const char *mode, const char *marker)
     } else if (hear(fd, &message)) {
         if (strcmp(mode, "half") == 0)
             (void)!write(fd, &message.request, sizeof(message.request));
+        else if (strcmp(mode, "generous") == 0)
+            (void)vhost_user_send(fd, &(struct vhost_user_message){.request = message.request,
+                                                                   .flags = 5,
+                                                                   .size = 8,
+                                                                   .fds = {first},
+                                                                   .fd_count = 1});
         else
             answer(fd, VHOST_USER_GET_FEATURES, 13); /* it was not asked */
         serve(fd);
@@ -264,6 +271,81 @@ static void qemu_cannot_speak_to_the_keeper(void **state)
     }
 }
 
+/* With a folder of the host, or a file that it opens again to write, a virtiofsd that is root would
+ * be out of its jail; a connection would bring it more of them. */
+static void nothing_but_memory_and_events_comes_to_virtiofsd(void **state)
+{
+    int sockets[2], pipes[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
+    assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+    {
+        const struct {
+            int fd;
+            uint32_t request, flags;
+            bool is_taken;
+        } tries[] = {
+            {memfd_create("memory", MFD_CLOEXEC), VHOST_USER_SET_MEM_TABLE, 1, true},
+            {eventfd(0, EFD_CLOEXEC), VHOST_USER_SET_MEM_TABLE, 1, true},
+            {pipes[0], VHOST_USER_SET_MEM_TABLE, 1, true},
+            {pipes[1], VHOST_USER_SET_MEM_TABLE, 2, false}, /* another version's */
+            {open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), VHOST_USER_SET_MEM_TABLE, 1, false},
+            {open("/", O_PATH | O_CLOEXEC), VHOST_USER_SET_VRING_CALL, 1, false},
+            {open("/proc/self/exe", O_RDONLY | O_CLOEXEC), VHOST_USER_SET_MEM_TABLE, 1, false},
+            {open("/proc/self/exe", O_PATH | O_CLOEXEC), VHOST_USER_SET_MEM_TABLE, 1, false},
+            {open("/dev/null", O_RDWR | O_CLOEXEC), VHOST_USER_SET_VRING_KICK, 1, false},
+            {sockets[0], VHOST_USER_SET_BACKEND_REQ_FD, 1, false},
+            {sockets[1], VHOST_USER_SET_VRING_ERR, 1, false},
+        };
+
+        for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+            struct vhost_user_message message = {.request = tries[i].request,
+                                                 .flags = tries[i].flags,
+                                                 .fds = {tries[i].fd},
+                                                 .fd_count = 1};
+            struct play play;
+
+            start(&play, "sound");
+            assert_int_equal(vhost_user_send(play.qemu, &message), 0);
+            (void)close(tries[i].fd);
+            if (tries[i].is_taken) {
+                assert_int_equal(ask(&play, VHOST_USER_GET_QUEUE_NUM), 1);
+            } else {
+                assert_true(is_hung_up(&play, WAIT_MS));
+                need_said(&play, "QEMU sent what vhost-user does not have");
+            }
+            stop(&play);
+        }
+    }
+}
+
+/* Nor is QEMU told that there may be such a connection. */
+static void no_connection_past_the_relay_is_offered(void **state)
+{
+    struct play play;
+
+    (void)state;
+    start(&play, "sound");
+    assert_int_equal(ask(&play, VHOST_USER_GET_PROTOCOL_FEATURES), ANSWER & ~(1U << 5));
+    stop(&play);
+}
+
+/* What virtiofsd hands back reaches QEMU no more than that: it is replaced by a second one. */
+static void no_descriptor_comes_back(void **state)
+{
+    struct vhost_user_message message;
+    struct play play;
+
+    (void)state;
+    start(&play, "generous");
+    say(&play, VHOST_USER_GET_FEATURES, 0, NULL, 0);
+    assert_true(hear(play.qemu, &message));
+    assert_int_equal(message.fd_count, 0);
+    need_said(&play, "virtiofsd said what nobody had asked");
+    stop(&play);
+}
+
 /* virtiofsd dies while QEMU has said half of a message: it is replaced then, and the message taken.
  */
 static void half_a_message_holds_up_nobody(void **state)
@@ -390,6 +472,9 @@ static void setting_that_killed_virtiofsd_is_acknowledged(void **state)
 int main(int argc, char *argv[])
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_but_memory_and_events_comes_to_virtiofsd),
+        cmocka_unit_test(no_connection_past_the_relay_is_offered),
+        cmocka_unit_test(no_descriptor_comes_back),
         cmocka_unit_test(sound_ones_are_passed_on),
         cmocka_unit_test(qemu_cannot_speak_to_the_keeper),
         cmocka_unit_test(half_a_message_holds_up_nobody),
