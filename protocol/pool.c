@@ -9,15 +9,27 @@
 /* From so much memory on a VMM leaves room for devices, and moves the rest above 4 GiB. */
 #define X86_SPLIT     (7 * GIB / 2)
 #define X86_SPLIT_END (3 * GIB)
+/* QEMU's hw/i386/pc_q35.c: from 2.75 GiB on, the configuration space of PCIe begins at 2 GiB. */
+#define Q35_SPLIT     (11 * GIB / 4)
+#define Q35_SPLIT_END (2 * GIB)
 #define ARM64_BEGIN   GIB
+
+static struct pool_ram ram_with_split(uint64_t memory_bytes, uint64_t split, uint64_t split_end)
+{
+    bool is_split = memory_bytes == 0 || memory_bytes >= split;
+
+    return (struct pool_ram){
+        .end = is_split ? split_end : memory_bytes, .hole = X86_LEGACY, .hole_end = X86_LEGACY_END};
+}
 
 struct pool_ram pool_ram_x86(uint64_t memory_bytes)
 {
-    bool split = memory_bytes == 0 || memory_bytes >= X86_SPLIT;
+    return ram_with_split(memory_bytes, X86_SPLIT, X86_SPLIT_END);
+}
 
-    return (struct pool_ram){.end = split ? X86_SPLIT_END : memory_bytes,
-                             .hole = X86_LEGACY,
-                             .hole_end = X86_LEGACY_END};
+struct pool_ram pool_ram_q35(uint64_t memory_bytes)
+{
+    return ram_with_split(memory_bytes, Q35_SPLIT, Q35_SPLIT_END);
 }
 
 struct pool_ram pool_ram_arm64(uint64_t memory_bytes)
@@ -28,14 +40,16 @@ struct pool_ram pool_ram_arm64(uint64_t memory_bytes)
                              .end = known ? ARM64_BEGIN + memory_bytes : POOL_LIMIT};
 }
 
-struct pool_ram pool_ram_here(uint64_t memory_bytes)
+struct pool_ram pool_ram_here(uint64_t memory_bytes, bool has_root_ports)
 {
 #if defined(__x86_64__) || defined(__i386__)
-    return pool_ram_x86(memory_bytes);
+    return has_root_ports ? pool_ram_q35(memory_bytes) : pool_ram_x86(memory_bytes);
 #elif defined(__aarch64__)
+    (void)has_root_ports;
     return pool_ram_arm64(memory_bytes);
 #else
     (void)memory_bytes;
+    (void)has_root_ports;
     return (struct pool_ram){.end = POOL_LIMIT};
 #endif
 }

@@ -31,17 +31,24 @@ struct pool_ram {
 /*
  * x86: from 0 to the end of memory, without the legacy devices and BIOS at 640 KiB to 1 MiB, and to
  * 3 GiB at most if there are 3.5 GiB or more: no VMM known to us has more of it in front of its
- * devices, the I/O APIC and the local APIC (QEMU pc, microvm and Cloud Hypervisor 3 GiB, q35 2 GiB;
- * of Firecracker's 3.25 GiB the last quarter is not taken).
+ * devices, the I/O APIC and the local APIC (QEMU pc, microvm and Cloud Hypervisor 3 GiB; of
+ * Firecracker's 3.25 GiB the last quarter is not taken).
+ *
+ * q35: as x86, but to 2 GiB if there are 2.75 GiB or more.
  *
  * arm64: from 1 GiB on; below it are the devices of QEMU's and Cloud Hypervisor's machines.
  *
  * @param memory_bytes  of the VM, as its host has configured it; 0: not known
  */
 struct pool_ram pool_ram_x86(uint64_t memory_bytes);
+struct pool_ram pool_ram_q35(uint64_t memory_bytes);
 struct pool_ram pool_ram_arm64(uint64_t memory_bytes);
-/* Of a guest with the processor of this host. Of others than these two, all below 4 GiB. */
-struct pool_ram pool_ram_here(uint64_t memory_bytes);
+/*
+ * Of a guest with the processor of this host. Of others than these, all below 4 GiB.
+ *
+ * @param has_root_ports  its devices are plugged into PCIe root ports of QEMU's: on x86 that is q35
+ */
+struct pool_ram pool_ram_here(uint64_t memory_bytes, bool has_root_ports);
 
 /*
  * Judges a pool that a guest reported.

@@ -3,9 +3,12 @@
 
 #include <string.h>
 
-void boot_begin(struct boot *boot, const struct guest_capabilities *report, uint64_t memory)
+void boot_begin(struct boot *boot, const struct guest_capabilities *report,
+                const struct config_vm *config)
 {
-    struct pool_ram ram = pool_ram_here(memory);
+    uint64_t memory = config->memory;
+    struct pool_ram ram =
+        pool_ram_here(memory, config->device_host.type == CONFIG_DEVICE_HOST_QEMU);
 
     *boot = (struct boot){.known = true, .capabilities = *report};
     text_uuid(report->boot_id, boot->id);

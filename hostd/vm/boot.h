@@ -5,6 +5,7 @@
 #define GUESTLINK_HOSTD_BOOT_H
 
 #include "base/text.h"
+#include "config/config.h"
 #include "vm.h"
 
 #include "protocol/capabilities.h"
@@ -30,10 +31,11 @@ struct boot {
 /*
  * Begins a boot with its first report: judges the pool and makes the token, once.
  *
- * @param memory  of the VM in bytes, as its configuration says; 0: not known, then the guest's word
- *                is all there is
+ * @param config  the VM's: if its memory is 0, not known, the guest's word is all there is; a QEMU
+ *                that devices are plugged into has its memory where q35 has it
  */
-void boot_begin(struct boot *boot, const struct guest_capabilities *report, uint64_t memory);
+void boot_begin(struct boot *boot, const struct guest_capabilities *report,
+                const struct config_vm *config);
 
 /* True if a token is in force. */
 static inline bool boot_has_token(const struct boot *boot)
@@ -58,7 +60,7 @@ bool boot_options_are_stale(const struct boot *boot, bool read_only, const char 
 /*
  * Bytes that no pool of a VM can be over, whatever a guest says.
  *
- * @param memory  as for boot_begin()
+ * @param memory  of the VM in bytes, as its configuration says; 0: not known
  */
 uint64_t boot_pool_most(uint64_t memory);
 

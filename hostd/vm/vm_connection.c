@@ -265,7 +265,7 @@ static void begin_boot(struct vm *vm, const struct guest_capabilities *report, u
 {
     uint64_t ago_us = clock_now_us() - accepted_us;
 
-    boot_begin(&vm->boot, report, vm->config->memory);
+    boot_begin(&vm->boot, report, vm->config);
     vm->boot.timings.accepted_us = clock_real_us() - ago_us;
     vm->boot.timings.capabilities_ms = (uint32_t)(ago_us / 1000u);
     vm->accepted_us = accepted_us;

@@ -264,7 +264,7 @@ static void recall_boot(struct vm *vm, struct json_object *document)
     if (!json_object_object_get_ex(document, "capabilities", &value) ||
         !report_from_json(value, &report))
         return;
-    boot_begin(&vm->boot, &report, vm->config->memory);
+    boot_begin(&vm->boot, &report, vm->config);
     vm->boot.ready = get_flag(document, "ready");
     vm->ended = get_flag(document, "ended");
     if (vm->boot.ready && json_object_object_get_ex(document, "timings", &value))
