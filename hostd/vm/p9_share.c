@@ -140,7 +140,8 @@ static unsigned take_slot(struct p9_share *p9)
     while (i < LIMITS_P9_CONNECTIONS && p9->servers[i])
         i++;
     if (i < LIMITS_P9_CONNECTIONS &&
-        (bounds->running >= most || !rate_allow(&bounds->starts, clock_now_us(), per_s, most)))
+        (bounds->running >= most ||
+         !rate_allow(&bounds->starts, clock_now_us(), per_s * 1000, most)))
         i = LIMITS_P9_CONNECTIONS;
     return i;
 }
