@@ -132,7 +132,12 @@ static int enter(const struct jail *jail, const char *program, bool own_users,
     *ret_step = "namespaces";
     if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP) < 0)
         return -errno;
+    *ret_step = "an environment";
+    if (clearenv() != 0) /* before the libraries are listed: as they will be loaded */
+        return -ENOMEM;
     r = jail_root_enter(jail, program, ret_step);
+    if (r == 0 && jail->library && setenv("LD_PRELOAD", jail->library, 1) < 0)
+        r = -errno;
     return r < 0 ? r : jail_shed_rights(jail, own_users, ret_step);
 }
 

@@ -189,8 +189,9 @@ static void on_accepted(void *userdata, int fd, const struct peer *peer)
                       on_server_ended, &p9->slots[i], &p9->servers[i]);
     if (r < 0)
         report_device_failed(vm, "share", p9->config->tag, "serve", -r,
-                             r == -ENOENT ? "diod is not installed on the host"
-                                          : "diod could not be started");
+                             r == -ENOENT    ? "diod is not installed on the host"
+                             : r == -ELIBACC ? "guestlink-no-pipes.so is not installed on the host"
+                                             : "diod could not be started");
     else
         vm->p9.running++;
 }
