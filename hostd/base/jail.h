@@ -46,8 +46,8 @@ struct jail {
  * Divides the calling process: returns in the one inside, which then executes @p program.
  *
  * The other one, which has the number that the caller knows, holds no descriptor but the
- * connection, waits for the one inside and ends as that did. If it is killed, so is everything
- * inside.
+ * connection, has no capability, waits for the one inside and ends as that did. If it is killed, so
+ * is everything inside.
  *
  * Without CAP_SYS_ADMIN the jail has a user namespace of its own, in which the caller's user is
  * root and nobody else exists.
@@ -55,7 +55,7 @@ struct jail {
  * @param program   an absolute path
  * @param ret_step  on failure: what could not be done, a static text
  * @return 0, or -errno: the process is in no jail, or in half of one, and must end. It may be
- *         inside then already
+ *         inside then already, or outside with another one inside, which ends with it
  */
 int jail_enter(const struct jail *jail, const char *program, const char **ret_step);
 
