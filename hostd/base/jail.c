@@ -150,7 +150,7 @@ static int enter(const struct jail *jail, const char *program, bool own_users,
     if (clearenv() != 0) /* before the libraries are listed: as they will be loaded */
         return -ENOMEM;
     r = jail_root_enter(jail, program, ret_step);
-    if (r == 0 && jail->library && setenv("LD_PRELOAD", jail->library, 1) < 0)
+    if (r == 0 && jail->library && setenv("LD_PRELOAD", JAIL_LIBRARY, 1) < 0)
         r = -errno;
     return r < 0 ? r : jail_shed_rights(jail, own_users, ret_step);
 }

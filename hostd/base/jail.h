@@ -35,8 +35,7 @@ struct jail {
     bool processes;  /* it has /proc/self, of a procfs that holds processes and nothing else */
     uint64_t memory; /* bytes that it may allocate (RLIMIT_DATA); 0: it says so itself */
     uint64_t files;  /* that it may have open at a time; likewise */
-    /* A library that is loaded into it before its own (LD_PRELOAD), or NULL. An absolute path: it
-     * has the same in the jail. */
+    /* A library that is loaded into it before its own (LD_PRELOAD), or NULL; an absolute path. */
     const char *library;
     const char *calls; /* the names of the system calls that it may make, one blank between;
                         * NULL: it has a filter of its own, and limits itself */

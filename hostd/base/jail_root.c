@@ -109,7 +109,7 @@ static int place_program(int root, const struct jail *jail, const char *program,
     if (r < 0 || !jail->library)
         return r;
     *ret_step = jail->library;
-    return place(root, jail->library, jail->library, false, LIBRARY);
+    return place(root, jail->library, JAIL_LIBRARY, false, LIBRARY);
 }
 
 /* @return the root, empty and mounted, or -errno */
