@@ -19,6 +19,12 @@
 
 #define CONNECTION 3 /* where the connected program finds it */
 
+/* What the process outside keeps: it looks whether others ended, ends one, and ends. */
+static const struct jail outside_rights = {
+    .calls = "poll ppoll wait4 kill getpid gettid tgkill dup2 dup3 close close_range prctl "
+             "rt_sigaction rt_sigprocmask exit exit_group",
+};
+
 static int write_text(const char *path, const char *text)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -89,13 +95,21 @@ static void await_end(pid_t inside, int pidfd, int connection)
         (void)kill(inside, SIGKILL);
 }
 
-/* The end that those see who know this process. @param alive  says that it lives, while it is open
+/*
+ * The end that those see who know this process.
+ *
+ * @param alive  says that it lives, while it is open
+ * @return -errno: it may do more than it should; the one inside ends with it
  */
-_Noreturn static void end_as(pid_t inside, int alive, bool connected)
+static int end_as(pid_t inside, int alive, bool connected, const char **ret_step)
 {
     int pidfd = connected ? pidfd_open(inside, 0) : -1;
-    int status = 0;
+    int status = 0, r;
 
+    *ret_step = "what watches it";
+    r = chdir("/") < 0 ? -errno : jail_shed_rights(&outside_rights, false, ret_step);
+    if (r < 0)
+        return r;
     /* nobody's standard streams */
     if (dup2(alive, 0) == 0 && dup2(pidfd, 1) == 1 && dup2(CONNECTION, 2) == 2) {
         (void)close_range(3, ~0U, 0);
@@ -132,7 +146,12 @@ static int enter(const struct jail *jail, const char *program, bool own_users,
     *ret_step = "namespaces";
     if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP) < 0)
         return -errno;
+    *ret_step = "an environment";
+    if (clearenv() != 0) /* before the libraries are listed: as they will be loaded */
+        return -ENOMEM;
     r = jail_root_enter(jail, program, ret_step);
+    if (r == 0 && jail->library && setenv("LD_PRELOAD", JAIL_LIBRARY, 1) < 0)
+        r = -errno;
     return r < 0 ? r : jail_shed_rights(jail, own_users, ret_step);
 }
 
@@ -152,7 +171,7 @@ int jail_enter(const struct jail *jail, const char *program, const char **ret_st
     if (inside < 0)
         return -errno;
     if (inside > 0)
-        end_as(inside, alive[1], jail->connected);
+        return end_as(inside, alive[1], jail->connected, ret_step);
     (void)close(alive[1]);
     *ret_step = "a bond with what watches it";
     r = bind_to_outside(alive[0]);

@@ -8,8 +8,9 @@
  * else to reach.
  *
  * What a jail holds no matter what the spec names: devices are neither made nor opened, threads
- * are started but no processes, nothing but the program and its libraries is executed, and limits
- * (RLIMIT_*) stay as they are; a program that sets its own is answered that it did.
+ * are started but no processes, nothing but the program and its libraries is executed, the
+ * environment is empty, and limits (RLIMIT_*) stay as they are; a program that sets its own is
+ * answered that it did.
  */
 #ifndef GUESTLINK_HOSTD_JAIL_H
 #define GUESTLINK_HOSTD_JAIL_H
@@ -31,9 +32,11 @@ struct jail {
     bool connected;        /* descriptor 3 is the connection for which alone it runs */
     const char *place;     /* where the program finds the folder; it is its working directory */
     uint64_t capabilities; /* JAIL_CAPABILITY() of each that it keeps */
-    bool processes;    /* it has /proc/self, of a procfs that holds processes and nothing else */
-    uint64_t memory;   /* bytes that it may allocate (RLIMIT_DATA); 0: it says so itself */
-    uint64_t files;    /* that it may have open at a time; likewise */
+    bool processes;  /* it has /proc/self, of a procfs that holds processes and nothing else */
+    uint64_t memory; /* bytes that it may allocate (RLIMIT_DATA); 0: it says so itself */
+    uint64_t files;  /* that it may have open at a time; likewise */
+    /* A library that is loaded into it before its own (LD_PRELOAD), or NULL; an absolute path. */
+    const char *library;
     const char *calls; /* the names of the system calls that it may make, one blank between;
                         * NULL: it has a filter of its own, and limits itself */
 };
@@ -42,8 +45,8 @@ struct jail {
  * Divides the calling process: returns in the one inside, which then executes @p program.
  *
  * The other one, which has the number that the caller knows, holds no descriptor but the
- * connection, waits for the one inside and ends as that did. If it is killed, so is everything
- * inside.
+ * connection, has no capability, waits for the one inside and ends as that did. If it is killed, so
+ * is everything inside.
  *
  * Without CAP_SYS_ADMIN the jail has a user namespace of its own, in which the caller's user is
  * root and nobody else exists.
@@ -51,7 +54,7 @@ struct jail {
  * @param program   an absolute path
  * @param ret_step  on failure: what could not be done, a static text
  * @return 0, or -errno: the process is in no jail, or in half of one, and must end. It may be
- *         inside then already
+ *         inside then already, or outside with another one inside, which ends with it
  */
 int jail_enter(const struct jail *jail, const char *program, const char **ret_step);
 

@@ -11,6 +11,9 @@
 /* More libraries than diod has (22) or any program of ours. */
 #define JAIL_LIBRARIES 128u
 
+/* Where struct jail's library is in the jail; its own path is nothing that must be known there. */
+#define JAIL_LIBRARY "/lib/guestlink-preloaded.so"
+
 /*
  * Lists the files that @p program is loaded with, as its own loader (PT_INTERP) finds them, with
  * the loader itself.

@@ -7,6 +7,7 @@
 #include <seccomp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -107,6 +108,9 @@ static int allow(scmp_filter_ctx filter, const char *name, bool own_users)
     if (call == SCMP_SYS(clone))
         return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1,
                                 SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_MASK, CLONE_THREAD));
+    if (call == SCMP_SYS(mmap)) /* shared memory is not counted as the process's data */
+        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1,
+                                SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_SHARED, 0));
     if (call == SCMP_SYS(mknod))
         return allow_nodes(filter, call, 1);
     if (call == SCMP_SYS(mknodat))

@@ -90,7 +90,8 @@ static int place(int root, const char *from, const char *at, bool directory, uin
     return 0;
 }
 
-static int place_program(int root, const char *program, const char **ret_step)
+static int place_program(int root, const struct jail *jail, const char *program,
+                         const char **ret_step)
 {
     static char list[LIST_SIZE];
     const char *paths[JAIL_LIBRARIES + 1] = {NULL};
@@ -105,7 +106,10 @@ static int place_program(int root, const char *program, const char **ret_step)
     *ret_step = r < 0 ? *ret_step : "its libraries in it";
     for (size_t i = 0; r == 0 && paths[i]; i++)
         r = place(root, paths[i], paths[i], false, LIBRARY);
-    return r;
+    if (r < 0 || !jail->library)
+        return r;
+    *ret_step = jail->library;
+    return place(root, jail->library, JAIL_LIBRARY, false, LIBRARY);
 }
 
 /* @return the root, empty and mounted, or -errno */
@@ -186,7 +190,7 @@ int jail_root_enter(const struct jail *jail, const char *program, const char **r
     root = make_root();
     if (root < 0)
         return root;
-    r = place_program(root, program, ret_step);
+    r = place_program(root, jail, program, ret_step);
     if (r < 0)
         return r;
     *ret_step = "/dev/null in it";

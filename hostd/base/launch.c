@@ -106,6 +106,7 @@ int launch_ask(const struct child_spec *spec)
         [LAUNCH_JAIL] = jail->folder,
         [LAUNCH_JAIL_PLACE] = jail->place,
         [LAUNCH_JAIL_NUMBERS] = numbers,
+        [LAUNCH_JAIL_LIBRARY] = jail->library ? jail->library : "",
         [LAUNCH_JAIL_CALLS] = jail->calls,
     };
     int connection, r = 0;

@@ -37,6 +37,7 @@ enum launch_field {
     LAUNCH_JAIL, /* struct jail's folder; "": no jail, and the other fields of it are "", too */
     LAUNCH_JAIL_PLACE,
     LAUNCH_JAIL_NUMBERS, /* capabilities, memory, files, flags: hexadecimal */
+    LAUNCH_JAIL_LIBRARY, /* or "" */
     LAUNCH_JAIL_CALLS,
     LAUNCH_FIELDS,
 };

@@ -27,6 +27,7 @@ int launch_jail_unpack(const char *numbers, struct jail *jail)
         number[i] = strtoull(end, &end, 16);
     *jail = (struct jail){.folder = jail->folder,
                           .place = jail->place,
+                          .library = jail->library,
                           .calls = jail->calls,
                           .capabilities = number[0],
                           .memory = number[1],

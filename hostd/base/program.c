@@ -34,6 +34,23 @@ int program_find(const char *name, char *buffer, size_t capacity)
     return r;
 }
 
+const char *program_find_own(const char *name, char buffer[LIMITS_PATH])
+{
+    char self[LIMITS_PATH];
+    ssize_t size = readlink("/proc/self/exe", self, sizeof(self));
+    const char *slash = size > 0 ? memrchr(self, '/', (size_t)size) : NULL;
+
+    if (slash && (size_t)snprintf(buffer, LIMITS_PATH, "%.*s/%s", (int)(slash - self), self, name) <
+                     LIMITS_PATH) {
+        if (access(buffer, R_OK) == 0)
+            return buffer;
+    }
+    if ((size_t)snprintf(buffer, LIMITS_PATH, GUESTLINK_LIBEXECDIR "/%s", name) < LIMITS_PATH &&
+        access(buffer, R_OK) == 0)
+        return buffer;
+    return program_find(name, buffer, LIMITS_PATH) == 0 ? buffer : NULL;
+}
+
 const char *program_find_virtiofsd(const char *program, char buffer[LIMITS_PATH])
 {
     /* Debian 13, Ubuntu 24.04, Fedora; Arch; Debian 12 (the C version of QEMU 7.2) */

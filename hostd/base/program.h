@@ -17,6 +17,14 @@
 int program_find(const char *name, char *buffer, size_t capacity);
 
 /*
+ * Finds a file of guestlink's own: beside this program (a build's folder), where it is installed,
+ * or in PATH.
+ *
+ * @return @p buffer, or NULL: it is not there
+ */
+const char *program_find_own(const char *name, char buffer[LIMITS_PATH]);
+
+/*
  * Finds virtiofsd.
  *
  * @param program  a name or path, or NULL: the first of the usual places

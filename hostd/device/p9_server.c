@@ -21,6 +21,9 @@
 
 #define CONNECTION_FD "3"
 
+/* Without it who opens a pipe holds up all others on that connection. */
+#define NO_PIPES "guestlink-no-pipes.so"
+
 /* The share in diod's jail, in which there is no procfs: under the name that guests attach to. */
 #define PLACE "/proc/self/cwd"
 
@@ -77,7 +80,7 @@ static void on_child_ended(void *userdata, const struct child_end *end)
 static int start(sd_event *event, struct p9_server *server, int fd, const char *path,
                  bool read_only)
 {
-    char program[LIMITS_PATH];
+    char program[LIMITS_PATH], library[LIMITS_PATH];
     /* No user database and no authentication: on the connection is the guest's PID 1, who may act
      * as any user inside the share. No configuration file, which could export more. */
     const char *const argv[] = {
@@ -91,6 +94,7 @@ static int start(sd_event *event, struct p9_server *server, int fd, const char *
         .capabilities = CAPABILITIES,
         .memory = LIMITS_P9_MEMORY,
         .files = LIMITS_P9_FILES,
+        .library = program_find_own(NO_PIPES, library),
         .calls = CALLS,
     };
     struct child_spec spec = {
@@ -105,8 +109,8 @@ static int start(sd_event *event, struct p9_server *server, int fd, const char *
     r = program_find("diod", program, sizeof(program));
     if (r < 0)
         r = program_find("/usr/sbin/diod", program, sizeof(program));
-    if (r < 0)
-        return r;
+    if (r < 0 || !jail.library)
+        return r < 0 ? r : -ELIBACC;
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
     spec.fds[2] = ends[1];

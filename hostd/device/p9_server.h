@@ -16,7 +16,7 @@ typedef void (*p9_server_ended_fn)(void *userdata, const char *text);
  * Starts diod on a connection.
  *
  * @param fd  the connected socket; consumed whatever happens
- * @return 0 or -errno (-ENOENT: diod is not installed)
+ * @return 0 or -errno (-ENOENT: diod is not installed; -ELIBACC: guestlink-no-pipes.so is not)
  */
 int p9_server_new(sd_event *event, int fd, const char *path, bool read_only,
                   p9_server_ended_fn ended, void *userdata, struct p9_server **ret_server);

@@ -74,21 +74,9 @@ static int format_source(const char *path, char *buffer, size_t capacity)
     return 0;
 }
 
-/* It stands beside the daemon (a build's folder), or where it is installed. */
 const char *virtiofsd_command_find_relay(char buffer[LIMITS_PATH])
 {
-    char self[LIMITS_PATH];
-    ssize_t size = readlink("/proc/self/exe", self, sizeof(self));
-    const char *slash = size > 0 ? memrchr(self, '/', (size_t)size) : NULL;
-
-    if (slash && (size_t)snprintf(buffer, LIMITS_PATH, "%.*s/" RELAY, (int)(slash - self), self) <
-                     LIMITS_PATH) {
-        if (access(buffer, X_OK) == 0)
-            return buffer;
-    }
-    if (access(GUESTLINK_LIBEXECDIR "/" RELAY, X_OK) == 0)
-        return GUESTLINK_LIBEXECDIR "/" RELAY;
-    return program_find(RELAY, buffer, LIMITS_PATH) == 0 ? buffer : NULL;
+    return program_find_own(RELAY, buffer);
 }
 
 int virtiofsd_command_make(const char *program, const char *path, bool jail,

@@ -19,8 +19,8 @@ struct virtiofsd_command {
 /*
  * Finds guestlink-virtiofs-relay.
  *
- * @return @p buffer, a static text, or NULL: it is not there, and virtiofsd is started without;
- * then a guest may hang when virtiofsd dies
+ * @return @p buffer, or NULL: it is not there, and virtiofsd is started without; then a guest may
+ * hang when virtiofsd dies
  */
 const char *virtiofsd_command_find_relay(char buffer[LIMITS_PATH]);
 

@@ -74,6 +74,8 @@ static void read_jail(const struct request *request, struct jail *ret_jail, stru
     *ret_jail = (struct jail){.folder = words[LAUNCH_JAIL],
                               .place = words[LAUNCH_JAIL_PLACE],
                               .calls = words[LAUNCH_JAIL_CALLS]};
+    if (words[LAUNCH_JAIL_LIBRARY][0])
+        ret_jail->library = words[LAUNCH_JAIL_LIBRARY];
     if (ret_jail->folder[0] != '/' || ret_jail->place[0] != '/' ||
         launch_jail_unpack(words[LAUNCH_JAIL_NUMBERS], ret_jail) < 0)
         fail("the jail that the daemon asks for", EINVAL);

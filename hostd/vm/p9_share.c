@@ -104,14 +104,19 @@ static void free_server(struct p9_share *p9, unsigned index)
     p9->servers[index] = p9_server_free(p9->servers[index]);
 }
 
+static void note_trouble(struct p9_share *p9, const char *text)
+{
+    p9_share_clear_trouble(p9);
+    p9->trouble = strdup(text);
+}
+
 static void on_server_ended(void *userdata, const char *text)
 {
     struct p9_slot *slot = userdata;
     struct p9_share *p9 = slot->p9;
     struct share *share = share_of(p9);
 
-    p9_share_clear_trouble(p9);
-    p9->trouble = strdup(text);
+    note_trouble(p9, text);
     free_server(p9, slot->index);
     if (share && share->failed && !share->mounted)
         share_blame(share, text);
@@ -140,7 +145,8 @@ static unsigned take_slot(struct p9_share *p9)
     while (i < LIMITS_P9_CONNECTIONS && p9->servers[i])
         i++;
     if (i < LIMITS_P9_CONNECTIONS &&
-        (bounds->running >= most || !rate_allow(&bounds->starts, clock_now_us(), per_s, most)))
+        (bounds->running >= most ||
+         !rate_allow(&bounds->starts, clock_now_us(), per_s * 1000, most)))
         i = LIMITS_P9_CONNECTIONS;
     return i;
 }
@@ -165,6 +171,19 @@ static void tell_refused(struct p9_share *p9)
     bounds->told_us = now_us;
 }
 
+/* @return what the operator can do something about */
+static const char *explain_start(int error)
+{
+    switch (error) {
+    case ENOENT:
+        return "diod is not installed on the host";
+    case ELIBACC:
+        return "guestlink-no-pipes.so, which diod needs, is not installed on the host";
+    default:
+        return "diod could not be started";
+    }
+}
+
 static void on_accepted(void *userdata, int fd, const struct peer *peer)
 {
     struct p9_share *p9 = userdata;
@@ -186,12 +205,12 @@ static void on_accepted(void *userdata, int fd, const struct peer *peer)
     p9->slots[i] = (struct p9_slot){.p9 = p9, .index = i};
     r = p9_server_new(vm->services->event, fd, p9->config->path, p9->config->read_only,
                       on_server_ended, &p9->slots[i], &p9->servers[i]);
-    if (r < 0)
-        report_device_failed(vm, "share", p9->config->tag, "serve", -r,
-                             r == -ENOENT ? "diod is not installed on the host"
-                                          : "diod could not be started");
-    else
+    if (r == 0) {
         vm->p9.running++;
+        return;
+    }
+    note_trouble(p9, explain_start(-r));
+    report_device_failed(vm, "share", p9->config->tag, "serve", -r, explain_start(-r));
 }
 
 static void on_paused(void *userdata, int error)

@@ -7,8 +7,8 @@ endforeach()
 guestlink_unit_test(hostd_devices_lies_test hostd_devices_lies_test.c
     hostd_devices_played.c hostd_devices_support.c LIBS hostd_core)
 guestlink_unit_test(hostd_qmp_socket_test hostd_qmp_socket_test.c LIBS hostd_core)
-# It finds the relay in PATH.
-set_tests_properties(hostd_devices_qemu_test PROPERTIES
+# They find what is guestlink's own in PATH.
+set_tests_properties(hostd_devices_qemu_test hostd_devices_p9_test PROPERTIES
     ENVIRONMENT "PATH=$<TARGET_FILE_DIR:guestlink-virtiofs-relay>:$ENV{PATH}")
 guestlink_unit_test(hostd_devices_launch_test
     hostd_devices_launch_test.c hostd_devices_support.c LIBS hostd_core)
