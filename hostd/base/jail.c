@@ -19,10 +19,12 @@
 
 #define CONNECTION 3 /* where the connected program finds it */
 
-/* What the process outside keeps: it looks whether others ended, ends one, and ends. */
+/* What the process outside keeps: it looks whether others ended, ends one, and ends; and what the
+ * C library does meanwhile, or a sanitizer. */
 static const struct jail outside_rights = {
     .calls = "poll ppoll wait4 kill getpid gettid tgkill dup2 dup3 close close_range prctl "
-             "rt_sigaction rt_sigprocmask exit exit_group",
+             "rt_sigaction rt_sigprocmask rt_sigreturn exit exit_group restart_syscall "
+             "brk mmap munmap madvise futex sched_yield sigaltstack write",
 };
 
 static int write_text(const char *path, const char *text)

@@ -8,9 +8,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,13 +36,15 @@ static void on_ended(void *userdata, const struct child_end *end)
     told->end = *end;
 }
 
-/* Runs a script in a jail that has the test's folder, until it ends. @return what it said, of which
- * the caller frees the sink */
+/* Runs a script, or with NULL this program, in a jail that has the test's folder, until it ends.
+ * @return what it said, of which the caller frees the sink */
 static const char *run(struct devices *devices, struct jail jail, const char *script,
                        struct child_end *ret_end, struct sink **ret_sink)
 {
-    const char *const argv[] = {"/bin/sh", "-c", script, NULL};
-    struct child_spec spec = {.argv = argv, .fds = {-1, -1, -1, -1}, .jail = &jail};
+    const char *const shell[] = {"/bin/sh", "-c", script, NULL};
+    char self[PATH_MAX];
+    const char *const own[] = {realpath("/proc/self/exe", self), "inside", NULL};
+    struct child_spec spec = {.argv = script ? shell : own, .fds = {-1, -1, -1, -1}, .jail = &jail};
     struct told told = {0};
     struct child *child = NULL;
     int ends[2];
@@ -111,6 +116,25 @@ static void no_process_is_started_and_no_limit_raised(void **state)
     expect(*state, jail, "ulimit -n; ulimit -n 10 && ulimit -n", 0, "20\n20\n");
 }
 
+/* What the limit does not count. */
+static int map_shared_memory(void)
+{
+    return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) !=
+           MAP_FAILED;
+}
+
+static void memory_is_not_shared(void **state)
+{
+#ifdef __SANITIZE_ADDRESS__
+    (void)state;
+    skip(); /* its own memory is */
+#else
+    const struct jail jail = {0};
+
+    expect(*state, jail, NULL, 0, "");
+#endif
+}
+
 static void program_without_its_jail_does_not_start(void **state)
 {
     struct devices *devices = *state;
@@ -178,16 +202,20 @@ static void numbers_travel_to_the_launcher(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, devices_set_up, devices_tear_down)
 
-int main(void)
+int main(int argc, char *argv[])
 {
     const struct CMUnitTest tests[] = {
         TEST(program_sees_its_folder_and_itself),
         TEST(folder_is_read_only_where_the_spec_says_so),
         TEST(no_process_is_started_and_no_limit_raised),
+        TEST(memory_is_not_shared),
         TEST(program_without_its_jail_does_not_start),
         TEST(killing_the_one_outside_ends_the_one_inside),
         TEST(numbers_travel_to_the_launcher),
     };
 
+    (void)argv;
+    if (argc > 1)
+        return map_shared_memory();
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
 }
