@@ -216,7 +216,7 @@ static void look_at_ports(struct doctor *doctor, const struct config_vm *vm,
 }
 
 /* True if the process is in the unit that keeps QEMU from the host's own addresses. */
-static bool is_confined(const char *proc, const char *pid)
+static bool is_in_unit(const char *proc, const char *pid)
 {
     char path[512], line[4096];
     bool found = false;
@@ -240,7 +240,16 @@ static void look_at_loopback(struct doctor *doctor, const struct config_vm *vm,
         doctor_find(doctor, DOCTOR_RIGHT, "loopback", vm->name, "",
                     "programs of the guest can reach this host's own addresses, as "
                     "\"host_loopback\" says");
-    else if (is_confined(doctor->places.proc, words->pid))
+    else if (is_in_unit(doctor->places.proc, words->pid) &&
+             find_word(words, words->data, "vhostfd=") == NULL)
+        /* The unit came to do so when it came to pass that descriptor. */
+        doctor_find(
+            doctor, DOCTOR_NOTE, "loopback", vm->name,
+            "restart the VM: its unit keeps QEMU from them from its next start on",
+            "QEMU (process %s) runs since before an upgrade of guestlink-vm@.service: programs "
+            "of the guest can reach this host's own addresses",
+            words->pid);
+    else if (is_in_unit(doctor->places.proc, words->pid))
         doctor_find(doctor, DOCTOR_RIGHT, "loopback", vm->name, "",
                     "the unit of QEMU keeps programs of the guest from this host's own addresses");
     else

@@ -16,7 +16,7 @@ set_tests_properties(hostd_devices_launch_test PROPERTIES
     ENVIRONMENT "PATH=$<TARGET_FILE_DIR:guestlink-launch>:$ENV{PATH}")
 guestlink_unit_test(hostd_jail_test
     hostd_jail_test.c hostd_devices_support.c LIBS hostd_core)
-foreach(noun console_log guest_cid)
+foreach(noun console_log guest_cid own_filter)
     guestlink_unit_test(hostd_run_${noun}_test hostd_run_${noun}_test.c LIBS run_core)
 endforeach()
 guestlink_unit_test(hostd_relay_test hostd_relay_test.c

@@ -252,7 +252,7 @@ static void test_nothing_is_found_where_nothing_is_wrong(void **state)
                                        "-qmp",
                                        "QMP",
                                        "-device",
-                                       "{\"driver\":\"vhost-vsock-pci\",\"guest-cid\":7}",
+                                       "vhost-vsock-pci,guest-cid=7,vhostfd=3",
                                        "-object",
                                        "memory-backend-memfd,id=mem,size=2G,share=on",
                                        "-machine",
@@ -297,9 +297,27 @@ static void test_nothing_is_found_where_nothing_is_wrong(void **state)
     tear_down_folder(&fixture);
 }
 
+/* Its unit is newer than it is. */
+static void test_a_qemu_of_before_an_upgrade_is_found(void **state)
+{
+    static const char *const line[] = {"qemu-system-x86_64", "-qmp", "QMP", ""};
+    struct fixture fixture;
+
+    (void)state;
+    set_up_folder(&fixture);
+    read_config(&fixture, "/tmp", "/bin/true");
+    write_command_line(&fixture, line);
+    write_text(&fixture, "42/cgroup", "0::/guestlink-vm@dev.service\n");
+    look(&fixture, "/dev/null");
+    assert_found(&fixture, "loopback", "note", "(process 42) runs since before an upgrade",
+                 "restart the VM");
+    tear_down_folder(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_qemu_of_before_an_upgrade_is_found),
         cmocka_unit_test(test_the_likeliest_failures_are_found),
         cmocka_unit_test(test_a_pool_that_was_not_made_is_found),
         cmocka_unit_test(test_another_client_of_qmp_is_found),
