@@ -239,7 +239,7 @@ static void add_head(struct json_object *object, const struct vm_view *view)
 
 static void add_pool(struct json_object *object, const struct vm_view *view)
 {
-    bool has_one = view->token[0] != '\0';
+    bool has_one = view->token[0] != '\0' && view->capabilities != NULL;
     char base[32] = "";
 
     if (has_one)
