@@ -1,6 +1,6 @@
 /*
  * dispatch: whatever bytes a host sends, each request has at most one answer and nothing else
- * happens. What a request would do to this machine is taken by the linker (init.cmake).
+ * happens. What a request would do to this machine is taken by the linker (CMakeLists.txt).
  */
 #include "descriptors.h"
 #include "init/dispatch.h"

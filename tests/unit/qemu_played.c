@@ -1,5 +1,5 @@
 /* hostd devices played: a QEMU that says what a test wants, for what a real one never says. */
-#include "hostd_devices_played.h"
+#include "qemu_played.h"
 
 #include <signal.h>
 #include <stdbool.h>

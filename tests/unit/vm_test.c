@@ -1,5 +1,5 @@
 /* hostd VM: from its guest's connection to its end, and everything in between that is asked. */
-#include "hostd_core_vm_support.h"
+#include "vm_support.h"
 
 #include "base/clock.h"
 #include "base/limits.h"

@@ -6,8 +6,8 @@
 #include "base/program.h"
 #include "descriptors.h"
 #include "device/qemu_name.h"
-#include "hostd_devices_played.h"
-#include "hostd_devices_support.h"
+#include "device_support.h"
+#include "qemu_played.h"
 
 #include <dirent.h>
 #include <signal.h>

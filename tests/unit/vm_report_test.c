@@ -2,9 +2,9 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "guest/listener.h"
-#include "hostd_core_vm_support.h"
 #include "vm/report.h"
 #include "vm/vm_parts.h"
+#include "vm_support.h"
 
 #include "protocol/event.h"
 #include "protocol/request.h"

@@ -1,5 +1,5 @@
 /* hostd VM: a guest at one end of a socket pair, and a VM at the other. */
-#include "hostd_core_vm_support.h"
+#include "vm_support.h"
 
 #include "base/clock.h"
 #include "state/store.h"

@@ -1,6 +1,6 @@
 /* device none: says yes to everything, and never from inside the call. */
 #include "descriptors.h"
-#include "hostd_devices_support.h"
+#include "device_support.h"
 
 static const struct device_share share = {.tag = "c", .path = "/srv", .options = "vmId=x"};
 

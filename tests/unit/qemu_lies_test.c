@@ -5,8 +5,8 @@
 #include "descriptors.h"
 #include "device/qmp.h"
 #include "device/qmp_link.h"
-#include "hostd_devices_played.h"
-#include "hostd_devices_support.h"
+#include "device_support.h"
+#include "qemu_played.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -3,7 +3,7 @@
 #include "base/program.h"
 #include "descriptors.h"
 #include "device/p9_server.h"
-#include "hostd_devices_support.h"
+#include "device_support.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #include "descriptors.h"
 #include "device/virtiofsd.h"
 #include "device/virtiofsd_command.h"
-#include "hostd_devices_support.h"
+#include "device_support.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* hostd VM: how a connection ends that does not end by itself, and what is told of it.
  */
-#include "hostd_core_vm_support.h"
+#include "vm_support.h"
 
 #include "base/clock.h"
 #include "base/limits.h"

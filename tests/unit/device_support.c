@@ -1,5 +1,5 @@
 /* hostd devices support: a device host under test with its event loop, and what it said. */
-#include "hostd_devices_support.h"
+#include "device_support.h"
 
 #include <fcntl.h>
 #include <ftw.h>

@@ -1,7 +1,7 @@
 /* hostd VM: the server of a share is lost, at any moment of the share's way to its mount. What the
  * guest has mounted by then is of no use, and a guest that is asked to mount it again says that it
  * is mounted. */
-#include "hostd_core_vm_support.h"
+#include "vm_support.h"
 
 #include "telemetry/telemetry.h"
 #include "vm/vm_parts.h"

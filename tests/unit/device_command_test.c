@@ -1,6 +1,6 @@
 /* device command: what the program gets, and what becomes of what it answers. */
 #include "descriptors.h"
-#include "hostd_devices_support.h"
+#include "device_support.h"
 
 #include <stdio.h>
 #include <string.h>

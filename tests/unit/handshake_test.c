@@ -1,6 +1,6 @@
 /* hostd handshake: who is served on AF_VSOCK while which QEMU answers, and who makes room for whom.
  * AF_VSOCK itself is not opened: the peer's CID and port are what the listener would say. */
-#include "hostd_core_vm_support.h"
+#include "vm_support.h"
 
 #include "guest/listener.h"
 #include "protocol/welcome.h"

@@ -4,7 +4,7 @@
 #include "base/launch.h"
 #include "base/sink.h"
 #include "descriptors.h"
-#include "hostd_devices_support.h"
+#include "device_support.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 #include "base/child.h"
 #include "base/sink.h"
 #include "descriptors.h"
-#include "hostd_devices_support.h"
+#include "device_support.h"
 
 #include <fcntl.h>
 #include <signal.h>

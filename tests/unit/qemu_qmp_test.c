@@ -4,7 +4,7 @@
  */
 #include "descriptors.h"
 #include "device/qmp.h"
-#include "hostd_devices_support.h"
+#include "device_support.h"
 
 #include <fcntl.h>
 #include <stdio.h>
