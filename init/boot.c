@@ -5,12 +5,12 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-#include "clock.h"
-#include "kmsg_log.h"
+#include "base/clock.h"
+#include "base/kmsg_log.h"
 #include "notify.h"
-#include "root.h"
 #include "signals.h"
 #include "switch_root.h"
+#include "work/root.h"
 
 static void say_ready(struct guest *guest)
 {

@@ -10,17 +10,17 @@
 
 #include <linux/random.h>
 
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/kmsg_log.h"
 #include "boot.h"
-#include "clock.h"
-#include "facts.h"
-#include "fd.h"
-#include "kmsg_log.h"
-#include "network.h"
-#include "pool_usage.h"
+#include "kernel/facts.h"
+#include "kernel/pool_usage.h"
 #include "protocol/limits.h"
 #include "protocol/request.h"
 #include "protocol/result.h"
-#include "share.h"
+#include "work/network.h"
+#include "work/share.h"
 
 /* A request in hand: what a handler fills in becomes its answer. */
 struct dispatch {

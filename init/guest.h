@@ -7,14 +7,14 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "cmdline.h"
-#include "exit_report.h"
-#include "job.h"
-#include "link.h"
-#include "loop.h"
-#include "module_list.h"
-#include "pool_pressure.h"
-#include "process.h"
+#include "base/job.h"
+#include "base/loop.h"
+#include "kernel/cmdline.h"
+#include "kernel/module_list.h"
+#include "kernel/pool_pressure.h"
+#include "link/link.h"
+#include "process/exit_report.h"
+#include "process/process.h"
 #include "protocol/capabilities.h"
 #include "protocol/event.h"
 #include "shutdown.h"

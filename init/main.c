@@ -7,18 +7,18 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/kmsg_log.h"
 #include "boot.h"
-#include "clock.h"
-#include "console.h"
 #include "dispatch.h"
-#include "facts.h"
-#include "fd.h"
 #include "guest.h"
-#include "kmsg_log.h"
-#include "modules.h"
-#include "mounts.h"
-#include "network.h"
+#include "kernel/console.h"
+#include "kernel/facts.h"
+#include "kernel/modules.h"
+#include "kernel/mounts.h"
 #include "signals.h"
+#include "work/network.h"
 
 static struct guest guest;
 

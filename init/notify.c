@@ -13,10 +13,10 @@
 
 #include <linux/vm_sockets.h>
 
-#include "credential.h"
-#include "fd.h"
-#include "host_address.h"
-#include "kmsg_log.h"
+#include "base/fd.h"
+#include "base/kmsg_log.h"
+#include "kernel/credential.h"
+#include "link/host_address.h"
 
 #define MESSAGE_SIZE 1024u
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "job.h"
+#include "base/job.h"
 #include "protocol/event.h"
 
 struct notify_address {

@@ -8,12 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "kmsg_log.h"
+#include "base/clock.h"
+#include "base/kmsg_log.h"
 #include "notify.h"
 #include "protocol/event.h"
 #include "protocol/request.h"
-#include "unmount.h"
+#include "work/unmount.h"
 
 static void on_timer(struct loop_timer *timer);
 

@@ -14,10 +14,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "job.h"
-#include "link.h"
-#include "loop.h"
-#include "process.h"
+#include "base/job.h"
+#include "base/loop.h"
+#include "link/link.h"
+#include "process/process.h"
 
 enum shutdown_phase {
     SHUTDOWN_RUNNING = 0,

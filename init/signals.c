@@ -9,8 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "kmsg_log.h"
+#include "base/clock.h"
+#include "base/kmsg_log.h"
 #include "protocol/event.h"
 #include "protocol/request.h"
 

@@ -15,13 +15,13 @@
 
 #include <linux/magic.h>
 
-#include "fd.h"
-#include "job.h"
-#include "kmsg_log.h"
-#include "mountinfo.h"
-#include "root.h"
-#include "spawn.h"
-#include "target.h"
+#include "base/fd.h"
+#include "base/job.h"
+#include "base/kmsg_log.h"
+#include "base/mountinfo.h"
+#include "base/target.h"
+#include "process/spawn.h"
+#include "work/root.h"
 
 /* Shares are few; more than these stay behind. */
 #define SHARES 64u

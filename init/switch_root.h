@@ -6,7 +6,7 @@
 
 #include <sys/types.h>
 
-#include "report.h"
+#include "base/report.h"
 
 /*
  * Moves the kernel's filesystems, /run and every share of the host into ROOT_PATH and makes that

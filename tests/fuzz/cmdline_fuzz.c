@@ -1,6 +1,6 @@
 /* The kernel's command line: whatever it says, PID 1 starts, with values that can be used. */
 #include "fuzz.h"
-#include "init/cmdline.h"
+#include "init/kernel/cmdline.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,6 +1,6 @@
 /* Addresses and routes as the host writes them. */
 #include "fuzz.h"
-#include "init/inet.h"
+#include "init/base/inet.h"
 
 #include <sys/socket.h>
 

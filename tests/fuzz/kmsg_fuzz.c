@@ -1,6 +1,6 @@
 /* Records of the kernel's log, into which every program with the right may write. */
 #include "fuzz.h"
-#include "init/kmsg_record.h"
+#include "init/kernel/kmsg_record.h"
 
 #include <string.h>
 

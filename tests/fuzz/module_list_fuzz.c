@@ -1,7 +1,7 @@
 /* The image's module list: every module that is read has a path and a name, whatever was there.
  * What follows the first NUL of the input is what guestlink.modules= chooses. */
 #include "fuzz.h"
-#include "init/module_list.h"
+#include "init/kernel/module_list.h"
 
 static void check(struct module_list *list)
 {

@@ -1,6 +1,6 @@
 /* A line of /proc/self/mountinfo, whose paths anybody who may mount can choose. */
 #include "fuzz.h"
-#include "init/mountinfo.h"
+#include "init/base/mountinfo.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

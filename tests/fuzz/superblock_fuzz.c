@@ -1,6 +1,6 @@
 /* What a disk of the host's, or of anybody's, says that it is. */
 #include "fuzz.h"
-#include "init/superblock.h"
+#include "init/base/superblock.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

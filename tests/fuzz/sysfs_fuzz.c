@@ -1,7 +1,7 @@
 /* Files of sysfs and procfs: numbers, the boot's UUID, the list of filesystems. */
 #include "fuzz.h"
-#include "init/facts.h"
-#include "init/swiotlb.h"
+#include "init/kernel/facts.h"
+#include "init/kernel/swiotlb.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

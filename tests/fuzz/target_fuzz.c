@@ -1,6 +1,6 @@
 /* Where a share may be mounted: nothing that is let through leads to /proc, /sys or /dev. */
 #include "fuzz.h"
-#include "init/target.h"
+#include "init/base/target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,6 +1,6 @@
 /* The kernel's uevents: what is too long is cut, and every field ends. */
 #include "fuzz.h"
-#include "init/uevent.h"
+#include "init/base/uevent.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

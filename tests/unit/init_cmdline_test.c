@@ -1,6 +1,6 @@
 /* cmdline: what the kernel's command line says to PID 1, and what it cannot say. */
 #include "descriptors.h"
-#include "init/cmdline.h"
+#include "init/kernel/cmdline.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

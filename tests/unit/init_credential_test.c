@@ -1,6 +1,6 @@
 /* credential: OEM strings of SMBIOS. */
 #include "descriptors.h"
-#include "init/credential.h"
+#include "init/kernel/credential.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -3,8 +3,8 @@
  * happens. What a request would do to this machine is taken by the linker (CMakeLists.txt).
  */
 #include "descriptors.h"
+#include "init/base/fd.h"
 #include "init/dispatch.h"
-#include "init/fd.h"
 #include "init/signals.h"
 #include "init_link_support.h"
 #include "protocol/request.h"

@@ -1,6 +1,6 @@
 /* exit_report: none of a payload's ends is lost, and commands do not stand in their way. */
 #include "descriptors.h"
-#include "init/exit_report.h"
+#include "init/process/exit_report.h"
 #include "protocol/request.h"
 
 #include <setjmp.h>

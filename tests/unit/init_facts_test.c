@@ -1,6 +1,6 @@
 /* facts: filesystems and UUIDs as the kernel writes them, and a whole measurement. */
 #include "descriptors.h"
-#include "init/facts.h"
+#include "init/kernel/facts.h"
 
 #include <errno.h>
 #include <setjmp.h>

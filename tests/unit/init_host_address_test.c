@@ -1,6 +1,6 @@
 /* host_address: what is an address of the host, and what is not. */
 #include "descriptors.h"
-#include "init/host_address.h"
+#include "init/link/host_address.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* inet: addresses and routes as the host writes them. */
 #include "descriptors.h"
-#include "init/inet.h"
+#include "init/base/inet.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* job: work in children: its report, its deadline, its death. */
 #include "descriptors.h"
-#include "init/clock.h"
-#include "init/fd.h"
-#include "init/job.h"
+#include "init/base/clock.h"
+#include "init/base/fd.h"
+#include "init/base/job.h"
 
 #include <errno.h>
 #include <setjmp.h>

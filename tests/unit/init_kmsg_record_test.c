@@ -1,6 +1,6 @@
 /* kmsg_record: records of the kernel's log, and those that say that a pool is full. */
 #include "descriptors.h"
-#include "init/kmsg_record.h"
+#include "init/kernel/kmsg_record.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -4,7 +4,7 @@
 #ifndef GUESTLINK_TESTS_INIT_LINK_SUPPORT_H
 #define GUESTLINK_TESTS_INIT_LINK_SUPPORT_H
 
-#include "init/link.h"
+#include "init/link/link.h"
 
 /* Sets @p link UP without a handshake. @return the host's end, non-blocking; the caller's */
 int link_support_up(struct link *link, struct loop *loop);

@@ -1,9 +1,9 @@
 /* link: the conversation with a host, well-behaved or not. */
 #include "descriptors.h"
-#include "init/clock.h"
-#include "init/dial.h"
-#include "init/fd.h"
-#include "init/link.h"
+#include "init/base/clock.h"
+#include "init/base/fd.h"
+#include "init/link/dial.h"
+#include "init/link/link.h"
 #include "protocol/welcome.h"
 
 #include <errno.h>

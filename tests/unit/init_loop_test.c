@@ -1,8 +1,8 @@
 /* loop: timers in their order, sources that may go at any time. */
 #include "descriptors.h"
-#include "init/clock.h"
-#include "init/fd.h"
-#include "init/loop.h"
+#include "init/base/clock.h"
+#include "init/base/fd.h"
+#include "init/base/loop.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* module_list: which modules are loaded, in which phase, from which list. */
 #include "descriptors.h"
-#include "init/module_list.h"
+#include "init/kernel/module_list.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* mountinfo: lines of the kernel's table of mounts. */
 #include "descriptors.h"
-#include "init/mountinfo.h"
+#include "init/base/mountinfo.h"
 
 #include <errno.h>
 #include <setjmp.h>

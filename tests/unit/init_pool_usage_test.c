@@ -1,6 +1,6 @@
 /* pool_usage: statistics of pools as debugfs has them. */
 #include "descriptors.h"
-#include "init/pool_usage.h"
+#include "init/kernel/pool_usage.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* process: what is started, what comes out of it, and how its end is told. */
 #include "descriptors.h"
-#include "init/clock.h"
-#include "init/fd.h"
-#include "init/process.h"
+#include "init/base/clock.h"
+#include "init/base/fd.h"
+#include "init/process/process.h"
 #include "init_link_support.h"
 #include "protocol/event.h"
 #include "protocol/limits.h"

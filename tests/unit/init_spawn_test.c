@@ -1,7 +1,7 @@
 /* spawn: what a child is started with, and what is not handed on. */
 #include "descriptors.h"
-#include "init/limits.h"
-#include "init/spawn.h"
+#include "init/base/limits.h"
+#include "init/process/spawn.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* superblock: filesystems told by their magic numbers. */
 #include "descriptors.h"
-#include "init/superblock.h"
+#include "init/base/superblock.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* swiotlb: the text of the pool's files in sysfs. */
 #include "descriptors.h"
-#include "init/swiotlb.h"
+#include "init/kernel/swiotlb.h"
 
 #include <errno.h>
 #include <setjmp.h>

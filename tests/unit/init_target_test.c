@@ -1,7 +1,7 @@
 /* target: where a share may be mounted, and how it is reached. */
 #include "descriptors.h"
-#include "init/fd.h"
-#include "init/target.h"
+#include "init/base/fd.h"
+#include "init/base/target.h"
 
 #include <errno.h>
 #include <setjmp.h>

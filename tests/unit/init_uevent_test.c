@@ -1,7 +1,7 @@
 /* uevent: the kernel's messages about devices. */
 #include "descriptors.h"
-#include "init/clock.h"
-#include "init/uevent.h"
+#include "init/base/clock.h"
+#include "init/base/uevent.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -9,7 +9,7 @@ from image import Image
 from kernel import Kernel
 from show import need
 
-# init/limits.h, in ms: INIT_PAUSE_FIRST_MS, doubled up to INIT_PAUSE_LAST_MS, each ± 25 %.
+# init/base/limits.h, in ms: INIT_PAUSE_FIRST_MS, doubled up to INIT_PAUSE_LAST_MS, each ± 25 %.
 FIRST, LAST = 50, 5000
 SERIES = 40
 # A virtio console that is not there; the kernel's early console has no device, and stays.

@@ -178,7 +178,7 @@ def flood(lab, host, guest):
     host.settle(1.2)
     host.do(ph.MOUNT, ph.mount("t", "/proc/x", 1))
     lines = guest.console().count("guestlink-init:") - before
-    # init/limits.h: a burst of 60, and 10 a second; the command of need_alive() is among them.
+    # init/base/limits.h: a burst of 60, and 10 a second; the command of need_alive() is among them.
     most = 60 + 10 * (time.monotonic() - began + 2)
     need(lines <= most, f"{lines} lines instead of {most:.0f} at most")
     _, words = host.shell("dmesg | grep 'kept back' | tail -n 1")

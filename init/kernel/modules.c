@@ -10,8 +10,8 @@
 
 #include <linux/module.h>
 
-#include "fd.h"
-#include "kmsg_log.h"
+#include "base/fd.h"
+#include "base/kmsg_log.h"
 
 #ifndef MODULE_INIT_COMPRESSED_FILE
 #define MODULE_INIT_COMPRESSED_FILE 4 /* linux/module.h, from Linux 5.17 */

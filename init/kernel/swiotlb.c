@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "fd.h"
+#include "base/fd.h"
 
 int swiotlb_parse(const char *text, uint64_t *ret_value)
 {

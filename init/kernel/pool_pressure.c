@@ -6,8 +6,8 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "kmsg_log.h"
+#include "base/clock.h"
+#include "base/kmsg_log.h"
 #include "kmsg_record.h"
 
 /* Each event has all the counts: more often than this nobody learns more. */

@@ -7,13 +7,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "base/clock.h"
+#include "base/kmsg_log.h"
+#include "base/uevent.h"
 #include "dial.h"
-#include "kmsg_log.h"
 #include "link_out.h"
 #include "protocol/limits.h"
 #include "protocol/welcome.h"
-#include "uevent.h"
 
 /* Uevents that are read before others have their turn: whoever is root can make any number. */
 #define EVENTS_PER_TURN 64

@@ -8,8 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "kmsg_log.h"
+#include "base/clock.h"
+#include "base/kmsg_log.h"
 #include "process_stream.h"
 #include "protocol/event.h"
 #include "protocol/limits.h"

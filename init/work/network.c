@@ -16,11 +16,11 @@
 #include <netlink/route/link.h>
 #include <netlink/route/route.h>
 
-#include "clock.h"
-#include "fd.h"
-#include "inet.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/inet.h"
+#include "base/uevent.h"
 #include "resolv.h"
-#include "uevent.h"
 
 #define SOCKET_FREE  __attribute__((cleanup(free_socket)))
 #define CACHE_FREE   __attribute__((cleanup(free_cache)))

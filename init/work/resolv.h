@@ -4,8 +4,8 @@
 #ifndef GUESTLINK_INIT_RESOLV_H
 #define GUESTLINK_INIT_RESOLV_H
 
+#include "base/report.h"
 #include "protocol/wire.h"
-#include "report.h"
 
 /*
  * Sets the name servers of one interface, and writes /etc/resolv.conf anew from those of all. For

@@ -11,9 +11,9 @@
 #include <sys/swap.h>
 #include <unistd.h>
 
-#include "kmsg_log.h"
-#include "mountinfo.h"
-#include "target.h"
+#include "base/kmsg_log.h"
+#include "base/mountinfo.h"
+#include "base/target.h"
 
 #define TARGETS 512u
 

@@ -13,8 +13,8 @@
 
 #include <linux/seccomp.h>
 
-#include "fd.h"
-#include "kmsg_log.h"
+#include "base/fd.h"
+#include "base/kmsg_log.h"
 #include "modules.h"
 #include "swiotlb.h"
 

@@ -6,8 +6,8 @@
 
 #include <sys/types.h>
 
+#include "base/report.h"
 #include "protocol/request.h"
-#include "report.h"
 
 struct network_order {
     struct request_configure_network request; /* its lists point into the frame */

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/report.h"
 #include "protocol/limits.h"
-#include "report.h"
 
 struct share_order {
     bool read_only;

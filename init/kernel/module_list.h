@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "limits.h"
+#include "base/limits.h"
 
 #define MODULE_NAME_SIZE 56u /* MODULE_NAME_LEN of the kernel: 64 - sizeof(long) */
 

@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fd.h"
-#include "inet.h"
+#include "base/fd.h"
+#include "base/inet.h"
 
 #define DIRECTORY "/run/guestlink/dns" /* a file for every interface, its lines as they will be */
 #define TEMPORARY DIRECTORY "/.new"

@@ -4,7 +4,7 @@
 #ifndef GUESTLINK_INIT_UNMOUNT_H
 #define GUESTLINK_INIT_UNMOUNT_H
 
-#include "report.h"
+#include "base/report.h"
 
 /*
  * Syncs, unmounts everything but the kernel's own filesystems and the root, the newest first, and

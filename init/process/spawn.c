@@ -9,9 +9,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "fd.h"
-#include "job.h"
-#include "limits.h"
+#include "base/fd.h"
+#include "base/job.h"
+#include "base/limits.h"
 #include "protocol/frame.h"
 #include "protocol/limits.h"
 

@@ -12,10 +12,10 @@
 
 #include <linux/vm_sockets.h>
 
-#include "clock.h"
-#include "directory.h"
-#include "fd.h"
-#include "limits.h"
+#include "base/clock.h"
+#include "base/directory.h"
+#include "base/fd.h"
+#include "base/limits.h"
 #include "protocol/limits.h"
 
 /* Half of the privileged ports, so that what else binds there has room. */

@@ -12,13 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "facts.h"
-#include "fd.h"
-#include "mountinfo.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/mountinfo.h"
+#include "base/superblock.h"
+#include "base/uevent.h"
+#include "kernel/facts.h"
 #include "share.h"
-#include "superblock.h"
-#include "uevent.h"
 
 /* Takes `ro` and `rw` out of @p options; the rest is the filesystem's. */
 static unsigned long split_options(const char *options, char *rest, size_t capacity)

@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "host_address.h"
-#include "limits.h"
+#include "base/limits.h"
+#include "link/host_address.h"
 
 struct cmdline {
     struct host_address host;    /* guestlink.host= */

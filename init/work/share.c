@@ -11,12 +11,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "dial.h"
-#include "fd.h"
-#include "mountinfo.h"
-#include "target.h"
-#include "uevent.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/mountinfo.h"
+#include "base/target.h"
+#include "base/uevent.h"
+#include "link/dial.h"
 
 #define SHARE_FLAGS (MS_NOSUID | MS_NODEV)
 

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "link.h"
-#include "loop.h"
+#include "base/loop.h"
+#include "link/link.h"
 #include "protocol/event.h"
 
 struct pool_pressure {

@@ -7,7 +7,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include "kmsg_log.h"
+#include "base/kmsg_log.h"
 
 struct mounts_entry {
     const char *target;

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "directory.h"
-#include "fd.h"
+#include "base/directory.h"
+#include "base/fd.h"
 #include "swiotlb.h"
 
 #define SLOT_BYTES 2048u /* IO_TLB_SHIFT 11 of include/linux/swiotlb.h, in every kernel so far */

@@ -16,12 +16,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/limits.h"
+#include "base/loop.h"
+#include "base/report.h"
 #include "host_address.h"
-#include "limits.h"
-#include "loop.h"
 #include "protocol/frame.h"
 #include "protocol/wire.h"
-#include "report.h"
 
 enum link_state {
     LINK_DOWN = 0,

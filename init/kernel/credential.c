@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fd.h"
+#include "base/fd.h"
 
 #define OEM_STRINGS 11u
 #define HEADER_SIZE 5u /* type, length, handle, count of strings */

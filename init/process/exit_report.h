@@ -7,8 +7,8 @@
 #ifndef GUESTLINK_INIT_EXIT_REPORT_H
 #define GUESTLINK_INIT_EXIT_REPORT_H
 
-#include "limits.h"
-#include "link.h"
+#include "base/limits.h"
+#include "link/link.h"
 #include "protocol/event.h"
 
 struct exit_reports {

@@ -8,13 +8,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/limits.h"
+#include "base/loop.h"
+#include "base/report.h"
 #include "exit_report.h"
-#include "limits.h"
-#include "link.h"
-#include "loop.h"
+#include "link/link.h"
 #include "protocol/frame.h"
 #include "protocol/request.h"
-#include "report.h"
 
 struct processes;
 

@@ -6,8 +6,8 @@
 
 #include <sys/types.h>
 
-#include "cmdline.h"
-#include "report.h"
+#include "base/report.h"
+#include "kernel/cmdline.h"
 
 #define ROOT_PATH "/sysroot"
 
