@@ -3,10 +3,10 @@
  * connection ends, or nothing happens; the daemon, which is all VMs', lives and stays small.
  */
 #include "descriptors.h"
-#include "device/qmp.h"
-#include "device/qmp_link.h"
 #include "hostd_devices_played.h"
 #include "hostd_devices_support.h"
+#include "qemu/qmp.h"
+#include "qemu/qmp_link.h"
 
 #include <fcntl.h>
 #include <signal.h>

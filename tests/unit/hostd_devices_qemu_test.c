@@ -5,9 +5,9 @@
 #include "base/child.h"
 #include "base/program.h"
 #include "descriptors.h"
-#include "device/qemu_name.h"
 #include "hostd_devices_played.h"
 #include "hostd_devices_support.h"
+#include "qemu/name.h"
 
 #include <dirent.h>
 #include <signal.h>
