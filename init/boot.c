@@ -1,7 +1,8 @@
-/* boot: the end of the way up. */
+/* boot: the way up after the first call. */
 #include "boot.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -11,6 +12,41 @@
 #include "signals.h"
 #include "switch_root.h"
 #include "work/root.h"
+
+static void load_modules(const void *argument, struct report *report)
+{
+    struct module_list *const *list = argument;
+
+    modules_load(*list, true, report->text, sizeof(report->text));
+}
+
+static void on_modules_loaded(struct job *job, const struct report *report)
+{
+    struct modules_late *late = job->order.context;
+
+    late->loader = 0;
+    if (report->text[0] != '\0')
+        (void)snprintf(late->failed, sizeof(late->failed),
+                       "; modules that could not be loaded: %.200s", report->text);
+}
+
+void boot_load_modules(struct guest *guest)
+{
+    struct module_list *list = &guest->modules;
+    const struct job_order order = {
+        .name = "loading modules",
+        .work = load_modules,
+        .argument = &list,
+        .timeout_ms = INIT_MODULES_MS,
+        .done = on_modules_loaded,
+        .context = &guest->late,
+    };
+    int r = jobs_start(&guest->jobs, &order);
+
+    if (r < 0)
+        kmsg_log(LOG_ERR, "modules: no child to load them: %s", strerror(-r));
+    guest->late.loader = r < 0 ? 0 : r;
+}
 
 static void say_ready(struct guest *guest)
 {
@@ -23,7 +59,7 @@ static void say_ready(struct guest *guest)
         event_ready_pack(writer, &guest->timings);
         (void)link_end(&guest->link);
     }
-    notify_ready(&guest->jobs, &guest->timings, guest->modules_pid);
+    notify_ready(&guest->jobs, &guest->timings, guest->late.loader);
 }
 
 static void start_words(struct guest *guest)
@@ -55,11 +91,6 @@ static void hand_over(struct guest *guest, struct report *report)
     switch_root_delete(old_root);
 }
 
-static void work_root(const void *argument, struct report *report)
-{
-    root_mount(argument, report);
-}
-
 static void on_root_mounted(struct job *job, const struct report *mounted)
 {
     struct guest *guest = job->order.context;
@@ -80,12 +111,10 @@ static void on_root_mounted(struct job *job, const struct report *mounted)
 /* @return 0: on_root_mounted() answers */
 static int start_root(struct guest *guest, uint32_t id)
 {
-    const struct root_order root = {.cmdline = &guest->cmdline,
-                                    .modules = guest->modules_pid,
-                                    .modules_failed = guest->modules_failed};
+    const struct root_order root = {.cmdline = &guest->cmdline, .late = &guest->late};
     const struct job_order order = {
         .name = "root",
-        .work = work_root,
+        .work = root_mount,
         .argument = &root,
         .timeout_ms = INIT_ROOT_MS,
         .done = on_root_mounted,

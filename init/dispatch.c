@@ -143,29 +143,12 @@ static int add_entropy(struct dispatch *d)
     return 0;
 }
 
-static void work_mount(const void *argument, struct report *report)
-{
-    share_mount(argument, report);
-}
-
-static void work_unmount(const void *argument, struct report *report)
-{
-    share_unmount(argument, report);
-}
-
-static void work_network(const void *argument, struct report *report)
-{
-    network_configure(argument, report);
-}
-
 static int mount_share(struct dispatch *d)
 {
     struct request_mount request;
-    struct share_order share = {.cid = d->guest->cmdline.host.cid,
-                                .modules = d->guest->modules_pid,
-                                .modules_failed = d->guest->modules_failed};
+    struct share_order share = {.cid = d->guest->cmdline.host.cid, .late = &d->guest->late};
     struct job_order order = {
-        .name = "mount", .work = work_mount, .argument = &share, .done = on_mounted};
+        .name = "mount", .work = share_mount, .argument = &share, .done = on_mounted};
     int r = request_mount_unpack(d->frame->payload, d->frame->length, &request);
 
     if (r != 0)
@@ -190,9 +173,9 @@ static int mount_share(struct dispatch *d)
 static int unmount_share(struct dispatch *d)
 {
     struct request_unmount request;
-    struct share_order share = {.modules_failed = ""};
+    struct share_order share = {0};
     struct job_order order = {.name = "unmount",
-                              .work = work_unmount,
+                              .work = share_unmount,
                               .argument = &share,
                               .timeout_ms = INIT_UNMOUNT_MS,
                               .done = on_job_done};
@@ -212,10 +195,9 @@ static int unmount_share(struct dispatch *d)
 
 static int configure_network(struct dispatch *d)
 {
-    struct network_order network = {.modules = d->guest->modules_pid,
-                                    .modules_failed = d->guest->modules_failed};
+    struct network_order network = {.late = &d->guest->late};
     struct job_order order = {
-        .name = "network", .work = work_network, .argument = &network, .done = on_configured};
+        .name = "network", .work = network_configure, .argument = &network, .done = on_configured};
     int r = request_configure_network_unpack(d->frame->payload, d->frame->length, &network.request);
 
     if (r != 0)

@@ -5,12 +5,11 @@
 #define GUESTLINK_INIT_GUEST_H
 
 #include <stdbool.h>
-#include <sys/types.h>
 
 #include "base/job.h"
 #include "base/loop.h"
 #include "kernel/cmdline.h"
-#include "kernel/module_list.h"
+#include "kernel/modules.h"
 #include "kernel/pool_pressure.h"
 #include "link/link.h"
 #include "process/exit_report.h"
@@ -26,8 +25,7 @@ struct guest {
     size_t word_count;
     struct guest_capabilities facts; /* as first measured: what this boot reports */
     struct event_ready timings;
-    pid_t modules_pid; /* the job that loads the late modules; 0: it has ended */
-    char modules_failed[INIT_TEXT_SIZE];
+    struct modules_late late;
     bool root_started; /* guestlink.root is being mounted, or was */
     struct loop_source signals;
     struct loop_timer reap_timer; /* there is more to reap */

@@ -11,131 +11,15 @@
 #include "base/fd.h"
 #include "base/kmsg_log.h"
 #include "boot.h"
-#include "dispatch.h"
 #include "guest.h"
+#include "host.h"
 #include "kernel/console.h"
-#include "kernel/facts.h"
+#include "kernel/loopback.h"
 #include "kernel/modules.h"
 #include "kernel/mounts.h"
 #include "signals.h"
-#include "work/network.h"
 
 static struct guest guest;
-
-static void greet(struct link *link, struct wire_writer *writer)
-{
-    (void)link;
-    guest.timings.connected_ns = clock_now_ns();
-    guest.facts.sent_ns = guest.timings.connected_ns;
-    capabilities_pack(writer, &guest.facts);
-}
-
-static void greeted(struct link *link)
-{
-    (void)link;
-    guest.timings.sent_ns = clock_now_ns();
-}
-
-static void log_to_host(void *context, int level, uint32_t dropped, const char *text)
-{
-    const struct event_log_record record = {.time_ns = clock_now_ns(),
-                                            .level = (uint16_t)level,
-                                            .dropped = dropped,
-                                            .text = wire_text_of(text)};
-    struct wire_writer *writer;
-
-    (void)context;
-    if (link_room(&guest.link) < INIT_OUTPUT_RESERVE || !wire_text_is_valid(record.text))
-        return;
-    writer = link_begin(&guest.link, FRAME_LOG_RECORD, 0, 0);
-    if (writer) {
-        event_log_record_pack(writer, &record);
-        (void)link_end(&guest.link);
-    }
-}
-
-static void welcomed(struct link *link)
-{
-    guest.timings.welcomed_ns = clock_now_ns();
-    loop_disarm(&guest.loop, &guest.patience);
-    kmsg_log_set_sink(log_to_host, NULL);
-    exit_report_send(&guest.exits, link);
-}
-
-static const char *take_frame(struct link *link, const struct frame *frame)
-{
-    (void)link;
-    return dispatch_frame(&guest, frame);
-}
-
-static void drained(struct link *link)
-{
-    exit_report_send(&guest.exits, link);
-    process_resume(&guest.processes);
-}
-
-static void lost(struct link *link)
-{
-    (void)link;
-    kmsg_log_set_sink(NULL, NULL);
-    exit_report_lost(&guest.exits);
-    process_lost(&guest.processes);
-    shutdown_lost(&guest.shutdown);
-    if (guest.cmdline.power_off_on_host_loss)
-        (void)shutdown_begin(&guest.shutdown, REQUEST_POWER_OFF, EVENT_BY_HOST_LOSS, INIT_GRACE_MS);
-}
-
-static const struct link_user link_user = {
-    .greet = greet,
-    .greeted = greeted,
-    .welcomed = welcomed,
-    .frame = take_frame,
-    .drained = drained,
-    .lost = lost,
-};
-
-static void answer_process(struct processes *processes, uint32_t id, uint32_t generation,
-                           const struct report *report)
-{
-    (void)processes;
-    link_answer(&guest.link, id, generation, report);
-}
-
-static void on_patience(struct loop_timer *timer)
-{
-    (void)timer;
-    kmsg_log(LOG_NOTICE, "connect: no host answered in %u ms; going on without it",
-             guest.cmdline.connect_timeout_ms);
-    boot_without_host(&guest);
-}
-
-static void load_late_modules(const void *argument, struct report *report)
-{
-    (void)argument;
-    modules_load(&guest.modules, true, report->text, sizeof(report->text));
-}
-
-static void on_modules_loaded(struct job *job, const struct report *report)
-{
-    (void)job;
-    guest.modules_pid = 0;
-    (void)snprintf(guest.modules_failed, sizeof(guest.modules_failed), "%s", report->text);
-}
-
-static void start_late_modules(void)
-{
-    const struct job_order order = {
-        .name = "loading modules",
-        .work = load_late_modules,
-        .timeout_ms = INIT_MODULES_MS,
-        .done = on_modules_loaded,
-    };
-    int r = jobs_start(&guest.jobs, &order);
-
-    if (r < 0)
-        kmsg_log(LOG_ERR, "modules: no child to load them: %s", strerror(-r));
-    guest.modules_pid = r < 0 ? 0 : r;
-}
 
 static void read_cmdline(int argc, char **argv)
 {
@@ -167,14 +51,6 @@ static void prepare(int argc, char **argv)
     guest.timings.modules_ns = clock_now_ns();
 }
 
-/* The facts are gathered while the connection is being made. */
-static void call_host(void)
-{
-    link_start(&guest.link, &guest.loop, &guest.cmdline.host, &link_user);
-    facts_measure(&guest.cmdline, &guest.modules, guest.timings.started_ns, &guest.facts);
-    link_await(&guest.link, INIT_FIRST_CALL_MS);
-}
-
 /* The tables of what a host may ask for once it has welcomed us: a page that is touched for the
  * first time costs, and none of these is needed for the first call. */
 static void initialize_tables(void)
@@ -183,7 +59,6 @@ static void initialize_tables(void)
     guest.processes.loop = &guest.loop;
     guest.processes.link = &guest.link;
     guest.processes.exits = &guest.exits;
-    guest.processes.answer = answer_process;
     processes_init(&guest.processes);
     guest.shutdown.loop = &guest.loop;
     guest.shutdown.link = &guest.link;
@@ -205,9 +80,9 @@ static void settle(void)
                  "/dev/kmsg cannot be followed: %s; a pool that runs dry is not "
                  "reported",
                  strerror(-r));
-    start_late_modules();
+    boot_load_modules(&guest);
     mounts_rest();
-    r = network_loopback_up();
+    r = loopback_up();
     if (r < 0)
         kmsg_log(LOG_ERR, "lo: cannot be set up: %s", strerror(-r));
     r = fd_write_file("/proc/self/oom_score_adj", "-1000");
@@ -215,9 +90,7 @@ static void settle(void)
         kmsg_log(LOG_ERR, "/proc/self/oom_score_adj: %s", strerror(-r));
     /* The kernel's own limit of 10 lines in 5 s is below ours. */
     (void)fd_write_file("/proc/sys/kernel/printk_devkmsg", "on\n");
-    guest.patience.expired = on_patience;
-    if (guest.link.state != LINK_UP)
-        loop_arm(&guest.loop, &guest.patience, clock_in_ms(guest.cmdline.connect_timeout_ms));
+    host_await(&guest);
 }
 
 static void initialize(void)
@@ -254,7 +127,7 @@ int main(int argc, char **argv)
 
     prepare(argc, argv);
     initialize();
-    call_host();
+    host_call(&guest);
     settle();
     for (;;)
         loop_turn(&guest.loop);

@@ -2,7 +2,6 @@
 #include "uevent.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,7 +9,6 @@
 
 #include <linux/netlink.h>
 
-#include "clock.h"
 #include "fd.h"
 
 /* UEVENT_BUFFER_SIZE of the kernel is 2048, plus the header string with a path. */
@@ -79,31 +77,4 @@ bool uevent_is_arrival(const struct uevent *event, const char *subsystem)
 {
     return strcmp(event->subsystem, subsystem) == 0 &&
            (strcmp(event->action, "add") == 0 || strcmp(event->action, "bind") == 0);
-}
-
-int uevent_wait(int fd, const char *subsystem, int other_fd, uint64_t until_ns)
-{
-    struct pollfd wait[] = {{.fd = fd, .events = POLLIN}, {.fd = other_fd, .events = POLLIN}};
-
-    for (;;) {
-        struct uevent event;
-        int r;
-
-        if (clock_ms_until(until_ns) == 0) /* however many events keep coming */
-            return -ETIMEDOUT;
-        r = uevent_receive(fd, &event);
-        if (r == -ENOBUFS || (r == 0 && uevent_is_arrival(&event, subsystem)))
-            return 0;
-        if (r == 0)
-            continue;
-        if (r != -EAGAIN)
-            return r;
-        r = poll(wait, other_fd >= 0 ? 2 : 1, clock_ms_until(until_ns));
-        if (r == 0)
-            return -ETIMEDOUT;
-        if (r < 0 && errno != EINTR)
-            return -errno;
-        if (r > 0 && other_fd >= 0 && wait[1].revents != 0)
-            return 1;
-    }
 }

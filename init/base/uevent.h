@@ -37,13 +37,4 @@ int uevent_receive(int fd, struct uevent *ret);
 /* True if @p event says that a device of @p subsystem came or was bound to a driver. */
 bool uevent_is_arrival(const struct uevent *event, const char *subsystem);
 
-/*
- * Waits for the arrival of a device of @p subsystem; for jobs.
- *
- * @param other_fd  its becoming readable ends the wait too; -1 for none
- * @param until_ns  CLOCK_BOOTTIME
- * @return 0: one came, or some uevents were lost; 1: other_fd; -ETIMEDOUT or another negative errno
- */
-int uevent_wait(int fd, const char *subsystem, int other_fd, uint64_t until_ns);
-
 #endif

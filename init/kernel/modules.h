@@ -5,11 +5,19 @@
 #define GUESTLINK_INIT_MODULES_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "cmdline.h"
 #include "module_list.h"
 
 #define MODULES_LIST_PATH "/etc/guestlink/modules"
+
+/* How far those are that the handshake does not need. */
+struct modules_late {
+    pid_t loader; /* the job that loads them; 0: it has ended */
+    char
+        failed[INIT_TEXT_SIZE]; /* the end of a message: "; modules that could not …: a b", or "" */
+};
 
 /*
  * Reads the image's list and applies guestlink.modules= to it. No list: nothing is wanted. What is

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,7 +11,6 @@
 
 #include <linux/vm_sockets.h>
 
-#include "base/clock.h"
 #include "base/directory.h"
 #include "base/fd.h"
 #include "base/limits.h"
@@ -96,26 +94,4 @@ int dial_open(const struct host_address *address, uint16_t *port)
     if (address->kind == HOST_ADDRESS_VIRTIO_PORT)
         return open_virtio_port(address->name);
     return open_vsock(address->cid, address->port, port);
-}
-
-int dial_wait(uint32_t cid, uint32_t vsock_port, uint64_t until_ns)
-{
-    uint16_t port = LIMITS_PRIVILEGED_PORTS - 1 - (uint16_t)(getpid() % 256);
-    FD_CLOSE int fd = open_vsock(cid, vsock_port, &port);
-    struct pollfd wait = {.events = POLLOUT};
-    int error = 0;
-    socklen_t size = sizeof(error);
-
-    if (fd < 0)
-        return fd;
-    wait.fd = fd;
-    if (poll(&wait, 1, clock_ms_until(until_ns)) <= 0)
-        return -ETIMEDOUT;
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
-        return -errno;
-    if (error != 0)
-        return -error;
-    if (fcntl(fd, F_SETFL, 0) < 0)
-        return -errno;
-    return fd_take(&fd);
 }

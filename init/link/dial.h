@@ -21,12 +21,4 @@
  */
 int dial_open(const struct host_address *address, uint16_t *port);
 
-/*
- * Connects to @p vsock_port of CID @p cid, and waits; for jobs.
- *
- * @param until_ns  CLOCK_BOOTTIME
- * @return a blocking file descriptor or a negative errno
- */
-int dial_wait(uint32_t cid, uint32_t vsock_port, uint64_t until_ns);
-
 #endif

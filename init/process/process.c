@@ -169,7 +169,7 @@ static void on_exec(struct loop_source *source, uint32_t events)
     }
     if (process->id == 0)
         return;
-    process->owner->answer(process->owner, process->id, process->generation, &report);
+    link_answer(process->owner->link, process->id, process->generation, &report);
     process->id = 0;
     /* The answer said it all: there is no exit of what never began. */
     process->orphaned = process->orphaned || report.error != 0;

@@ -51,9 +51,6 @@ struct processes {
     struct loop *loop;
     struct link *link;
     struct exit_reports *exits;
-    /* Answers a request, if its connection still stands. */
-    void (*answer)(struct processes *processes, uint32_t id, uint32_t generation,
-                   const struct report *report);
     /* An output of a process has ended; process.c's own. */
     void (*stream_ended)(struct process *process);
     uint64_t payload_ns; /* CLOCK_BOOTTIME when the payload was last started; 0: never */
@@ -65,7 +62,7 @@ struct processes {
     uint8_t input[INIT_PROCESSES][INIT_INPUT_SIZE];
 };
 
-/* @param processes zeroed memory; set its loop, link, exits and answer first */
+/* @param processes zeroed memory; set its loop, link and exits first */
 void processes_init(struct processes *processes);
 
 /*

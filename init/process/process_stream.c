@@ -68,7 +68,7 @@ static void answer_input(struct process *process, const struct report *report)
 
     process->input_id = 0;
     if (id != 0)
-        process->owner->answer(process->owner, id, process->input_generation, report);
+        link_answer(process->owner->link, id, process->input_generation, report);
 }
 
 static int fail_input(const struct process *process, struct report *report)

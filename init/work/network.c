@@ -5,10 +5,7 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <linux/if_addr.h>
 #include <netlink/netlink.h>
@@ -16,11 +13,9 @@
 #include <netlink/route/link.h>
 #include <netlink/route/route.h>
 
-#include "base/clock.h"
-#include "base/fd.h"
 #include "base/inet.h"
-#include "base/uevent.h"
 #include "resolv.h"
+#include "wait.h"
 
 #define SOCKET_FREE  __attribute__((cleanup(free_socket)))
 #define CACHE_FREE   __attribute__((cleanup(free_cache)))
@@ -151,34 +146,20 @@ static int find_interface(struct network_job *job, const uint8_t mac[6])
 static int wait_for_interface(struct network_job *job, const struct network_order *order)
 {
     const uint8_t *mac = order->request.mac;
-    uint64_t end = clock_in_ms(order->request.timeout_ms);
-    uint64_t half = clock_in_ms(order->request.timeout_ms / 2);
-    FD_CLOSE int uevents = uevent_open();
-    FD_CLOSE int modules =
-        order->modules > 0 ? (int)syscall(SYS_pidfd_open, order->modules, 0) : -1;
-    bool rescanned = false;
+    WAIT_END struct wait wait = wait_begin(order->late, order->request.timeout_ms);
     int r;
 
     (void)snprintf(job->name, sizeof(job->name), "interface");
     while ((r = find_interface(job, mac)) == -ENODEV) {
-        if (uevents < 0)
-            return report_fail(job->report, -uevents, "cannot listen for interfaces: %s",
-                               strerror(-uevents));
-        r = uevent_wait(uevents, "net", modules, rescanned ? end : half);
-        if (r == 1) {
-            modules = fd_close(modules);
-        } else if (r == -ETIMEDOUT && !rescanned) {
-            rescanned = true;
-            (void)fd_write_file("/sys/bus/pci/rescan", "1");
-        } else if (r < 0) {
-            return report_fail(
-                job->report, -r,
-                "no interface with the MAC %02x:%02x:%02x:%02x:%02x:%02x came in "
-                "%u ms%s%.80s",
-                mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], order->request.timeout_ms,
-                order->modules_failed[0] ? "; modules that could not be loaded: " : "",
-                order->modules_failed);
-        }
+        r = wait_next(&wait, "net");
+        if (r == -ETIMEDOUT)
+            return report_fail(job->report, ETIMEDOUT,
+                               "no interface with the MAC %02x:%02x:%02x:%02x:%02x:%02x came in "
+                               "%u ms%.115s",
+                               mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
+                               order->request.timeout_ms, order->late->failed);
+        if (r < 0)
+            return report_fail(job->report, -r, "cannot wait for an interface: %s", strerror(-r));
     }
     if (r < 0)
         return report_fail(job->report, -r, "cannot list the interfaces: %s", strerror(-r));
@@ -350,8 +331,9 @@ static int configure(struct network_job *job, const struct network_order *order)
     return r;
 }
 
-void network_configure(const struct network_order *order, struct report *report)
+void network_configure(const void *argument, struct report *report)
 {
+    const struct network_order *order = argument;
     SOCKET_FREE struct nl_sock *socket = nl_socket_alloc();
     struct network_job job = {.socket = socket, .report = report, .name = "route socket"};
     const int on = 1;
@@ -365,16 +347,4 @@ void network_configure(const struct network_order *order, struct report *report)
     (void)setsockopt(nl_socket_get_fd(socket), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
     (void)nl_socket_modify_err_cb(socket, NL_CB_CUSTOM, on_kernel_error, &job);
     (void)configure(&job, order);
-}
-
-int network_loopback_up(void)
-{
-    struct ifreq request = {.ifr_name = "lo"};
-    FD_CLOSE int fd = -1;
-
-    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    request.ifr_flags = IFF_UP | IFF_RUNNING;
-    return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
 }

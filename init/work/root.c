@@ -12,13 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/fd.h"
-#include "base/mountinfo.h"
 #include "base/superblock.h"
-#include "base/uevent.h"
 #include "kernel/facts.h"
 #include "share.h"
+#include "wait.h"
 
 /* Takes `ro` and `rw` out of @p options; the rest is the filesystem's. */
 static unsigned long split_options(const char *options, char *rest, size_t capacity)
@@ -50,8 +48,7 @@ static void mount_virtiofs(const struct root_order *order, struct report *report
     struct share_order share = {
         .as_root = true,
         .timeout_ms = INIT_ROOT_MS,
-        .modules = order->modules,
-        .modules_failed = order->modules_failed,
+        .late = order->late,
         .target = ROOT_PATH,
     };
     char rest[128];
@@ -113,23 +110,19 @@ static bool find_device(const char *root, char *path, size_t capacity, struct su
 static void mount_block(const struct root_order *order, struct report *report)
 {
     const char *root = order->cmdline->root;
-    uint64_t end = clock_in_ms(INIT_ROOT_MS);
-    FD_CLOSE int uevents = uevent_open();
+    WAIT_END struct wait wait = wait_begin(order->late, INIT_ROOT_MS);
     struct superblock block = {0};
     char path[PATH_MAX], rest[128];
     unsigned long flags;
 
     while (!find_device(root, path, sizeof(path), &block)) {
-        int r = uevents < 0 ? uevents : uevent_wait(uevents, "block", -1, end);
+        int r = wait_next(&wait, "block");
 
         if (r < 0) {
             (void)report_fail(report, -r,
                               "root %.80s: no such device with ext4, xfs or btrfs in "
-                              "%u ms%s%.60s",
-                              root, INIT_ROOT_MS,
-                              order->modules_failed[0] ? "; modules that could not be loaded: "
-                                                       : "",
-                              order->modules_failed);
+                              "%u ms%.95s",
+                              root, INIT_ROOT_MS, order->late->failed);
             return;
         }
     }
@@ -140,8 +133,9 @@ static void mount_block(const struct root_order *order, struct report *report)
                           block.type, strerror(errno));
 }
 
-void root_mount(const struct root_order *order, struct report *report)
+void root_mount(const void *argument, struct report *report)
 {
+    const struct root_order *order = argument;
     char path[PATH_MAX];
     struct stat status;
 

@@ -1,26 +1,27 @@
 /*
- * root: the real root filesystem, mounted on ROOT_PATH. For a job: it waits for the device.
+ * root: the real root filesystem, mounted on ROOT_PATH. Work of a job (base/job.h): it
+ * waits for the device.
  */
 #ifndef GUESTLINK_INIT_ROOT_H
 #define GUESTLINK_INIT_ROOT_H
 
-#include <sys/types.h>
-
 #include "base/report.h"
 #include "kernel/cmdline.h"
+#include "kernel/modules.h"
 
 #define ROOT_PATH "/sysroot"
 
 struct root_order {
     const struct cmdline *cmdline; /* root, root_options, root_init */
-    pid_t modules;                 /* as in share.h */
-    const char *modules_failed;
+    const struct modules_late *late;
 };
 
 /*
+ * @param argument  a root_order
+ *
  * Mounts what guestlink.root names: `virtiofs:TAG`, `/dev/NAME`, `LABEL=…` or `UUID=…` (of ext4,
  * xfs, btrfs). Options are `ro`, and what the filesystem knows. Checks that root_init is in it.
  */
-void root_mount(const struct root_order *order, struct report *report);
+void root_mount(const void *argument, struct report *report);
 
 #endif

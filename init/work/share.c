@@ -2,21 +2,17 @@
 #include "share.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mountinfo.h"
 #include "base/target.h"
-#include "base/uevent.h"
-#include "link/dial.h"
+#include "wait.h"
 
 #define SHARE_FLAGS (MS_NOSUID | MS_NODEV)
 
@@ -49,38 +45,20 @@ static int try_virtiofs(const struct share_order *order, int target_fd)
     return mount(order->tag, path, "virtiofs", flags_of(order), NULL) < 0 ? errno : 0;
 }
 
-/* Readable once the late modules are loaded; -1 if they are. */
-static int open_modules(const struct share_order *order)
-{
-    return order->modules > 0 ? (int)syscall(SYS_pidfd_open, order->modules, 0) : -1;
-}
-
 static int fail_late(const struct share_order *order, int error, struct report *report)
 {
     if (error == ENODEV)
-        return report_fail(report, ENODEV, "virtiofs '%.36s': this kernel has no virtiofs%s%.120s",
-                           order->tag,
-                           order->modules_failed[0] ? "; modules that could not be loaded: " : "",
-                           order->modules_failed);
+        return report_fail(report, ENODEV, "virtiofs '%.36s': this kernel has no virtiofs%.155s",
+                           order->tag, order->late->failed);
     return report_fail(report, ETIMEDOUT, "virtiofs '%.36s': no device with this tag came in %u ms",
                        order->tag, order->timeout_ms);
 }
 
-/*
- * Mounts as soon as the device is there: at once, after every virtio device that comes, and when
- * the late modules are loaded. Half-way through, one rescan of the PCI bus, for VMMs whose hot-plug
- * does not notify the guest.
- */
+/* Mounts as soon as the device is there. */
 static int mount_virtiofs(const struct share_order *order, int target_fd, struct report *report)
 {
-    uint64_t end = clock_in_ms(order->timeout_ms);
-    uint64_t half = clock_in_ms(order->timeout_ms / 2);
-    FD_CLOSE int uevents = uevent_open();
-    FD_CLOSE int modules = open_modules(order);
-    bool rescanned = false;
+    WAIT_END struct wait wait = wait_begin(order->late, order->timeout_ms);
 
-    if (uevents < 0)
-        return report_fail(report, -uevents, "cannot listen for devices: %s", strerror(-uevents));
     for (;;) {
         int error = try_virtiofs(order, target_fd);
         int r;
@@ -88,34 +66,27 @@ static int mount_virtiofs(const struct share_order *order, int target_fd, struct
         if (error == 0)
             return 0;
         /* EINVAL: no device with this tag; ENODEV: no virtiofs in the kernel (yet) */
-        if (error != EINVAL && (error != ENODEV || modules < 0))
-            return error == ENODEV ? fail_late(order, error, report)
-                                   : report_fail(report, error, "virtiofs '%.36s' on '%.100s': %s",
-                                                 order->tag, order->target, strerror(error));
-        r = uevent_wait(uevents, "virtio", modules, rescanned ? end : half);
-        if (r == 1) {
-            modules = fd_close(modules);
-        } else if (r == -ETIMEDOUT && rescanned) {
+        if (error == ENODEV && wait.loader < 0)
             return fail_late(order, error, report);
-        } else if (r == -ETIMEDOUT) {
-            rescanned = true;
-            (void)fd_write_file("/sys/bus/pci/rescan", "1");
-        } else if (r < 0) {
-            return report_fail(report, -r, "waiting for a device: %s", strerror(-r));
-        }
+        if (error != EINVAL && error != ENODEV)
+            return report_fail(report, error, "virtiofs '%.36s' on '%.100s': %s", order->tag,
+                               order->target, strerror(error));
+        r = wait_next(&wait, "virtio");
+        if (r == -ETIMEDOUT)
+            return fail_late(order, error, report);
+        if (r < 0)
+            return report_fail(report, -r, "cannot wait for a device: %s", strerror(-r));
     }
 }
 
 static int mount_9p(const struct share_order *order, int target_fd, struct report *report)
 {
     uint64_t end = clock_in_ms(order->timeout_ms);
-    FD_CLOSE int modules = open_modules(order);
     FD_CLOSE int fd = -1;
     char path[64], options[160];
 
-    if (modules >= 0) /* 9p and its transport may be among them */
-        (void)poll(&(struct pollfd){.fd = modules, .events = POLLIN}, 1, clock_ms_until(end));
-    fd = dial_wait(order->cid, order->port, end);
+    wait_loader(order->late->loader, end); /* 9p and its transport may be among them */
+    fd = wait_connected(order->cid, order->port, end);
     if (fd < 0)
         return report_fail(report, -fd, "9p '%.36s': no connection to vsock port %u: %s",
                            order->tag, order->port, strerror(-fd));
@@ -127,15 +98,15 @@ static int mount_9p(const struct share_order *order, int target_fd, struct repor
     if (mount(order->tag, path, "9p", flags_of(order), options) == 0)
         return 0;
     if (errno == ENODEV)
-        return report_fail(report, ENODEV, "9p '%.36s': this kernel has no 9p%s%.120s", order->tag,
-                           order->modules_failed[0] ? "; modules that could not be loaded: " : "",
-                           order->modules_failed);
+        return report_fail(report, ENODEV, "9p '%.36s': this kernel has no 9p%.155s", order->tag,
+                           order->late->failed);
     return report_fail(report, errno, "9p '%.36s' on '%.100s': %s", order->tag, order->target,
                        strerror(errno));
 }
 
-void share_mount(const struct share_order *order, struct report *report)
+void share_mount(const void *argument, struct report *report)
 {
+    const struct share_order *order = argument;
     FD_CLOSE int target_fd = -1;
 
     if (!order->by_9p && (order->tag[0] == '\0' || strlen(order->tag) > LIMITS_TAG)) {
@@ -164,8 +135,9 @@ static int judge_detached(const struct share_order *order, struct report *report
     return 0;
 }
 
-void share_unmount(const struct share_order *order, struct report *report)
+void share_unmount(const void *argument, struct report *report)
 {
+    const struct share_order *order = argument;
     char name[NAME_MAX + 1];
 
     if (target_check(order->target, report) != 0)

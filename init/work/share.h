@@ -1,14 +1,15 @@
 /*
- * share: directories of the host, mounted and unmounted. For jobs: everything here may block.
+ * share: directories of the host, mounted and unmounted. Its functions are work of jobs
+ * (base/job.h): they may block.
  */
 #ifndef GUESTLINK_INIT_SHARE_H
 #define GUESTLINK_INIT_SHARE_H
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "base/report.h"
+#include "kernel/modules.h"
 #include "protocol/limits.h"
 
 struct share_order {
@@ -19,16 +20,16 @@ struct share_order {
     uint32_t cid;  /* 9P: of the host */
     uint32_t port; /* 9P: of the host */
     uint32_t timeout_ms;
-    pid_t modules;              /* the job that is loading the late modules, or 0 */
-    const char *modules_failed; /* names of modules that could not be loaded, or "" */
-    char tag[LIMITS_PATH];      /* virtiofs: at most LIMITS_TAG bytes */
+    const struct modules_late *late; /* share_mount() */
+    char tag[LIMITS_PATH];           /* virtiofs: at most LIMITS_TAG bytes */
     char target[LIMITS_PATH];
 };
 
-/* Mounts a share; waits for its device. Mounted there already: success, nothing is done. */
-void share_mount(const struct share_order *order, struct report *report);
+/* @param argument  a share_order. Mounts it; waits for its device. Mounted there already: success,
+ * nothing is done. */
+void share_mount(const void *argument, struct report *report);
 
-/* Unmounts what is on order->target. EBUSY if it is in use. */
-void share_unmount(const struct share_order *order, struct report *report);
+/* @param argument  a share_order. Unmounts what is on its target. EBUSY if it is in use. */
+void share_unmount(const void *argument, struct report *report);
 
 #endif

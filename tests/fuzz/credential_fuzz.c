@@ -1,6 +1,6 @@
 /* Credentials in SMBIOS strings: a structure whose own length, and whose strings, may lie. */
 #include "fuzz.h"
-#include "init/kernel/credential.h"
+#include "init/work/credential.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

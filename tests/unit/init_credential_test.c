@@ -1,6 +1,6 @@
 /* credential: OEM strings of SMBIOS. */
 #include "descriptors.h"
-#include "init/kernel/credential.h"
+#include "init/work/credential.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -85,13 +85,6 @@ void __wrap_sync(void)
 {
 }
 
-static void answer_process(struct processes *processes, uint32_t id, uint32_t generation,
-                           const struct report *report)
-{
-    (void)processes;
-    link_answer(&guest.link, id, generation, report);
-}
-
 static int set_up(void **state)
 {
     (void)state;
@@ -103,7 +96,6 @@ static int set_up(void **state)
     guest.processes.loop = &guest.loop;
     guest.processes.link = &guest.link;
     guest.processes.exits = &guest.exits;
-    guest.processes.answer = answer_process;
     processes_init(&guest.processes);
     guest.shutdown.loop = &guest.loop;
     guest.shutdown.link = &guest.link;

@@ -29,10 +29,12 @@ static struct report answered;
 static uint32_t answered_id;
 static char chunk[LIMITS_STREAM_CHUNK];
 
-static void answer(struct processes *p, uint32_t id, uint32_t generation,
-                   const struct report *report)
+void __wrap_link_answer(struct link *link, uint32_t id, uint32_t generation,
+                        const struct report *report);
+void __wrap_link_answer(struct link *link, uint32_t id, uint32_t generation,
+                        const struct report *report)
 {
-    (void)p;
+    assert_ptr_equal(link, &connection);
     (void)generation;
     answered_id = id;
     answered = *report;
@@ -49,7 +51,6 @@ static int set_up(void **state)
     processes.loop = &loop;
     processes.link = &connection;
     processes.exits = &exits;
-    processes.answer = answer;
     processes_init(&processes);
     return 0;
 }

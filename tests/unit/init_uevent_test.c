@@ -1,6 +1,5 @@
 /* uevent: the kernel's messages about devices. */
 #include "descriptors.h"
-#include "init/base/clock.h"
 #include "init/base/uevent.h"
 
 #include <errno.h>
@@ -59,21 +58,6 @@ static void every_cut_of_a_message_is_survived(void **state)
         (void)uevent_parse(BIND, size, &event);
 }
 
-static void a_wait_ends_at_its_deadline_or_with_the_other_descriptor(void **state)
-{
-    int fd = uevent_open();
-    int ends[2];
-
-    (void)state;
-    assert_true(fd >= 0);
-    assert_int_equal(uevent_wait(fd, "no-such-subsystem", -1, clock_in_ms(20)), -ETIMEDOUT);
-    assert_int_equal(pipe(ends), 0);
-    (void)close(ends[1]);
-    assert_int_equal(uevent_wait(fd, "no-such-subsystem", ends[0], clock_in_ms(5000)), 1);
-    (void)close(ends[0]);
-    (void)close(fd);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -81,7 +65,6 @@ int main(void)
         cmocka_unit_test(a_departure_is_no_arrival),
         cmocka_unit_test(anything_else_is_refused),
         cmocka_unit_test(every_cut_of_a_message_is_survived),
-        cmocka_unit_test(a_wait_ends_at_its_deadline_or_with_the_other_descriptor),
     };
 
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);

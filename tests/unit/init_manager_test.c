@@ -1,6 +1,6 @@
-/* notify: where a VM manager listens. */
+/* manager: where a VM manager listens. */
 #include "descriptors.h"
-#include "init/notify.h"
+#include "init/work/manager.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -13,16 +13,16 @@
 
 static void addresses_are_read(void **state)
 {
-    struct notify_address a;
+    struct manager_address a;
 
     (void)state;
-    assert_int_equal(notify_parse_address("vsock:2:9999", &a), 0);
+    assert_int_equal(manager_parse_address("vsock:2:9999", &a), 0);
     assert_true(a.type == 0 && a.cid == 2 && a.port == 9999);
-    assert_int_equal(notify_parse_address("vsock-stream:2:1", &a), 0);
+    assert_int_equal(manager_parse_address("vsock-stream:2:1", &a), 0);
     assert_int_equal(a.type, SOCK_STREAM);
-    assert_int_equal(notify_parse_address("vsock-dgram:2:1", &a), 0);
+    assert_int_equal(manager_parse_address("vsock-dgram:2:1", &a), 0);
     assert_int_equal(a.type, SOCK_DGRAM);
-    assert_int_equal(notify_parse_address("vsock-seqpacket:2:1", &a), 0);
+    assert_int_equal(manager_parse_address("vsock-seqpacket:2:1", &a), 0);
     assert_int_equal(a.type, SOCK_SEQPACKET);
 }
 
@@ -37,11 +37,11 @@ static void anything_else_is_refused(void **state)
         "vsock-raw:2:1",
         "vsock:2:1:1",
         "vsock:222222222222222222222222222222222222222222222222222:1"};
-    struct notify_address a;
+    struct manager_address a;
 
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_int_equal(notify_parse_address(bad[i], &a), -EINVAL);
+        assert_int_equal(manager_parse_address(bad[i], &a), -EINVAL);
 }
 
 int main(void)
