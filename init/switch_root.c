@@ -35,8 +35,8 @@ static bool collect(const struct mountinfo *mount, void *context)
 {
     struct shares *shares = context;
 
-    if ((strcmp(mount->type, "virtiofs") == 0 || strcmp(mount->type, "9p") == 0) &&
-        strcmp(mount->target, ROOT_PATH) != 0 && shares->count < SHARES) {
+    if (mountinfo_is_share(mount) && strcmp(mount->target, ROOT_PATH) != 0 &&
+        shares->count < SHARES) {
         shares->targets[shares->count] = strdup(mount->target);
         shares->count += shares->targets[shares->count] != NULL;
     }

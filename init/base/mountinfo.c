@@ -50,6 +50,11 @@ int mountinfo_parse(const char *line, struct mountinfo *ret)
     return 0;
 }
 
+bool mountinfo_is_share(const struct mountinfo *mount)
+{
+    return strcmp(mount->type, "virtiofs") == 0 || strcmp(mount->type, "9p") == 0;
+}
+
 int mountinfo_walk(bool (*each)(const struct mountinfo *mount, void *context), void *context)
 {
     FILE *file = fopen("/proc/self/mountinfo", "re");

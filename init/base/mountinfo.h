@@ -21,6 +21,9 @@ bool mountinfo_take_field(const char **cursor, char *field, size_t capacity);
 /* Reads one line; the kernel's \040 and the like are undone. @return 0 or -EINVAL */
 int mountinfo_parse(const char *line, struct mountinfo *ret);
 
+/* True if a host gave it: virtiofs or 9p. */
+bool mountinfo_is_share(const struct mountinfo *mount);
+
 /* Calls @p each for every mount, in the kernel's order; it ends the walk by returning false.
  * @return 0 or a negative errno */
 int mountinfo_walk(bool (*each)(const struct mountinfo *mount, void *context), void *context);

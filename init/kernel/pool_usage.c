@@ -10,19 +10,16 @@
 #include <unistd.h>
 
 #include "base/directory.h"
-#include "base/fd.h"
 #include "swiotlb.h"
 
 #define SLOT_BYTES 2048u /* IO_TLB_SHIFT 11 of include/linux/swiotlb.h, in every kernel so far */
 
 static int read_number(const char *directory, const char *name, uint64_t *ret)
 {
-    char path[PATH_MAX], text[32];
-    int r;
+    char path[PATH_MAX];
 
     (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
-    r = fd_read_file(path, text, sizeof(text));
-    return r < 0 ? r : swiotlb_parse(text, ret);
+    return swiotlb_read_number(path, ret);
 }
 
 /* A directory without the file is no pool. */

@@ -26,7 +26,7 @@ int swiotlb_parse(const char *text, uint64_t *ret_value)
     return 0;
 }
 
-static int read_number(const char *path, uint64_t *ret_value)
+int swiotlb_read_number(const char *path, uint64_t *ret_value)
 {
     char text[64];
     int r = fd_read_file(path, text, sizeof(text));
@@ -41,9 +41,9 @@ int swiotlb_read(uint64_t *ret_base, uint64_t *ret_size)
 
     *ret_base = 0;
     *ret_size = 0;
-    r = read_number(SWIOTLB_DIRECTORY "swiotlb_base", &base);
+    r = swiotlb_read_number(SWIOTLB_DIRECTORY "swiotlb_base", &base);
     if (r == 0)
-        r = read_number(SWIOTLB_DIRECTORY "swiotlb_size", &size);
+        r = swiotlb_read_number(SWIOTLB_DIRECTORY "swiotlb_size", &size);
     if (r < 0)
         return r == -ENOENT ? 0 : r;
     *ret_base = base;

@@ -17,6 +17,9 @@
  */
 int swiotlb_parse(const char *text, uint64_t *ret_value);
 
+/* The same of the file at @p path. @return 0, a negative errno of the file's, or of its text */
+int swiotlb_read_number(const char *path, uint64_t *ret_value);
+
 /*
  * Reads the pool's two files.
  *

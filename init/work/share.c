@@ -128,8 +128,7 @@ static int judge_detached(const struct share_order *order, struct report *report
 {
     struct mountinfo found;
 
-    if (mountinfo_find(order->target, &found) > 0 && strcmp(found.type, "virtiofs") != 0 &&
-        strcmp(found.type, "9p") != 0)
+    if (mountinfo_find(order->target, &found) > 0 && !mountinfo_is_share(&found))
         return report_fail(report, EINVAL, "'%.100s' is a mount of %.20s, no share: left alone",
                            order->target, found.type);
     return 0;

@@ -23,8 +23,10 @@ static void a_line_is_read(void **state)
     assert_string_equal(mount.type, "virtiofs");
     assert_string_equal(mount.source, "my\\tag");
     assert_string_equal(mount.options, "rw,noatime");
+    assert_true(mountinfo_is_share(&mount));
     assert_int_equal(mountinfo_parse("1 2 0:1 / /x rw - ext4 /dev/vda rw", &mount), 0);
     assert_string_equal(mount.target, "/x");
+    assert_false(mountinfo_is_share(&mount));
 }
 
 static void anything_else_is_refused(void **state)
