@@ -1,13 +1,13 @@
 /* config: the keys of the whole file, the defaults, and the way from a file to a struct. */
 #include "config.h"
 
-#include "config_json.h"
-#include "config_reader.h"
-#include "config_strings.h"
-#include "config_text.h"
-#include "config_unique.h"
-#include "config_vm.h"
+#include "json.h"
 #include "protocol/limits.h"
+#include "reader.h"
+#include "strings.h"
+#include "text.h"
+#include "unique.h"
+#include "vm.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -4,7 +4,7 @@
  */
 #include "control_method.h"
 
-#include "config/config_text.h"
+#include "config/text.h"
 #include "control_params.h"
 #include "control_view.h"
 

@@ -98,7 +98,7 @@ static void write_latencies(const struct daemon_latencies *latencies, FILE *stre
     metrics_text_write_latency("ready_seconds", "From accept to READY.", &latencies->ready, stream);
 }
 
-/* Names of VMs have nothing that a label must escape (config_text.h). */
+/* Names of VMs have nothing that a label must escape (config/text.h). */
 static void write_vms(const struct fleet *fleet, FILE *stream)
 {
     static const struct {

@@ -2,7 +2,7 @@
 #include "command_table.h"
 
 #include "command.h"
-#include "config/config_text.h"
+#include "config/text.h"
 #include "say.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* options: getopt_long(3), one table for all commands, so that options may stand anywhere. */
 #include "options.h"
 
-#include "config/config_text.h"
+#include "config/text.h"
 #include "say.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* device command message: the JSON that a device host command reads and writes. */
 #include "device_command_message.h"
 
+#include "base/json.h"
 #include "base/text.h"
-#include "qmp.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,8 +14,8 @@ static struct json_object *message(const struct config_vm *vm, const char *opera
                                    const char *options)
 {
     struct json_object *whole =
-        qmp_arguments("operation", json_object_new_string(operation), "vm",
-                      qmp_strings("name", vm->name, "id", vm->id, NULL), kind, object, NULL);
+        json_members("operation", json_object_new_string(operation), "vm",
+                     json_texts("name", vm->name, "id", vm->id, NULL), kind, object, NULL);
 
     if (whole && options)
         (void)json_object_object_add(whole, "options", json_object_new_string(options));
@@ -25,7 +25,7 @@ static struct json_object *message(const struct config_vm *vm, const char *opera
 struct json_object *device_command_message_share(const struct config_vm *vm, const char *operation,
                                                  const struct device_share *share)
 {
-    struct json_object *object = qmp_strings("tag", share->tag, "path", share->path, NULL);
+    struct json_object *object = json_texts("tag", share->tag, "path", share->path, NULL);
 
     if (object) {
         (void)json_object_object_add(object, "read_only",
@@ -52,8 +52,7 @@ struct json_object *device_command_message_adapter(const struct config_vm *vm,
     (void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", network->mac[0],
                    network->mac[1], network->mac[2], network->mac[3], network->mac[4],
                    network->mac[5]);
-    object =
-        qmp_strings("id", network->id, "mac", mac, "backend", backends[network->backend], NULL);
+    object = json_texts("id", network->id, "mac", mac, "backend", backends[network->backend], NULL);
     if (object) {
         if (network->interface)
             (void)json_object_object_add(object, "interface",
@@ -77,7 +76,7 @@ struct json_object *device_command_message_removal(const struct config_vm *vm,
                                                    const char *operation, const char *kind,
                                                    const char *key, const char *name)
 {
-    return message(vm, operation, kind, qmp_strings(key, name, NULL), NULL);
+    return message(vm, operation, kind, json_texts(key, name, NULL), NULL);
 }
 
 /* A key of the answer that must be true or false if it is there. */

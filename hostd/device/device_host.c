@@ -2,29 +2,11 @@
  * the promise that every `done` is called once and never from inside the call that began it. */
 #include "device_host.h"
 
-#include "device_command.h"
 #include "device_driver.h"
-#include "device_none.h"
-#include "device_qemu.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-int device_host_new(sd_event *event, const struct config_vm *vm, const char *state_dir,
-                    struct json_object *memory, const struct device_host_events *events,
-                    void *userdata, struct device_host **ret_host)
-{
-    switch (vm->device_host.type) {
-    case CONFIG_DEVICE_HOST_QEMU:
-        return device_qemu_new(event, vm, state_dir, memory, events, userdata, ret_host);
-    case CONFIG_DEVICE_HOST_COMMAND:
-        return device_command_new(event, vm, events, userdata, ret_host);
-    case CONFIG_DEVICE_HOST_NONE:
-        return device_none_new(event, vm, events, userdata, ret_host);
-    }
-    return -EINVAL;
-}
 
 void device_host_init(struct device_host *host, const struct device_driver *driver, sd_event *event,
                       const struct config_vm *vm, const struct device_host_events *events,

@@ -1,7 +1,7 @@
 /* config: what is taken, what is refused, and with which words. */
 #include "config/config.h"
-#include "config/config_json.h"
-#include "config/config_size.h"
+#include "config/json.h"
+#include "config/text.h"
 #include "descriptors.h"
 
 #include <errno.h>
@@ -354,7 +354,7 @@ static void test_sizes(void **state)
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         uint64_t bytes = 0;
 
-        assert_int_equal(config_size_parse(sizes[i].text, &bytes), sizes[i].r);
+        assert_int_equal(config_text_parse_size(sizes[i].text, &bytes), sizes[i].r);
         assert_int_equal(bytes, sizes[i].bytes);
     }
 }

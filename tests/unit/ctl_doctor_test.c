@@ -1,7 +1,7 @@
 /* guestlinkctl doctor: each of the ten likeliest failures is found, and what it says has the cause
  * and the next step; nothing is found where nothing is wrong. */
 #include "descriptors.h"
-#include "doctor.h"
+#include "doctor/doctor.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,9 +3,9 @@
  * connection ends, or nothing happens; the daemon, which is all VMs', lives and stays small.
  */
 #include "descriptors.h"
-#include "device/qmp.h"
-#include "device/qmp_link.h"
 #include "device_support.h"
+#include "qemu/qmp.h"
+#include "qemu/qmp_link.h"
 #include "qemu_played.h"
 
 #include <fcntl.h>

@@ -2,9 +2,10 @@
  * qmp: conversations with a server that is not QEMU: what is sent, in which order, and what becomes
  * of answers that do not come, come late, or are nonsense.
  */
+#include "base/json.h"
 #include "descriptors.h"
-#include "device/qmp.h"
 #include "device_support.h"
+#include "qemu/qmp.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -154,7 +155,7 @@ static void answers_find_their_commands_in_any_order(void **state)
     struct server *server = server_start(state), other = {.devices = *state};
 
     assert_int_equal(
-        qmp_execute(server->qmp, "a", qmp_strings("k", "v", NULL), PATIENCE_MS, on_reply, server),
+        qmp_execute(server->qmp, "a", json_texts("k", "v", NULL), PATIENCE_MS, on_reply, server),
         0);
     assert_int_equal(qmp_execute(server->qmp, "b", NULL, PATIENCE_MS, on_reply, &other), 0);
     server_expect(server, "{\"execute\":\"a\",\"id\":2,\"arguments\":{\"k\":\"v\"}}");
@@ -322,7 +323,7 @@ static void what_waits_for_qemu_is_bounded(void **state)
     memset(text, 'x', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';
     while (r == 0 && sent++ < 100000)
-        r = qmp_execute(server->qmp, "a", qmp_strings("k", text, NULL), PATIENCE_MS, NULL, NULL);
+        r = qmp_execute(server->qmp, "a", json_texts("k", text, NULL), PATIENCE_MS, NULL, NULL);
     assert_int_equal(r, -ENOBUFS);
     assert_true(qmp_is_up(server->qmp));
     server_free(server);

@@ -5,8 +5,8 @@
 #include "base/child.h"
 #include "base/program.h"
 #include "descriptors.h"
-#include "device/qemu_name.h"
 #include "device_support.h"
+#include "qemu/name.h"
 #include "qemu_played.h"
 
 #include <dirent.h>

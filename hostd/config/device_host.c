@@ -1,0 +1,83 @@
+/* config device host: the keys of a device host, of which each type has its own. */
+#include "vm.h"
+
+#include "strings.h"
+#include "text.h"
+
+#include <stdlib.h>
+
+static const char *const types[] = {"none", "qemu", "command", NULL};
+
+#define AT(member) offsetof(struct config_device_host, member)
+
+static const struct config_field fields[] = {
+    {.key = "type", .read = config_read_enum, .offset = AT(type), .required = true, .names = types},
+    {.key = "qmp", .read = config_read_text, .offset = AT(qmp), .check = config_text_check_socket},
+    {.key = "virtiofsd",
+     .read = config_read_text,
+     .offset = AT(virtiofsd),
+     .check = config_text_check_path},
+    {.key = "argv",
+     .read = config_read_texts,
+     .offset = AT(argv),
+     .min = 1,
+     .max = 64,
+     .check = config_text_check_word},
+    {.key = "timeout_ms",
+     .read = config_read_u32,
+     .offset = AT(timeout_ms),
+     .min = 1,
+     .max = 3600000},
+};
+
+static void refuse_key(struct config_reader *reader, const struct config_json *node,
+                       const char *key, const char *type)
+{
+    const struct config_json *child = config_json_find(node, key);
+
+    if (child != NULL)
+        config_reader_error(reader, child, "expected only with \"type\": \"%s\"", type);
+}
+
+void config_device_host_read(struct config_reader *reader, const struct config_json *node,
+                             const struct config_field *field, void *to)
+{
+    struct config_device_host *host = to;
+    unsigned errors = reader->errors;
+
+    (void)field;
+    config_reader_object(reader, node, CONFIG_FIELDS(fields), host);
+    if (reader->errors != errors)
+        return;
+    if (host->type != CONFIG_DEVICE_HOST_QEMU) {
+        refuse_key(reader, node, "qmp", "qemu");
+        refuse_key(reader, node, "virtiofsd", "qemu");
+    } else if (host->qmp == NULL) {
+        config_reader_error(reader, node, "no key `qmp`, expected the path of QEMU's QMP socket");
+    }
+    if (host->type != CONFIG_DEVICE_HOST_COMMAND)
+        refuse_key(reader, node, "argv", "command");
+    else if (host->argv.count == 0 && GUESTLINK_DEVICE_HOST[0] == '\0')
+        config_reader_error(reader, node,
+                            "no key `argv`, expected the program and its first words (this "
+                            "guestlink-hostd was built without a default program)");
+    else if (host->argv.count == 0 && config_strings_add(&host->argv, GUESTLINK_DEVICE_HOST) < 0)
+        reader->out_of_memory = true;
+    else if (host->argv.count > 0 && host->argv.items[0][0] == '\0')
+        config_reader_error(reader, node, "an empty first word, expected a program");
+}
+
+bool config_device_host_equal(const struct config_device_host *a,
+                              const struct config_device_host *b)
+{
+    return a->type == b->type && config_text_equal(a->qmp, b->qmp) &&
+           config_text_equal(a->virtiofsd, b->virtiofsd) &&
+           config_strings_equal(&a->argv, &b->argv) && a->timeout_ms == b->timeout_ms;
+}
+
+void config_device_host_done(struct config_device_host *host)
+{
+    free(host->qmp);
+    free(host->virtiofsd);
+    config_strings_done(&host->argv);
+}

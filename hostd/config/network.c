@@ -1,0 +1,167 @@
+/* config network: the keys of an adapter. */
+#include "vm.h"
+
+#include "strings.h"
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Linux' least MTU for IPv4, and the greatest that any virtio-net takes. */
+#define MTU_MIN 68u
+#define MTU_MAX 65535u
+
+static const char *const backends[] = {"user", "tap", "stream", NULL};
+
+static void read_mac(struct config_reader *reader, const struct config_json *node,
+                     const struct config_field *field, void *to)
+{
+    (void)field;
+    if (node->type != CONFIG_JSON_TEXT || !config_text_parse_mac(node->text, to))
+        config_reader_expected(reader, node, "a unicast MAC address such as \"52:54:00:12:34:56\"");
+}
+
+/* A text or a list of texts. */
+static void read_gateway(struct config_reader *reader, const struct config_json *node,
+                         const struct config_field *field, void *to)
+{
+    struct config_strings *gateways = to;
+
+    config_reader_add_texts(reader, node, field, gateways);
+    for (size_t i = 1; i < gateways->count; i++)
+        for (size_t j = 0; j < i; j++)
+            if ((strchr(gateways->items[i], ':') == NULL) ==
+                (strchr(gateways->items[j], ':') == NULL))
+                config_reader_error(reader, node,
+                                    "two gateways of one family (%s, %s), expected at most one of "
+                                    "IPv4 and one of IPv6",
+                                    gateways->items[j], gateways->items[i]);
+}
+
+struct route {
+    char *to, *via;
+};
+
+static const struct config_field route_fields[] = {
+    {.key = "to",
+     .read = config_read_text,
+     .offset = offsetof(struct route, to),
+     .required = true,
+     .check = config_text_check_address},
+    {.key = "via",
+     .read = config_read_text,
+     .offset = offsetof(struct route, via),
+     .required = true,
+     .check = config_text_check_ip},
+};
+
+static void read_routes(struct config_reader *reader, const struct config_json *node,
+                        const struct config_field *field, void *to)
+{
+    if (node->type != CONFIG_JSON_LIST || node->count > field->max) {
+        config_reader_expected(reader, node, "a list of at most 64 {\"to\", \"via\"}");
+        return;
+    }
+    for (const struct config_json *one = node->first; one != NULL; one = one->next) {
+        struct route route = {0};
+        char text[160];
+
+        config_reader_object(reader, one, CONFIG_FIELDS(route_fields), &route);
+        if (route.to != NULL && route.via != NULL) {
+            if ((strchr(route.to, ':') == NULL) != (strchr(route.via, ':') == NULL))
+                config_reader_error(reader, one,
+                                    "`to` and `via` are of two families, expected one");
+            (void)snprintf(text, sizeof(text), "%s %s", route.to, route.via);
+            if (config_strings_add(to, text) < 0)
+                reader->out_of_memory = true;
+        }
+        free(route.to);
+        free(route.via);
+    }
+}
+
+#define AT(member) offsetof(struct config_network, member)
+
+static const struct config_field fields[] = {
+    {.key = "id",
+     .read = config_read_text,
+     .offset = AT(id),
+     .required = true,
+     .check = config_text_check_id},
+    {.key = "mac", .read = read_mac, .offset = AT(mac), .required = true},
+    {.key = "address",
+     .read = config_read_texts,
+     .offset = AT(address),
+     .max = 16,
+     .check = config_text_check_address},
+    {.key = "gateway", .read = read_gateway, .offset = AT(gateway), .check = config_text_check_ip},
+    {.key = "routes", .read = read_routes, .offset = AT(routes), .max = 64},
+    {.key = "dns",
+     .read = config_read_texts,
+     .offset = AT(dns),
+     .max = 8,
+     .check = config_text_check_ip},
+    {.key = "mtu", .read = config_read_u32, .offset = AT(mtu), .min = MTU_MIN, .max = MTU_MAX},
+    {.key = "backend", .read = config_read_enum, .offset = AT(backend), .names = backends},
+    {.key = "host_loopback", .read = config_read_bool, .offset = AT(host_loopback)},
+    {.key = "interface",
+     .read = config_read_text,
+     .offset = AT(interface),
+     .check = config_text_check_interface},
+    {.key = "socket",
+     .read = config_read_text,
+     .offset = AT(socket_path),
+     .check = config_text_check_socket},
+};
+
+/* A key that its backend needs, or that no other backend has. */
+static void check_belongs(struct config_reader *reader, const struct config_json *node,
+                          const char *key, bool given, bool wanted, const char *backend)
+{
+    if (wanted && !given)
+        config_reader_error(reader, node, "no key `%s`, expected one with backend \"%s\"", key,
+                            backend);
+    else if (given && !wanted)
+        config_reader_error(reader, config_json_find(node, key),
+                            "expected only with backend \"%s\"", backend);
+}
+
+void config_network_read(struct config_reader *reader, const struct config_json *node,
+                         struct config_network *network)
+{
+    bool loopback_given;
+
+    config_reader_object(reader, node, CONFIG_FIELDS(fields), network);
+    if (node->type != CONFIG_JSON_OBJECT)
+        return;
+    check_belongs(reader, node, "interface", network->interface != NULL,
+                  network->backend == CONFIG_BACKEND_TAP, "tap");
+    loopback_given = config_json_find(node, "host_loopback") != NULL;
+    check_belongs(reader, node, "host_loopback", loopback_given,
+                  loopback_given && network->backend == CONFIG_BACKEND_USER, "user");
+    check_belongs(reader, node, "socket", network->socket_path != NULL,
+                  network->backend == CONFIG_BACKEND_STREAM, "stream");
+}
+
+bool config_network_equal(const struct config_network *a, const struct config_network *b)
+{
+    return config_text_equal(a->id, b->id) && memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 &&
+           config_strings_equal(&a->address, &b->address) &&
+           config_strings_equal(&a->gateway, &b->gateway) &&
+           config_strings_equal(&a->routes, &b->routes) && config_strings_equal(&a->dns, &b->dns) &&
+           /* Not host_loopback: the device is the same, and the VM's unit looks at its start. */
+           a->mtu == b->mtu && a->backend == b->backend &&
+           config_text_equal(a->interface, b->interface) &&
+           config_text_equal(a->socket_path, b->socket_path);
+}
+
+void config_network_done(struct config_network *network)
+{
+    free(network->id);
+    config_strings_done(&network->address);
+    config_strings_done(&network->gateway);
+    config_strings_done(&network->routes);
+    config_strings_done(&network->dns);
+    free(network->interface);
+    free(network->socket_path);
+}

@@ -1,0 +1,86 @@
+/* config payload: the keys of a payload. */
+#include "vm.h"
+
+#include "strings.h"
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* START_PROCESS is one frame, at most 64 KiB, with the words, the variables and their lengths. */
+#define PAYLOAD_BYTES 60000u
+
+static const char *const restarts[] = {"never", "on-failure", "always", NULL};
+
+#define AT(member) offsetof(struct config_payload, member)
+
+static const struct config_field fields[] = {
+    {.key = "argv",
+     .read = config_read_texts,
+     .offset = AT(argv),
+     .required = true,
+     .min = 1,
+     .max = 1024,
+     .check = config_text_check_word},
+    {.key = "environment",
+     .read = config_read_texts,
+     .offset = AT(environment),
+     .max = 1024,
+     .check = config_text_check_variable},
+    {.key = "directory",
+     .read = config_read_text,
+     .offset = AT(directory),
+     .check = config_text_check_path},
+    {.key = "uid", .read = config_read_u32, .offset = AT(uid), .max = UINT32_MAX - 1},
+    {.key = "gid", .read = config_read_u32, .offset = AT(gid), .max = UINT32_MAX - 1},
+    {.key = "restart", .read = config_read_enum, .offset = AT(restart), .names = restarts},
+    {.key = "terminal", .read = config_read_bool, .offset = AT(terminal)},
+    {.key = "output", .read = config_read_bool, .offset = AT(output)},
+};
+
+static size_t count_bytes(const struct config_strings *strings)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < strings->count; i++)
+        bytes += strlen(strings->items[i]) + 2;
+    return bytes;
+}
+
+void config_payload_read(struct config_reader *reader, const struct config_json *node,
+                         const struct config_field *field, void *to)
+{
+    struct config_payload *payload = to;
+
+    (void)field;
+    if (node->type == CONFIG_JSON_LIST)
+        fields[0].read(reader, node, &fields[0], &payload->argv);
+    else if (node->type == CONFIG_JSON_OBJECT)
+        config_reader_object(reader, node, CONFIG_FIELDS(fields), payload);
+    else
+        config_reader_expected(reader, node, "a list of words, or an object with \"argv\"");
+
+    if (payload->argv.count > 0 && payload->argv.items[0][0] == '\0')
+        config_reader_error(reader, node, "an empty first word, expected a program");
+    if (count_bytes(&payload->argv) + count_bytes(&payload->environment) > PAYLOAD_BYTES)
+        config_reader_error(reader, node,
+                            "more than %u bytes of words and variables, expected less",
+                            PAYLOAD_BYTES);
+    if (payload->terminal && payload->output)
+        config_reader_error(reader, node, "both `terminal` and `output`, expected one of them");
+}
+
+bool config_payload_equal(const struct config_payload *a, const struct config_payload *b)
+{
+    return config_strings_equal(&a->argv, &b->argv) &&
+           config_strings_equal(&a->environment, &b->environment) &&
+           config_text_equal(a->directory, b->directory) && a->uid == b->uid && a->gid == b->gid &&
+           a->restart == b->restart && a->terminal == b->terminal && a->output == b->output;
+}
+
+void config_payload_done(struct config_payload *payload)
+{
+    config_strings_done(&payload->argv);
+    config_strings_done(&payload->environment);
+    free(payload->directory);
+}

@@ -1,0 +1,276 @@
+/*
+ * qemu adapter: a virtio-net device in QEMU with its netdev.
+ *
+ * An adapter that is there is equal if its netdev and whether it bounces are: the netdev's id is a
+ * hash of backend and MAC. One that is not is unplugged first, so that a guest that came back with
+ * another token gets an adapter that fits.
+ */
+#include "adapter.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define MAC_SIZE 18u
+
+/* A Unix socket at which somebody listens is connected at once; the rest is for a busy machine. */
+#define CONNECT_TIMEOUT_US  2000000u
+#define CONNECT_ACCURACY_US 10000u
+
+static void format_mac(const uint8_t mac[6], char buffer[MAC_SIZE])
+{
+    (void)snprintf(buffer, MAC_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+                   mac[3], mac[4], mac[5]);
+}
+
+static void fail(struct qemu_task *task, int error, const char *what, const char *text)
+{
+    if (task->device_sent) {
+        if (error != EREMOTEIO)
+            qemu_task_tell(task, "device_del", json_texts("id", task->device, NULL));
+        qemu_task_tell(task, "netdev_del", json_texts("id", task->backend, NULL));
+    }
+    qemu_task_finish(task, error == EREMOTEIO ? EIO : error, "adapter %s: %s%s%s",
+                     task->network->id, what, what[0] ? ": " : "", text);
+}
+
+static void on_device_added(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error) {
+        fail(task, reply->error, "QEMU could not add the device", reply->text);
+        return;
+    }
+    task->operation->outcome.created = true;
+    task->operation->outcome.iommu_platform = task->iommu_platform;
+    qemu_task_finish(task, 0, "%s", "");
+}
+
+static void add_device(struct qemu_task *task)
+{
+    char mac[MAC_SIZE];
+    struct json_object *arguments;
+
+    format_mac(task->network->mac, mac);
+    arguments = json_texts("driver", "virtio-net-pci", "id", task->device, "netdev", task->backend,
+                           "mac", mac, "bus", qemu_task_port(task), NULL);
+    if (arguments && task->iommu_platform)
+        (void)json_object_object_add(arguments, "iommu_platform", json_object_new_boolean(true));
+    task->device_sent = true;
+    qemu_task_next(task, "device_add", arguments, QMP_SHAPE_OBJECT, on_device_added);
+}
+
+static int on_not_connected(sd_event_source *source, uint64_t now, void *userdata)
+{
+    struct qemu_task *task = userdata;
+    char text[LIMITS_PATH + 128];
+
+    (void)source;
+    (void)now;
+    qemu_task_tell(task, "netdev_del", json_texts("id", task->backend, NULL));
+    (void)snprintf(text, sizeof(text),
+                   "nobody answered QEMU at %s (the program there must listen before the adapter "
+                   "is added)",
+                   task->network->socket_path);
+    fail(task, ECONNREFUSED, "", text);
+    return 0;
+}
+
+void qemu_adapter_on_stream(struct device_qemu *qemu, const char *netdev)
+{
+    for (struct qemu_task *task = qemu->tasks; task; task = task->next) {
+        if (!task->network || task->unplugging || strcmp(task->backend, netdev) != 0)
+            continue;
+        task->connected = true;
+        if (task->timer) { /* else the answer to netdev_add is still to come */
+            task->timer = sd_event_source_disable_unref(task->timer);
+            add_device(task);
+        }
+        return;
+    }
+}
+
+/* QEMU connects on the side, says so with an event, and says nothing if it cannot. */
+static void on_netdev_added(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error)
+        fail(task, reply->error, "QEMU could not make its netdev", reply->text);
+    else if (task->network->backend != CONFIG_BACKEND_STREAM || task->connected)
+        add_device(task);
+    else if (sd_event_add_time_relative(task->qemu->host.event, &task->timer, CLOCK_BOOTTIME,
+                                        CONNECT_TIMEOUT_US, CONNECT_ACCURACY_US, on_not_connected,
+                                        task) < 0)
+        fail(task, ENOMEM, "", "out of memory");
+}
+
+static struct json_object *netdev_arguments(const struct qemu_task *task)
+{
+    const struct config_network *network = task->network;
+
+    switch (network->backend) {
+    case CONFIG_BACKEND_TAP:
+        /* The interface is the operator's, made and bridged by him: QEMU runs no scripts. */
+        return json_texts("type", "tap", "id", task->backend, "ifname", network->interface,
+                          "script", "no", "downscript", "no", NULL);
+    case CONFIG_BACKEND_STREAM:
+        return json_members("type", json_object_new_string("stream"), "id",
+                            json_object_new_string(task->backend), "server",
+                            json_object_new_boolean(false), "addr",
+                            json_texts("type", "unix", "path", network->socket_path, NULL), NULL);
+    case CONFIG_BACKEND_USER:
+        break;
+    }
+    return json_texts("type", "user", "id", task->backend, NULL);
+}
+
+static void on_port(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error) {
+        fail(task, reply->error, "", reply->text);
+        return;
+    }
+    /* A daemon that died in between may have left it. */
+    qemu_task_tell(task, "netdev_del", json_texts("id", task->backend, NULL));
+    qemu_task_next(task, "netdev_add", netdev_arguments(task), QMP_SHAPE_OBJECT, on_netdev_added);
+}
+
+static void on_old_unplugged(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error) {
+        fail(task, reply->error, "an adapter of that id that is not equal is in the way",
+             reply->text);
+        return;
+    }
+    qemu_task_tell(task, "netdev_del", json_texts("id", task->old_backend, NULL));
+    qemu_task_find_port(task, on_port);
+}
+
+static void on_existing_iommu(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error) {
+        fail(task, reply->error, "QEMU could not tell about the device", reply->text);
+    } else if (qmp_reader_flag(reply->result) != task->iommu_platform) {
+        qemu_task_unplug(task, on_old_unplugged);
+    } else {
+        task->operation->outcome.iommu_platform = task->iommu_platform;
+        qemu_task_finish(task, 0, "%s", "");
+    }
+}
+
+static void on_existing_netdev(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    char path[QEMU_NAME_SIZE + 32];
+
+    if (reply->error) {
+        fail(task, reply->error, "QEMU could not tell about the device", reply->text);
+        return;
+    }
+    (void)snprintf(task->old_backend, sizeof(task->old_backend), "%s",
+                   qmp_reader_text(reply->result));
+    if (strcmp(task->old_backend, task->backend) != 0) {
+        qemu_task_unplug(task, on_old_unplugged);
+        return;
+    }
+    (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
+    qemu_task_next(task, "qom-get", json_texts("path", path, "property", "iommu_platform", NULL),
+                   QMP_SHAPE_FLAG, on_existing_iommu);
+}
+
+static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    char path[QEMU_NAME_SIZE + 32];
+
+    if (reply->error) {
+        fail(task, reply->error, "QEMU could not list its devices", reply->text);
+        return;
+    }
+    if (!qemu_task_device_is_listed(task, reply)) {
+        qemu_task_find_port(task, on_port);
+        return;
+    }
+    (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
+    qemu_task_next(task, "qom-get", json_texts("path", path, "property", "netdev", NULL),
+                   QMP_SHAPE_TEXT, on_existing_netdev);
+}
+
+int qemu_adapter_add(struct device_qemu *qemu, const struct device_adapter *adapter,
+                     struct device_operation *operation)
+{
+    static const char *const backends[] = {
+        [CONFIG_BACKEND_USER] = "user",
+        [CONFIG_BACKEND_TAP] = "tap",
+        [CONFIG_BACKEND_STREAM] = "stream",
+    };
+    const struct config_network *network = adapter->network;
+    struct qemu_task *task = qemu_task_new(qemu, operation);
+    char hash[QEMU_NAME_HASH_SIZE], mac[MAC_SIZE];
+    int r;
+
+    if (!task)
+        return -ENOMEM;
+    task->network = network;
+    task->iommu_platform = adapter->iommu_platform;
+    format_mac(network->mac, mac);
+    qemu_name_hash(hash, qemu->host.vm->id, network->id, mac, backends[network->backend],
+                   network->interface ? network->interface : "",
+                   network->socket_path ? network->socket_path : "", NULL);
+    (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_NET, hash);
+    r = qemu_name_device(QEMU_NAME_NET, network->id, task->device);
+    if (r == 0 && qemu_task_is_busy(task))
+        return qemu_task_refuse(task, EBUSY, QEMU_TASK_BUSY);
+    if (r == 0)
+        r = qemu_task_begin(task, "qom-list", json_texts("path", "/machine/peripheral", NULL),
+                            QMP_SHAPE_PROPERTIES, on_peripherals);
+    if (r < 0)
+        (void)qemu_task_abandon(task);
+    return r;
+}
+
+static void on_removed(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error) {
+        qemu_task_finish(task, reply->error == EREMOTEIO ? EIO : reply->error, "adapter %s: %s",
+                         task->path, reply->text);
+        return;
+    }
+    if (task->backend[0])
+        qemu_task_tell(task, "netdev_del", json_texts("id", task->backend, NULL));
+    qemu_task_finish(task, 0, "%s", "");
+}
+
+static void on_netdev_to_remove(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error == EREMOTEIO) {
+        qemu_task_finish(task, 0, "the device was not there");
+        return;
+    }
+    if (reply->error) {
+        on_removed(task, reply);
+        return;
+    }
+    (void)snprintf(task->backend, sizeof(task->backend), "%s", qmp_reader_text(reply->result));
+    qemu_task_unplug(task, on_removed);
+}
+
+int qemu_adapter_remove(struct device_qemu *qemu, const char *id,
+                        struct device_operation *operation)
+{
+    struct qemu_task *task = qemu_task_new(qemu, operation);
+    char path[QEMU_NAME_SIZE + 32];
+    int r;
+
+    if (!task)
+        return -ENOMEM;
+    task->path = strdup(id);
+    r = task->path ? qemu_name_device(QEMU_NAME_NET, id, task->device) : -ENOMEM;
+    if (r == 0 && qemu_task_is_busy(task))
+        return qemu_task_refuse(task, EBUSY, QEMU_TASK_BUSY);
+    if (r == 0) {
+        (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
+        r = qemu_task_begin(task, "qom-get", json_texts("path", path, "property", "netdev", NULL),
+                            QMP_SHAPE_TEXT, on_netdev_to_remove);
+    }
+    if (r < 0)
+        (void)qemu_task_abandon(task);
+    return r;
+}

@@ -1,0 +1,181 @@
+/*
+ * qemu share, its making: a free port; virtiofsd; chardev; device.
+ */
+#include "share_make.h"
+
+#include "share_end.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* One request queue: more makes a guest's requests overtake each other and gains nothing here. */
+#define REQUEST_QUEUES 1
+
+#define CHARDEV_WAIT_US UINT64_C(20000)
+
+static void on_device_added(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error)
+        qemu_share_fail(task, reply->error, "QEMU could not add the device", reply->text);
+    else
+        qemu_share_succeed(task, true, false);
+}
+
+static void add_device(struct qemu_task *task, bool iommu_platform, qemu_step_fn step)
+{
+    struct json_object *arguments = json_members(
+        "driver", json_object_new_string("vhost-user-fs-pci"), "id",
+        json_object_new_string(task->device), "chardev", json_object_new_string(task->backend),
+        "tag", json_object_new_string(task->share->tag), "bus",
+        json_object_new_string(qemu_task_port(task)), "num-request-queues",
+        json_object_new_int(REQUEST_QUEUES), NULL);
+
+    if (arguments && iommu_platform)
+        (void)json_object_object_add(arguments, "iommu_platform", json_object_new_boolean(true));
+    task->device_sent = true;
+    qemu_task_next(task, "device_add", arguments, QMP_SHAPE_OBJECT, step);
+}
+
+static void start_virtiofsd(struct qemu_task *task);
+
+static void on_refused_chardev_removed(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error) {
+        qemu_share_fail(task, reply->error, "QEMU keeps virtiofsd's chardev", reply->text);
+        return;
+    }
+    task->share->virtiofsd = virtiofsd_stop(task->share->virtiofsd);
+    start_virtiofsd(task);
+}
+
+/* A virtiofsd serves one connection, and one is set up once: QEMU that refused the device had begun
+ * to, and a second device on the same chardev waits for ever (QEMU 10 with the Rust virtiofsd) for
+ * what was answered to the first. Hence both anew, and that QEMU is not asked again. */
+static void on_device_added_with_iommu(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error == EREMOTEIO && strstr(reply->text, "iommu_platform")) {
+        task->qemu->no_iommu_shares = true;
+        task->device_sent = false;
+        qemu_task_next(task, "chardev-remove", json_texts("id", task->backend, NULL),
+                       QMP_SHAPE_OBJECT, on_refused_chardev_removed);
+    } else if (reply->error) {
+        qemu_share_fail(task, reply->error, "QEMU could not add the device", reply->text);
+    } else {
+        qemu_share_succeed(task, true, true);
+    }
+}
+
+static void on_chardev_added(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error)
+        qemu_share_fail(task, reply->error, "QEMU could not connect to virtiofsd", reply->text);
+    else if (task->iommu_platform && !task->qemu->no_iommu_shares)
+        add_device(task, true, on_device_added_with_iommu);
+    else
+        add_device(task, false, on_device_added);
+}
+
+static void add_chardev(struct qemu_task *task)
+{
+    struct json_object *path = json_texts("path", virtiofsd_socket(task->share->virtiofsd), NULL);
+    struct json_object *address =
+        json_members("type", json_object_new_string("unix"), "data", path, NULL);
+    struct json_object *data =
+        json_members("addr", address, "server", json_object_new_boolean(false), NULL);
+    struct json_object *backend =
+        json_members("type", json_object_new_string("socket"), "data", data, NULL);
+
+    qemu_task_next(
+        task, "chardev-add",
+        json_members("id", json_object_new_string(task->backend), "backend", backend, NULL),
+        QMP_SHAPE_OBJECT, on_chardev_added);
+}
+
+static void on_virtiofsd_ready(void *userdata, const char *remark)
+{
+    struct qemu_share *share = userdata;
+
+    (void)snprintf(share->task->remark, sizeof(share->task->remark), "%s", remark);
+    share->task->awaits_ready = false;
+    add_chardev(share->task);
+}
+
+static void start_virtiofsd(struct qemu_task *task)
+{
+    const struct config_vm *vm = task->qemu->host.vm;
+    struct virtiofsd_spec spec = {
+        .program = vm->device_host.virtiofsd,
+        .directory = task->qemu->directory,
+        .name = task->share->name,
+        .path = task->path,
+        .read_only = task->read_only,
+        .uid = (uid_t)-1,
+        .gid = (gid_t)-1,
+    };
+    int r = virtiofsd_make_directory(task->qemu->old_directory);
+
+    if (r < 0) {
+        qemu_share_fail(task, -r, "the folder of virtiofsd's sockets cannot be made",
+                        task->qemu->old_directory);
+        return;
+    }
+    virtiofsd_sweep(task->qemu->host.event, task->qemu->old_directory, task->share->name);
+    /* virtiofsd's socket gets the owner of the QMP socket: QEMU's user. */
+    (void)qmp_owner(task->qemu->qmp, &spec.uid, &spec.gid);
+    task->awaits_ready = true;
+    r = virtiofsd_start(task->qemu->host.event, &spec, on_virtiofsd_ready,
+                        qemu_share_on_virtiofsd_ended, task->share, &task->share->virtiofsd);
+    if (r == -ENOENT)
+        qemu_share_fail(task, ENOENT,
+                        "virtiofsd is not installed, or not where device_host.virtiofsd says; "
+                        "install it, or correct that path",
+                        spec.program ? spec.program : "(no path configured)");
+    else if (r == -ENAMETOOLONG)
+        qemu_share_fail(
+            task, ENAMETOOLONG,
+            "the path of virtiofsd's socket would have more than 107 bytes; use a shorter "
+            "state_dir than",
+            task->qemu->directory);
+    else if (r < 0)
+        qemu_share_fail(task, -r, "virtiofsd could not be started", strerrordesc_np(-r));
+}
+
+static void on_port(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error)
+        qemu_share_fail(task, reply->error, "", reply->text);
+    else
+        start_virtiofsd(task);
+}
+
+static int on_chardev_wait(sd_event_source *source, uint64_t now, void *userdata)
+{
+    struct qemu_task *task = userdata;
+
+    (void)source;
+    (void)now;
+    task->timer = sd_event_source_disable_unref(task->timer);
+    qemu_share_make(task);
+    return 0;
+}
+
+/* A device that was just unplugged is not listed any more, and QEMU has its chardev yet: it lets go
+ * when all of its threads have. */
+static void on_chardev_removed(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error && strstr(reply->text, "busy") && qemu_task_left_ms(task) > 1 &&
+        sd_event_add_time_relative(task->qemu->host.event, &task->timer, CLOCK_BOOTTIME,
+                                   CHARDEV_WAIT_US, CHARDEV_WAIT_US / 10, on_chardev_wait,
+                                   task) >= 0)
+        return;
+    qemu_task_find_port(task, on_port);
+}
+
+void qemu_share_make(struct qemu_task *task)
+{
+    /* A former device's, or left by a daemon that died in between. */
+    qemu_task_next(task, "chardev-remove", json_texts("id", task->backend, NULL), QMP_SHAPE_OBJECT,
+                   on_chardev_removed);
+}

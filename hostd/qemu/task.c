@@ -1,0 +1,160 @@
+/* qemu task: one operation on QEMU, as a row of steps of which each is the answer to a command. */
+#include "task.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static struct qemu_task *destroy(struct qemu_task *task)
+{
+    struct qemu_task **position = &task->qemu->tasks;
+
+    while (*position != task)
+        position = &(*position)->next;
+    *position = task->next;
+    sd_event_source_disable_unref(task->timer);
+    for (size_t i = 0; task->ports && task->ports[i]; i++)
+        free(task->ports[i]);
+    free(task->ports);
+    free(task->path);
+    free(task);
+    return NULL;
+}
+
+struct qemu_task *qemu_task_abandon(struct qemu_task *task)
+{
+    if (!task)
+        return NULL;
+    if (task->cleanup)
+        task->cleanup(task);
+    task->operation->driver_data = NULL;
+    task->operation->canceled = NULL;
+    return destroy(task);
+}
+
+bool qemu_task_is_busy(const struct qemu_task *task)
+{
+    for (const struct qemu_task *other = task->qemu->tasks; other; other = other->next)
+        if (other != task && strcmp(other->device, task->device) == 0)
+            return true;
+    return false;
+}
+
+int qemu_task_refuse(struct qemu_task *task, int error, const char *text)
+{
+    struct device_operation *operation = task->operation;
+    char device[QEMU_NAME_SIZE];
+
+    memcpy(device, task->device, sizeof(device));
+    (void)qemu_task_abandon(task);
+    return device_operation_finish_later(operation, error, "device %s: %s", device, text);
+}
+
+static void on_canceled(void *driver_data)
+{
+    (void)qemu_task_abandon(driver_data);
+}
+
+struct qemu_task *qemu_task_new(struct device_qemu *qemu, struct device_operation *operation)
+{
+    struct qemu_task *task = calloc(1, sizeof(*task));
+    uint64_t now = 0;
+
+    if (!task)
+        return NULL;
+    (void)sd_event_now(qemu->host.event, CLOCK_BOOTTIME, &now);
+    task->deadline = now + (uint64_t)qemu->host.timeout_ms * 1000;
+    task->qemu = qemu;
+    task->operation = operation;
+    task->next = qemu->tasks;
+    qemu->tasks = task;
+    operation->driver_data = task;
+    operation->canceled = on_canceled;
+    return task;
+}
+
+void qemu_task_finish(struct qemu_task *task, int error, const char *format, ...)
+{
+    struct device_operation *operation = task->operation;
+    char text[DEVICE_TEXT_SIZE];
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    operation->canceled = NULL;
+    (void)destroy(task);
+    device_operation_finish(operation, error, "%s", text);
+}
+
+uint32_t qemu_task_left_ms(const struct qemu_task *task)
+{
+    uint64_t now = 0;
+
+    (void)sd_event_now(task->qemu->host.event, CLOCK_BOOTTIME, &now);
+    return now + 1000 < task->deadline ? (uint32_t)((task->deadline - now) / 1000) : 1;
+}
+
+static void on_reply(void *userdata, const struct qmp_reply *reply)
+{
+    struct qemu_task *task = userdata;
+    const char *expected = reply->error ? NULL : qmp_reader_check(task->shape, reply->result);
+    struct qmp_reply wrong = {.error = EPROTO};
+    char text[256];
+
+    if (expected) {
+        (void)snprintf(text, sizeof(text),
+                       "QEMU's answer to %s is not what QMP says (expected %s); is that QEMU, and "
+                       "has its guest not taken it over? restart the VM",
+                       task->command, expected);
+        wrong.text = text;
+        reply = &wrong;
+    }
+    task->step(task, reply);
+}
+
+int qemu_task_begin(struct qemu_task *task, const char *command, struct json_object *arguments,
+                    enum qmp_shape shape, qemu_step_fn step)
+{
+    task->command = command;
+    task->shape = shape;
+    task->step = step;
+    return qmp_execute(task->qemu->qmp, command, arguments, qemu_task_left_ms(task), on_reply,
+                       task);
+}
+
+void qemu_task_next(struct qemu_task *task, const char *command, struct json_object *arguments,
+                    enum qmp_shape shape, qemu_step_fn step)
+{
+    int r = qemu_task_begin(task, command, arguments, shape, step);
+
+    if (r < 0) {
+        const struct qmp_reply reply = {.error = -r, .text = strerrordesc_np(-r)};
+
+        step(task, &reply);
+    }
+}
+
+void qemu_task_tell(struct qemu_task *task, const char *command, struct json_object *arguments)
+{
+    (void)qmp_execute(task->qemu->qmp, command, arguments, task->qemu->host.timeout_ms, NULL, NULL);
+}
+
+const char *qemu_task_property(const struct qmp_reply *reply, size_t index, const char *key)
+{
+    const char *text =
+        qmp_reader_text(qmp_reader_member(qmp_reader_element(reply->result, index), key));
+
+    return text ? text : "";
+}
+
+bool qemu_task_device_is_listed(const struct qemu_task *task, const struct qmp_reply *reply)
+{
+    bool listed = false;
+
+    for (size_t i = 0; !listed && i < qmp_reader_count(reply->result); i++)
+        listed = strcmp(qemu_task_property(reply, i, "name"), task->device) == 0;
+    return listed;
+}
