@@ -3,7 +3,6 @@
 
 #include "adapter.h"
 #include "share.h"
-#include "share_end.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,9 +1,7 @@
 /*
  * qemu share, its making: a free port; virtiofsd; chardev; device.
  */
-#include "share_make.h"
-
-#include "share_end.h"
+#include "share.h"
 
 #include <errno.h>
 #include <stdio.h>
