@@ -130,14 +130,12 @@ static void on_event(void *userdata, const char *name, struct json_object *data)
         qemu_adapter_on_stream(qemu, netdev);
 }
 
-static struct device_host *qemu_free(struct device_host *host, bool take_down)
+static struct device_host *qemu_free(struct device_host *host)
 {
     struct device_qemu *qemu = from_host(host);
 
     qemu->qmp = qmp_free(qemu->qmp); /* ends the commands, and with them most operations */
     device_host_done(host);
-    if (take_down)
-        clean_up(qemu);
     while (qemu->shares)
         (void)qemu_share_free(qemu->shares, false);
     json_object_put(qemu->memory);
@@ -195,7 +193,7 @@ int qemu_driver_new(sd_event *event, const struct config_vm *vm, const char *sta
         r = qmp_new(event, vm->device_host.qmp, &qmp_events, qemu, &qemu->qmp);
     }
     if (r < 0) {
-        (void)qemu_free(&qemu->host, false);
+        (void)qemu_free(&qemu->host);
         return r;
     }
     *ret_host = &qemu->host;

@@ -4,6 +4,8 @@
  */
 #include "share.h"
 
+#include "refusal.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,7 +104,7 @@ static void on_early_unplug(void *userdata, const struct qmp_reply *reply)
 {
     struct device_qemu *qemu = userdata;
 
-    if (reply->error == EREMOTEIO && !strstr(reply->text, "already in the process of unplug"))
+    if (reply->error == EREMOTEIO && !qemu_refusal_is(QEMU_REFUSAL_UNPLUGGING, reply))
         qemu_shares_stay(qemu);
 }
 

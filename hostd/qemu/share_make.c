@@ -3,6 +3,8 @@
  */
 #include "share.h"
 
+#include "refusal.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,7 +55,7 @@ static void on_refused_chardev_removed(struct qemu_task *task, const struct qmp_
  * what was answered to the first. Hence both anew, and that QEMU is not asked again. */
 static void on_device_added_with_iommu(struct qemu_task *task, const struct qmp_reply *reply)
 {
-    if (reply->error == EREMOTEIO && strstr(reply->text, "iommu_platform")) {
+    if (qemu_refusal_is(QEMU_REFUSAL_IOMMU, reply)) {
         task->qemu->no_iommu_shares = true;
         task->device_sent = false;
         qemu_task_next(task, "chardev-remove", json_texts("id", task->backend, NULL),
@@ -163,7 +165,7 @@ static int on_chardev_wait(sd_event_source *source, uint64_t now, void *userdata
  * when all of its threads have. */
 static void on_chardev_removed(struct qemu_task *task, const struct qmp_reply *reply)
 {
-    if (reply->error && strstr(reply->text, "busy") && qemu_task_left_ms(task) > 1 &&
+    if (qemu_refusal_is(QEMU_REFUSAL_BUSY, reply) && qemu_task_left_ms(task) > 1 &&
         sd_event_add_time_relative(task->qemu->host.event, &task->timer, CLOCK_BOOTTIME,
                                    CHARDEV_WAIT_US, CHARDEV_WAIT_US / 10, on_chardev_wait,
                                    task) >= 0)

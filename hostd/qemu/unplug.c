@@ -2,6 +2,7 @@
  * qemu task, its part that removes a device. The guest must let go of it; QEMU says so with an
  * event, and says nothing if the guest does not react.
  */
+#include "refusal.h"
 #include "task.h"
 
 #include <errno.h>
@@ -98,9 +99,9 @@ static void on_device_del(struct qemu_task *task, const struct qmp_reply *reply)
 {
     task->unplug_answered = true;
     /* Already asked for, by us or by an earlier daemon, and not yet done: then wait as well. */
-    if (!reply->error || strstr(reply->text, "already in the process of unplug"))
+    if (!reply->error || qemu_refusal_is(QEMU_REFUSAL_UNPLUGGING, reply))
         check(task);
-    else if (strstr(reply->text, "not found"))
+    else if (qemu_refusal_is(QEMU_REFUSAL_UNKNOWN, reply))
         unplug_end(task, 0, "");
     else
         unplug_end(task, reply->error, reply->text);
