@@ -15,35 +15,6 @@
  * Short, for the path of a Unix socket has at most 107 bytes. */
 #define DIRECTORY "fs"
 
-static struct device_qemu *from_host(struct device_host *host)
-{
-    return (struct device_qemu *)host;
-}
-
-static int add_share(struct device_host *host, const struct device_share *share,
-                     struct device_operation *operation)
-{
-    return qemu_share_add(from_host(host), share, operation);
-}
-
-static int remove_share(struct device_host *host, const char *tag,
-                        struct device_operation *operation)
-{
-    return qemu_share_remove(from_host(host), tag, operation);
-}
-
-static int add_adapter(struct device_host *host, const struct device_adapter *adapter,
-                       struct device_operation *operation)
-{
-    return qemu_adapter_add(from_host(host), adapter, operation);
-}
-
-static int remove_adapter(struct device_host *host, const char *id,
-                          struct device_operation *operation)
-{
-    return qemu_adapter_remove(from_host(host), id, operation);
-}
-
 static bool is_up(const struct device_host *host)
 {
     return qmp_is_up(((const struct device_qemu *)host)->qmp);
@@ -132,7 +103,7 @@ static void on_event(void *userdata, const char *name, struct json_object *data)
 
 static struct device_host *qemu_free(struct device_host *host)
 {
-    struct device_qemu *qemu = from_host(host);
+    struct device_qemu *qemu = device_qemu_of(host);
 
     qemu->qmp = qmp_free(qemu->qmp); /* ends the commands, and with them most operations */
     device_host_done(host);
@@ -166,10 +137,10 @@ int qemu_driver_new(sd_event *event, const struct config_vm *vm, const char *sta
                     void *userdata, struct device_host **ret_host)
 {
     static const struct device_driver driver = {
-        .add_share = add_share,
-        .remove_share = remove_share,
-        .add_adapter = add_adapter,
-        .remove_adapter = remove_adapter,
+        .add_share = qemu_share_add,
+        .remove_share = qemu_share_remove,
+        .add_adapter = qemu_adapter_add,
+        .remove_adapter = qemu_adapter_remove,
         .is_up = is_up,
         .remember = qemu_remember,
         .free = qemu_free,

@@ -4,10 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-/* Heard from QEMU 7.2 (Debian 12) and, of IOMMU, from 10.0 (Debian 13). In QEMU's sources the first
- * is since 5.0 (before, a second device_del was taken), the others are older. A QEMU that says it
- * otherwise costs: UNPLUGGING and UNKNOWN, a removal that fails; BUSY, a try to add it that fails;
- * IOMMU, the share. */
+/* Heard from QEMU 7.2 (all four) and 10.0 (IOMMU). Of another QEMU that says it otherwise, a
+ * removal fails (UNPLUGGING, UNKNOWN), a share that comes right behind its removal (BUSY), or each
+ * share of a guest with a token (IOMMU). */
 static const char *const words[] = {
     [QEMU_REFUSAL_UNPLUGGING] = "already in the process of unplug",
     [QEMU_REFUSAL_UNKNOWN] = "not found",

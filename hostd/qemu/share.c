@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* After QEMU failed with the device: virtiofsd may be about to end, and its words say why. */
 #define LAST_WORDS_WAIT_US UINT64_C(250000)
@@ -72,14 +71,6 @@ static void fail_now(struct qemu_task *task)
     qemu_task_finish(task, task->error, "%s", text);
 }
 
-static int on_last_words_wait(sd_event_source *source, uint64_t now, void *userdata)
-{
-    (void)source;
-    (void)now;
-    fail_now(userdata);
-    return 0;
-}
-
 void qemu_share_fail(struct qemu_task *task, int error, const char *what, const char *text)
 {
     task->error = error == EREMOTEIO ? EIO : error;
@@ -93,8 +84,7 @@ void qemu_share_fail(struct qemu_task *task, int error, const char *what, const 
         qemu_task_tell(task, "device_del", json_texts("id", task->device, NULL));
     qemu_task_tell(task, "chardev-remove", json_texts("id", task->backend, NULL));
     if (virtiofsd_has_ended(task->share->virtiofsd) || error == ECANCELED ||
-        sd_event_add_time_relative(task->qemu->host.event, &task->timer, CLOCK_BOOTTIME,
-                                   LAST_WORDS_WAIT_US, 0, on_last_words_wait, task) < 0)
+        qemu_task_wait(task, LAST_WORDS_WAIT_US, fail_now) < 0)
         fail_now(task);
 }
 

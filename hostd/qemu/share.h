@@ -7,9 +7,9 @@
 #include "task.h"
 
 /* As their namesakes in device_host.h. */
-int qemu_share_add(struct device_qemu *qemu, const struct device_share *share,
+int qemu_share_add(struct device_host *host, const struct device_share *share,
                    struct device_operation *operation);
-int qemu_share_remove(struct device_qemu *qemu, const char *tag,
+int qemu_share_remove(struct device_host *host, const char *tag,
                       struct device_operation *operation);
 
 /*

@@ -62,13 +62,8 @@ static void on_existing_chardev(struct qemu_task *task, const struct qmp_reply *
     if (reply->error && reply->error != EREMOTEIO) {
         qemu_share_fail(task, reply->error, "QEMU could not tell about the device", reply->text);
     } else if (chardev && strcmp(chardev, task->backend) == 0 && adopt(task) == 0) {
-        char path[QEMU_NAME_SIZE + 32];
-
         task->share_adopted = true;
-        (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
-        qemu_task_next(task, "qom-get",
-                       json_texts("path", path, "property", "iommu_platform", NULL), QMP_SHAPE_FLAG,
-                       on_existing_iommu);
+        qemu_task_next_get(task, "iommu_platform", QMP_SHAPE_FLAG, on_existing_iommu);
     } else {
         (void)snprintf(task->old_backend, sizeof(task->old_backend), "%s", chardev ? chardev : "");
         /* Another share's, or its virtiofsd is gone, and QEMU cannot connect a device anew. */
@@ -78,19 +73,12 @@ static void on_existing_chardev(struct qemu_task *task, const struct qmp_reply *
 
 static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply)
 {
-    char path[QEMU_NAME_SIZE + 32];
-
-    if (reply->error) {
+    if (reply->error)
         qemu_share_fail(task, reply->error, "QEMU could not list its devices", reply->text);
-        return;
-    }
-    if (!qemu_task_device_is_listed(task, reply)) {
+    else if (!qemu_task_device_is_listed(task, reply))
         qemu_share_make(task);
-        return;
-    }
-    (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
-    qemu_task_next(task, "qom-get", json_texts("path", path, "property", "chardev", NULL),
-                   QMP_SHAPE_TEXT, on_existing_chardev);
+    else
+        qemu_task_next_get(task, "chardev", QMP_SHAPE_TEXT, on_existing_chardev);
 }
 
 static void on_memory(struct qemu_task *task, const struct qmp_reply *reply)
@@ -104,8 +92,7 @@ static void on_memory(struct qemu_task *task, const struct qmp_reply *reply)
     else if (!shared)
         qemu_share_fail(task, ENOTSUP, "", MEMORY_ADVICE);
     else
-        qemu_task_next(task, "qom-list", json_texts("path", "/machine/peripheral", NULL),
-                       QMP_SHAPE_PROPERTIES, on_peripherals);
+        qemu_task_next_list(task, on_peripherals);
 }
 
 /* The share of a task that may begin. @return 0 or -errno */
@@ -124,19 +111,16 @@ static int begin(struct qemu_task *task, const struct device_share *share)
     return qemu_task_begin(task, "query-memdev", NULL, QMP_SHAPE_MEMORIES, on_memory);
 }
 
-int qemu_share_add(struct device_qemu *qemu, const struct device_share *share,
+int qemu_share_add(struct device_host *host, const struct device_share *share,
                    struct device_operation *operation)
 {
-    struct qemu_task *task = qemu_task_new(qemu, operation);
+    struct qemu_task *task;
     struct stat status;
-    int r;
+    int r = qemu_task_new(host, QEMU_NAME_FS, share->tag, operation, &task);
 
-    if (!task)
-        return -ENOMEM;
-    r = qemu_name_device(QEMU_NAME_FS, share->tag, task->device);
-    if (r == 0 && qemu_task_is_busy(task))
-        return qemu_task_refuse(task, EBUSY, QEMU_TASK_BUSY);
-    if (r == 0 && (stat(share->path, &status) < 0 || !S_ISDIR(status.st_mode))) {
+    if (r != 0)
+        return r < 0 ? r : 0;
+    if (stat(share->path, &status) < 0 || !S_ISDIR(status.st_mode)) {
         (void)qemu_task_abandon(task);
         return device_operation_finish_later(
             operation, ENOENT,
@@ -144,8 +128,7 @@ int qemu_share_add(struct device_qemu *qemu, const struct device_share *share,
             "or correct \"path\" of the share",
             share->tag, share->path);
     }
-    if (r == 0)
-        r = begin(task, share);
+    r = begin(task, share);
     if (r < 0)
         (void)qemu_task_abandon(task);
     return r;

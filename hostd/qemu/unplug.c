@@ -8,9 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-#define ACCURACY_US 10000u
 
 static void unplug_end(struct qemu_task *task, int error, const char *text)
 {
@@ -51,13 +48,10 @@ static void give_up(struct qemu_task *task)
  * waited long enough. The command has the same deadline: its answer always comes. */
 static void check(struct qemu_task *task)
 {
-    int waits = SD_EVENT_OFF;
-
-    (void)sd_event_source_get_enabled(task->timer, &waits);
     if (task->unplug_answered && task->unplug_event)
         unplug_end(task, task->unplug_error,
                    task->unplug_error ? "the guest refused to let go of the device; it stays" : "");
-    else if (task->unplug_answered && waits == SD_EVENT_OFF)
+    else if (task->unplug_answered && !task->timer)
         give_up(task);
 }
 
@@ -87,14 +81,6 @@ void qemu_task_lose_unplugs(struct device_qemu *qemu, const char *text)
     }
 }
 
-static int on_timeout(sd_event_source *source, uint64_t now, void *userdata)
-{
-    (void)source;
-    (void)now;
-    check(userdata);
-    return 0;
-}
-
 static void on_device_del(struct qemu_task *task, const struct qmp_reply *reply)
 {
     task->unplug_answered = true;
@@ -113,9 +99,7 @@ void qemu_task_unplug(struct qemu_task *task, qemu_step_fn unplugged)
     task->unplug_answered = find_leaving(task) != NULL;
     task->unplug_event = false;
     task->unplugged = unplugged;
-    if (sd_event_add_time_relative(task->qemu->host.event, &task->timer, CLOCK_BOOTTIME,
-                                   (uint64_t)qemu_task_left_ms(task) * 1000, ACCURACY_US,
-                                   on_timeout, task) < 0) {
+    if (qemu_task_wait(task, (uint64_t)qemu_task_left_ms(task) * 1000, check) < 0) {
         unplug_end(task, ENOMEM, "out of memory");
         return;
     }
