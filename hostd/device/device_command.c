@@ -334,11 +334,10 @@ static struct json_object *command_remember(const struct device_host *host)
     return json_object_new_object();
 }
 
-static struct device_host *command_free(struct device_host *host, bool take_down)
+static struct device_host *command_free(struct device_host *host)
 {
     struct device_command *command = (struct device_command *)host;
 
-    (void)take_down;
     device_host_done(host);
     sd_event_source_disable_unref(command->start);
     free(command);
@@ -366,7 +365,7 @@ int device_command_new(sd_event *event, const struct config_vm *vm,
     device_host_init(&command->host, &driver, event, vm, events, userdata);
     r = sd_event_add_defer(event, &command->start, on_start, command);
     if (r < 0) {
-        (void)command_free(&command->host, false);
+        (void)command_free(&command->host);
         return r;
     }
     *ret_host = &command->host;

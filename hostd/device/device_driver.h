@@ -28,7 +28,7 @@ struct device_driver {
                           struct device_operation *operation);
     bool (*is_up)(const struct device_host *host);
     struct json_object *(*remember)(const struct device_host *host);
-    struct device_host *(*free)(struct device_host *host, bool take_down);
+    struct device_host *(*free)(struct device_host *host);
 };
 
 /* The head of every kind's own struct; device_host_init() fills it, device_host_done() ends it. */

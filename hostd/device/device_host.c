@@ -100,9 +100,9 @@ int device_operation_finish_later(struct device_operation *operation, int error,
     return sd_event_add_defer(operation->host->event, &operation->deferred, on_deferred, operation);
 }
 
-struct device_host *device_host_free(struct device_host *host, bool take_down)
+struct device_host *device_host_free(struct device_host *host)
 {
-    return host ? host->driver->free(host, take_down) : NULL;
+    return host ? host->driver->free(host) : NULL;
 }
 
 /* @return @p r, after an operation that could not begin is gone */

@@ -65,12 +65,8 @@ int device_host_new(sd_event *event, const struct config_vm *vm, const char *sta
                     struct json_object *memory, const struct device_host_events *events,
                     void *userdata, struct device_host **ret_host);
 
-/*
- * Lets go of it. Devices, and what serves them, live on for the next daemon unless @p take_down.
- *
- * @return NULL
- */
-struct device_host *device_host_free(struct device_host *host, bool take_down);
+/* Lets go of it. Devices, and what serves them, live on for the next daemon. @return NULL */
+struct device_host *device_host_free(struct device_host *host);
 
 /* Adds a share's device, or takes over the equal one that is there. @return 0 or -errno */
 int device_host_add_share(struct device_host *host, const struct device_share *share,

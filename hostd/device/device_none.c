@@ -49,11 +49,10 @@ static struct json_object *none_remember(const struct device_host *host)
     return json_object_new_object();
 }
 
-static struct device_host *none_free(struct device_host *host, bool take_down)
+static struct device_host *none_free(struct device_host *host)
 {
     struct device_none *none = (struct device_none *)host;
 
-    (void)take_down;
     device_host_done(host);
     sd_event_source_disable_unref(none->up);
     free(none);
@@ -91,7 +90,7 @@ int device_none_new(sd_event *event, const struct config_vm *vm,
     device_host_init(&none->host, &driver, event, vm, events, userdata);
     r = sd_event_add_defer(event, &none->up, on_start, none);
     if (r < 0) {
-        (void)none_free(&none->host, false);
+        (void)none_free(&none->host);
         return r;
     }
     *ret_host = &none->host;

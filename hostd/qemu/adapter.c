@@ -10,13 +10,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define MAC_SIZE 18u
 
 /* A Unix socket at which somebody listens is connected at once; the rest is for a busy machine. */
-#define CONNECT_TIMEOUT_US  2000000u
-#define CONNECT_ACCURACY_US 10000u
+#define CONNECT_TIMEOUT_US 2000000u
 
 static void format_mac(const uint8_t mac[6], char buffer[MAC_SIZE])
 {
@@ -60,20 +58,16 @@ static void add_device(struct qemu_task *task)
     qemu_task_next(task, "device_add", arguments, QMP_SHAPE_OBJECT, on_device_added);
 }
 
-static int on_not_connected(sd_event_source *source, uint64_t now, void *userdata)
+static void on_not_connected(struct qemu_task *task)
 {
-    struct qemu_task *task = userdata;
     char text[LIMITS_PATH + 128];
 
-    (void)source;
-    (void)now;
     qemu_task_tell(task, "netdev_del", json_texts("id", task->backend, NULL));
     (void)snprintf(text, sizeof(text),
                    "nobody answered QEMU at %s (the program there must listen before the adapter "
                    "is added)",
                    task->network->socket_path);
     fail(task, ECONNREFUSED, "", text);
-    return 0;
 }
 
 void qemu_adapter_on_stream(struct device_qemu *qemu, const char *netdev)
@@ -97,9 +91,7 @@ static void on_netdev_added(struct qemu_task *task, const struct qmp_reply *repl
         fail(task, reply->error, "QEMU could not make its netdev", reply->text);
     else if (task->network->backend != CONFIG_BACKEND_STREAM || task->connected)
         add_device(task);
-    else if (sd_event_add_time_relative(task->qemu->host.event, &task->timer, CLOCK_BOOTTIME,
-                                        CONNECT_TIMEOUT_US, CONNECT_ACCURACY_US, on_not_connected,
-                                        task) < 0)
+    else if (qemu_task_wait(task, CONNECT_TIMEOUT_US, on_not_connected) < 0)
         fail(task, ENOMEM, "", "out of memory");
 }
 
@@ -159,8 +151,6 @@ static void on_existing_iommu(struct qemu_task *task, const struct qmp_reply *re
 
 static void on_existing_netdev(struct qemu_task *task, const struct qmp_reply *reply)
 {
-    char path[QEMU_NAME_SIZE + 32];
-
     if (reply->error) {
         fail(task, reply->error, "QEMU could not tell about the device", reply->text);
         return;
@@ -171,15 +161,11 @@ static void on_existing_netdev(struct qemu_task *task, const struct qmp_reply *r
         qemu_task_unplug(task, on_old_unplugged);
         return;
     }
-    (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
-    qemu_task_next(task, "qom-get", json_texts("path", path, "property", "iommu_platform", NULL),
-                   QMP_SHAPE_FLAG, on_existing_iommu);
+    qemu_task_next_get(task, "iommu_platform", QMP_SHAPE_FLAG, on_existing_iommu);
 }
 
 static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply)
 {
-    char path[QEMU_NAME_SIZE + 32];
-
     if (reply->error) {
         fail(task, reply->error, "QEMU could not list its devices", reply->text);
         return;
@@ -188,12 +174,10 @@ static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply
         qemu_task_find_port(task, on_port);
         return;
     }
-    (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
-    qemu_task_next(task, "qom-get", json_texts("path", path, "property", "netdev", NULL),
-                   QMP_SHAPE_TEXT, on_existing_netdev);
+    qemu_task_next_get(task, "netdev", QMP_SHAPE_TEXT, on_existing_netdev);
 }
 
-int qemu_adapter_add(struct device_qemu *qemu, const struct device_adapter *adapter,
+int qemu_adapter_add(struct device_host *host, const struct device_adapter *adapter,
                      struct device_operation *operation)
 {
     static const char *const backends[] = {
@@ -202,25 +186,21 @@ int qemu_adapter_add(struct device_qemu *qemu, const struct device_adapter *adap
         [CONFIG_BACKEND_STREAM] = "stream",
     };
     const struct config_network *network = adapter->network;
-    struct qemu_task *task = qemu_task_new(qemu, operation);
+    struct qemu_task *task;
     char hash[QEMU_NAME_HASH_SIZE], mac[MAC_SIZE];
-    int r;
+    int r = qemu_task_new(host, QEMU_NAME_NET, network->id, operation, &task);
 
-    if (!task)
-        return -ENOMEM;
+    if (r != 0)
+        return r < 0 ? r : 0;
     task->network = network;
     task->iommu_platform = adapter->iommu_platform;
     format_mac(network->mac, mac);
-    qemu_name_hash(hash, qemu->host.vm->id, network->id, mac, backends[network->backend],
+    qemu_name_hash(hash, host->vm->id, network->id, mac, backends[network->backend],
                    network->interface ? network->interface : "",
                    network->socket_path ? network->socket_path : "", NULL);
     (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_NET, hash);
-    r = qemu_name_device(QEMU_NAME_NET, network->id, task->device);
-    if (r == 0 && qemu_task_is_busy(task))
-        return qemu_task_refuse(task, EBUSY, QEMU_TASK_BUSY);
-    if (r == 0)
-        r = qemu_task_begin(task, "qom-list", json_texts("path", "/machine/peripheral", NULL),
-                            QMP_SHAPE_PROPERTIES, on_peripherals);
+    r = qemu_task_begin(task, "qom-list", json_texts("path", "/machine/peripheral", NULL),
+                        QMP_SHAPE_PROPERTIES, on_peripherals);
     if (r < 0)
         (void)qemu_task_abandon(task);
     return r;
@@ -230,7 +210,7 @@ static void on_removed(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error) {
         qemu_task_finish(task, reply->error == EREMOTEIO ? EIO : reply->error, "adapter %s: %s",
-                         task->path, reply->text);
+                         task->name, reply->text);
         return;
     }
     if (task->backend[0])
@@ -252,24 +232,15 @@ static void on_netdev_to_remove(struct qemu_task *task, const struct qmp_reply *
     qemu_task_unplug(task, on_removed);
 }
 
-int qemu_adapter_remove(struct device_qemu *qemu, const char *id,
+int qemu_adapter_remove(struct device_host *host, const char *id,
                         struct device_operation *operation)
 {
-    struct qemu_task *task = qemu_task_new(qemu, operation);
-    char path[QEMU_NAME_SIZE + 32];
-    int r;
+    struct qemu_task *task;
+    int r = qemu_task_new(host, QEMU_NAME_NET, id, operation, &task);
 
-    if (!task)
-        return -ENOMEM;
-    task->path = strdup(id);
-    r = task->path ? qemu_name_device(QEMU_NAME_NET, id, task->device) : -ENOMEM;
-    if (r == 0 && qemu_task_is_busy(task))
-        return qemu_task_refuse(task, EBUSY, QEMU_TASK_BUSY);
-    if (r == 0) {
-        (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
-        r = qemu_task_begin(task, "qom-get", json_texts("path", path, "property", "netdev", NULL),
-                            QMP_SHAPE_TEXT, on_netdev_to_remove);
-    }
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = qemu_task_begin_get(task, "netdev", QMP_SHAPE_TEXT, on_netdev_to_remove);
     if (r < 0)
         (void)qemu_task_abandon(task);
     return r;

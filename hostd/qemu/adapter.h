@@ -7,9 +7,9 @@
 #include "task.h"
 
 /* As their namesakes in device_host.h. */
-int qemu_adapter_add(struct device_qemu *qemu, const struct device_adapter *adapter,
+int qemu_adapter_add(struct device_host *host, const struct device_adapter *adapter,
                      struct device_operation *operation);
-int qemu_adapter_remove(struct device_qemu *qemu, const char *id,
+int qemu_adapter_remove(struct device_host *host, const char *id,
                         struct device_operation *operation);
 
 /* Passes on that QEMU connected the `stream` netdev of that id. */

@@ -3,7 +3,6 @@
 
 #include "adapter.h"
 #include "share.h"
-#include "share_end.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,35 +14,6 @@
 /* Of the state directory: where virtiofsd's files are, in a folder for each VM, named for its id.
  * Short, for the path of a Unix socket has at most 107 bytes. */
 #define DIRECTORY "fs"
-
-static struct device_qemu *from_host(struct device_host *host)
-{
-    return (struct device_qemu *)host;
-}
-
-static int add_share(struct device_host *host, const struct device_share *share,
-                     struct device_operation *operation)
-{
-    return qemu_share_add(from_host(host), share, operation);
-}
-
-static int remove_share(struct device_host *host, const char *tag,
-                        struct device_operation *operation)
-{
-    return qemu_share_remove(from_host(host), tag, operation);
-}
-
-static int add_adapter(struct device_host *host, const struct device_adapter *adapter,
-                       struct device_operation *operation)
-{
-    return qemu_adapter_add(from_host(host), adapter, operation);
-}
-
-static int remove_adapter(struct device_host *host, const char *id,
-                          struct device_operation *operation)
-{
-    return qemu_adapter_remove(from_host(host), id, operation);
-}
 
 static bool is_up(const struct device_host *host)
 {
@@ -131,14 +101,12 @@ static void on_event(void *userdata, const char *name, struct json_object *data)
         qemu_adapter_on_stream(qemu, netdev);
 }
 
-static struct device_host *qemu_free(struct device_host *host, bool take_down)
+static struct device_host *qemu_free(struct device_host *host)
 {
-    struct device_qemu *qemu = from_host(host);
+    struct device_qemu *qemu = device_qemu_of(host);
 
     qemu->qmp = qmp_free(qemu->qmp); /* ends the commands, and with them most operations */
     device_host_done(host);
-    if (take_down)
-        clean_up(qemu);
     while (qemu->shares)
         (void)qemu_share_free(qemu->shares, false);
     json_object_put(qemu->memory);
@@ -169,10 +137,10 @@ int qemu_driver_new(sd_event *event, const struct config_vm *vm, const char *sta
                     void *userdata, struct device_host **ret_host)
 {
     static const struct device_driver driver = {
-        .add_share = add_share,
-        .remove_share = remove_share,
-        .add_adapter = add_adapter,
-        .remove_adapter = remove_adapter,
+        .add_share = qemu_share_add,
+        .remove_share = qemu_share_remove,
+        .add_adapter = qemu_adapter_add,
+        .remove_adapter = qemu_adapter_remove,
         .is_up = is_up,
         .remember = qemu_remember,
         .free = qemu_free,
@@ -196,7 +164,7 @@ int qemu_driver_new(sd_event *event, const struct config_vm *vm, const char *sta
         r = qmp_new(event, vm->device_host.qmp, &qmp_events, qemu, &qemu->qmp);
     }
     if (r < 0) {
-        (void)qemu_free(&qemu->host, false);
+        (void)qemu_free(&qemu->host);
         return r;
     }
     *ret_host = &qemu->host;

@@ -120,6 +120,5 @@ static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply
 void qemu_task_find_port(struct qemu_task *task, qemu_step_fn found)
 {
     task->port_found = found;
-    qemu_task_next(task, "qom-list", json_texts("path", "/machine/peripheral", NULL),
-                   QMP_SHAPE_PROPERTIES, on_peripherals);
+    qemu_task_next_list(task, on_peripherals);
 }

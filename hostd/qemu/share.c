@@ -1,30 +1,37 @@
 /*
- * qemu share: a virtiofs device in QEMU with its virtiofsd.
- *
- * Added: is QEMU's memory shared; is the device there already (then it is equal and taken over, or
- * unplugged); if not, it is made (share_make.h).
+ * qemu share: its life in the list, how its making ends (well, or undone in the other direction),
+ * and virtiofsd's own end.
  */
 #include "share.h"
 
-#include "share_end.h"
-#include "share_make.h"
+#include "refusal.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#define MEMORY_ADVICE                                                                              \
-    "virtiofs needs the guest's memory shared with virtiofsd: start QEMU with -object "            \
-    "memory-backend-memfd,id=mem,size=<the VM's memory>,share=on -machine memory-backend=mem"
+/* After QEMU failed with the device: virtiofsd may be about to end, and its words say why. */
+#define LAST_WORDS_WAIT_US UINT64_C(250000)
 
-static struct qemu_share *find(const struct device_qemu *qemu, const char *tag)
+#define IOMMU_REMARK                                                                               \
+    "QEMU cannot do iommu_platform with vhost-user-fs (virtiofsd does not offer "                  \
+    "VIRTIO_F_ACCESS_PLATFORM): the device was added without and does not bounce through the "     \
+    "guest's pool"
+
+struct qemu_share *qemu_share_new(struct device_qemu *qemu, const struct device_share *from)
 {
-    struct qemu_share *share = qemu->shares;
+    struct qemu_share *share = calloc(1, sizeof(*share));
 
-    while (share && strcmp(share->tag, tag) != 0)
-        share = share->next;
+    if (!share || !(share->tag = strdup(from->tag))) {
+        free(share);
+        return NULL;
+    }
+    qemu_name_hash(share->name, qemu->host.vm->id, from->tag, from->path,
+                   from->read_only ? "ro" : "rw", NULL);
+    share->qemu = qemu;
+    share->next = qemu->shares;
+    qemu->shares = share;
     return share;
 }
 
@@ -47,147 +54,98 @@ struct qemu_share *qemu_share_free(struct qemu_share *share, bool stop)
     return NULL;
 }
 
-static struct qemu_share *share_new(struct device_qemu *qemu, const struct device_share *from)
+void qemu_share_drop(struct qemu_task *task)
 {
-    struct qemu_share *share = calloc(1, sizeof(*share));
-
-    if (!share || !(share->tag = strdup(from->tag))) {
-        free(share);
-        return NULL;
-    }
-    qemu_name_hash(share->name, qemu->host.vm->id, from->tag, from->path,
-                   from->read_only ? "ro" : "rw", NULL);
-    share->qemu = qemu;
-    share->next = qemu->shares;
-    qemu->shares = share;
-    return share;
+    task->share = qemu_share_free(task->share, !task->share_adopted);
 }
 
-static void on_old_unplugged(struct qemu_task *task, const struct qmp_reply *reply)
+static void fail_now(struct qemu_task *task)
 {
-    if (reply->error) {
-        qemu_share_fail(task, reply->error, "a device of that tag that is not equal is in the way",
-                        reply->text);
-    } else {
-        qemu_share_remove_backend(task, task->old_backend);
-        qemu_share_make(task);
-    }
+    const char *words = "";
+    char text[DEVICE_TEXT_SIZE + VIRTIOFSD_TEXT_SIZE + 2];
+
+    if (task->share->virtiofsd && virtiofsd_has_ended(task->share->virtiofsd))
+        words = virtiofsd_describe(task->share->virtiofsd);
+    (void)snprintf(text, sizeof(text), "%s%s%s", task->text, words[0] ? "; " : "", words);
+    qemu_share_drop(task);
+    qemu_task_finish(task, task->error, "%s", text);
 }
 
-static void on_existing_iommu(struct qemu_task *task, const struct qmp_reply *reply)
+void qemu_share_fail(struct qemu_task *task, int error, const char *what, const char *text)
 {
-    if (reply->error)
-        qemu_share_fail(task, reply->error, "QEMU could not tell about the device", reply->text);
-    else
-        qemu_share_succeed(task, false, qmp_reader_flag(reply->result));
-}
-
-/* @return 0 or -errno */
-static int adopt(struct qemu_task *task)
-{
-    const struct device_qemu *qemu = task->qemu;
-    struct qemu_share *share = task->share;
-    int r = virtiofsd_adopt(qemu->host.event, qemu->directory, share->name,
-                            qemu_share_on_virtiofsd_ended, share, &share->virtiofsd);
-
-    if (r < 0)
-        r = virtiofsd_adopt(qemu->host.event, qemu->old_directory, share->name,
-                            qemu_share_on_virtiofsd_ended, share, &share->virtiofsd);
-    return r;
-}
-
-static void on_existing_chardev(struct qemu_task *task, const struct qmp_reply *reply)
-{
-    const char *chardev = qmp_reader_text(reply->result);
-
-    if (reply->error && reply->error != EREMOTEIO) {
-        qemu_share_fail(task, reply->error, "QEMU could not tell about the device", reply->text);
-    } else if (chardev && strcmp(chardev, task->backend) == 0 && adopt(task) == 0) {
-        char path[QEMU_NAME_SIZE + 32];
-
-        task->share_adopted = true;
-        (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
-        qemu_task_next(task, "qom-get",
-                       json_texts("path", path, "property", "iommu_platform", NULL), QMP_SHAPE_FLAG,
-                       on_existing_iommu);
-    } else {
-        (void)snprintf(task->old_backend, sizeof(task->old_backend), "%s", chardev ? chardev : "");
-        /* Another share's, or its virtiofsd is gone, and QEMU cannot connect a device anew. */
-        qemu_task_unplug(task, on_old_unplugged);
-    }
-}
-
-static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply)
-{
-    char path[QEMU_NAME_SIZE + 32];
-
-    if (reply->error) {
-        qemu_share_fail(task, reply->error, "QEMU could not list its devices", reply->text);
+    task->error = error == EREMOTEIO ? EIO : error;
+    (void)snprintf(task->text, sizeof(task->text), "share %s: %s%s%s", task->share->tag, what,
+                   what[0] ? ": " : "", text);
+    if (!task->share->virtiofsd || task->share_adopted) {
+        fail_now(task);
         return;
     }
-    if (!qemu_task_device_is_listed(task, reply)) {
-        qemu_share_make(task);
+    if (task->device_sent && error != EREMOTEIO)
+        qemu_task_tell(task, "device_del", json_texts("id", task->device, NULL));
+    qemu_task_tell(task, "chardev-remove", json_texts("id", task->backend, NULL));
+    if (virtiofsd_has_ended(task->share->virtiofsd) || error == ECANCELED ||
+        qemu_task_wait(task, LAST_WORDS_WAIT_US, fail_now) < 0)
+        fail_now(task);
+}
+
+/* A refusal (the slot is just busy, say) ends nothing: the device's removal asks again. QEMU
+ * answers in order, so that this comes before that removal looks. */
+static void on_early_unplug(void *userdata, const struct qmp_reply *reply)
+{
+    struct device_qemu *qemu = userdata;
+
+    if (reply->error == EREMOTEIO && !qemu_refusal_is(QEMU_REFUSAL_UNPLUGGING, reply))
+        qemu_shares_stay(qemu);
+}
+
+void qemu_shares_stay(struct device_qemu *qemu)
+{
+    for (struct qemu_share *share = qemu->shares; share; share = share->next)
+        share->leaving = false;
+}
+
+void qemu_share_on_virtiofsd_ended(void *userdata, const char *text)
+{
+    struct qemu_share *share = userdata;
+
+    if (share->task && share->task->timer && share->task->error) {
+        fail_now(share->task);
+    } else if (share->task && share->task->awaits_ready) {
+        qemu_share_fail(share->task, EIO, "", "virtiofsd could not serve it");
+    } else if (!share->task) {
+        struct device_qemu *qemu = share->qemu;
+        char device[QEMU_NAME_SIZE];
+
+        /* At once, and before anybody unmounts: what the guest asks of a device that nobody serves
+         * is never answered, and the kernel's driver waits for it for ever; of a device that is
+         * gone it fails with ENOTCONN. */
+        if (qemu_name_device(QEMU_NAME_FS, share->tag, device) == 0)
+            share->leaving = qmp_execute(qemu->qmp, "device_del", json_texts("id", device, NULL),
+                                         qemu->host.timeout_ms, on_early_unplug, qemu) == 0;
+        qemu->host.events.share_lost(qemu->host.userdata, share->tag, false, text);
+    }
+    /* Else QEMU is about to find out, and the step under way fails. */
+}
+
+void qemu_share_on_unplug_event(struct device_qemu *qemu, const char *id)
+{
+    char device[QEMU_NAME_SIZE];
+
+    for (struct qemu_share *share = qemu->shares; share; share = share->next)
+        if (qemu_name_device(QEMU_NAME_FS, share->tag, device) == 0 && strcmp(device, id) == 0)
+            share->leaving = false;
+}
+
+void qemu_share_succeed(struct qemu_task *task, bool created, bool iommu_platform)
+{
+    if (virtiofsd_has_ended(task->share->virtiofsd)) {
+        qemu_share_fail(task, EIO, "", "virtiofsd ended while the device was added");
         return;
     }
-    (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
-    qemu_task_next(task, "qom-get", json_texts("path", path, "property", "chardev", NULL),
-                   QMP_SHAPE_TEXT, on_existing_chardev);
-}
-
-static void on_memory(struct qemu_task *task, const struct qmp_reply *reply)
-{
-    bool shared = false;
-
-    for (size_t i = 0; !shared && i < qmp_reader_count(reply->result); i++)
-        shared = qmp_reader_flag(qmp_reader_member(qmp_reader_element(reply->result, i), "share"));
-    if (reply->error)
-        qemu_share_fail(task, reply->error, "QEMU could not tell about its memory", reply->text);
-    else if (!shared)
-        qemu_share_fail(task, ENOTSUP, "", MEMORY_ADVICE);
-    else
-        qemu_task_next(task, "qom-list", json_texts("path", "/machine/peripheral", NULL),
-                       QMP_SHAPE_PROPERTIES, on_peripherals);
-}
-
-/* The share of a task that may begin. @return 0 or -errno */
-static int begin(struct qemu_task *task, const struct device_share *share)
-{
-    (void)qemu_share_free(find(task->qemu, share->tag), false); /* looked at as by a new daemon */
-    task->share = share_new(task->qemu, share);
-    task->path = strdup(share->path);
-    if (!task->share || !task->path)
-        return -ENOMEM;
-    task->share->task = task;
-    task->cleanup = qemu_share_drop;
-    task->iommu_platform = share->iommu_platform;
-    task->read_only = share->read_only;
-    (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_FS, task->share->name);
-    return qemu_task_begin(task, "query-memdev", NULL, QMP_SHAPE_MEMORIES, on_memory);
-}
-
-int qemu_share_add(struct device_qemu *qemu, const struct device_share *share,
-                   struct device_operation *operation)
-{
-    struct qemu_task *task = qemu_task_new(qemu, operation);
-    struct stat status;
-    int r;
-
-    if (!task)
-        return -ENOMEM;
-    r = qemu_name_device(QEMU_NAME_FS, share->tag, task->device);
-    if (r == 0 && qemu_task_is_busy(task))
-        return qemu_task_refuse(task, EBUSY, QEMU_TASK_BUSY);
-    if (r == 0 && (stat(share->path, &status) < 0 || !S_ISDIR(status.st_mode))) {
-        (void)qemu_task_abandon(task);
-        return device_operation_finish_later(
-            operation, ENOENT,
-            "share %s: %s is not a directory of this host; make it, "
-            "or correct \"path\" of the share",
-            share->tag, share->path);
-    }
-    if (r == 0)
-        r = begin(task, share);
-    if (r < 0)
-        (void)qemu_task_abandon(task);
-    return r;
+    task->operation->outcome.created = created;
+    task->operation->outcome.iommu_platform = iommu_platform;
+    task->share->task = NULL;
+    qemu_task_finish(task, 0, "%s%s%s", task->iommu_platform && !iommu_platform ? IOMMU_REMARK : "",
+                     task->iommu_platform && !iommu_platform && task->remark[0] ? "; " : "",
+                     task->remark);
 }

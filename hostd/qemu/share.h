@@ -7,10 +7,18 @@
 #include "task.h"
 
 /* As their namesakes in device_host.h. */
-int qemu_share_add(struct device_qemu *qemu, const struct device_share *share,
+int qemu_share_add(struct device_host *host, const struct device_share *share,
                    struct device_operation *operation);
-int qemu_share_remove(struct device_qemu *qemu, const char *tag,
+int qemu_share_remove(struct device_host *host, const char *tag,
                       struct device_operation *operation);
+
+/*
+ * The rest is for its own parts. From the top: share_add.c, share_make.c, share_remove.c, share.c.
+ */
+
+/* Makes the share of a task, of which nothing is there: a free port; virtiofsd; chardev; device. It
+ * ends the operation. */
+void qemu_share_make(struct qemu_task *task);
 
 /* Removes a chardev of ours, whose device is gone, and ends the virtiofsd behind it. Does nothing
  * with a name that is not ours, whatever QEMU says of it. */
@@ -19,7 +27,33 @@ void qemu_share_remove_backend(struct qemu_task *task, const char *chardev);
 /* Ends what serves the shares that an earlier daemon had, and removes their files. */
 void qemu_share_sweep_all(struct device_qemu *qemu);
 
+/* Puts a new one on the list. @return NULL: no memory */
+struct qemu_share *qemu_share_new(struct device_qemu *qemu, const struct device_share *from);
+
 /* Takes it off the list and frees it. @p stop: its virtiofsd ends too. @return NULL */
 struct qemu_share *qemu_share_free(struct qemu_share *share, bool stop);
+
+/* The task ends without a device of its making: what it made goes, what was there stays. */
+void qemu_share_drop(struct qemu_task *task);
+
+/*
+ * Undoes what is there, and ends the operation.
+ *
+ * @param error  an errno; EREMOTEIO: QEMU refused, and @p text is its own
+ * @param what   was tried, or ""
+ */
+void qemu_share_fail(struct qemu_task *task, int error, const char *what, const char *text);
+
+/* Ends the operation: the device is there. A token without @p iommu_platform is remarked on. */
+void qemu_share_succeed(struct qemu_task *task, bool created, bool iommu_platform);
+
+/* Of no share's device it is known any more that QEMU was asked to unplug it. */
+void qemu_shares_stay(struct device_qemu *qemu);
+
+/* QEMU said of the device @p id, which need not be a share's, that it is gone, or that it stays. */
+void qemu_share_on_unplug_event(struct device_qemu *qemu, const char *id);
+
+/* A virtiofsd_ended_fn; @p userdata is the struct qemu_share. */
+void qemu_share_on_virtiofsd_ended(void *userdata, const char *text);
 
 #endif

@@ -1,14 +1,13 @@
 /*
  * qemu share, its making: a free port; virtiofsd; chardev; device.
  */
-#include "share_make.h"
+#include "share.h"
 
-#include "share_end.h"
+#include "refusal.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 /* One request queue: more makes a guest's requests overtake each other and gains nothing here. */
 #define REQUEST_QUEUES 1
@@ -55,7 +54,7 @@ static void on_refused_chardev_removed(struct qemu_task *task, const struct qmp_
  * what was answered to the first. Hence both anew, and that QEMU is not asked again. */
 static void on_device_added_with_iommu(struct qemu_task *task, const struct qmp_reply *reply)
 {
-    if (reply->error == EREMOTEIO && strstr(reply->text, "iommu_platform")) {
+    if (qemu_refusal_is(QEMU_REFUSAL_IOMMU, reply)) {
         task->qemu->no_iommu_shares = true;
         task->device_sent = false;
         qemu_task_next(task, "chardev-remove", json_texts("id", task->backend, NULL),
@@ -150,25 +149,12 @@ static void on_port(struct qemu_task *task, const struct qmp_reply *reply)
         start_virtiofsd(task);
 }
 
-static int on_chardev_wait(sd_event_source *source, uint64_t now, void *userdata)
-{
-    struct qemu_task *task = userdata;
-
-    (void)source;
-    (void)now;
-    task->timer = sd_event_source_disable_unref(task->timer);
-    qemu_share_make(task);
-    return 0;
-}
-
 /* A device that was just unplugged is not listed any more, and QEMU has its chardev yet: it lets go
  * when all of its threads have. */
 static void on_chardev_removed(struct qemu_task *task, const struct qmp_reply *reply)
 {
-    if (reply->error && strstr(reply->text, "busy") && qemu_task_left_ms(task) > 1 &&
-        sd_event_add_time_relative(task->qemu->host.event, &task->timer, CLOCK_BOOTTIME,
-                                   CHARDEV_WAIT_US, CHARDEV_WAIT_US / 10, on_chardev_wait,
-                                   task) >= 0)
+    if (qemu_refusal_is(QEMU_REFUSAL_BUSY, reply) && qemu_task_left_ms(task) > 1 &&
+        qemu_task_wait(task, CHARDEV_WAIT_US, qemu_share_make) >= 0)
         return;
     qemu_task_find_port(task, on_port);
 }

@@ -63,7 +63,7 @@ static void finish(struct qemu_task *task, const char *text)
 
     for (; share; share = next) {
         next = share->next;
-        if (strcmp(share->tag, task->path) != 0)
+        if (strcmp(share->tag, task->name) != 0)
             continue;
         /* A device that went by itself was not asked for its chardev. */
         (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_FS, share->name);
@@ -77,7 +77,7 @@ static void on_unplugged(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error)
         qemu_task_finish(task, reply->error == EREMOTEIO ? EIO : reply->error, "share %s: %s",
-                         task->path, reply->text);
+                         task->name, reply->text);
     else
         finish(task, "");
 }
@@ -96,24 +96,14 @@ static void on_chardev(struct qemu_task *task, const struct qmp_reply *reply)
     qemu_task_unplug(task, on_unplugged);
 }
 
-int qemu_share_remove(struct device_qemu *qemu, const char *tag, struct device_operation *operation)
+int qemu_share_remove(struct device_host *host, const char *tag, struct device_operation *operation)
 {
-    char path[QEMU_NAME_SIZE + 32];
     struct qemu_task *task;
-    int r;
+    int r = qemu_task_new(host, QEMU_NAME_FS, tag, operation, &task);
 
-    task = qemu_task_new(qemu, operation);
-    if (!task)
-        return -ENOMEM;
-    task->path = strdup(tag);
-    r = task->path ? qemu_name_device(QEMU_NAME_FS, tag, task->device) : -ENOMEM;
-    if (r == 0 && qemu_task_is_busy(task))
-        return qemu_task_refuse(task, EBUSY, QEMU_TASK_BUSY);
-    if (r == 0) {
-        (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
-        r = qemu_task_begin(task, "qom-get", json_texts("path", path, "property", "chardev", NULL),
-                            QMP_SHAPE_TEXT, on_chardev);
-    }
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = qemu_task_begin_get(task, "chardev", QMP_SHAPE_TEXT, on_chardev);
     if (r < 0)
         (void)qemu_task_abandon(task);
     return r;

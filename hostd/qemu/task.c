@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#define TIMER_ACCURACY_US 2000u
+
 static struct qemu_task *destroy(struct qemu_task *task)
 {
     struct qemu_task **position = &task->qemu->tasks;
@@ -18,6 +20,7 @@ static struct qemu_task *destroy(struct qemu_task *task)
     for (size_t i = 0; task->ports && task->ports[i]; i++)
         free(task->ports[i]);
     free(task->ports);
+    free(task->name);
     free(task->path);
     free(task);
     return NULL;
@@ -34,7 +37,7 @@ struct qemu_task *qemu_task_abandon(struct qemu_task *task)
     return destroy(task);
 }
 
-bool qemu_task_is_busy(const struct qemu_task *task)
+static bool is_busy(const struct qemu_task *task)
 {
     for (const struct qemu_task *other = task->qemu->tasks; other; other = other->next)
         if (other != task && strcmp(other->device, task->device) == 0)
@@ -42,14 +45,17 @@ bool qemu_task_is_busy(const struct qemu_task *task)
     return false;
 }
 
-int qemu_task_refuse(struct qemu_task *task, int error, const char *text)
+static int refuse(struct qemu_task *task)
 {
     struct device_operation *operation = task->operation;
     char device[QEMU_NAME_SIZE];
+    int r;
 
     memcpy(device, task->device, sizeof(device));
     (void)qemu_task_abandon(task);
-    return device_operation_finish_later(operation, error, "device %s: %s", device, text);
+    r = device_operation_finish_later(operation, EBUSY,
+                                      "device %s: another operation on it is under way", device);
+    return r < 0 ? r : QEMU_TASK_E_BUSY;
 }
 
 static void on_canceled(void *driver_data)
@@ -57,22 +63,33 @@ static void on_canceled(void *driver_data)
     (void)qemu_task_abandon(driver_data);
 }
 
-struct qemu_task *qemu_task_new(struct device_qemu *qemu, struct device_operation *operation)
+int qemu_task_new(struct device_host *host, const char *prefix, const char *name,
+                  struct device_operation *operation, struct qemu_task **ret_task)
 {
+    struct device_qemu *qemu = device_qemu_of(host);
     struct qemu_task *task = calloc(1, sizeof(*task));
     uint64_t now = 0;
+    int r;
 
     if (!task)
-        return NULL;
-    (void)sd_event_now(qemu->host.event, CLOCK_BOOTTIME, &now);
-    task->deadline = now + (uint64_t)qemu->host.timeout_ms * 1000;
+        return -ENOMEM;
+    (void)sd_event_now(host->event, CLOCK_BOOTTIME, &now);
+    task->deadline = now + (uint64_t)host->timeout_ms * 1000;
     task->qemu = qemu;
     task->operation = operation;
     task->next = qemu->tasks;
     qemu->tasks = task;
     operation->driver_data = task;
     operation->canceled = on_canceled;
-    return task;
+    task->name = strdup(name);
+    r = task->name ? qemu_name_device(prefix, name, task->device) : -ENOMEM;
+    if (r < 0)
+        (void)qemu_task_abandon(task);
+    else if (is_busy(task))
+        r = refuse(task);
+    else
+        *ret_task = task;
+    return r;
 }
 
 void qemu_task_finish(struct qemu_task *task, int error, const char *format, ...)
@@ -140,6 +157,51 @@ void qemu_task_next(struct qemu_task *task, const char *command, struct json_obj
 void qemu_task_tell(struct qemu_task *task, const char *command, struct json_object *arguments)
 {
     (void)qmp_execute(task->qemu->qmp, command, arguments, task->qemu->host.timeout_ms, NULL, NULL);
+}
+
+/* The arguments of a `qom-get`. */
+static struct json_object *property_of(const struct qemu_task *task, const char *property)
+{
+    char path[QEMU_NAME_SIZE + 32];
+
+    (void)snprintf(path, sizeof(path), "/machine/peripheral/%s", task->device);
+    return json_texts("path", path, "property", property, NULL);
+}
+
+void qemu_task_next_get(struct qemu_task *task, const char *property, enum qmp_shape shape,
+                        qemu_step_fn step)
+{
+    qemu_task_next(task, "qom-get", property_of(task, property), shape, step);
+}
+
+int qemu_task_begin_get(struct qemu_task *task, const char *property, enum qmp_shape shape,
+                        qemu_step_fn step)
+{
+    return qemu_task_begin(task, "qom-get", property_of(task, property), shape, step);
+}
+
+void qemu_task_next_list(struct qemu_task *task, qemu_step_fn step)
+{
+    qemu_task_next(task, "qom-list", json_texts("path", "/machine/peripheral", NULL),
+                   QMP_SHAPE_PROPERTIES, step);
+}
+
+static int on_timer(sd_event_source *source, uint64_t now, void *userdata)
+{
+    struct qemu_task *task = userdata;
+
+    (void)source;
+    (void)now;
+    task->timer = sd_event_source_disable_unref(task->timer);
+    task->waited(task);
+    return 0;
+}
+
+int qemu_task_wait(struct qemu_task *task, uint64_t us, void (*waited)(struct qemu_task *task))
+{
+    task->waited = waited;
+    return sd_event_add_time_relative(task->qemu->host.event, &task->timer, CLOCK_BOOTTIME, us,
+                                      TIMER_ACCURACY_US, on_timer, task);
 }
 
 const char *qemu_task_property(const struct qmp_reply *reply, size_t index, const char *key)

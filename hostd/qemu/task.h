@@ -47,10 +47,13 @@ struct qemu_task {
     struct qemu_task *next;
     struct device_qemu *qemu;
     struct device_operation *operation;
-    uint64_t deadline;    /* CLOCK_BOOTTIME, µs */
-    const char *command;  /* the one under way */
-    enum qmp_shape shape; /* of its answer */
-    qemu_step_fn step;    /* what takes that */
+    uint64_t deadline;      /* CLOCK_BOOTTIME, µs */
+    const char *command;    /* the one under way */
+    enum qmp_shape shape;   /* of its answer */
+    qemu_step_fn step;      /* what takes that */
+    sd_event_source *timer; /* of qemu_task_wait(); NULL: none runs */
+    void (*waited)(struct qemu_task *task);
+    char *name; /* the share's tag or the adapter's id */
     char device[QEMU_NAME_SIZE];
     char backend[QEMU_NAME_SIZE];     /* chardev or netdev */
     char old_backend[QEMU_NAME_SIZE]; /* of a device that has to go first */
@@ -63,7 +66,6 @@ struct qemu_task {
     /* qemu_task_unplug() */
     bool unplugging, unplug_answered, unplug_event;
     int unplug_error;
-    sd_event_source *timer;
     qemu_step_fn unplugged;
 
     /* the operation's own */
@@ -80,20 +82,25 @@ struct qemu_task {
     char remark[512]; /* about what worked, but not as it should */
 };
 
-/* @return a task for qemu_task_finish() or qemu_task_abandon(), or NULL */
-struct qemu_task *qemu_task_new(struct device_qemu *qemu, struct device_operation *operation);
+static inline struct device_qemu *device_qemu_of(struct device_host *host)
+{
+    return (struct device_qemu *)host;
+}
+
+#define QEMU_TASK_E_BUSY 1
+
+/*
+ * Makes the task of an operation on the device that @p prefix and @p name name.
+ *
+ * @param ret_task  for qemu_task_finish() or qemu_task_abandon()
+ * @return 0; QEMU_TASK_E_BUSY: another operation on that device is under way, and this one ends
+ * with that; -errno
+ */
+int qemu_task_new(struct device_host *host, const char *prefix, const char *name,
+                  struct device_operation *operation, struct qemu_task **ret_task);
 
 /* Frees a task whose operation could not begin. @return NULL */
 struct qemu_task *qemu_task_abandon(struct qemu_task *task);
-
-#define QEMU_TASK_BUSY "another operation on it is under way"
-
-/* True if another task has the same device. */
-bool qemu_task_is_busy(const struct qemu_task *task);
-
-/* Ends the operation of a task that could not begin, later, and frees the task. @return 0 or
- * -errno */
-int qemu_task_refuse(struct qemu_task *task, int error, const char *text);
 
 /* Ends the operation and frees the task. */
 void qemu_task_finish(struct qemu_task *task, int error, const char *format, ...)
@@ -116,6 +123,20 @@ void qemu_task_next(struct qemu_task *task, const char *command, struct json_obj
 
 /* Sends a command whose answer nobody waits for: to undo, or to remove what may not be there. */
 void qemu_task_tell(struct qemu_task *task, const char *command, struct json_object *arguments);
+
+/* As qemu_task_next(), `qom-get` of a property of task->device. */
+void qemu_task_next_get(struct qemu_task *task, const char *property, enum qmp_shape shape,
+                        qemu_step_fn step);
+
+/* As qemu_task_begin(), the same: task->device need not be there (EREMOTEIO). */
+int qemu_task_begin_get(struct qemu_task *task, const char *property, enum qmp_shape shape,
+                        qemu_step_fn step);
+
+/* As qemu_task_next(), `qom-list` of the machine's devices. */
+void qemu_task_next_list(struct qemu_task *task, qemu_step_fn step);
+
+/* Calls @p waited after @p us, unless task->timer is freed before. @return 0 or -errno */
+int qemu_task_wait(struct qemu_task *task, uint64_t us, void (*waited)(struct qemu_task *task));
 
 /* @param key  name or type, of an entry in the answer to a qom-list @return "" if it has none */
 const char *qemu_task_property(const struct qmp_reply *reply, size_t index, const char *key);

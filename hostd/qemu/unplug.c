@@ -2,14 +2,12 @@
  * qemu task, its part that removes a device. The guest must let go of it; QEMU says so with an
  * event, and says nothing if the guest does not react.
  */
+#include "refusal.h"
 #include "task.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-#define ACCURACY_US 10000u
 
 static void unplug_end(struct qemu_task *task, int error, const char *text)
 {
@@ -50,13 +48,10 @@ static void give_up(struct qemu_task *task)
  * waited long enough. The command has the same deadline: its answer always comes. */
 static void check(struct qemu_task *task)
 {
-    int waits = SD_EVENT_OFF;
-
-    (void)sd_event_source_get_enabled(task->timer, &waits);
     if (task->unplug_answered && task->unplug_event)
         unplug_end(task, task->unplug_error,
                    task->unplug_error ? "the guest refused to let go of the device; it stays" : "");
-    else if (task->unplug_answered && waits == SD_EVENT_OFF)
+    else if (task->unplug_answered && !task->timer)
         give_up(task);
 }
 
@@ -86,21 +81,13 @@ void qemu_task_lose_unplugs(struct device_qemu *qemu, const char *text)
     }
 }
 
-static int on_timeout(sd_event_source *source, uint64_t now, void *userdata)
-{
-    (void)source;
-    (void)now;
-    check(userdata);
-    return 0;
-}
-
 static void on_device_del(struct qemu_task *task, const struct qmp_reply *reply)
 {
     task->unplug_answered = true;
     /* Already asked for, by us or by an earlier daemon, and not yet done: then wait as well. */
-    if (!reply->error || strstr(reply->text, "already in the process of unplug"))
+    if (!reply->error || qemu_refusal_is(QEMU_REFUSAL_UNPLUGGING, reply))
         check(task);
-    else if (strstr(reply->text, "not found"))
+    else if (qemu_refusal_is(QEMU_REFUSAL_UNKNOWN, reply))
         unplug_end(task, 0, "");
     else
         unplug_end(task, reply->error, reply->text);
@@ -112,9 +99,7 @@ void qemu_task_unplug(struct qemu_task *task, qemu_step_fn unplugged)
     task->unplug_answered = find_leaving(task) != NULL;
     task->unplug_event = false;
     task->unplugged = unplugged;
-    if (sd_event_add_time_relative(task->qemu->host.event, &task->timer, CLOCK_BOOTTIME,
-                                   (uint64_t)qemu_task_left_ms(task) * 1000, ACCURACY_US,
-                                   on_timeout, task) < 0) {
+    if (qemu_task_wait(task, (uint64_t)qemu_task_left_ms(task) * 1000, check) < 0) {
         unplug_end(task, ENOMEM, "out of memory");
         return;
     }

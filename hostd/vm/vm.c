@@ -98,7 +98,7 @@ struct vm *vm_free(struct vm *vm)
     report_dropped(vm);
     while (vm->operations)
         operation_finish(vm->operations, ECANCELED, "the daemon lets go of the VM");
-    vm->host = device_host_free(vm->host, false);
+    vm->host = device_host_free(vm->host);
     shares_done(vm);
     adapters_done(vm);
     vm->guest = guest_free(vm->guest);

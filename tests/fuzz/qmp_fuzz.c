@@ -282,7 +282,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     say_all(&play, (const char *)data + 2, size - 2);
     (void)close(play.connection);
     turn(&play);
-    play.host = device_host_free(play.host, true);
+    play.host = device_host_free(play.host);
     FUZZ_CHECK(play.done == play.begun);
     reap(&play);
     (void)sd_event_unref(play.event);

@@ -117,7 +117,7 @@ static void failure_is_told_with_status_and_last_words(void **state)
         if (!strstr(devices->text, failures[i].text))
             fail_msg("%s: \"%s\" is not in \"%s\"", failures[i].script, failures[i].text,
                      devices->text);
-        devices->host = device_host_free(devices->host, false);
+        devices->host = device_host_free(devices->host);
         devices->ups = 0;
     }
 }
@@ -136,7 +136,7 @@ static void program_that_says_nothing_and_ends_well_has_done_it(void **state)
         assert_int_equal(devices_add_share(devices, &share), 0);
         assert_true(devices->outcome.created);
         assert_false(devices->outcome.iommu_platform);
-        devices->host = device_host_free(devices->host, false);
+        devices->host = device_host_free(devices->host);
         devices->ups = 0;
     }
 }
@@ -172,7 +172,7 @@ static void program_is_killed_at_the_end(void **state)
 
     assert_int_equal(device_host_add_share(devices->host, &share, devices_done, devices), 0);
     devices_run(devices, 50);
-    devices->host = device_host_free(devices->host, false);
+    devices->host = device_host_free(devices->host);
     assert_int_equal(devices->dones, 1);
     assert_int_equal(devices->outcome.error, ECANCELED);
 }

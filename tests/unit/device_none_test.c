@@ -27,7 +27,7 @@ static void open_operations_are_canceled_at_the_end(void **state)
     devices_start(devices);
     devices_wait(devices, &devices->ups, 1);
     assert_int_equal(device_host_add_share(devices->host, &share, devices_done, devices), 0);
-    devices->host = device_host_free(devices->host, false);
+    devices->host = device_host_free(devices->host);
     assert_int_equal(devices->dones, 1);
     assert_int_equal(devices->outcome.error, ECANCELED);
 }

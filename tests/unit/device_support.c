@@ -37,7 +37,7 @@ int devices_tear_down(void **state)
 {
     struct devices *devices = *state;
 
-    devices->host = device_host_free(devices->host, true);
+    devices->host = device_host_free(devices->host);
     /* What was killed is waited for in the loop. */
     devices_run(devices, 100);
     sd_event_unref(devices->event);

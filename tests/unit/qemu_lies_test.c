@@ -37,7 +37,7 @@ static void start(struct devices *devices, const struct played_line *lines)
 
 static void stop(struct devices *devices)
 {
-    devices->host = device_host_free(devices->host, true);
+    devices->host = device_host_free(devices->host);
     played_stop(qemu);
     qemu = 0;
 }
@@ -329,7 +329,7 @@ static void qemu_that_talks_without_end_takes_nobodys_turn(void **state)
     devices_wait(devices, &devices->resets, 1);
     devices_run(devices, 1000);
     assert_true(devices->resets <= per_s * (unsigned)(time(NULL) - began + 2));
-    other.host = device_host_free(other.host, true);
+    other.host = device_host_free(other.host);
     played_stop(other_qemu);
     free(words);
 }

@@ -3,10 +3,13 @@
  * served by a real virtiofsd. What takes a running guest, unplugging, is the lab's to test.
  */
 #include "base/child.h"
+#include "base/json.h"
 #include "base/program.h"
 #include "descriptors.h"
 #include "device_support.h"
 #include "qemu/name.h"
+#include "qemu/qmp.h"
+#include "qemu/refusal.h"
 #include "qemu_played.h"
 
 #include <dirent.h>
@@ -86,7 +89,12 @@ static void stop_qemu(void)
 
 static int tear_down(void **state)
 {
+    struct devices *devices = *state;
+    unsigned downs = devices->downs;
+
     stop_qemu();
+    if (devices->host && device_host_is_up(devices->host)) /* it cleans up behind a QEMU */
+        devices_wait(devices, &devices->downs, downs + 1);
     return devices_tear_down(state);
 }
 
@@ -152,7 +160,7 @@ static void share_is_added_and_taken_over_by_the_next_daemon(void **state)
     assert_int_equal(devices_add_share(devices, &share), 0);
     assert_false(devices->outcome.created);
 
-    devices->host = device_host_free(devices->host, false);
+    devices->host = device_host_free(devices->host);
     devices->ups = 0;
     devices_start(devices);
     devices_wait(devices, &devices->ups, 1);
@@ -268,7 +276,7 @@ static void guest_that_does_not_react_is_told(void **state)
     const struct device_share share = {.tag = "c", .path = share_path, .options = ""};
 
     assert_int_equal(devices_add_share(devices, &share), 0);
-    devices->host = device_host_free(devices->host, false);
+    devices->host = device_host_free(devices->host);
     devices->ups = 0;
     devices->vm.device_host.timeout_ms = 2000; /* QEMU answers within, also on a busy machine */
     devices_start(devices);
@@ -332,7 +340,7 @@ static void share_of_a_daemon_with_one_folder_for_all_is_taken_over(void **state
 
     assert_int_equal(devices_add_share(devices, &share), 0);
     pid = pid_of_virtiofsd(devices);
-    devices->host = device_host_free(devices->host, false);
+    devices->host = device_host_free(devices->host);
     (void)files_in(devices, folder_of(&devices->vm), name);
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
         (void)snprintf(from, sizeof(from), "%s/%s/%s.%s", devices->directory,
@@ -398,7 +406,7 @@ static void virtiofsd_of_another_vm_is_not_ended_whatever_qemu_says(void **state
             assert_int_equal(devices_remove_share(&second, "c"), 0);
         else
             assert_int_equal(devices_add_share(&second, &share), ENOSPC);
-        second.host = device_host_free(second.host, true);
+        second.host = device_host_free(second.host);
         played_stop(qemu_of_second);
         devices_run(devices, 100); /* what was killed is noticed in the loop */
         assert_int_equal(devices->losses, 0);
@@ -414,7 +422,7 @@ static void qmp_socket_that_leads_to_another_vm_is_not_connected_to(void **state
     char path[160];
 
     /* The daemon lets go of the one, so that its QEMU would serve the other. */
-    devices->host = device_host_free(devices->host, false);
+    devices->host = device_host_free(devices->host);
     memcpy(second.directory, devices->directory, sizeof(second.directory));
     (void)snprintf(path, sizeof(path), "%s/second.qmp", devices->directory);
     assert_int_equal(symlink(qmp_path, path), 0);
@@ -429,7 +437,7 @@ static void qmp_socket_that_leads_to_another_vm_is_not_connected_to(void **state
     /* The VM's own is back. */
     assert_int_equal(rename(qmp_path, path), 0);
     devices_wait(&second, &second.ups, 1);
-    second.host = device_host_free(second.host, true);
+    second.host = device_host_free(second.host);
 }
 
 static void socket_of_virtiofsd_is_for_qemus_user_alone(void **state)
@@ -440,7 +448,7 @@ static void socket_of_virtiofsd_is_for_qemus_user_alone(void **state)
     struct stat status;
 
     assert_int_equal(chown(qmp_path, 64101, 64102), 0);
-    devices->host = device_host_free(devices->host, false);
+    devices->host = device_host_free(devices->host);
     devices->ups = 0;
     devices_start(devices);
     devices_wait(devices, &devices->ups, 1);
@@ -457,6 +465,93 @@ static void socket_of_virtiofsd_is_for_qemus_user_alone(void **state)
     assert_int_equal(stat(path, &status), 0);
     assert_int_equal(status.st_uid, geteuid());
     assert_int_equal(status.st_mode & 07777, 0711);
+}
+
+/* A plain client of the same QEMU, in the device host's place. */
+struct client {
+    struct qmp *qmp;
+    unsigned ups, replies;
+    int error;
+    char text[512];
+    bool is[QEMU_REFUSAL_IOMMU + 1];
+};
+
+static void on_client_up(void *userdata)
+{
+    ((struct client *)userdata)->ups++;
+}
+
+static void on_client_down(void *userdata, bool ended, const char *text)
+{
+    (void)userdata;
+    (void)ended;
+    (void)text;
+}
+
+static void on_client_event(void *userdata, const char *name, struct json_object *data)
+{
+    (void)userdata;
+    (void)name;
+    (void)data;
+}
+
+static void on_client_reply(void *userdata, const struct qmp_reply *reply)
+{
+    struct client *client = userdata;
+
+    client->replies++;
+    client->error = reply->error;
+    (void)snprintf(client->text, sizeof(client->text), "%s", reply->text);
+    for (size_t i = 0; i < sizeof(client->is) / sizeof(client->is[0]); i++)
+        client->is[i] = qemu_refusal_is((enum qemu_refusal)i, reply);
+}
+
+static void ask(struct devices *devices, struct client *client, const char *command, const char *id)
+{
+    unsigned replies = client->replies;
+
+    assert_int_equal(qmp_execute(client->qmp, command, json_texts("id", id, NULL),
+                                 DEVICES_TIMEOUT_MS, on_client_reply, client),
+                     0);
+    devices_wait(devices, &client->replies, replies + 1);
+}
+
+/* That it was for this reason, and for none of the others. */
+static void assert_refused(const struct client *client, enum qemu_refusal refusal)
+{
+    for (size_t i = 0; i < sizeof(client->is) / sizeof(client->is[0]); i++)
+        if (client->is[i] != (i == refusal))
+            fail_msg("this QEMU says \"%s\"", client->text);
+}
+
+/* The fourth, about iommu_platform, is in the outcome of a share that is to bounce. */
+static void refusals_that_decide_something_are_understood(void **state)
+{
+    static const struct qmp_events events = {
+        .up = on_client_up, .down = on_client_down, .event = on_client_event};
+    struct devices *devices = *state;
+    const struct device_share share = {
+        .tag = "c", .path = share_path, .iommu_platform = true, .options = ""};
+    struct client client = {0};
+    char name[32] = "", chardev[64];
+
+    assert_int_equal(devices_add_share(devices, &share), 0);
+    assert_non_null(strstr(devices->text, "QEMU cannot do iommu_platform"));
+    (void)files_in(devices, folder_of(&devices->vm), name);
+    (void)snprintf(chardev, sizeof(chardev), QEMU_NAME_FS "%s", name);
+    devices->host = device_host_free(devices->host);
+    assert_int_equal(qmp_new(devices->event, qmp_path, &events, &client, &client.qmp), 0);
+    devices_wait(devices, &client.ups, 1);
+
+    ask(devices, &client, "chardev-remove", chardev);
+    assert_refused(&client, QEMU_REFUSAL_BUSY);
+    ask(devices, &client, "device_del", "guestlink-fs-unknown");
+    assert_refused(&client, QEMU_REFUSAL_UNKNOWN);
+    ask(devices, &client, "device_del", "guestlink-fs-c");
+    assert_int_equal(client.error, 0); /* the guest is stopped: it does not let go */
+    ask(devices, &client, "device_del", "guestlink-fs-c");
+    assert_refused(&client, QEMU_REFUSAL_UNPLUGGING);
+    client.qmp = qmp_free(client.qmp);
 }
 
 static int set_up_private(void **state)
@@ -494,6 +589,7 @@ int main(void)
         TEST(virtiofsd_of_another_vm_is_not_ended_whatever_qemu_says),
         TEST(qmp_socket_that_leads_to_another_vm_is_not_connected_to),
         TEST(socket_of_virtiofsd_is_for_qemus_user_alone),
+        TEST(refusals_that_decide_something_are_understood),
         cmocka_unit_test_setup_teardown(memory_that_is_not_shared_is_told_with_what_to_do,
                                         set_up_private, tear_down),
     };
