@@ -3,7 +3,7 @@
 #include "control/interface.h"
 #include "descriptors.h"
 #include "varlink/message.h"
-#include "varlink/varlink.h"
+#include "varlink_support.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -51,131 +51,6 @@ static void test_a_call_is_read_or_refused(void **state)
         varlink_message_done(&message);
     }
 }
-
-/* The server under test, one client, and the calls that wait for their answer. */
-struct fixture {
-    sd_event *event;
-    struct varlink *varlink;
-    int client;
-    struct varlink_call *late;
-    unsigned closed, drained;
-};
-
-static void on_echo(void *userdata, struct varlink_call *call, struct json_object *params)
-{
-    (void)userdata;
-    varlink_call_reply(call, json_object_get(params), false);
-}
-
-static void on_closed(void *userdata)
-{
-    struct fixture *fixture = userdata;
-
-    fixture->closed++;
-    fixture->late = NULL;
-}
-
-static void on_drained(void *userdata)
-{
-    struct fixture *fixture = userdata;
-
-    fixture->drained++;
-}
-
-static void on_late(void *userdata, struct varlink_call *call, struct json_object *params)
-{
-    struct fixture *fixture = userdata;
-
-    (void)params;
-    fixture->late = call;
-    varlink_call_watch(call, on_closed, on_drained, fixture);
-}
-
-static void on_fail(void *userdata, struct varlink_call *call, struct json_object *params)
-{
-    (void)userdata;
-    (void)params;
-    varlink_call_fail(call, "io.test.Bad", NULL);
-}
-
-static const struct varlink_method methods[] = {
-    {"Echo", on_echo, false},
-    {"Late", on_late, false},
-    {"Stream", on_late, true},
-    {"Fail", on_fail, false},
-};
-
-static const struct varlink_interface interface = {
-    "v", "p", "1", "", "io.test", "interface io.test\n", methods, 4};
-
-static void new_client(struct fixture *fixture)
-{
-    int pair[2];
-
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-    fixture->client = pair[0];
-    assert_int_equal(varlink_consume_connection(fixture->varlink, pair[1]), 0);
-}
-
-static int set_up(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
-
-    assert_non_null(fixture);
-    assert_true(sd_event_new(&fixture->event) >= 0);
-    assert_int_equal(varlink_new(fixture->event, &interface, fixture, &fixture->varlink), 0);
-    new_client(fixture);
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-
-    (void)varlink_free(fixture->varlink);
-    (void)sd_event_unref(fixture->event);
-    if (fixture->client >= 0)
-        (void)close(fixture->client);
-    free(fixture);
-    return 0;
-}
-
-/* Lets the server do all that it can do now. */
-static void run(const struct fixture *fixture)
-{
-    while (sd_event_run(fixture->event, 0) > 0)
-        ;
-}
-
-static void tell(const struct fixture *fixture, const char *text, size_t size)
-{
-    assert_int_equal(send(fixture->client, text, size, MSG_NOSIGNAL), (ssize_t)size);
-    run(fixture);
-}
-
-/* Everything that came, NULs as newlines; "" if the server closed. */
-static const char *hear(const struct fixture *fixture)
-{
-    static char text[65536];
-    ssize_t n = recv(fixture->client, text, sizeof(text) - 1, MSG_DONTWAIT);
-
-    assert_true(n >= 0);
-    text[n] = '\0';
-    for (ssize_t i = 0; i < n; i++)
-        if (text[i] == '\0')
-            text[i] = '\n';
-    return text;
-}
-
-static bool is_silent(const struct fixture *fixture)
-{
-    char byte;
-
-    return recv(fixture->client, &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN;
-}
-
-#define TELL(fixture, text) tell(fixture, text, sizeof(text))
 
 static const struct {
     const char *call, *reply;
@@ -445,8 +320,6 @@ static void test_base64(void **state)
         assert_int_equal(base64_decode(refused[i], data, sizeof(data), &size), -EINVAL);
     assert_int_equal(base64_decode("Zm9v", data, 2, &size), -ENOBUFS);
 }
-
-#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
