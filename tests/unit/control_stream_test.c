@@ -32,7 +32,7 @@ static void listen_to(struct fixture *fixture, struct telemetry *telemetry)
 {
     TELL(fixture, "{\"method\":\"io.test.Stream\",\"more\":true}");
     control_stream_telemetry(telemetry, fixture->late);
-    run(fixture);
+    varlink_run(fixture);
 }
 
 static void emit(struct telemetry *telemetry, const char *text)
@@ -53,7 +53,7 @@ static void test_who_listens_hears_every_event(void **state)
     assert_true(is_silent(fixture));
     emit(telemetry, "first");
     emit(telemetry, "second");
-    run(fixture);
+    varlink_run(fixture);
     heard = hear(fixture);
     assert_int_equal(strncmp(heard, "{\"parameters\":{\"event\":{\"ts\":\"", 30), 0);
     assert_non_null(strstr(heard, "\"seq\":1,\"event\":\"GuestLog\",\"vm\":null,\"vm_id\":null,"
@@ -71,7 +71,7 @@ static void read_all(const struct fixture *fixture, unsigned *events, unsigned *
     ssize_t n;
 
     do {
-        run(fixture);
+        varlink_run(fixture);
         n = recv(fixture->client, text + size, sizeof(text) - 1 - size, MSG_DONTWAIT);
         size += n > 0 ? (size_t)n : 0;
     } while (n > 0);
@@ -120,7 +120,7 @@ static void test_who_is_gone_makes_room(void **state)
         listen_to(fixture, telemetry);
         assert_true(is_silent(fixture));
         (void)close(fixture->client);
-        run(fixture);
+        varlink_run(fixture);
         emit(telemetry, "for nobody");
         new_client(fixture);
     }
@@ -145,7 +145,7 @@ static void test_one_too_many_is_told_so_and_the_others_listen_on(void **state)
     listen_to(fixture, telemetry);
     assert_non_null(strstr(hear(fixture), "\"reason\":\"too many listen already\""));
     emit(telemetry, "for the others");
-    run(fixture);
+    varlink_run(fixture);
     assert_true(is_silent(fixture));
     assert_int_equal(lines, LISTENERS);
     (void)telemetry_free(telemetry);

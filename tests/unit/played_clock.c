@@ -81,8 +81,8 @@ int __wrap_sd_event_add_time_relative(sd_event *event, sd_event_source **ret_sou
                                       clockid_t clock, uint64_t us, uint64_t accuracy_us,
                                       sd_event_time_handler_t fn, void *userdata)
 {
-    int r = __real_sd_event_add_time_relative(event, ret_source, clock, us, accuracy_us, fn,
-                                              userdata);
+    int r =
+        __real_sd_event_add_time_relative(event, ret_source, clock, us, accuracy_us, fn, userdata);
 
     return r < 0 ? r : note(*ret_source);
 }
@@ -106,8 +106,8 @@ void played_clock_pass(sd_event *event, uint64_t ms)
         uint64_t at_us;
 
         if (timers[i] != NULL && sd_event_source_get_time(timers[i], &at_us) >= 0)
-            (void)__real_sd_event_source_set_time(
-                timers[i], at_us > ms * 1000 ? at_us - ms * 1000 : 0);
+            (void)__real_sd_event_source_set_time(timers[i],
+                                                  at_us > ms * 1000 ? at_us - ms * 1000 : 0);
     }
     passed_us += ms * 1000;
     while (sd_event_run(event, 0) > 0)

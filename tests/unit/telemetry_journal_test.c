@@ -45,10 +45,10 @@ static void test_every_field_has_its_name_and_value(void **state)
     fields_flag(&fields, "shareCount", true);
     fields_text(&fields, "text", "a\nb");
     journal_send(TELEMETRY_GUEST_CONNECTED, &source, &fields);
-    assert_string_equal(entry,
-                        "MESSAGE=vm dev: a guest connected (cid 4, shareCount true, text a b)\n" CONNECTED
-                        "GUESTLINK_VM=dev\nGUESTLINK_VM_ID=id\nGUESTLINK_BOOT_ID=boot\n"
-                        "GUESTLINK_CID=4\nGUESTLINK_SHARE_COUNT=true\nGUESTLINK_TEXT=a b\n");
+    assert_string_equal(
+        entry, "MESSAGE=vm dev: a guest connected (cid 4, shareCount true, text a b)\n" CONNECTED
+               "GUESTLINK_VM=dev\nGUESTLINK_VM_ID=id\nGUESTLINK_BOOT_ID=boot\n"
+               "GUESTLINK_CID=4\nGUESTLINK_SHARE_COUNT=true\nGUESTLINK_TEXT=a b\n");
 }
 
 static void test_what_is_not_known_is_no_field(void **state)

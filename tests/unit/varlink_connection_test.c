@@ -69,7 +69,7 @@ static void test_an_open_call_takes_any_time_and_the_next_does_not(void **state)
     assert_int_equal(fixture->closed, 0);
     assert_true(is_silent(fixture));
     varlink_call_reply(fixture->late, NULL, false);
-    run(fixture);
+    varlink_run(fixture);
     assert_string_equal(hear(fixture), "{\"parameters\":{}}\n");
     played_clock_pass(fixture->event, VARLINK_IDLE_MS - SLACK_MS);
     assert_true(is_silent(fixture));
@@ -114,10 +114,10 @@ static void test_a_slow_reader_gets_every_byte_once_and_in_order(void **state)
             varlink_call_reply_member(fixture->late, "n", value, sizeof(value) - sent % 100);
             value[sizeof(value) - 1 - sent % 100] = 'y';
         }
-        run(fixture);
+        varlink_run(fixture);
         n = recv(fixture->client, heard + size, PIECE, MSG_DONTWAIT);
         size += n > 0 ? (size_t)n : 0;
-        run(fixture);
+        varlink_run(fixture);
     } while (n > 0 || sent < REPLIES);
     for (unsigned i = 0; i < REPLIES; i++) {
         char begin[64];
@@ -142,13 +142,13 @@ static void test_so_much_may_wait_and_no_byte_more(void **state)
     memset(value, ' ', VARLINK_OUTPUT_BYTES + 1);
     TELL(fixture, "{\"method\":\"io.test.Stream\",\"more\":true}");
     varlink_call_reply_member(fixture->late, "a", value, VARLINK_OUTPUT_BYTES + 1);
-    run(fixture);
+    varlink_run(fixture);
     assert_int_equal(fixture->closed, 1);
     (void)close(fixture->client);
     new_client(fixture);
     TELL(fixture, "{\"method\":\"io.test.Stream\",\"more\":true}");
     varlink_call_reply_member(fixture->late, "a", value, VARLINK_OUTPUT_BYTES);
-    run(fixture);
+    varlink_run(fixture);
     assert_int_equal(fixture->closed, 1);
     free(value);
 }
@@ -176,7 +176,7 @@ static void send_all(const struct fixture *fixture, const char *data, size_t siz
             at += (size_t)n;
         else if (errno != EAGAIN)
             return;
-        run(fixture);
+        varlink_run(fixture);
     }
 }
 
@@ -206,13 +206,13 @@ static void test_behind_an_open_call_little_is_read(void **state)
     do {
         n = send(fixture->client, blanks, sizeof(blanks), MSG_DONTWAIT | MSG_NOSIGNAL);
         sent += n > 0 ? (size_t)n : 0;
-        run(fixture);
+        varlink_run(fixture);
     } while (n > 0 && sent < 100 * VARLINK_MESSAGE_BYTES);
     assert_in_range(sent, VARLINK_MESSAGE_BYTES, 20 * VARLINK_MESSAGE_BYTES);
     assert_int_equal(fixture->closed, 0);
     (void)close(fixture->client);
     fixture->client = -1;
-    run(fixture);
+    varlink_run(fixture);
     assert_int_equal(fixture->closed, 1);
 }
 
@@ -221,7 +221,7 @@ static void test_a_client_that_is_done_is_let_go(void **state)
     const struct fixture *fixture = *state;
 
     assert_int_equal(shutdown(fixture->client, SHUT_WR), 0);
-    run(fixture);
+    varlink_run(fixture);
     assert_true(is_closed(fixture));
 }
 
@@ -235,7 +235,7 @@ static void test_one_of_three_goes_and_the_others_stay(void **state)
         clients[i] = fixture->client;
     }
     (void)close(clients[1]);
-    run(fixture);
+    varlink_run(fixture);
     for (size_t i = 0; i < 3; i += 2) {
         fixture->client = clients[i];
         TELL(fixture, "{\"method\":\"io.test.Echo\"}");
@@ -260,10 +260,10 @@ static void test_an_answered_call_is_not_told_of_the_end(void **state)
 
     TELL(fixture, "{\"method\":\"io.test.Late\"}");
     varlink_call_fail(fixture->late, "io.test.Bad", NULL);
-    run(fixture);
+    varlink_run(fixture);
     (void)close(fixture->client);
     fixture->client = -1;
-    run(fixture);
+    varlink_run(fixture);
     assert_int_equal(fixture->closed, 0);
 }
 
@@ -274,7 +274,7 @@ static void test_a_oneway_stream_is_silent(void **state)
     TELL(fixture, "{\"method\":\"io.test.Stream\",\"more\":true,\"oneway\":true}");
     varlink_call_reply_member(fixture->late, "a", "1", 1);
     varlink_call_fail(fixture->late, "io.test.Bad", NULL);
-    run(fixture);
+    varlink_run(fixture);
     assert_true(is_silent(fixture));
     TELL(fixture, "{\"method\":\"io.test.Echo\"}");
     assert_string_equal(hear(fixture), "{\"parameters\":{}}\n");

@@ -68,7 +68,7 @@ void new_client(struct fixture *fixture)
     assert_int_equal(varlink_consume_connection(fixture->varlink, pair[1]), 0);
 }
 
-int set_up(void **state)
+int varlink_set_up(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
 
@@ -80,7 +80,7 @@ int set_up(void **state)
     return 0;
 }
 
-int tear_down(void **state)
+int varlink_tear_down(void **state)
 {
     struct fixture *fixture = *state;
 
@@ -92,7 +92,7 @@ int tear_down(void **state)
     return 0;
 }
 
-void run(const struct fixture *fixture)
+void varlink_run(const struct fixture *fixture)
 {
     while (sd_event_run(fixture->event, 0) > 0)
         ;
@@ -101,7 +101,7 @@ void run(const struct fixture *fixture)
 void tell(const struct fixture *fixture, const char *text, size_t size)
 {
     assert_int_equal(send(fixture->client, text, size, MSG_NOSIGNAL), (ssize_t)size);
-    run(fixture);
+    varlink_run(fixture);
 }
 
 const char *hear(const struct fixture *fixture)

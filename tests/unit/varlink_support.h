@@ -21,16 +21,16 @@ struct fixture {
 };
 
 /* For cmocka; *state is a struct fixture. */
-int set_up(void **state);
-int tear_down(void **state);
+int varlink_set_up(void **state);
+int varlink_tear_down(void **state);
 
-#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, varlink_set_up, varlink_tear_down)
 
 /* Another client, now that the one before is closed or kept by the caller. */
 void new_client(struct fixture *fixture);
 
 /* Lets the server do all that it can do now. */
-void run(const struct fixture *fixture);
+void varlink_run(const struct fixture *fixture);
 
 /* Sends bytes, and runs. */
 void tell(const struct fixture *fixture, const char *text, size_t size);

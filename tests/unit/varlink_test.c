@@ -119,7 +119,7 @@ static void test_answers_keep_the_order_of_the_calls(void **state)
     assert_true(is_silent(fixture));
     assert_non_null(fixture->late);
     varlink_call_reply(fixture->late, NULL, false);
-    run(fixture);
+    varlink_run(fixture);
     assert_string_equal(hear(fixture), "{\"parameters\":{}}\n{\"parameters\":{}}\n");
     assert_int_equal(fixture->closed, 0);
 }
@@ -132,7 +132,7 @@ static void test_a_stream_continues(void **state)
     varlink_call_reply_member(fixture->late, "event", "{\"a\":1}", 7);
     varlink_call_reply(fixture->late, NULL, true);
     varlink_call_reply(fixture->late, NULL, false);
-    run(fixture);
+    varlink_run(fixture);
     assert_string_equal(hear(fixture), "{\"parameters\":{\"event\":{\"a\":1}},\"continues\":true}\n"
                                        "{\"parameters\":{},\"continues\":true}\n"
                                        "{\"parameters\":{}}\n");
@@ -163,7 +163,7 @@ static void test_a_message_that_never_ends_is_closed(void **state)
     memset(blanks, ' ', sizeof(blanks));
     for (size_t i = 0; i < VARLINK_MESSAGE_BYTES / sizeof(blanks) + 2; i++) {
         (void)send(fixture->client, blanks, sizeof(blanks), MSG_NOSIGNAL);
-        run(fixture);
+        varlink_run(fixture);
     }
     assert_int_equal(send(fixture->client, blanks, 1, MSG_NOSIGNAL), -1);
 }
@@ -175,7 +175,7 @@ static void test_a_call_hears_that_its_client_went_away(void **state)
     TELL(fixture, "{\"method\":\"io.test.Late\"}");
     (void)close(fixture->client);
     fixture->client = -1;
-    run(fixture);
+    varlink_run(fixture);
     assert_int_equal(fixture->closed, 1);
     assert_null(fixture->late);
 }
@@ -186,10 +186,10 @@ static void test_a_client_may_half_close_and_still_get_its_answer(void **state)
 
     TELL(fixture, "{\"method\":\"io.test.Late\"}");
     assert_int_equal(shutdown(fixture->client, SHUT_WR), 0);
-    run(fixture);
+    varlink_run(fixture);
     assert_int_equal(fixture->closed, 0);
     varlink_call_reply(fixture->late, NULL, false);
-    run(fixture);
+    varlink_run(fixture);
     assert_string_equal(hear(fixture), "{\"parameters\":{}}\n");
     assert_string_equal(hear(fixture), "");
 }
@@ -208,11 +208,11 @@ static void test_a_client_that_does_not_read_is_bounded(void **state)
         assert_in_range(++sent, 1, 100);
     }
     while (*hear(fixture) != '\0' && fixture->drained == 0)
-        run(fixture);
+        varlink_run(fixture);
     assert_int_equal(fixture->drained, 1);
     for (sent = 0; fixture->late != NULL && sent < 1000; sent++) {
         varlink_call_reply_member(fixture->late, "a", value, sizeof(value));
-        run(fixture);
+        varlink_run(fixture);
     }
     assert_null(fixture->late);
     assert_in_range(sent * sizeof(value), 1, 2 * VARLINK_OUTPUT_BYTES);
@@ -230,14 +230,14 @@ static void test_a_client_that_is_always_behind_costs_no_more(void **state)
     TELL(fixture, "{\"method\":\"io.test.Stream\",\"more\":true}");
     while (!varlink_call_is_full(fixture->late)) {
         varlink_call_reply_member(fixture->late, "event", value, sizeof(value));
-        run(fixture);
+        varlink_run(fixture);
     }
     before = mallinfo2().uordblks + mallinfo2().hblkhd;
     for (unsigned i = 0; i < 400; i++) {
         ssize_t n = recv(fixture->client, heard, sizeof(heard), MSG_DONTWAIT);
 
         assert_true(n > 0);
-        run(fixture);
+        varlink_run(fixture);
         varlink_call_reply_member(fixture->late, "event", value, (size_t)n);
     }
     assert_int_equal(fixture->closed, 0);
@@ -259,7 +259,7 @@ static void test_connections_are_bounded(void **state)
     (void)close(pair[0]);
     for (size_t i = 0; i < VARLINK_CONNECTIONS - 1; i++)
         (void)close(clients[i]);
-    run(fixture);
+    varlink_run(fixture);
     (void)close(fixture->client);
     new_client(fixture);
     TELL(fixture, "{\"method\":\"io.test.Echo\"}");
