@@ -6,12 +6,16 @@
 
 #include <stdlib.h>
 
-static const char *const types[] = {"none", "qemu", "command", NULL};
+const char *const config_device_host_names[] = {"none", "qemu", "command", NULL};
 
 #define AT(member) offsetof(struct config_device_host, member)
 
 static const struct config_field fields[] = {
-    {.key = "type", .read = config_read_enum, .offset = AT(type), .required = true, .names = types},
+    {.key = "type",
+     .read = config_read_enum,
+     .offset = AT(type),
+     .required = true,
+     .names = config_device_host_names},
     {.key = "qmp", .read = config_read_text, .offset = AT(qmp), .check = config_text_check_socket},
     {.key = "virtiofsd",
      .read = config_read_text,

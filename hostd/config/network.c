@@ -11,7 +11,7 @@
 #define MTU_MIN 68u
 #define MTU_MAX 65535u
 
-static const char *const backends[] = {"user", "tap", "stream", NULL};
+const char *const config_backend_names[] = {"user", "tap", "stream", NULL};
 
 static void read_mac(struct config_reader *reader, const struct config_json *node,
                      const struct config_field *field, void *to)
@@ -102,7 +102,10 @@ static const struct config_field fields[] = {
      .max = 8,
      .check = config_text_check_ip},
     {.key = "mtu", .read = config_read_u32, .offset = AT(mtu), .min = MTU_MIN, .max = MTU_MAX},
-    {.key = "backend", .read = config_read_enum, .offset = AT(backend), .names = backends},
+    {.key = "backend",
+     .read = config_read_enum,
+     .offset = AT(backend),
+     .names = config_backend_names},
     {.key = "host_loopback", .read = config_read_bool, .offset = AT(host_loopback)},
     {.key = "interface",
      .read = config_read_text,

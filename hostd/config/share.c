@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-static const char *const transports[] = {"auto", "virtiofs", "9p", NULL};
+const char *const config_transport_names[] = {"auto", "virtiofs", "9p", NULL};
 
 #define AT(member) offsetof(struct config_share, member)
 
@@ -27,7 +27,10 @@ static const struct config_field fields[] = {
      .required = true,
      .check = config_text_check_target},
     {.key = "read_only", .read = config_read_bool, .offset = AT(read_only)},
-    {.key = "transport", .read = config_read_enum, .offset = AT(transport), .names = transports},
+    {.key = "transport",
+     .read = config_read_enum,
+     .offset = AT(transport),
+     .names = config_transport_names},
 };
 
 void config_share_read(struct config_reader *reader, const struct config_json *node,

@@ -17,7 +17,7 @@
 #define MEMORY_MAX  (UINT64_C(1) << 50)
 
 static const char *const kernels[] = {"custom", "bundled", NULL};
-static const char *const networkings[] = {"virtioproxy", "nat", "none", NULL};
+const char *const config_networking_names[] = {"virtioproxy", "nat", "none", NULL};
 
 static void read_id(struct config_reader *reader, const struct config_json *node,
                     const struct config_field *field, void *to)
@@ -187,7 +187,7 @@ static const struct config_field fields[] = {
     {.key = "kernel", .read = read_kernel, .offset = AT(bundled_kernel), .names = kernels},
     {.key = "virtio", .read = config_read_bool, .offset = AT(virtio)},
     {.key = "virtiofs", .read = config_read_bool, .offset = AT(virtiofs)},
-    {.key = "networking", .read = read_networking, .names = networkings},
+    {.key = "networking", .read = read_networking, .names = config_networking_names},
     {.key = "swiotlb", .read = read_swiotlb},
     {.key = "hostname",
      .read = config_read_text,

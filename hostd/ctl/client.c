@@ -1,6 +1,7 @@
 /* client: bytes to and from the daemon, and its errors as sentences. */
 #include "client.h"
 
+#include "base/json.h"
 #include "say.h"
 
 #include <errno.h>
@@ -90,11 +91,11 @@ int client_send(struct client *client, const char *method, struct json_object *p
     int r = 0;
 
     (void)snprintf(name, sizeof(name), "io.guestlink.%s", method);
-    json_object_object_add(call, "method", json_object_new_string(name));
+    json_add_text(call, "method", name);
     if (params != NULL)
         json_object_object_add(call, "parameters", params);
     if (more)
-        json_object_object_add(call, "more", json_object_new_boolean(true));
+        json_add_flag(call, "more", true);
     text = json_object_to_json_string_length(call, JSON_C_TO_STRING_NOSLASHESCAPE, &size);
     while (r == 0 && sent < size + 1) { /* with its NUL */
         ssize_t n = send(client->fd, text + sent, size + 1 - sent, MSG_NOSIGNAL);

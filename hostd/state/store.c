@@ -1,6 +1,7 @@
 /* store: a directory of JSON documents, each replaced whole. */
 #include "store.h"
 
+#include "base/json.h"
 #include "base/log.h"
 
 #include <ctype.h>
@@ -121,25 +122,6 @@ static int read_document(int directory, const char *name, char **ret_text)
     return 0;
 }
 
-/* @return the object, or NULL if the text is not exactly one */
-static struct json_object *parse_document(const char *text)
-{
-    struct json_tokener *tokener = json_tokener_new();
-    struct json_object *object;
-
-    if (tokener == NULL)
-        return NULL;
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    object = json_tokener_parse_ex(tokener, text, (int)strlen(text) + 1);
-    if (json_tokener_get_error(tokener) != json_tokener_success ||
-        !json_object_is_type(object, json_type_object)) {
-        json_object_put(object);
-        object = NULL;
-    }
-    json_tokener_free(tokener);
-    return object;
-}
-
 static void set_aside(int directory, const char *name, const char *why)
 {
     char aside[NAME_SIZE];
@@ -168,7 +150,7 @@ struct json_object *store_load(struct store *store, const char *vm_id)
     (void)snprintf(name, sizeof(name), "%s.json", vm_id);
     r = read_document(store->directory, name, &text);
     if (text != NULL)
-        object = parse_document(text);
+        object = json_parse_object(text, strlen(text), JSON_TOKENER_DEFAULT_DEPTH);
     if (object != NULL)
         return object;
     if (r != -ENOENT)
