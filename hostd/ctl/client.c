@@ -23,7 +23,6 @@ struct client {
     char *data;
     size_t size, capacity;
     char error[1024];
-    int error_number;
 };
 
 int client_new_quietly(const char *socket_path, struct client **ret_client)
@@ -184,10 +183,7 @@ static void note_error(struct client *client, const char *name, struct json_obje
         {"org.varlink.service.MethodNotFound",
          "the daemon has no method %s; are both of one version?", "method"},
     };
-    struct json_object *number;
 
-    client->error_number =
-        json_object_object_get_ex(params, "errno", &number) ? json_object_get_int(number) : 0;
     (void)snprintf(client->error, sizeof(client->error), "the daemon answered %s", name);
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         const char *mark = strstr(known[i].format, "%s");
@@ -264,11 +260,6 @@ const char *client_error(const struct client *client, int r)
     default:
         return strerror(-r);
     }
-}
-
-int client_error_number(const struct client *client)
-{
-    return client->error_number;
 }
 
 int client_call(struct client *client, const char *method, struct json_object *params,
