@@ -1,6 +1,8 @@
 /* child exec: what happens in a child between fork and execve, and the record that it leaves. */
 #include "child_exec.h"
 
+#include "fd.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -33,17 +35,12 @@ _Noreturn static void die(int status, const char *format, ...)
 /* Reads a small file into a string. @return its length, or -errno */
 static ssize_t read_text(const char *path, char *buffer, size_t capacity)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    ssize_t size;
+    FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t size = fd < 0 ? -1 : read(fd, buffer, capacity - 1);
 
-    if (fd < 0)
-        return -errno;
-    size = read(fd, buffer, capacity - 1);
     if (size < 0)
-        size = -errno;
-    else
-        buffer[size] = '\0';
-    (void)close(fd);
+        return -errno;
+    buffer[size] = '\0';
     return size;
 }
 
@@ -86,7 +83,8 @@ static int record_write(const char *path)
 {
     char boot_id[BOOT_ID_SIZE];
     uint64_t start;
-    int fd, n, r;
+    FD fd = -1;
+    int r;
 
     r = read_boot_id(boot_id);
     if (r == 0)
@@ -96,10 +94,7 @@ static int record_write(const char *path)
     fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return -errno;
-    n = dprintf(fd, "%d %" PRIu64 " %s\n", (int)getpid(), start, boot_id);
-    r = n < 0 ? -errno : 0;
-    (void)close(fd);
-    return r;
+    return dprintf(fd, "%d %" PRIu64 " %s\n", (int)getpid(), start, boot_id) < 0 ? -errno : 0;
 }
 
 int child_record_read(const char *path, pid_t *ret_pid)

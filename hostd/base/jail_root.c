@@ -2,6 +2,7 @@
  * jail root: the file tree of a jail. Everything in it is a mount of its own in a small tmpfs,
  * which is read-only when the program begins.
  */
+#include "fd.h"
 #include "jail_parts.h"
 
 #include <errno.h>
@@ -28,22 +29,6 @@
 #define LIBRARY (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 #define FOLDER  (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 #define DEVICE  (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC)
-
-static void close_fd(const int *fd)
-{
-    if (*fd >= 0)
-        (void)close(*fd);
-}
-
-#define FD __attribute__((cleanup(close_fd))) int
-
-static int take_fd(int *fd)
-{
-    int taken = *fd;
-
-    *fd = -1;
-    return taken;
-}
 
 /* Makes what something is mounted on, and the directories that lead there. */
 static int make_point(int root, const char *path, bool directory)
@@ -127,7 +112,7 @@ static int make_root(void)
     if (root < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
         move_mount(root, "", AT_FDCWD, COVERED, MOVE_MOUNT_F_EMPTY_PATH) < 0)
         return -errno;
-    return take_fd(&root);
+    return fd_take(&root);
 }
 
 /* The old root goes on top of the new one, and from there away: pivot_root(2). */

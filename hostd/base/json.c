@@ -1,4 +1,4 @@
-/* json: objects of json-c, built in one expression. */
+/* json: objects of json-c, built and read by type. */
 #include "json.h"
 
 #include <stdarg.h>
@@ -31,4 +31,49 @@ struct json_object *json_texts(const char *key, ...)
                                      json_object_new_string(va_arg(list, const char *)));
     va_end(list);
     return object;
+}
+
+void json_add_text(struct json_object *object, const char *key, const char *text)
+{
+    if (object)
+        (void)json_object_object_add(object, key, json_object_new_string(text ? text : ""));
+}
+
+void json_add_number(struct json_object *object, const char *key, uint64_t number)
+{
+    if (object)
+        (void)json_object_object_add(object, key, json_object_new_uint64(number));
+}
+
+void json_add_flag(struct json_object *object, const char *key, json_bool flag)
+{
+    if (object)
+        (void)json_object_object_add(object, key, json_object_new_boolean(flag));
+}
+
+struct json_object *json_member(struct json_object *object, const char *key)
+{
+    struct json_object *value = NULL;
+
+    (void)json_object_object_get_ex(object, key, &value);
+    return value;
+}
+
+struct json_object *json_parse_object(const char *text, size_t size, int depth)
+{
+    struct json_tokener *tokener = json_tokener_new_ex(depth);
+    struct json_object *root;
+
+    if (!tokener)
+        return NULL;
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    /* with the NUL, so that the parser knows the end */
+    root = json_tokener_parse_ex(tokener, text, (int)size + 1);
+    if (json_tokener_get_error(tokener) != json_tokener_success ||
+        !json_object_is_type(root, json_type_object)) {
+        json_object_put(root);
+        root = NULL;
+    }
+    json_tokener_free(tokener);
+    return root;
 }

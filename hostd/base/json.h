@@ -1,10 +1,12 @@
 /*
- * json: objects of json-c, built in one expression.
+ * json: objects of json-c, built and read by type.
  */
 #ifndef GUESTLINK_HOSTD_JSON_H
 #define GUESTLINK_HOSTD_JSON_H
 
 #include <json-c/json.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /* A JSON object of (const char *key, struct json_object *value) pairs, ended by a NULL key; the
  * values are consumed. @return NULL: no memory */
@@ -12,5 +14,18 @@ struct json_object *json_members(const char *key, ...) __attribute__((sentinel))
 
 /* Shorthand: an object of string values, (key, value) pairs ended by a NULL key. */
 struct json_object *json_texts(const char *key, ...) __attribute__((sentinel));
+
+/* Adds a member to an object; does nothing if that is NULL (no memory). @param text  NULL is "" */
+void json_add_text(struct json_object *object, const char *key, const char *text);
+void json_add_number(struct json_object *object, const char *key, uint64_t number);
+void json_add_flag(struct json_object *object, const char *key, json_bool flag);
+
+/* @return the member, borrowed; NULL if there is none, it is null, or @p object is no object */
+struct json_object *json_member(struct json_object *object, const char *key);
+
+/* Parses a document that others wrote: strictly, UTF-8, an object, at most @p depth levels deep; a
+ * NUL is behind its @p size bytes. @return NULL if it is not that,
+ * or there is no memory */
+struct json_object *json_parse_object(const char *text, size_t size, int depth);
 
 #endif

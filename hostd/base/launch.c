@@ -1,6 +1,8 @@
 /* launch: starts a program outside the daemon's own unit. */
 #include "launch.h"
 
+#include "fd.h"
+
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -36,7 +38,7 @@ static int connect_to_launcher(void)
 {
     const char *path = getenv(LAUNCH_VARIABLE);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd, r;
+    FD fd = -1;
 
     if (!path || strlen(path) >= sizeof(address.sun_path))
         return -ENAMETOOLONG;
@@ -44,12 +46,9 @@ static int connect_to_launcher(void)
     fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
-    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-        r = -errno;
-        (void)close(fd);
-        return r;
-    }
-    return fd;
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        return -errno;
+    return fd_take(&fd);
 }
 
 /* @return the number of descriptors, their new numbers in @p digits */
@@ -109,7 +108,8 @@ int launch_ask(const struct child_spec *spec)
         [LAUNCH_JAIL_LIBRARY] = jail->library ? jail->library : "",
         [LAUNCH_JAIL_CALLS] = jail->calls,
     };
-    int connection, r = 0;
+    FD connection = -1;
+    int r = 0;
 
     launch_jail_pack(jail, numbers);
     for (size_t i = 0; r == 0 && i < LAUNCH_FIELDS; i++)
@@ -122,11 +122,7 @@ int launch_ask(const struct child_spec *spec)
     if (connection < 0)
         return connection;
     r = send_message(connection, &message, fds, count);
-    if (r < 0) {
-        (void)close(connection);
-        return r;
-    }
-    return connection;
+    return r < 0 ? r : fd_take(&connection);
 }
 
 int launch_finish(int connection, pid_t *ret_pid, int *ret_pidfd)

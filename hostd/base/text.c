@@ -96,16 +96,35 @@ void text_take(struct wire_text text, char *buffer, size_t capacity)
     (void)clean(buffer, 0, size);
 }
 
-void text_uuid(const uint8_t b[16], char *buffer)
+static char *put_hex(char *p, uint8_t byte)
 {
     static const char digits[] = "0123456789abcdef";
+
+    *p++ = digits[byte >> 4];
+    *p++ = digits[byte & 15];
+    return p;
+}
+
+void text_uuid(const uint8_t bytes[16], char *buffer)
+{
     char *p = buffer;
 
     for (unsigned i = 0; i < 16; i++) {
         if (i == 4 || i == 6 || i == 8 || i == 10)
             *p++ = '-';
-        *p++ = digits[b[i] >> 4];
-        *p++ = digits[b[i] & 15];
+        p = put_hex(p, bytes[i]);
+    }
+    *p = '\0';
+}
+
+void text_mac(const uint8_t bytes[6], char *buffer)
+{
+    char *p = buffer;
+
+    for (unsigned i = 0; i < 6; i++) {
+        if (i > 0)
+            *p++ = ':';
+        p = put_hex(p, bytes[i]);
     }
     *p = '\0';
 }

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* "xx:xx:xx:xx:xx:xx" and NUL */
+#define TEXT_MAC_SIZE 18u
 /* "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx" and NUL */
 #define TEXT_UUID_SIZE 37u
 
@@ -43,5 +45,8 @@ void text_take(struct wire_text text, char *buffer, size_t capacity);
 
 /* Writes 16 bytes as a UUID in lower case. @param buffer of TEXT_UUID_SIZE bytes */
 void text_uuid(const uint8_t bytes[16], char *buffer);
+
+/* Writes 6 bytes as a MAC address. @param buffer of TEXT_MAC_SIZE bytes */
+void text_mac(const uint8_t bytes[6], char *buffer);
 
 #endif

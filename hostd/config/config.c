@@ -39,22 +39,17 @@ static const struct config_limits default_limits = {
     .guest_events_burst = 200, /* a boot with dozens of devices must fit */
 };
 
-#define LIMIT(name, low, high)                                                                     \
-    {                                                                                              \
-        .key = #name, .read = config_read_u32, .offset = offsetof(struct config_limits, name),     \
-        .min = (low), .max = (high)                                                                \
-    }
-
 static void read_limits(struct config_reader *reader, const struct config_json *node,
                         const struct config_field *field, void *to)
 {
     static const struct config_field fields[] = {
-        LIMIT(connections, 1, 65536),
-        LIMIT(connections_per_vm, 1, 64),
+        CONFIG_KEY(config_limits, connections, u32, .min = 1, .max = 65536),
+        CONFIG_KEY(config_limits, connections_per_vm, u32, .min = 1, .max = 64),
         /* one whole frame in and one out must fit */
-        LIMIT(connection_bytes, UINT64_C(2) * 65552, 16777216),
-        LIMIT(guest_events_per_s, 1, 100000),
-        LIMIT(guest_events_burst, 1, 1000000),
+        CONFIG_KEY(config_limits, connection_bytes, u32, .min = UINT64_C(2) * 65552,
+                   .max = 16777216),
+        CONFIG_KEY(config_limits, guest_events_per_s, u32, .min = 1, .max = 100000),
+        CONFIG_KEY(config_limits, guest_events_burst, u32, .min = 1, .max = 1000000),
     };
 
     (void)field;
@@ -62,8 +57,8 @@ static void read_limits(struct config_reader *reader, const struct config_json *
 }
 
 /* null is how a file says that it wants none. */
-static void read_text_or_null(struct config_reader *reader, const struct config_json *node,
-                              const struct config_field *field, void *to)
+static void config_read_text_or_null(struct config_reader *reader, const struct config_json *node,
+                                     const struct config_field *field, void *to)
 {
     char **text = to;
 
@@ -79,23 +74,11 @@ static void read_telemetry(struct config_reader *reader, const struct config_jso
                            const struct config_field *field, void *to)
 {
     static const struct config_field fields[] = {
-        {.key = "file",
-         .read = read_text_or_null,
-         .offset = offsetof(struct config_telemetry, file),
-         .check = config_text_check_path},
+        CONFIG_KEY(config_telemetry, file, text_or_null, .check = config_text_check_path),
         /* no line is longer than 64 KiB: one must fit a file */
-        {.key = "max_bytes",
-         .read = config_read_size,
-         .offset = offsetof(struct config_telemetry, max_bytes),
-         .min = 65536,
-         .max = UINT64_C(1) << 40},
-        {.key = "keep",
-         .read = config_read_u32,
-         .offset = offsetof(struct config_telemetry, keep),
-         .max = 100},
-        {.key = "journal",
-         .read = config_read_bool,
-         .offset = offsetof(struct config_telemetry, journal)},
+        CONFIG_KEY(config_telemetry, max_bytes, size, .min = 65536, .max = UINT64_C(1) << 40),
+        CONFIG_KEY(config_telemetry, keep, u32, .max = 100),
+        CONFIG_KEY(config_telemetry, journal, bool),
     };
 
     (void)field;
@@ -123,27 +106,11 @@ static void read_vms(struct config_reader *reader, const struct config_json *nod
 #define AT(member) offsetof(struct config, member)
 
 static const struct config_field fields[] = {
-    {.key = "listen",
-     .read = config_read_texts,
-     .offset = AT(listen),
-     .max = 16,
-     .check = config_text_check_listen},
-    {.key = "control",
-     .read = config_read_text,
-     .offset = AT(control),
-     .check = config_text_check_socket},
-    {.key = "control_group",
-     .read = read_text_or_null,
-     .offset = AT(control_group),
-     .check = config_text_check_group},
-    {.key = "metrics",
-     .read = read_text_or_null,
-     .offset = AT(metrics),
-     .check = config_text_check_socket},
-    {.key = "state_dir",
-     .read = config_read_text,
-     .offset = AT(state_dir),
-     .check = config_text_check_path},
+    CONFIG_KEY(config, listen, texts, .max = 16, .check = config_text_check_listen),
+    CONFIG_KEY(config, control, text, .check = config_text_check_socket),
+    CONFIG_KEY(config, control_group, text_or_null, .check = config_text_check_group),
+    CONFIG_KEY(config, metrics, text_or_null, .check = config_text_check_socket),
+    CONFIG_KEY(config, state_dir, text, .check = config_text_check_path),
     {.key = "telemetry", .read = read_telemetry, .offset = AT(telemetry)},
     {.key = "handshake_timeout_ms",
      .read = config_read_u32,

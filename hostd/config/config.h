@@ -18,6 +18,12 @@ struct config_strings {
     size_t count;
 };
 
+/* Of an enum below: the words of the file for its values, in order, NULL at the end. */
+extern const char *const config_transport_names[];
+extern const char *const config_backend_names[];
+extern const char *const config_networking_names[];
+extern const char *const config_device_host_names[];
+
 enum config_transport { CONFIG_TRANSPORT_AUTO, CONFIG_TRANSPORT_VIRTIOFS, CONFIG_TRANSPORT_9P };
 
 struct config_share {

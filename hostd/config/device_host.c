@@ -6,28 +6,15 @@
 
 #include <stdlib.h>
 
-static const char *const types[] = {"none", "qemu", "command", NULL};
-
-#define AT(member) offsetof(struct config_device_host, member)
+const char *const config_device_host_names[] = {"none", "qemu", "command", NULL};
 
 static const struct config_field fields[] = {
-    {.key = "type", .read = config_read_enum, .offset = AT(type), .required = true, .names = types},
-    {.key = "qmp", .read = config_read_text, .offset = AT(qmp), .check = config_text_check_socket},
-    {.key = "virtiofsd",
-     .read = config_read_text,
-     .offset = AT(virtiofsd),
-     .check = config_text_check_path},
-    {.key = "argv",
-     .read = config_read_texts,
-     .offset = AT(argv),
-     .min = 1,
-     .max = 64,
-     .check = config_text_check_word},
-    {.key = "timeout_ms",
-     .read = config_read_u32,
-     .offset = AT(timeout_ms),
-     .min = 1,
-     .max = 3600000},
+    CONFIG_KEY(config_device_host, type, enum, .required = true, .names = config_device_host_names),
+    CONFIG_KEY(config_device_host, qmp, text, .check = config_text_check_socket),
+    CONFIG_KEY(config_device_host, virtiofsd, text, .check = config_text_check_path),
+    CONFIG_KEY(config_device_host, argv, texts, .min = 1, .max = 64,
+               .check = config_text_check_word),
+    CONFIG_KEY(config_device_host, timeout_ms, u32, .min = 1, .max = 3600000),
 };
 
 static void refuse_key(struct config_reader *reader, const struct config_json *node,

@@ -11,7 +11,7 @@
 #define MTU_MIN 68u
 #define MTU_MAX 65535u
 
-static const char *const backends[] = {"user", "tap", "stream", NULL};
+const char *const config_backend_names[] = {"user", "tap", "stream", NULL};
 
 static void read_mac(struct config_reader *reader, const struct config_json *node,
                      const struct config_field *field, void *to)
@@ -43,16 +43,8 @@ struct route {
 };
 
 static const struct config_field route_fields[] = {
-    {.key = "to",
-     .read = config_read_text,
-     .offset = offsetof(struct route, to),
-     .required = true,
-     .check = config_text_check_address},
-    {.key = "via",
-     .read = config_read_text,
-     .offset = offsetof(struct route, via),
-     .required = true,
-     .check = config_text_check_ip},
+    CONFIG_KEY(route, to, text, .required = true, .check = config_text_check_address),
+    CONFIG_KEY(route, via, text, .required = true, .check = config_text_check_ip),
 };
 
 static void read_routes(struct config_reader *reader, const struct config_json *node,
@@ -83,31 +75,16 @@ static void read_routes(struct config_reader *reader, const struct config_json *
 #define AT(member) offsetof(struct config_network, member)
 
 static const struct config_field fields[] = {
-    {.key = "id",
-     .read = config_read_text,
-     .offset = AT(id),
-     .required = true,
-     .check = config_text_check_id},
+    CONFIG_KEY(config_network, id, text, .required = true, .check = config_text_check_id),
     {.key = "mac", .read = read_mac, .offset = AT(mac), .required = true},
-    {.key = "address",
-     .read = config_read_texts,
-     .offset = AT(address),
-     .max = 16,
-     .check = config_text_check_address},
+    CONFIG_KEY(config_network, address, texts, .max = 16, .check = config_text_check_address),
     {.key = "gateway", .read = read_gateway, .offset = AT(gateway), .check = config_text_check_ip},
     {.key = "routes", .read = read_routes, .offset = AT(routes), .max = 64},
-    {.key = "dns",
-     .read = config_read_texts,
-     .offset = AT(dns),
-     .max = 8,
-     .check = config_text_check_ip},
-    {.key = "mtu", .read = config_read_u32, .offset = AT(mtu), .min = MTU_MIN, .max = MTU_MAX},
-    {.key = "backend", .read = config_read_enum, .offset = AT(backend), .names = backends},
-    {.key = "host_loopback", .read = config_read_bool, .offset = AT(host_loopback)},
-    {.key = "interface",
-     .read = config_read_text,
-     .offset = AT(interface),
-     .check = config_text_check_interface},
+    CONFIG_KEY(config_network, dns, texts, .max = 8, .check = config_text_check_ip),
+    CONFIG_KEY(config_network, mtu, u32, .min = MTU_MIN, .max = MTU_MAX),
+    CONFIG_KEY(config_network, backend, enum, .names = config_backend_names),
+    CONFIG_KEY(config_network, host_loopback, bool),
+    CONFIG_KEY(config_network, interface, text, .check = config_text_check_interface),
     {.key = "socket",
      .read = config_read_text,
      .offset = AT(socket_path),

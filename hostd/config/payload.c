@@ -12,30 +12,17 @@
 
 static const char *const restarts[] = {"never", "on-failure", "always", NULL};
 
-#define AT(member) offsetof(struct config_payload, member)
-
 static const struct config_field fields[] = {
-    {.key = "argv",
-     .read = config_read_texts,
-     .offset = AT(argv),
-     .required = true,
-     .min = 1,
-     .max = 1024,
-     .check = config_text_check_word},
-    {.key = "environment",
-     .read = config_read_texts,
-     .offset = AT(environment),
-     .max = 1024,
-     .check = config_text_check_variable},
-    {.key = "directory",
-     .read = config_read_text,
-     .offset = AT(directory),
-     .check = config_text_check_path},
-    {.key = "uid", .read = config_read_u32, .offset = AT(uid), .max = UINT32_MAX - 1},
-    {.key = "gid", .read = config_read_u32, .offset = AT(gid), .max = UINT32_MAX - 1},
-    {.key = "restart", .read = config_read_enum, .offset = AT(restart), .names = restarts},
-    {.key = "terminal", .read = config_read_bool, .offset = AT(terminal)},
-    {.key = "output", .read = config_read_bool, .offset = AT(output)},
+    CONFIG_KEY(config_payload, argv, texts, .required = true, .min = 1, .max = 1024,
+               .check = config_text_check_word),
+    CONFIG_KEY(config_payload, environment, texts, .max = 1024,
+               .check = config_text_check_variable),
+    CONFIG_KEY(config_payload, directory, text, .check = config_text_check_path),
+    CONFIG_KEY(config_payload, uid, u32, .max = UINT32_MAX - 1),
+    CONFIG_KEY(config_payload, gid, u32, .max = UINT32_MAX - 1),
+    CONFIG_KEY(config_payload, restart, enum, .names = restarts),
+    CONFIG_KEY(config_payload, terminal, bool),
+    CONFIG_KEY(config_payload, output, bool),
 };
 
 static size_t count_bytes(const struct config_strings *strings)

@@ -39,6 +39,13 @@ struct config_field {
     config_check_fn check;    /* of a text, or of each text of a list; NULL takes any */
 };
 
+/* A key named as the member of struct @p type that config_read_<kind> reads it into. */
+#define CONFIG_KEY(type, name, kind, ...)                                                          \
+    {                                                                                              \
+        .key = #name, .read = config_read_##kind, .offset = offsetof(struct type, name),           \
+        __VA_ARGS__                                                                                \
+    }
+
 #define CONFIG_FIELDS(table) table, sizeof(table) / sizeof((table)[0])
 
 /*

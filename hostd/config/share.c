@@ -6,28 +6,14 @@
 
 #include <stdlib.h>
 
-static const char *const transports[] = {"auto", "virtiofs", "9p", NULL};
-
-#define AT(member) offsetof(struct config_share, member)
+const char *const config_transport_names[] = {"auto", "virtiofs", "9p", NULL};
 
 static const struct config_field fields[] = {
-    {.key = "tag",
-     .read = config_read_text,
-     .offset = AT(tag),
-     .required = true,
-     .check = config_text_check_tag},
-    {.key = "path",
-     .read = config_read_text,
-     .offset = AT(path),
-     .required = true,
-     .check = config_text_check_path},
-    {.key = "target",
-     .read = config_read_text,
-     .offset = AT(target),
-     .required = true,
-     .check = config_text_check_target},
-    {.key = "read_only", .read = config_read_bool, .offset = AT(read_only)},
-    {.key = "transport", .read = config_read_enum, .offset = AT(transport), .names = transports},
+    CONFIG_KEY(config_share, tag, text, .required = true, .check = config_text_check_tag),
+    CONFIG_KEY(config_share, path, text, .required = true, .check = config_text_check_path),
+    CONFIG_KEY(config_share, target, text, .required = true, .check = config_text_check_target),
+    CONFIG_KEY(config_share, read_only, bool),
+    CONFIG_KEY(config_share, transport, enum, .names = config_transport_names),
 };
 
 void config_share_read(struct config_reader *reader, const struct config_json *node,

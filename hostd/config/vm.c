@@ -17,7 +17,7 @@
 #define MEMORY_MAX  (UINT64_C(1) << 50)
 
 static const char *const kernels[] = {"custom", "bundled", NULL};
-static const char *const networkings[] = {"virtioproxy", "nat", "none", NULL};
+const char *const config_networking_names[] = {"virtioproxy", "nat", "none", NULL};
 
 static void read_id(struct config_reader *reader, const struct config_json *node,
                     const struct config_field *field, void *to)
@@ -145,20 +145,18 @@ static void read_networks(struct config_reader *reader, const struct config_json
     }
 }
 
-#define TIMEOUT(name, member)                                                                      \
-    {                                                                                              \
-        .key = (name), .read = config_read_u32,                                                    \
-        .offset = offsetof(struct config_timeouts, member), .min = 1, .max = TIMEOUT_MAX           \
-    }
-
 void config_vm_read_timeouts(struct config_reader *reader, const struct config_json *node,
                              const struct config_field *field, void *to)
 {
     static const struct config_field fields[] = {
-        TIMEOUT("connect", connect),     TIMEOUT("capabilities", capabilities),
-        TIMEOUT("device", device),       TIMEOUT("mount", mount),
-        TIMEOUT("network", network),     TIMEOUT("payload", payload),
-        TIMEOUT("shut_down", shut_down), TIMEOUT("silence", silence),
+        CONFIG_KEY(config_timeouts, connect, u32, .min = 1, .max = TIMEOUT_MAX),
+        CONFIG_KEY(config_timeouts, capabilities, u32, .min = 1, .max = TIMEOUT_MAX),
+        CONFIG_KEY(config_timeouts, device, u32, .min = 1, .max = TIMEOUT_MAX),
+        CONFIG_KEY(config_timeouts, mount, u32, .min = 1, .max = TIMEOUT_MAX),
+        CONFIG_KEY(config_timeouts, network, u32, .min = 1, .max = TIMEOUT_MAX),
+        CONFIG_KEY(config_timeouts, payload, u32, .min = 1, .max = TIMEOUT_MAX),
+        CONFIG_KEY(config_timeouts, shut_down, u32, .min = 1, .max = TIMEOUT_MAX),
+        CONFIG_KEY(config_timeouts, silence, u32, .min = 1, .max = TIMEOUT_MAX),
     };
 
     (void)field;
@@ -168,31 +166,17 @@ void config_vm_read_timeouts(struct config_reader *reader, const struct config_j
 #define AT(member) offsetof(struct config_vm, member)
 
 static const struct config_field fields[] = {
-    {.key = "name",
-     .read = config_read_text,
-     .offset = AT(name),
-     .required = true,
-     .check = config_text_check_vm_name},
+    CONFIG_KEY(config_vm, name, text, .required = true, .check = config_text_check_vm_name),
     {.key = "id", .read = read_id, .offset = AT(id), .required = true},
-    {.key = "cid", .read = config_read_u32, .offset = AT(cid), .min = CID_MIN, .max = CID_MAX},
-    {.key = "socket",
-     .read = config_read_text,
-     .offset = AT(socket),
-     .check = config_text_check_socket},
-    {.key = "memory",
-     .read = config_read_size,
-     .offset = AT(memory),
-     .min = MEMORY_MIN,
-     .max = MEMORY_MAX},
+    CONFIG_KEY(config_vm, cid, u32, .min = CID_MIN, .max = CID_MAX),
+    CONFIG_KEY(config_vm, socket, text, .check = config_text_check_socket),
+    CONFIG_KEY(config_vm, memory, size, .min = MEMORY_MIN, .max = MEMORY_MAX),
     {.key = "kernel", .read = read_kernel, .offset = AT(bundled_kernel), .names = kernels},
-    {.key = "virtio", .read = config_read_bool, .offset = AT(virtio)},
-    {.key = "virtiofs", .read = config_read_bool, .offset = AT(virtiofs)},
-    {.key = "networking", .read = read_networking, .names = networkings},
+    CONFIG_KEY(config_vm, virtio, bool),
+    CONFIG_KEY(config_vm, virtiofs, bool),
+    {.key = "networking", .read = read_networking, .names = config_networking_names},
     {.key = "swiotlb", .read = read_swiotlb},
-    {.key = "hostname",
-     .read = config_read_text,
-     .offset = AT(hostname),
-     .check = config_text_check_hostname},
+    CONFIG_KEY(config_vm, hostname, text, .check = config_text_check_hostname),
     {.key = "shares", .read = read_shares},
     {.key = "network", .read = read_networks},
     {.key = "payload", .read = config_payload_read, .offset = AT(payload)},

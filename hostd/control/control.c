@@ -1,6 +1,7 @@
 /* control: the socket, who may use it, and the table of methods. */
 #include "control.h"
 
+#include "base/json.h"
 #include "base/log.h"
 #include "control_exec.h"
 #include "control_method.h"
@@ -31,19 +32,13 @@ struct control {
 static void list(void *userdata, struct varlink_call *call, struct json_object *params)
 {
     const struct control *control = userdata;
-    struct json_object *reply = json_object_new_object(), *vms = json_object_new_array();
+    struct json_object *vms = json_object_new_array();
     size_t count = registry_count(control->fleet->registry);
 
     (void)params;
     for (size_t i = 0; i < count; i++)
         json_object_array_add(vms, control_view_summary(registry_get(control->fleet->registry, i)));
-    json_object_object_add(reply, "vms", vms);
-    varlink_call_reply(call, reply, false);
-}
-
-static void add_counter(struct json_object *counters, const char *name, uint64_t value)
-{
-    json_object_object_add(counters, name, json_object_new_uint64(value));
+    varlink_call_reply(call, json_members("vms", vms, NULL), false);
 }
 
 static void metrics(void *userdata, struct varlink_call *call, struct json_object *params)
@@ -51,43 +46,43 @@ static void metrics(void *userdata, struct varlink_call *call, struct json_objec
     const struct control *control = userdata;
     const struct daemon_counters *counted = &control->fleet->services.counters;
     const struct telemetry *telemetry = control->fleet->services.telemetry;
-    struct json_object *reply = json_object_new_object(), *counters = json_object_new_object();
+    struct json_object *counters = json_object_new_object();
     char *text = metrics_text_make(control->fleet);
 
     (void)params;
-    add_counter(counters, "vms", registry_count(control->fleet->registry));
-    add_counter(counters, "open", counted->open);
-    add_counter(counters, "connections", counted->connections);
-    add_counter(counters, "accepted", counted->accepted);
-    add_counter(counters, "malformed", counted->malformed);
-    add_counter(counters, "timed_out", counted->timed_out);
-    add_counter(counters, "frames_in", counted->frames_in);
-    add_counter(counters, "frames_out", counted->frames_out);
-    add_counter(counters, "bytes_in", counted->bytes_in);
-    add_counter(counters, "bytes_out", counted->bytes_out);
-    add_counter(counters, "boots", counted->boots);
-    add_counter(counters, "slow_guests", counted->slow_guests);
-    add_counter(counters, "reloads", counted->reloads);
-    add_counter(counters, "reloads_refused", counted->reloads_refused);
-    add_counter(counters, "telemetry_lost", telemetry_lost(telemetry));
-    json_object_object_add(reply, "counters", counters);
-    json_object_object_add(reply, "text", json_object_new_string(text != NULL ? text : ""));
+    json_add_number(counters, "vms", registry_count(control->fleet->registry));
+    json_add_number(counters, "open", counted->open);
+    json_add_number(counters, "connections", counted->connections);
+    json_add_number(counters, "accepted", counted->accepted);
+    json_add_number(counters, "malformed", counted->malformed);
+    json_add_number(counters, "timed_out", counted->timed_out);
+    json_add_number(counters, "frames_in", counted->frames_in);
+    json_add_number(counters, "frames_out", counted->frames_out);
+    json_add_number(counters, "bytes_in", counted->bytes_in);
+    json_add_number(counters, "bytes_out", counted->bytes_out);
+    json_add_number(counters, "boots", counted->boots);
+    json_add_number(counters, "slow_guests", counted->slow_guests);
+    json_add_number(counters, "reloads", counted->reloads);
+    json_add_number(counters, "reloads_refused", counted->reloads_refused);
+    json_add_number(counters, "telemetry_lost", telemetry_lost(telemetry));
+    varlink_call_reply(call,
+                       json_members("counters", counters, "text",
+                                    json_object_new_string(text != NULL ? text : ""), NULL),
+                       false);
     free(text);
-    varlink_call_reply(call, reply, false);
 }
 
 static void files(void *userdata, struct varlink_call *call, struct json_object *params)
 {
     const struct config *config = ((const struct control *)userdata)->fleet->settings->config;
     const char *telemetry = config->telemetry.file;
-    struct json_object *reply = json_object_new_object();
 
     (void)params;
-    json_object_object_add(reply, "configuration", json_object_new_string(config->file));
-    json_object_object_add(reply, "telemetry",
-                           json_object_new_string(telemetry != NULL ? telemetry : ""));
-    json_object_object_add(reply, "state_dir", json_object_new_string(config->state_dir));
-    varlink_call_reply(call, reply, false);
+    varlink_call_reply(call,
+                       json_texts("configuration", config->file, "telemetry",
+                                  telemetry != NULL ? telemetry : "", "state_dir",
+                                  config->state_dir, NULL),
+                       false);
 }
 
 static void add_remark(void *userdata, const char *remark)
@@ -98,7 +93,7 @@ static void add_remark(void *userdata, const char *remark)
 static void reload(void *userdata, struct varlink_call *call, struct json_object *params)
 {
     const struct control *control = userdata;
-    struct json_object *remarks = json_object_new_array(), *reply;
+    struct json_object *remarks = json_object_new_array();
     int r;
 
     (void)params;
@@ -111,9 +106,7 @@ static void reload(void *userdata, struct varlink_call *call, struct json_object
         json_object_put(remarks);
         return;
     }
-    reply = json_object_new_object();
-    json_object_object_add(reply, "remarks", remarks);
-    varlink_call_reply(call, reply, false);
+    varlink_call_reply(call, json_members("remarks", remarks, NULL), false);
 }
 
 /* From the table's userdata, the control socket, to what each group of methods works on. */

@@ -8,6 +8,7 @@
 
 #include "base/base64.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "control_method.h"
 #include "control_params.h"
 #include "protocol/event.h"
@@ -113,7 +114,7 @@ static void on_started(void *userdata)
     struct running *running = userdata;
     struct json_object *reply = json_object_new_object();
 
-    json_object_object_add(reply, "process", json_object_new_uint64(running->process));
+    json_add_number(reply, "process", running->process);
     varlink_call_reply(running->call, reply, true);
 }
 
@@ -128,9 +129,8 @@ static void on_output(void *userdata, uint16_t stream, const void *data, size_t 
         return;
     }
     (void)base64_encode(data, size, text);
-    json_object_object_add(reply, "stream",
-                           json_object_new_string(stream == EVENT_STDERR ? "stderr" : "stdout"));
-    json_object_object_add(reply, "data", json_object_new_string(text));
+    json_add_text(reply, "stream", stream == EVENT_STDERR ? "stderr" : "stdout");
+    json_add_text(reply, "data", text);
     free(text);
     varlink_call_reply(running->call, reply, true);
     if (!running->paused && varlink_call_is_full(running->call)) {
@@ -153,11 +153,11 @@ static void finish(struct running *running, uint32_t status, uint32_t signal, co
     struct varlink_call *call = running->call;
     struct json_object *reply = json_object_new_object();
 
-    json_object_object_add(reply, "status", json_object_new_uint64(status));
+    json_add_number(reply, "status", status);
     if (signal != 0)
-        json_object_object_add(reply, "signal", json_object_new_uint64(signal));
+        json_add_number(reply, "signal", signal);
     if (error != NULL)
-        json_object_object_add(reply, "error", json_object_new_string(error));
+        json_add_text(reply, "error", error);
     varlink_call_watch(call, NULL, NULL, NULL);
     (void)running_free(running);
     varlink_call_reply(call, reply, false);
@@ -243,7 +243,7 @@ static void fail_no_process(struct varlink_call *call, uint32_t process)
 {
     struct json_object *params = json_object_new_object();
 
-    json_object_object_add(params, "process", json_object_new_uint64(process));
+    json_add_number(params, "process", process);
     varlink_call_fail(call, "io.guestlink.NoSuchProcess", params);
 }
 

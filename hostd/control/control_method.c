@@ -4,6 +4,7 @@
  */
 #include "control_method.h"
 
+#include "base/json.h"
 #include "config/text.h"
 #include "control_params.h"
 #include "control_view.h"
@@ -22,20 +23,15 @@ struct pending {
 void control_method_fail_text(struct varlink_call *call, const char *error, const char *key,
                               const char *value)
 {
-    struct json_object *params = json_object_new_object();
-
-    json_object_object_add(params, key, json_object_new_string(value));
-    varlink_call_fail(call, error, params);
+    varlink_call_fail(call, error, json_texts(key, value, NULL));
 }
 
 void control_method_fail(struct varlink_call *call, int error, const char *reason)
 {
     struct json_object *params = json_object_new_object();
 
-    json_object_object_add(params, "errno", json_object_new_int(error));
-    json_object_object_add(
-        params, "reason",
-        json_object_new_string(reason != NULL && reason[0] != '\0' ? reason : strerror(error)));
+    json_add_number(params, "errno", (uint64_t)error);
+    json_add_text(params, "reason", reason != NULL && reason[0] != '\0' ? reason : strerror(error));
     varlink_call_fail(call, "io.guestlink.Failed", params);
 }
 
@@ -111,43 +107,32 @@ static void pending_fail(struct pending *pending, int r)
 static void reply_remark(void *userdata, int error, const char *text)
 {
     struct varlink_call *call = pending_finish(userdata);
-    struct json_object *params;
 
-    if (error != 0) {
+    if (error != 0)
         control_method_fail(call, error, text);
-        return;
-    }
-    params = json_object_new_object();
-    json_object_object_add(params, "remark", json_object_new_string(text != NULL ? text : ""));
-    varlink_call_reply(call, params, false);
+    else
+        varlink_call_reply(call, json_texts("remark", text != NULL ? text : "", NULL), false);
 }
 
 void control_method_show(void *userdata, struct varlink_call *call, struct json_object *params)
 {
     const struct vm *vm = control_method_find_vm(userdata, call, params);
-    struct json_object *reply;
 
-    if (vm == NULL)
-        return;
-    reply = json_object_new_object();
-    json_object_object_add(reply, "vm", control_view_vm(vm));
-    varlink_call_reply(call, reply, false);
+    if (vm != NULL)
+        varlink_call_reply(call, json_members("vm", control_view_vm(vm), NULL), false);
 }
 
 static void reply_capabilities(struct varlink_call *call, const struct vm *vm,
                                const struct guest_capabilities *capabilities)
 {
-    struct json_object *reply = json_object_new_object();
+    struct json_object *reply =
+        json_members("capabilities", control_view_capabilities(capabilities), NULL);
     struct vm_view view;
 
     vm_get_view(vm, &view);
-    json_object_object_add(reply, "capabilities", control_view_capabilities(capabilities));
-    json_object_object_add(reply, "pool",
-                           json_object_new_string(view.verdict == POOL_USABLE
-                                                      ? "usable"
-                                                      : pool_verdict_text(view.verdict)));
-    json_object_object_add(reply, "token",
-                           json_object_new_string(view.token != NULL ? view.token : ""));
+    json_add_text(reply, "pool",
+                  view.verdict == POOL_USABLE ? "usable" : pool_verdict_text(view.verdict));
+    json_add_text(reply, "token", view.token);
     varlink_call_reply(call, reply, false);
 }
 
@@ -193,7 +178,6 @@ void control_method_command_line(void *userdata, struct varlink_call *call,
 {
     struct fleet *fleet = userdata;
     const struct vm *vm = control_method_find_vm(fleet, call, params);
-    struct json_object *reply;
     struct vm_view view;
     char text[256];
     int r;
@@ -207,9 +191,7 @@ void control_method_command_line(void *userdata, struct varlink_call *call,
         control_method_fail(call, -r, NULL);
         return;
     }
-    reply = json_object_new_object();
-    json_object_object_add(reply, "command_line", json_object_new_string(text));
-    varlink_call_reply(call, reply, false);
+    varlink_call_reply(call, json_texts("command_line", text, NULL), false);
 }
 
 static void on_pool_usage(void *userdata, int error, const char *text,
@@ -254,7 +236,6 @@ static bool check_value(struct varlink_call *call, const char *key, const char *
 static bool read_share(struct varlink_call *call, struct json_object *params,
                        struct config_share *ret_share)
 {
-    static const char *const transports[] = {"auto", "virtiofs", "9p"};
     const char *tag, *path, *target, *transport = "auto";
     bool read_only = false;
     size_t i = 0;
@@ -265,12 +246,13 @@ static bool read_share(struct varlink_call *call, struct json_object *params,
         !control_params_optional_flag(call, params, "read_only", &read_only) ||
         !control_params_optional_text(call, params, "transport", &transport))
         return false;
-    while (i < 3 && strcmp(transports[i], transport) != 0)
+    while (config_transport_names[i] && strcmp(config_transport_names[i], transport) != 0)
         i++;
     if (!check_value(call, "tag", tag, config_text_check_tag(tag)) ||
         !check_value(call, "path", path, config_text_check_path(path)) ||
         !check_value(call, "target", target, config_text_check_target(target)) ||
-        !check_value(call, "transport", transport, i < 3 ? NULL : "auto, virtiofs or 9p"))
+        !check_value(call, "transport", transport,
+                     config_transport_names[i] ? NULL : "auto, virtiofs or 9p"))
         return false;
     /* copied by vm_add_share(): only its type is not const */
     *ret_share = (struct config_share){

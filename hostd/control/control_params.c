@@ -1,17 +1,10 @@
 /* control params: what a client sent, checked for its type. */
 #include "control_params.h"
 
+#include "base/json.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-/* @return NULL if it is missing or null */
-static struct json_object *find(struct json_object *params, const char *key)
-{
-    struct json_object *value = NULL;
-
-    (void)json_object_object_get_ex(params, key, &value);
-    return value;
-}
 
 /* @return the text; NULL if it is none, or holds a NUL */
 static const char *text_of(struct json_object *value)
@@ -27,7 +20,7 @@ static const char *text_of(struct json_object *value)
 bool control_params_optional_text(struct varlink_call *call, struct json_object *params,
                                   const char *key, const char **ret_text)
 {
-    struct json_object *value = find(params, key);
+    struct json_object *value = json_member(params, key);
     const char *text = text_of(value);
 
     if (value != NULL && text == NULL) {
@@ -42,7 +35,7 @@ bool control_params_optional_text(struct varlink_call *call, struct json_object 
 bool control_params_text(struct varlink_call *call, struct json_object *params, const char *key,
                          const char **ret_text)
 {
-    if (find(params, key) == NULL) {
+    if (json_member(params, key) == NULL) {
         varlink_call_invalid(call, key);
         return false;
     }
@@ -52,7 +45,7 @@ bool control_params_text(struct varlink_call *call, struct json_object *params, 
 bool control_params_optional_flag(struct varlink_call *call, struct json_object *params,
                                   const char *key, bool *ret_flag)
 {
-    struct json_object *value = find(params, key);
+    struct json_object *value = json_member(params, key);
 
     if (value == NULL)
         return true;
@@ -67,7 +60,7 @@ bool control_params_optional_flag(struct varlink_call *call, struct json_object 
 bool control_params_optional_number(struct varlink_call *call, struct json_object *params,
                                     const char *key, uint32_t max, uint32_t *ret_number)
 {
-    struct json_object *value = find(params, key);
+    struct json_object *value = json_member(params, key);
 
     if (value == NULL)
         return true;
@@ -83,7 +76,7 @@ bool control_params_optional_number(struct varlink_call *call, struct json_objec
 bool control_params_number(struct varlink_call *call, struct json_object *params, const char *key,
                            uint32_t max, uint32_t *ret_number)
 {
-    if (find(params, key) == NULL) {
+    if (json_member(params, key) == NULL) {
         varlink_call_invalid(call, key);
         return false;
     }
@@ -93,7 +86,7 @@ bool control_params_number(struct varlink_call *call, struct json_object *params
 bool control_params_texts(struct varlink_call *call, struct json_object *params, const char *key,
                           struct config_strings *ret_texts)
 {
-    struct json_object *value = find(params, key);
+    struct json_object *value = json_member(params, key);
     char **items = NULL;
     size_t count = 0;
 

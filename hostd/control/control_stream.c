@@ -1,6 +1,8 @@
 /* control stream: one subscription; a client that is too slow loses lines, never the daemon. */
 #include "control_stream.h"
 
+#include "base/json.h"
+
 #include "control_method.h"
 
 #include <errno.h>
@@ -24,7 +26,7 @@ static void on_line(void *userdata, const char *line, size_t size)
     if (stream->lost > 0) {
         struct json_object *reply = json_object_new_object();
 
-        json_object_object_add(reply, "lost", json_object_new_uint64(stream->lost));
+        json_add_number(reply, "lost", stream->lost);
         stream->lost = 0;
         varlink_call_reply(stream->call, reply, true);
     }

@@ -1,26 +1,12 @@
 /* control view: views of VMs to the types of io.guestlink.varlink. */
 #include "control_view.h"
 
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-
-static void add_text(struct json_object *object, const char *key, const char *text)
-{
-    json_object_object_add(object, key, json_object_new_string(text == NULL ? "" : text));
-}
-
-static void add_number(struct json_object *object, const char *key, uint64_t number)
-{
-    json_object_object_add(object, key, json_object_new_uint64(number));
-}
-
-static void add_flag(struct json_object *object, const char *key, bool flag)
-{
-    json_object_object_add(object, key, json_object_new_boolean(flag));
-}
 
 static void add_texts(struct json_object *object, const char *key,
                       const struct config_strings *strings)
@@ -41,28 +27,6 @@ static const char *transport_name(enum policy_transport transport)
     };
 
     return names[transport];
-}
-
-static const char *networking_name(enum config_networking networking)
-{
-    static const char *const names[] = {
-        [CONFIG_NETWORKING_VIRTIOPROXY] = "virtioproxy",
-        [CONFIG_NETWORKING_NAT] = "nat",
-        [CONFIG_NETWORKING_NONE] = "none",
-    };
-
-    return names[networking];
-}
-
-static const char *device_host_name(enum config_device_host_type type)
-{
-    static const char *const names[] = {
-        [CONFIG_DEVICE_HOST_NONE] = "none",
-        [CONFIG_DEVICE_HOST_QEMU] = "qemu",
-        [CONFIG_DEVICE_HOST_COMMAND] = "command",
-    };
-
-    return names[type];
 }
 
 static struct json_object *view_features(uint64_t features)
@@ -87,38 +51,26 @@ static struct json_object *view_features(uint64_t features)
     return array;
 }
 
-static void add_boot_id(struct json_object *object, const uint8_t id[16])
-{
-    char text[37];
-    size_t used = 0;
-
-    for (size_t i = 0; i < 16; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            text[used++] = '-';
-        used += (size_t)snprintf(text + used, sizeof(text) - used, "%02x", id[i]);
-    }
-    add_text(object, "boot_id", text);
-}
-
 struct json_object *control_view_capabilities(const struct guest_capabilities *capabilities)
 {
     struct json_object *object = json_object_new_object();
-    char text[32];
+    char text[TEXT_UUID_SIZE];
 
     (void)snprintf(text, sizeof(text), "%u.%u", capabilities->major, capabilities->minor);
-    add_text(object, "version", text);
+    json_add_text(object, "version", text);
     json_object_object_add(object, "features", view_features(capabilities->features));
     (void)snprintf(text, sizeof(text), "0x%" PRIx64, capabilities->swiotlb_base);
-    add_text(object, "swiotlb_base", text);
-    add_number(object, "swiotlb_size", capabilities->swiotlb_size);
-    add_number(object, "memory_bytes", capabilities->memory_bytes);
-    add_number(object, "page_size", capabilities->page_size);
-    add_number(object, "cpu_count", capabilities->cpu_count);
-    add_boot_id(object, capabilities->boot_id);
-    add_text(object, "kernel_release", capabilities->kernel_release);
-    add_text(object, "init_version", capabilities->init_version);
-    add_number(object, "started_ns", capabilities->started_ns);
-    add_number(object, "sent_ns", capabilities->sent_ns);
+    json_add_text(object, "swiotlb_base", text);
+    json_add_number(object, "swiotlb_size", capabilities->swiotlb_size);
+    json_add_number(object, "memory_bytes", capabilities->memory_bytes);
+    json_add_number(object, "page_size", capabilities->page_size);
+    json_add_number(object, "cpu_count", capabilities->cpu_count);
+    text_uuid(capabilities->boot_id, text);
+    json_add_text(object, "boot_id", text);
+    json_add_text(object, "kernel_release", capabilities->kernel_release);
+    json_add_text(object, "init_version", capabilities->init_version);
+    json_add_number(object, "started_ns", capabilities->started_ns);
+    json_add_number(object, "sent_ns", capabilities->sent_ns);
     return object;
 }
 
@@ -126,36 +78,34 @@ static struct json_object *view_share(const struct vm_share_view *share)
 {
     struct json_object *object = json_object_new_object();
 
-    add_text(object, "tag", share->tag);
-    add_text(object, "path", share->path);
-    add_text(object, "target", share->target);
-    add_flag(object, "read_only", share->read_only);
-    add_text(object, "transport", transport_name(share->transport));
-    add_text(object, "device", share->device);
-    add_number(object, "port", share->port);
-    add_text(object, "options", share->options);
-    add_text(object, "state", vm_device_state_name(share->state));
-    add_flag(object, "iommu_platform", share->iommu_platform);
-    add_flag(object, "configured", share->configured);
-    add_text(object, "error", share->error);
+    json_add_text(object, "tag", share->tag);
+    json_add_text(object, "path", share->path);
+    json_add_text(object, "target", share->target);
+    json_add_flag(object, "read_only", share->read_only);
+    json_add_text(object, "transport", transport_name(share->transport));
+    json_add_text(object, "device", share->device);
+    json_add_number(object, "port", share->port);
+    json_add_text(object, "options", share->options);
+    json_add_text(object, "state", vm_device_state_name(share->state));
+    json_add_flag(object, "iommu_platform", share->iommu_platform);
+    json_add_flag(object, "configured", share->configured);
+    json_add_text(object, "error", share->error);
     return object;
 }
 
 static struct json_object *view_adapter(const struct vm_adapter_view *adapter)
 {
     struct json_object *object = json_object_new_object();
-    const uint8_t *mac = adapter->network->mac;
-    char text[18];
+    char mac[TEXT_MAC_SIZE];
 
-    (void)snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
-                   mac[3], mac[4], mac[5]);
-    add_text(object, "id", adapter->network->id);
-    add_text(object, "mac", text);
+    text_mac(adapter->network->mac, mac);
+    json_add_text(object, "id", adapter->network->id);
+    json_add_text(object, "mac", mac);
     add_texts(object, "address", &adapter->network->address);
-    add_text(object, "options", adapter->options);
-    add_text(object, "state", vm_device_state_name(adapter->state));
-    add_flag(object, "iommu_platform", adapter->iommu_platform);
-    add_text(object, "error", adapter->error);
+    json_add_text(object, "options", adapter->options);
+    json_add_text(object, "state", vm_device_state_name(adapter->state));
+    json_add_flag(object, "iommu_platform", adapter->iommu_platform);
+    json_add_text(object, "error", adapter->error);
     return object;
 }
 
@@ -163,22 +113,22 @@ static struct json_object *view_timings(const struct vm_timings *timings)
 {
     struct json_object *object = json_object_new_object();
 
-    add_number(object, "accepted_us", timings->accepted_us);
-    add_number(object, "capabilities_ms", timings->capabilities_ms);
-    add_number(object, "devices_ms", timings->devices_ms);
-    add_number(object, "mounts_ms", timings->mounts_ms);
-    add_number(object, "network_ms", timings->network_ms);
-    add_number(object, "payload_ms", timings->payload_ms);
-    add_number(object, "ready_ms", timings->ready_ms);
-    add_number(object, "guest_started_ns", timings->guest_started_ns);
-    add_number(object, "guest_modules_ns", timings->guest.modules_ns);
-    add_number(object, "guest_connected_ns", timings->guest.connected_ns);
-    add_number(object, "guest_sent_ns", timings->guest_sent_ns);
-    add_number(object, "guest_welcomed_ns", timings->guest.welcomed_ns);
-    add_number(object, "guest_mounted_ns", timings->guest.mounted_ns);
-    add_number(object, "guest_network_ns", timings->guest.network_ns);
-    add_number(object, "guest_payload_ns", timings->guest.payload_ns);
-    add_number(object, "guest_ready_ns", timings->guest.ready_ns);
+    json_add_number(object, "accepted_us", timings->accepted_us);
+    json_add_number(object, "capabilities_ms", timings->capabilities_ms);
+    json_add_number(object, "devices_ms", timings->devices_ms);
+    json_add_number(object, "mounts_ms", timings->mounts_ms);
+    json_add_number(object, "network_ms", timings->network_ms);
+    json_add_number(object, "payload_ms", timings->payload_ms);
+    json_add_number(object, "ready_ms", timings->ready_ms);
+    json_add_number(object, "guest_started_ns", timings->guest_started_ns);
+    json_add_number(object, "guest_modules_ns", timings->guest.modules_ns);
+    json_add_number(object, "guest_connected_ns", timings->guest.connected_ns);
+    json_add_number(object, "guest_sent_ns", timings->guest_sent_ns);
+    json_add_number(object, "guest_welcomed_ns", timings->guest.welcomed_ns);
+    json_add_number(object, "guest_mounted_ns", timings->guest.mounted_ns);
+    json_add_number(object, "guest_network_ns", timings->guest.network_ns);
+    json_add_number(object, "guest_payload_ns", timings->guest.payload_ns);
+    json_add_number(object, "guest_ready_ns", timings->guest.ready_ns);
     return object;
 }
 
@@ -187,12 +137,12 @@ static struct json_object *view_payload(const struct vm_payload_view *payload)
     static const struct config_strings none = {0};
     struct json_object *object = json_object_new_object();
 
-    add_text(object, "state", vm_payload_state_name(payload->state));
+    json_add_text(object, "state", vm_payload_state_name(payload->state));
     add_texts(object, "argv", payload->config != NULL ? &payload->config->argv : &none);
-    add_number(object, "status", payload->status);
-    add_number(object, "signal", payload->signal);
-    add_number(object, "restarts", payload->restarts);
-    add_text(object, "error", payload->error);
+    json_add_number(object, "status", payload->status);
+    json_add_number(object, "signal", payload->signal);
+    json_add_number(object, "restarts", payload->restarts);
+    json_add_text(object, "error", payload->error);
     return object;
 }
 
@@ -200,9 +150,9 @@ static struct json_object *view_policy(const struct policy *policy)
 {
     struct json_object *object = json_object_new_object();
 
-    add_flag(object, "virtiofs", policy->virtiofs);
-    add_text(object, "networking", networking_name(policy->networking));
-    add_number(object, "swiotlb_bytes", policy->swiotlb_bytes);
+    json_add_flag(object, "virtiofs", policy->virtiofs);
+    json_add_text(object, "networking", config_networking_names[policy->networking]);
+    json_add_number(object, "swiotlb_bytes", policy->swiotlb_bytes);
     return object;
 }
 
@@ -230,11 +180,11 @@ static const char *first_error(const struct vm *vm, const struct vm_view *view)
 /* The keys that a summary and a whole view have in common. */
 static void add_head(struct json_object *object, const struct vm_view *view)
 {
-    add_text(object, "name", view->config->name);
-    add_text(object, "id", view->config->id);
-    add_text(object, "state", vm_state_name(view->state));
-    add_number(object, "cid", view->config->cid);
-    add_text(object, "socket", view->config->socket);
+    json_add_text(object, "name", view->config->name);
+    json_add_text(object, "id", view->config->id);
+    json_add_text(object, "state", vm_state_name(view->state));
+    json_add_number(object, "cid", view->config->cid);
+    json_add_text(object, "socket", view->config->socket);
 }
 
 static void add_pool(struct json_object *object, const struct vm_view *view)
@@ -244,8 +194,8 @@ static void add_pool(struct json_object *object, const struct vm_view *view)
 
     if (has_one)
         (void)snprintf(base, sizeof(base), "0x%" PRIx64, view->capabilities->swiotlb_base);
-    add_text(object, "pool_base", base);
-    add_number(object, "pool_size", has_one ? view->capabilities->swiotlb_size : 0);
+    json_add_text(object, "pool_base", base);
+    json_add_number(object, "pool_size", has_one ? view->capabilities->swiotlb_size : 0);
 }
 
 struct json_object *control_view_summary(const struct vm *vm)
@@ -255,13 +205,13 @@ struct json_object *control_view_summary(const struct vm *vm)
 
     vm_get_view(vm, &view);
     add_head(object, &view);
-    add_text(object, "kernel_release",
-             view.capabilities != NULL ? view.capabilities->kernel_release : "");
-    add_text(object, "token", view.token);
+    json_add_text(object, "kernel_release",
+                  view.capabilities != NULL ? view.capabilities->kernel_release : "");
+    json_add_text(object, "token", view.token);
     add_pool(object, &view);
-    add_number(object, "shares", view.share_count);
-    add_number(object, "adapters", view.adapter_count);
-    add_text(object, "error", first_error(vm, &view));
+    json_add_number(object, "shares", view.share_count);
+    json_add_number(object, "adapters", view.adapter_count);
+    json_add_text(object, "error", first_error(vm, &view));
     return object;
 }
 
@@ -290,29 +240,29 @@ struct json_object *control_view_vm(const struct vm *vm)
 
     vm_get_view(vm, &view);
     add_head(object, &view);
-    add_number(object, "memory_bytes", view.config->memory);
-    add_text(object, "kernel", view.config->bundled_kernel ? "bundled" : "custom");
+    json_add_number(object, "memory_bytes", view.config->memory);
+    json_add_text(object, "kernel", view.config->bundled_kernel ? "bundled" : "custom");
     json_object_object_add(object, "policy", view_policy(view.policy));
-    add_text(object, "device_host", device_host_name(view.config->device_host.type));
-    add_flag(object, "device_host_up", view.device_host_up);
-    add_text(object, "device_host_error", view.device_host_error);
+    json_add_text(object, "device_host", config_device_host_names[view.config->device_host.type]);
+    json_add_flag(object, "device_host_up", view.device_host_up);
+    json_add_text(object, "device_host_error", view.device_host_error);
     if (view.boot_known && view.capabilities != NULL) {
         json_object_object_add(object, "capabilities",
                                control_view_capabilities(view.capabilities));
-        add_text(object, "pool",
-                 view.verdict == POOL_USABLE ? "usable" : pool_verdict_text(view.verdict));
+        json_add_text(object, "pool",
+                      view.verdict == POOL_USABLE ? "usable" : pool_verdict_text(view.verdict));
     } else {
-        add_text(object, "pool", "");
+        json_add_text(object, "pool", "");
     }
-    add_text(object, "token", view.token);
+    json_add_text(object, "token", view.token);
     add_devices(object, vm, &view);
     json_object_object_add(object, "payload", view_payload(&view.payload));
     json_object_object_add(object, "timings", view_timings(&view.timings));
-    add_number(object, "connections", view.connections);
-    add_number(object, "bytes_held", view.bytes_held);
-    add_number(object, "pool_exhausted", view.exhausted);
-    add_number(object, "events_dropped", view.dropped);
-    add_number(object, "last_seen_us", view.last_seen_us);
+    json_add_number(object, "connections", view.connections);
+    json_add_number(object, "bytes_held", view.bytes_held);
+    json_add_number(object, "pool_exhausted", view.exhausted);
+    json_add_number(object, "events_dropped", view.dropped);
+    json_add_number(object, "last_seen_us", view.last_seen_us);
     return object;
 }
 
@@ -326,10 +276,10 @@ struct json_object *control_view_pools(const struct event_pool_usage *usage)
         char name[LIMITS_TEXT];
 
         text_take(pool->name, name, sizeof(name));
-        json_object_object_add(one, "name", json_object_new_string(name));
-        add_number(one, "total_bytes", pool->total * usage->slot_bytes);
-        add_number(one, "used_bytes", pool->used * usage->slot_bytes);
-        add_number(one, "high_water_bytes", pool->high_water * usage->slot_bytes);
+        json_add_text(one, "name", name);
+        json_add_number(one, "total_bytes", pool->total * usage->slot_bytes);
+        json_add_number(one, "used_bytes", pool->used * usage->slot_bytes);
+        json_add_number(one, "high_water_bytes", pool->high_water * usage->slot_bytes);
         json_object_array_add(pools, one);
     }
     json_object_object_add(object, "pools", pools);

@@ -5,6 +5,7 @@
 #include "telemetry/telemetry.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static void head(const char *name, const char *type, const char *help, FILE *stream)
@@ -20,8 +21,9 @@ static void write_one(const char *name, const char *type, const char *help, uint
     (void)fprintf(stream, "guestlink_%s %" PRIu64 "\n", name, value);
 }
 
-void metrics_text_write_latency(const char *name, const char *help, const struct latency *latency,
-                                FILE *stream)
+/* One histogram; bounds and sum in seconds. */
+static void write_latency(const char *name, const char *help, const struct latency *latency,
+                          FILE *stream)
 {
     uint64_t below = 0;
 
@@ -85,17 +87,14 @@ static void write_telemetry(const struct telemetry *telemetry, FILE *stream)
 
 static void write_latencies(const struct daemon_latencies *latencies, FILE *stream)
 {
-    metrics_text_write_latency("handshake_seconds", "From accept to WELCOME.",
-                               &latencies->handshake, stream);
-    metrics_text_write_latency("device_seconds", "For a device to be made.", &latencies->device,
-                               stream);
-    metrics_text_write_latency("mount_seconds", "For a guest to mount a share.", &latencies->mount,
-                               stream);
-    metrics_text_write_latency("network_seconds", "For a guest to configure an adapter.",
-                               &latencies->network, stream);
-    metrics_text_write_latency("payload_seconds", "For a guest to start its payload.",
-                               &latencies->payload, stream);
-    metrics_text_write_latency("ready_seconds", "From accept to READY.", &latencies->ready, stream);
+    write_latency("handshake_seconds", "From accept to WELCOME.", &latencies->handshake, stream);
+    write_latency("device_seconds", "For a device to be made.", &latencies->device, stream);
+    write_latency("mount_seconds", "For a guest to mount a share.", &latencies->mount, stream);
+    write_latency("network_seconds", "For a guest to configure an adapter.", &latencies->network,
+                  stream);
+    write_latency("payload_seconds", "For a guest to start its payload.", &latencies->payload,
+                  stream);
+    write_latency("ready_seconds", "From accept to READY.", &latencies->ready, stream);
 }
 
 /* Names of VMs have nothing that a label must escape (config/text.h). */
@@ -132,7 +131,7 @@ static void write_vms(const struct fleet *fleet, FILE *stream)
     }
 }
 
-void metrics_text_write(const struct fleet *fleet, FILE *stream)
+static void write_all(const struct fleet *fleet, FILE *stream)
 {
     head("build_info", "gauge", "The version of the daemon.", stream);
     (void)fprintf(stream, "guestlink_build_info{version=\"%s\"} 1\n", GUESTLINK_VERSION);
@@ -151,7 +150,7 @@ char *metrics_text_make(const struct fleet *fleet)
 
     if (stream == NULL)
         return NULL;
-    metrics_text_write(fleet, stream);
+    write_all(fleet, stream);
     if (fclose(stream) == 0)
         return text;
     free(text);

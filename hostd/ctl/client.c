@@ -1,6 +1,7 @@
 /* client: bytes to and from the daemon, and its errors as sentences. */
 #include "client.h"
 
+#include "base/json.h"
 #include "say.h"
 
 #include <errno.h>
@@ -22,7 +23,6 @@ struct client {
     char *data;
     size_t size, capacity;
     char error[1024];
-    int error_number;
 };
 
 int client_new_quietly(const char *socket_path, struct client **ret_client)
@@ -90,11 +90,11 @@ int client_send(struct client *client, const char *method, struct json_object *p
     int r = 0;
 
     (void)snprintf(name, sizeof(name), "io.guestlink.%s", method);
-    json_object_object_add(call, "method", json_object_new_string(name));
+    json_add_text(call, "method", name);
     if (params != NULL)
         json_object_object_add(call, "parameters", params);
     if (more)
-        json_object_object_add(call, "more", json_object_new_boolean(true));
+        json_add_flag(call, "more", true);
     text = json_object_to_json_string_length(call, JSON_C_TO_STRING_NOSLASHESCAPE, &size);
     while (r == 0 && sent < size + 1) { /* with its NUL */
         ssize_t n = send(client->fd, text + sent, size + 1 - sent, MSG_NOSIGNAL);
@@ -183,10 +183,7 @@ static void note_error(struct client *client, const char *name, struct json_obje
         {"org.varlink.service.MethodNotFound",
          "the daemon has no method %s; are both of one version?", "method"},
     };
-    struct json_object *number;
 
-    client->error_number =
-        json_object_object_get_ex(params, "errno", &number) ? json_object_get_int(number) : 0;
     (void)snprintf(client->error, sizeof(client->error), "the daemon answered %s", name);
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         const char *mark = strstr(known[i].format, "%s");
@@ -263,11 +260,6 @@ const char *client_error(const struct client *client, int r)
     default:
         return strerror(-r);
     }
-}
-
-int client_error_number(const struct client *client)
-{
-    return client->error_number;
 }
 
 int client_call(struct client *client, const char *method, struct json_object *params,

@@ -51,9 +51,6 @@ int client_receive(struct client *client, int timeout_ms, struct json_object **r
  * client's own, until its next call. */
 const char *client_error(const struct client *client, int r);
 
-/* The errno in the last io.guestlink.Failed, else 0. */
-int client_error_number(const struct client *client);
-
 /* Sends a call and takes its one reply. @return 0, or 1 after saying what is wrong */
 int client_call(struct client *client, const char *method, struct json_object *params,
                 int timeout_ms, struct json_object **ret_params);

@@ -20,29 +20,21 @@ int command_call(const struct options *options, const char *method, struct json_
     return status;
 }
 
-struct json_object *command_member(struct json_object *object, const char *key)
-{
-    struct json_object *value = NULL;
-
-    (void)json_object_object_get_ex(object, key, &value);
-    return value;
-}
-
 const char *command_text(struct json_object *object, const char *key)
 {
-    struct json_object *value = command_member(object, key);
+    struct json_object *value = json_member(object, key);
 
     return value != NULL ? json_object_get_string(value) : "";
 }
 
 uint64_t command_number(struct json_object *object, const char *key)
 {
-    return json_object_get_uint64(command_member(object, key));
+    return json_object_get_uint64(json_member(object, key));
 }
 
 bool command_flag(struct json_object *object, const char *key)
 {
-    return json_object_get_boolean(command_member(object, key));
+    return json_object_get_boolean(json_member(object, key));
 }
 
 const struct config_vm *command_find_vm(const struct config *config, const char *name)
@@ -56,8 +48,5 @@ const struct config_vm *command_find_vm(const struct config *config, const char 
 
 struct json_object *command_vm_params(const char *vm)
 {
-    struct json_object *params = json_object_new_object();
-
-    json_object_object_add(params, "vm", json_object_new_string(vm));
-    return params;
+    return json_texts("vm", vm, NULL);
 }

@@ -7,9 +7,8 @@
 #ifndef GUESTLINK_CTL_COMMAND_H
 #define GUESTLINK_CTL_COMMAND_H
 
+#include "base/json.h"
 #include "options.h"
-
-#include <json-c/json.h>
 
 int command_list(const struct options *options, char **words);
 int command_show(const struct options *options, char **words);
@@ -29,11 +28,10 @@ int command_reload(const struct options *options, char **words);
 int command_call(const struct options *options, const char *method, struct json_object *params,
                  int timeout_ms, struct json_object **ret_params);
 
-/* A member of an object, with "", 0, false, NULL where there is none. */
+/* A member of an object, with "", 0, false where there is none. */
 const char *command_text(struct json_object *object, const char *key);
 uint64_t command_number(struct json_object *object, const char *key);
 bool command_flag(struct json_object *object, const char *key);
-struct json_object *command_member(struct json_object *object, const char *key);
 
 /* By its name or its UUID. @return NULL after saying on stderr that there is none */
 const struct config_vm *command_find_vm(const struct config *config, const char *name);

@@ -36,13 +36,13 @@ int command_share_add(const struct options *options, char **words)
     struct json_object *params = command_vm_params(words[0]);
     char *path = absolute_path(words[2]);
 
-    json_object_object_add(params, "tag", json_object_new_string(words[1]));
-    json_object_object_add(params, "path", json_object_new_string(path != NULL ? path : words[2]));
-    json_object_object_add(params, "target", json_object_new_string(words[3]));
+    json_add_text(params, "tag", words[1]);
+    json_add_text(params, "path", path != NULL ? path : words[2]);
+    json_add_text(params, "target", words[3]);
     if ((options->given & OPTIONS_READ_ONLY) != 0)
-        json_object_object_add(params, "read_only", json_object_new_boolean(true));
+        json_add_flag(params, "read_only", true);
     if (options->transport != NULL)
-        json_object_object_add(params, "transport", json_object_new_string(options->transport));
+        json_add_text(params, "transport", options->transport);
     free(path);
     return change(options, "AddShare", params);
 }
@@ -51,7 +51,7 @@ int command_share_remove(const struct options *options, char **words)
 {
     struct json_object *params = command_vm_params(words[0]);
 
-    json_object_object_add(params, "tag", json_object_new_string(words[1]));
+    json_add_text(params, "tag", words[1]);
     return change(options, "RemoveShare", params);
 }
 
@@ -60,9 +60,9 @@ int command_shutdown(const struct options *options, char **words)
     struct json_object *params = command_vm_params(words[0]);
 
     if ((options->given & OPTIONS_REBOOT) != 0)
-        json_object_object_add(params, "reboot", json_object_new_boolean(true));
+        json_add_flag(params, "reboot", true);
     if ((options->given & OPTIONS_GRACE) != 0)
-        json_object_object_add(params, "grace_ms", json_object_new_uint64(options->grace_ms));
+        json_add_number(params, "grace_ms", options->grace_ms);
     return change(options, "ShutDown", params);
 }
 
@@ -73,7 +73,7 @@ int command_reload(const struct options *options, char **words)
     (void)words;
     if (command_call(options, "Reload", NULL, CLIENT_SLOW_MS, &reply) != 0)
         return 1;
-    remarks = command_member(reply, "remarks");
+    remarks = json_member(reply, "remarks");
     if (options->json)
         say_json(reply);
     for (size_t i = 0; !options->json && json_object_is_type(remarks, json_type_array) &&

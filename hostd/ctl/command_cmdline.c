@@ -24,11 +24,10 @@ static int print(const struct options *options, const struct config_vm *vm, cons
         return 0;
     }
     object = json_object_new_object();
-    json_object_object_add(object, "command_line", json_object_new_string(text));
+    json_add_text(object, "command_line", text);
     /* run-vm reads it, to know what its unit must confine. */
     if (vm != NULL)
-        json_object_object_add(object, "host_loopback",
-                               json_object_new_boolean(config_vm_has_host_loopback(vm)));
+        json_add_flag(object, "host_loopback", config_vm_has_host_loopback(vm));
     say_json(object);
     json_object_put(object);
     return 0;

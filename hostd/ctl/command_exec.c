@@ -45,11 +45,10 @@ static struct json_object *make_params(const struct options *options, char **wor
     json_object_object_add(params, "argv", argv);
     json_object_object_add(params, "environment", environment);
     if (options->directory != NULL)
-        json_object_object_add(params, "directory", json_object_new_string(options->directory));
-    json_object_object_add(params, "uid", json_object_new_uint64(options->uid));
-    json_object_object_add(params, "gid", json_object_new_uint64(options->gid));
-    json_object_object_add(params, "input",
-                           json_object_new_boolean((options->given & OPTIONS_NO_INPUT) == 0));
+        json_add_text(params, "directory", options->directory);
+    json_add_number(params, "uid", options->uid);
+    json_add_number(params, "gid", options->gid);
+    json_add_flag(params, "input", (options->given & OPTIONS_NO_INPUT) == 0);
     return params;
 }
 
@@ -95,11 +94,11 @@ static void take_output(struct session *session)
         }
         if (session->options->json)
             (void)puts(json_object_to_json_string_ext(reply, JSON_C_TO_STRING_NOSLASHESCAPE));
-        if (command_member(reply, "process") != NULL) {
+        if (json_member(reply, "process") != NULL) {
             session->started = true;
             session->process = (uint32_t)command_number(reply, "process");
         }
-        if (command_member(reply, "data") != NULL && !session->options->json && !pass_output(reply))
+        if (json_member(reply, "data") != NULL && !session->options->json && !pass_output(reply))
             session->status = 128 + SIGPIPE;
         if (command_text(reply, "error")[0] != '\0')
             say_error("%s: %s", session->program, command_text(reply, "error"));
@@ -114,7 +113,7 @@ static struct json_object *process_params(const struct session *session)
 {
     struct json_object *params = json_object_new_object();
 
-    json_object_object_add(params, "process", json_object_new_uint64(session->process));
+    json_add_number(params, "process", session->process);
     return params;
 }
 
@@ -136,7 +135,7 @@ static void pass_input(struct session *session)
         return;
     }
     (void)base64_encode(data, n > 0 ? (size_t)n : 0, text);
-    json_object_object_add(params, "data", json_object_new_string(text));
+    json_add_text(params, "data", text);
     session->stdin_open = n > 0;
     session->writing = true;
     if (client_send(session->input, "WriteInput", params, false) < 0)
@@ -170,7 +169,7 @@ static void pass_signal(struct session *session)
     }
     if (!session->started || ++session->interrupts >= 3)
         session->status = 128 + (int)info.ssi_signo;
-    json_object_object_add(params, "signal", json_object_new_uint64(info.ssi_signo));
+    json_add_number(params, "signal", info.ssi_signo);
     if (session->started && client_new_quietly(session->options->socket, &client) == 0) {
         if (client_send(client, "SendSignal", params, false) == 0)
             (void)client_receive(client, CLIENT_QUICK_MS, &reply);

@@ -57,7 +57,7 @@ int command_list(const struct options *options, char **words)
     (void)words;
     if (command_call(options, "List", NULL, CLIENT_QUICK_MS, &reply) != 0)
         return 1;
-    vms = command_member(reply, "vms");
+    vms = json_member(reply, "vms");
     table = table_new(headings);
     if (options->json) {
         say_json(reply);

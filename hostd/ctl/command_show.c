@@ -56,7 +56,7 @@ static void show_capabilities(struct json_object *capabilities)
                    command_number(capabilities, "cpu_count"),
                    command_number(capabilities, "page_size"));
     line("guest memory", SAY_PLAIN, text);
-    join(command_member(capabilities, "features"), text, sizeof(text));
+    join(json_member(capabilities, "features"), text, sizeof(text));
     line("features", SAY_PLAIN, text);
     if (command_number(capabilities, "swiotlb_size") != 0) {
         (void)snprintf(text, sizeof(text), "%s at %s",
@@ -98,7 +98,7 @@ static void show_adapter(struct json_object *adapter)
     const char *state = command_text(adapter, "state");
     char text[1024], addresses[512];
 
-    join(command_member(adapter, "address"), addresses, sizeof(addresses));
+    join(json_member(adapter, "address"), addresses, sizeof(addresses));
     (void)snprintf(text, sizeof(text), "%s: %s %s", command_text(adapter, "id"),
                    command_text(adapter, "mac"), addresses);
     line("adapter", SAY_BOLD, text);
@@ -114,7 +114,7 @@ static void show_payload(struct json_object *payload)
 
     if (strcmp(state, "none") == 0)
         return;
-    join(command_member(payload, "argv"), words, sizeof(words));
+    join(json_member(payload, "argv"), words, sizeof(words));
     line("payload", SAY_BOLD, words);
     if (strcmp(state, "exited") == 0 && command_number(payload, "signal") != 0)
         (void)snprintf(text, sizeof(text), "ended by signal %" PRIu64,
@@ -130,7 +130,7 @@ static void show_payload(struct json_object *payload)
 
 static void show_head(struct json_object *vm)
 {
-    struct json_object *policy = command_member(vm, "policy");
+    struct json_object *policy = json_member(vm, "policy");
     char text[512], size[32];
 
     line("VM", SAY_BOLD, command_text(vm, "name"));
@@ -157,7 +157,7 @@ static void show_head(struct json_object *vm)
 
 static void show_pools(struct json_object *usage)
 {
-    struct json_object *pools = command_member(usage, "pools");
+    struct json_object *pools = json_member(usage, "pools");
     size_t count =
         json_object_is_type(pools, json_type_array) ? json_object_array_length(pools) : 0;
 
@@ -176,9 +176,9 @@ static void show_pools(struct json_object *usage)
 
 static void show_vm(struct json_object *vm)
 {
-    struct json_object *capabilities = command_member(vm, "capabilities");
-    struct json_object *shares = command_member(vm, "shares");
-    struct json_object *adapters = command_member(vm, "adapters");
+    struct json_object *capabilities = json_member(vm, "capabilities");
+    struct json_object *shares = json_member(vm, "shares");
+    struct json_object *adapters = json_member(vm, "adapters");
     char text[64];
 
     show_head(vm);
@@ -195,7 +195,7 @@ static void show_vm(struct json_object *vm)
         show_share(json_object_array_get_idx(shares, i));
     for (size_t i = 0; adapters != NULL && i < json_object_array_length(adapters); i++)
         show_adapter(json_object_array_get_idx(adapters, i));
-    show_payload(command_member(vm, "payload"));
+    show_payload(json_member(vm, "payload"));
 }
 
 /* The guest is asked for its pool's use; one that keeps no such statistics is no error. */
@@ -225,13 +225,12 @@ int command_show(const struct options *options, char **words)
     if (status == 0)
         status = client_call(client, "Show", command_vm_params(words[0]), CLIENT_QUICK_MS, &reply);
     if (status == 0) {
-        vm = command_member(reply, "vm");
+        vm = json_member(reply, "vm");
         if (is_connected(vm))
             pools = query_pools(client, words[0]);
         if (options->json) {
             if (pools != NULL)
-                json_object_object_add(vm, "pools",
-                                       json_object_get(command_member(pools, "pools")));
+                json_object_object_add(vm, "pools", json_object_get(json_member(pools, "pools")));
             say_json(vm);
         } else {
             show_vm(vm);
@@ -250,13 +249,13 @@ int command_capabilities(const struct options *options, char **words)
     struct json_object *params = command_vm_params(words[0]), *reply = NULL;
 
     if ((options->given & OPTIONS_REFRESH) != 0)
-        json_object_object_add(params, "refresh", json_object_new_boolean(true));
+        json_add_flag(params, "refresh", true);
     if (command_call(options, "Capabilities", params, CLIENT_SLOW_MS, &reply) != 0)
         return 1;
     if (options->json) {
         say_json(reply);
     } else {
-        show_capabilities(command_member(reply, "capabilities"));
+        show_capabilities(json_member(reply, "capabilities"));
         line("pool", SAY_PLAIN, command_text(reply, "pool"));
         line("token", SAY_PLAIN, command_text(reply, "token"));
     }

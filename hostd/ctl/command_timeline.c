@@ -31,11 +31,11 @@ static int write_svg(const char *path, const struct timeline *timeline, const ch
 
 static int draw(const struct options *options, struct json_object *vm)
 {
-    struct json_object *capabilities = command_member(vm, "capabilities");
+    struct json_object *capabilities = json_member(vm, "capabilities");
     struct timeline timeline;
     char title[256];
 
-    if (!timeline_make(command_member(vm, "timings"), &timeline)) {
+    if (!timeline_make(json_member(vm, "timings"), &timeline)) {
         say_error("%s: no guest was heard of since the daemon began, expected one; there is "
                   "nothing to draw",
                   command_text(vm, "name"));
@@ -77,17 +77,14 @@ static struct json_object *timings_of(struct json_object *event)
 static void note(struct json_object *vm, struct json_object *event)
 {
     const char *name = command_text(event, "event");
-    struct json_object *capabilities = command_member(vm, "capabilities");
+    struct json_object *capabilities = json_member(vm, "capabilities");
 
     if (strcmp(name, "GuestConnected") == 0) {
-        json_object_object_add(vm, "release",
-                               json_object_new_string(command_text(event, "release")));
+        json_add_text(vm, "release", command_text(event, "release"));
     } else if (strcmp(name, "GuestReady") == 0 && !command_flag(event, "again")) {
         json_object_object_add(vm, "timings", timings_of(event));
-        json_object_object_add(capabilities, "boot_id",
-                               json_object_new_string(command_text(event, "boot_id")));
-        json_object_object_add(capabilities, "kernel_release",
-                               json_object_new_string(command_text(vm, "release")));
+        json_add_text(capabilities, "boot_id", command_text(event, "boot_id"));
+        json_add_text(capabilities, "kernel_release", command_text(vm, "release"));
     }
 }
 
@@ -100,7 +97,7 @@ static struct json_object *read_file(const char *file, const char *name)
     int r = event_reader_new(file, false, &reader);
     char *line;
 
-    json_object_object_add(vm, "name", json_object_new_string(name));
+    json_add_text(vm, "name", name);
     json_object_object_add(vm, "capabilities", json_object_new_object());
     while (r >= 0 && (r = event_reader_next(reader, &line)) > 0) {
         struct json_object *event = json_tokener_parse(line);
@@ -112,7 +109,7 @@ static struct json_object *read_file(const char *file, const char *name)
     (void)event_reader_free(reader);
     if (r < 0)
         say_error("%s: %s, expected a telemetry file of guestlink-hostd", file, strerror(-r));
-    else if (command_member(vm, "timings") == NULL)
+    else if (json_member(vm, "timings") == NULL)
         say_error("%s: no boot of \"%s\" that became ready is in it; there is nothing to draw",
                   file, name);
     else
@@ -132,7 +129,7 @@ static struct json_object *find_vm(const struct options *options, const char *na
         say_error("with --file FILE it is drawn from telemetry, without a daemon");
         return NULL;
     }
-    vm = json_object_get(command_member(reply, "vm"));
+    vm = json_object_get(json_member(reply, "vm"));
     json_object_put(reply);
     return vm;
 }
@@ -145,7 +142,7 @@ int command_timeline(const struct options *options, char **words)
     if (vm == NULL)
         return 1;
     if (options->json)
-        say_json(command_member(vm, "timings"));
+        say_json(json_member(vm, "timings"));
     else
         status = draw(options, vm);
     json_object_put(vm);

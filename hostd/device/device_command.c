@@ -7,6 +7,7 @@
 #include "device_command.h"
 
 #include "base/child.h"
+#include "base/fd.h"
 #include "base/program.h"
 #include "base/sink.h"
 #include "device_command_message.h"
@@ -134,23 +135,19 @@ static int open_document(struct json_object *document)
 {
     size_t size, written = 0;
     const char *text = json_object_to_json_string_length(document, JSON_C_TO_STRING_PLAIN, &size);
-    int fd = text ? memfd_create("guestlink-device-command", MFD_CLOEXEC) : -1;
+    FD fd = text ? memfd_create("guestlink-device-command", MFD_CLOEXEC) : -1;
 
     if (fd < 0)
         return text ? -errno : -ENOMEM;
     while (written < size) {
         ssize_t n = write(fd, text + written, size - written);
 
-        if (n < 0) {
-            int r = -errno;
-
-            (void)close(fd);
-            return r;
-        }
+        if (n < 0)
+            return -errno;
         written += (size_t)n;
     }
     (void)lseek(fd, 0, SEEK_SET);
-    return fd;
+    return fd_take(&fd);
 }
 
 /* @return the writing end of a new pipe whose reading end became @p ret_sink; or -errno */
@@ -328,12 +325,6 @@ static bool is_up(const struct device_host *host)
     return ((const struct device_command *)host)->is_up;
 }
 
-static struct json_object *command_remember(const struct device_host *host)
-{
-    (void)host;
-    return json_object_new_object();
-}
-
 static struct device_host *command_free(struct device_host *host)
 {
     struct device_command *command = (struct device_command *)host;
@@ -354,7 +345,6 @@ int device_command_new(sd_event *event, const struct config_vm *vm,
         .add_adapter = add_adapter,
         .remove_adapter = remove_adapter,
         .is_up = is_up,
-        .remember = command_remember,
         .free = command_free,
     };
     struct device_command *command = calloc(1, sizeof(*command));

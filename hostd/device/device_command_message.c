@@ -17,8 +17,8 @@ static struct json_object *message(const struct config_vm *vm, const char *opera
         json_members("operation", json_object_new_string(operation), "vm",
                      json_texts("name", vm->name, "id", vm->id, NULL), kind, object, NULL);
 
-    if (whole && options)
-        (void)json_object_object_add(whole, "options", json_object_new_string(options));
+    if (options)
+        json_add_text(whole, "options", options);
     return whole;
 }
 
@@ -27,12 +27,8 @@ struct json_object *device_command_message_share(const struct config_vm *vm, con
 {
     struct json_object *object = json_texts("tag", share->tag, "path", share->path, NULL);
 
-    if (object) {
-        (void)json_object_object_add(object, "read_only",
-                                     json_object_new_boolean(share->read_only));
-        (void)json_object_object_add(object, "iommu_platform",
-                                     json_object_new_boolean(share->iommu_platform));
-    }
+    json_add_flag(object, "read_only", share->read_only);
+    json_add_flag(object, "iommu_platform", share->iommu_platform);
     return message(vm, operation, "share", object, share->options);
 }
 
@@ -40,35 +36,22 @@ struct json_object *device_command_message_adapter(const struct config_vm *vm,
                                                    const char *operation,
                                                    const struct device_adapter *adapter)
 {
-    static const char *const backends[] = {
-        [CONFIG_BACKEND_USER] = "user",
-        [CONFIG_BACKEND_TAP] = "tap",
-        [CONFIG_BACKEND_STREAM] = "stream",
-    };
     const struct config_network *network = adapter->network;
     struct json_object *object;
-    char mac[18];
+    char mac[TEXT_MAC_SIZE];
 
-    (void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", network->mac[0],
-                   network->mac[1], network->mac[2], network->mac[3], network->mac[4],
-                   network->mac[5]);
-    object = json_texts("id", network->id, "mac", mac, "backend", backends[network->backend], NULL);
-    if (object) {
-        if (network->interface)
-            (void)json_object_object_add(object, "interface",
-                                         json_object_new_string(network->interface));
-        if (network->socket_path)
-            (void)json_object_object_add(object, "socket",
-                                         json_object_new_string(network->socket_path));
-        if (network->mtu)
-            (void)json_object_object_add(object, "mtu",
-                                         json_object_new_int64((int64_t)network->mtu));
-        if (network->backend == CONFIG_BACKEND_USER)
-            (void)json_object_object_add(object, "host_loopback",
-                                         json_object_new_boolean(network->host_loopback));
-        (void)json_object_object_add(object, "iommu_platform",
-                                     json_object_new_boolean(adapter->iommu_platform));
-    }
+    text_mac(network->mac, mac);
+    object = json_texts("id", network->id, "mac", mac, "backend",
+                        config_backend_names[network->backend], NULL);
+    if (network->interface)
+        json_add_text(object, "interface", network->interface);
+    if (network->socket_path)
+        json_add_text(object, "socket", network->socket_path);
+    if (network->mtu)
+        json_add_number(object, "mtu", network->mtu);
+    if (network->backend == CONFIG_BACKEND_USER)
+        json_add_flag(object, "host_loopback", network->host_loopback);
+    json_add_flag(object, "iommu_platform", adapter->iommu_platform);
     return message(vm, operation, "adapter", object, adapter->options);
 }
 

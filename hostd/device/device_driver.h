@@ -27,7 +27,7 @@ struct device_driver {
     int (*remove_adapter)(struct device_host *host, const char *id,
                           struct device_operation *operation);
     bool (*is_up)(const struct device_host *host);
-    struct json_object *(*remember)(const struct device_host *host);
+    struct json_object *(*remember)(const struct device_host *host); /* NULL: nothing */
     struct device_host *(*free)(struct device_host *host);
 };
 

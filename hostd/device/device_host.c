@@ -159,5 +159,5 @@ bool device_host_vouches(const struct device_host *host)
 
 struct json_object *device_host_remember(const struct device_host *host)
 {
-    return host->driver->remember(host);
+    return host->driver->remember ? host->driver->remember(host) : json_object_new_object();
 }

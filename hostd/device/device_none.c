@@ -43,12 +43,6 @@ static bool is_up(const struct device_host *host)
     return ((const struct device_none *)host)->is_up;
 }
 
-static struct json_object *none_remember(const struct device_host *host)
-{
-    (void)host;
-    return json_object_new_object();
-}
-
 static struct device_host *none_free(struct device_host *host)
 {
     struct device_none *none = (struct device_none *)host;
@@ -79,7 +73,6 @@ int device_none_new(sd_event *event, const struct config_vm *vm,
         .add_adapter = add_adapter,
         .remove_adapter = remove_device,
         .is_up = is_up,
-        .remember = none_remember,
         .free = none_free,
     };
     struct device_none *none = calloc(1, sizeof(*none));

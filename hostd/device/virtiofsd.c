@@ -2,13 +2,13 @@
 #include "virtiofsd.h"
 
 #include "base/child.h"
+#include "base/fd.h"
 #include "base/scope.h"
 #include "base/sink.h"
 #include "virtiofsd_command.h"
 
 #include <errno.h>
 #include <fcntl.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,14 +36,6 @@ struct virtiofsd {
     char text[VIRTIOFSD_TEXT_SIZE];
 };
 
-static int close_and_fail(int fd)
-{
-    int r = -errno;
-
-    (void)close(fd);
-    return r;
-}
-
 static void remove_files(const struct virtiofsd *virtiofsd)
 {
     (void)unlink(virtiofsd->socket);
@@ -58,7 +50,7 @@ static void recall_end(const struct virtiofsd *virtiofsd, struct child_end *end)
 {
     char text[32] = "";
     const char *number = text;
-    int fd = open(virtiofsd->ended, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    FD fd = open(virtiofsd->ended, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
     if (fd < 0)
         return;
@@ -69,7 +61,6 @@ static void recall_end(const struct virtiofsd *virtiofsd, struct child_end *end)
         end->signaled = strncmp(text, "signal ", 7) == 0;
         end->status = (int)strtol(number, NULL, 10);
     }
-    (void)close(fd);
 }
 
 const char *virtiofsd_describe(struct virtiofsd *virtiofsd)
@@ -93,7 +84,6 @@ const char *virtiofsd_describe(struct virtiofsd *virtiofsd)
 static void on_child_ended(void *userdata, const struct child_end *end)
 {
     struct virtiofsd *virtiofsd = userdata;
-
     char text[VIRTIOFSD_TEXT_SIZE]; /* the callee may free what the other one stands in */
 
     (void)end;
@@ -128,8 +118,7 @@ static int new_named(const char *directory, const char *name, virtiofsd_ended_fn
 static int listen_for_qemu(const struct virtiofsd *virtiofsd, uid_t uid, gid_t gid)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int r = 0;
+    FD fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         return -errno;
@@ -138,18 +127,15 @@ static int listen_for_qemu(const struct virtiofsd *virtiofsd, uid_t uid, gid_t g
     if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
         chmod(virtiofsd->socket, 0600) < 0 ||
         (chown(virtiofsd->socket, uid, gid) < 0 && errno != EPERM) || listen(fd, 1) < 0)
-        r = -errno;
-    if (r < 0) {
-        (void)close(fd);
-        return r;
-    }
-    return fd;
+        return -errno;
+    return fd_take(&fd);
 }
 
 /* @return the end of the log for virtiofsd's stderr, or -errno */
 static int open_log(sd_event *event, struct virtiofsd *virtiofsd, bool make)
 {
-    int reader, writer, r;
+    FD writer = -1;
+    int reader, r;
 
     if (make && mkfifo(virtiofsd->log, 0600) < 0)
         return -errno;
@@ -158,17 +144,13 @@ static int open_log(sd_event *event, struct virtiofsd *virtiofsd, bool make)
         return -errno;
     /* Both ends in one: without a reader it is no SIGPIPE, and full it does not block. */
     writer = open(virtiofsd->log, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
-    r = writer < 0 ? -errno : 0;
-    if (r < 0) {
+    if (writer < 0) {
+        r = -errno;
         (void)close(reader);
         return r;
     }
     r = sink_new(event, reader, SINK_KEEP_LAST, SINK_LAST_WORDS, &virtiofsd->sink);
-    if (r < 0) {
-        (void)close(writer);
-        return r;
-    }
-    return writer;
+    return r < 0 ? r : fd_take(&writer);
 }
 
 /* The words for the relay: not as arguments, so that who looks for virtiofsd by what it serves
@@ -176,18 +158,18 @@ static int open_log(sd_event *event, struct virtiofsd *virtiofsd, bool make)
 static int write_words(const struct virtiofsd *virtiofsd, const char *path,
                        const struct virtiofsd_command *command)
 {
-    int fd = memfd_create("guestlink-virtiofs-relay", MFD_CLOEXEC);
+    FD fd = memfd_create("guestlink-virtiofs-relay", MFD_CLOEXEC);
 
     if (fd < 0)
         return -errno;
     if (dprintf(fd, "%s%c%s%c%s%c%s%c", virtiofsd->inner, 0, virtiofsd->ended, 0,
                 command->place[0] ? path : "", 0, command->place, 0) < 0)
-        return close_and_fail(fd);
+        return -errno;
     for (size_t i = 0; command->argv[i]; i++)
         if (dprintf(fd, "%s%c", command->argv[i], 0) < 0)
-            return close_and_fail(fd);
+            return -errno;
     (void)lseek(fd, 0, SEEK_SET);
-    return fd;
+    return fd_take(&fd);
 }
 
 static int start_child(sd_event *event, struct virtiofsd *virtiofsd,
@@ -266,7 +248,9 @@ int virtiofsd_start(sd_event *event, const struct virtiofsd_spec *spec, virtiofs
                     virtiofsd_ended_fn ended, void *userdata, struct virtiofsd **ret_virtiofsd)
 {
     struct virtiofsd *virtiofsd;
-    int socket_fd, log_fd, r;
+    FD socket_fd = -1;
+    FD log_fd = -1;
+    int r;
 
     r = new_named(spec->directory, spec->name, ended, userdata, &virtiofsd);
     if (r < 0)
@@ -280,10 +264,6 @@ int virtiofsd_start(sd_event *event, const struct virtiofsd_spec *spec, virtiofs
     socket_fd = listen_for_qemu(virtiofsd, spec->uid, spec->gid);
     log_fd = socket_fd < 0 ? socket_fd : open_log(event, virtiofsd, true);
     r = log_fd < 0 ? log_fd : start_child(event, virtiofsd, spec, socket_fd, log_fd);
-    if (log_fd >= 0)
-        (void)close(log_fd);
-    if (socket_fd >= 0)
-        (void)close(socket_fd);
     virtiofsd->on_ready = ready;
     if (r == 0)
         r = start_scope(event, virtiofsd, spec);
@@ -299,7 +279,8 @@ int virtiofsd_adopt(sd_event *event, const char *directory, const char *name,
                     virtiofsd_ended_fn ended, void *userdata, struct virtiofsd **ret_virtiofsd)
 {
     struct virtiofsd *virtiofsd;
-    int writer, r;
+    FD writer = -1;
+    int r;
 
     r = new_named(directory, name, ended, userdata, &virtiofsd);
     if (r < 0)
@@ -310,8 +291,6 @@ int virtiofsd_adopt(sd_event *event, const char *directory, const char *name,
         return r;
     }
     writer = open_log(event, virtiofsd, false); /* without it there are no last words, no more */
-    if (writer >= 0)
-        (void)close(writer);
     *ret_virtiofsd = virtiofsd;
     return 0;
 }

@@ -7,20 +7,14 @@
  */
 #include "adapter.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#define MAC_SIZE 18u
-
 /* A Unix socket at which somebody listens is connected at once; the rest is for a busy machine. */
 #define CONNECT_TIMEOUT_US 2000000u
-
-static void format_mac(const uint8_t mac[6], char buffer[MAC_SIZE])
-{
-    (void)snprintf(buffer, MAC_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
-                   mac[3], mac[4], mac[5]);
-}
 
 static void fail(struct qemu_task *task, int error, const char *what, const char *text)
 {
@@ -46,14 +40,14 @@ static void on_device_added(struct qemu_task *task, const struct qmp_reply *repl
 
 static void add_device(struct qemu_task *task)
 {
-    char mac[MAC_SIZE];
+    char mac[TEXT_MAC_SIZE];
     struct json_object *arguments;
 
-    format_mac(task->network->mac, mac);
+    text_mac(task->network->mac, mac);
     arguments = json_texts("driver", "virtio-net-pci", "id", task->device, "netdev", task->backend,
                            "mac", mac, "bus", qemu_task_port(task), NULL);
     if (arguments && task->iommu_platform)
-        (void)json_object_object_add(arguments, "iommu_platform", json_object_new_boolean(true));
+        json_add_flag(arguments, "iommu_platform", true);
     task->device_sent = true;
     qemu_task_next(task, "device_add", arguments, QMP_SHAPE_OBJECT, on_device_added);
 }
@@ -180,22 +174,17 @@ static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply
 int qemu_adapter_add(struct device_host *host, const struct device_adapter *adapter,
                      struct device_operation *operation)
 {
-    static const char *const backends[] = {
-        [CONFIG_BACKEND_USER] = "user",
-        [CONFIG_BACKEND_TAP] = "tap",
-        [CONFIG_BACKEND_STREAM] = "stream",
-    };
     const struct config_network *network = adapter->network;
     struct qemu_task *task;
-    char hash[QEMU_NAME_HASH_SIZE], mac[MAC_SIZE];
+    char hash[QEMU_NAME_HASH_SIZE], mac[TEXT_MAC_SIZE];
     int r = qemu_task_new(host, QEMU_NAME_NET, network->id, operation, &task);
 
     if (r != 0)
         return r < 0 ? r : 0;
     task->network = network;
     task->iommu_platform = adapter->iommu_platform;
-    format_mac(network->mac, mac);
-    qemu_name_hash(hash, host->vm->id, network->id, mac, backends[network->backend],
+    text_mac(network->mac, mac);
+    qemu_name_hash(hash, host->vm->id, network->id, mac, config_backend_names[network->backend],
                    network->interface ? network->interface : "",
                    network->socket_path ? network->socket_path : "", NULL);
     (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_NET, hash);

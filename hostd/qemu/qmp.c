@@ -1,10 +1,9 @@
 /*
  * qmp: an asynchronous client of QEMU's machine protocol on its Unix socket.
  *
- *     WAITING ── socket appears, or a pause is over ──▶ GREETING ── greeting, qmp_capabilities ──▶
- * UP ▲                                                  │                                      │
- *        └──────────────── no greeting, end
- * ────────────────┴──────────────────────────────────────┘
+ *     waiting   a pause is over, or the socket appears: it is connected to; then
+ *     greeting  its greeting came, and the answer to qmp_capabilities; then
+ *     up        until the connection ends; as from greeting, the way leads back to waiting
  *
  * After an end the socket is tried at once: if nobody answers on it, QEMU ended.
  *

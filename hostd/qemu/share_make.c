@@ -32,7 +32,7 @@ static void add_device(struct qemu_task *task, bool iommu_platform, qemu_step_fn
         json_object_new_int(REQUEST_QUEUES), NULL);
 
     if (arguments && iommu_platform)
-        (void)json_object_object_add(arguments, "iommu_platform", json_object_new_boolean(true));
+        json_add_flag(arguments, "iommu_platform", true);
     task->device_sent = true;
     qemu_task_next(task, "device_add", arguments, QMP_SHAPE_OBJECT, step);
 }

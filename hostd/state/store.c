@@ -1,10 +1,11 @@
 /* store: a directory of JSON documents, each replaced whole. */
 #include "store.h"
 
+#include "base/fd.h"
+#include "base/json.h"
 #include "base/log.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -23,12 +24,6 @@
 struct store {
     int directory; /* STATE_DIR/vms, or -1: it forgets */
 };
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        (void)close(*fd);
-}
 
 static void free_text(char **text)
 {
@@ -76,7 +71,7 @@ int store_new(const char *state_dir, struct store **ret_store)
 struct store *store_free(struct store *store)
 {
     if (store != NULL)
-        close_fd(&store->directory);
+        fd_close(&store->directory);
     free(store);
     return NULL;
 }
@@ -95,7 +90,7 @@ static bool is_id(const char *vm_id)
 /* @return 0 with the text, malloc()ed; or -errno */
 static int read_document(int directory, const char *name, char **ret_text)
 {
-    __attribute__((cleanup(close_fd))) int fd = -1;
+    FD fd = -1;
     __attribute__((cleanup(free_text))) char *text = NULL;
     size_t used = 0;
     ssize_t n;
@@ -119,25 +114,6 @@ static int read_document(int directory, const char *name, char **ret_text)
     *ret_text = text;
     text = NULL;
     return 0;
-}
-
-/* @return the object, or NULL if the text is not exactly one */
-static struct json_object *parse_document(const char *text)
-{
-    struct json_tokener *tokener = json_tokener_new();
-    struct json_object *object;
-
-    if (tokener == NULL)
-        return NULL;
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    object = json_tokener_parse_ex(tokener, text, (int)strlen(text) + 1);
-    if (json_tokener_get_error(tokener) != json_tokener_success ||
-        !json_object_is_type(object, json_type_object)) {
-        json_object_put(object);
-        object = NULL;
-    }
-    json_tokener_free(tokener);
-    return object;
 }
 
 static void set_aside(int directory, const char *name, const char *why)
@@ -168,7 +144,7 @@ struct json_object *store_load(struct store *store, const char *vm_id)
     (void)snprintf(name, sizeof(name), "%s.json", vm_id);
     r = read_document(store->directory, name, &text);
     if (text != NULL)
-        object = parse_document(text);
+        object = json_parse_object(text, strlen(text), JSON_TOKENER_DEFAULT_DEPTH);
     if (object != NULL)
         return object;
     if (r != -ENOENT)
@@ -193,7 +169,7 @@ static int write_all(int fd, const char *text, size_t size)
 
 int store_save(struct store *store, const char *vm_id, struct json_object *document)
 {
-    __attribute__((cleanup(close_fd))) int fd = -1;
+    FD fd = -1;
     char name[NAME_SIZE], temporary[NAME_SIZE];
     const char *text;
     size_t size;
@@ -223,43 +199,4 @@ int store_save(struct store *store, const char *vm_id, struct json_object *docum
     }
     /* The rename itself lasts only once the directory is on the disk. */
     return fsync(store->directory) < 0 ? -errno : 0;
-}
-
-int store_remove(struct store *store, const char *vm_id)
-{
-    char name[NAME_SIZE];
-
-    if (store->directory < 0)
-        return 0;
-    if (!is_id(vm_id))
-        return -EINVAL;
-    (void)snprintf(name, sizeof(name), "%s.json", vm_id);
-    return unlinkat(store->directory, name, 0) < 0 && errno != ENOENT ? -errno : 0;
-}
-
-void store_each(struct store *store, void (*fn)(void *userdata, const char *vm_id), void *userdata)
-{
-    struct dirent *entry;
-    DIR *stream;
-    int fd;
-
-    if (store->directory < 0)
-        return;
-    fd = openat(store->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    stream = fd < 0 ? NULL : fdopendir(fd);
-    if (stream == NULL) {
-        close_fd(&fd);
-        return;
-    }
-    while ((entry = readdir(stream)) != NULL) {
-        char vm_id[37];
-
-        if (strlen(entry->d_name) != 41 || strcmp(entry->d_name + 36, ".json") != 0)
-            continue;
-        memcpy(vm_id, entry->d_name, 36);
-        vm_id[36] = '\0';
-        if (is_id(vm_id))
-            fn(userdata, vm_id);
-    }
-    (void)closedir(stream);
 }

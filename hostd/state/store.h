@@ -35,10 +35,4 @@ struct json_object *store_load(struct store *store, const char *vm_id);
  */
 int store_save(struct store *store, const char *vm_id, struct json_object *document);
 
-/* Forgets a VM. @return 0 or -errno */
-int store_remove(struct store *store, const char *vm_id);
-
-/* Calls @p fn with the UUID of every document there is. */
-void store_each(struct store *store, void (*fn)(void *userdata, const char *vm_id), void *userdata);
-
 #endif

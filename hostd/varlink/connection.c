@@ -7,6 +7,7 @@
 #include "connection.h"
 
 #include "base/clock.h"
+#include "base/json.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -222,10 +223,8 @@ void varlink_call_fail(struct varlink_call *call, const char *error, struct json
 
 void varlink_call_invalid(struct varlink_call *call, const char *parameter)
 {
-    struct json_object *parameters = json_object_new_object();
-
-    json_object_object_add(parameters, "parameter", json_object_new_string(parameter));
-    reply(call, "org.varlink.service.InvalidParameter", parameters, false);
+    reply(call, "org.varlink.service.InvalidParameter", json_texts("parameter", parameter, NULL),
+          false);
 }
 
 bool varlink_call_is_full(const struct varlink_call *call)

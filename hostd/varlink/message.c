@@ -1,6 +1,8 @@
 /* varlink message: calls read, replies made. */
 #include "message.h"
 
+#include "base/json.h"
+
 #include <string.h>
 
 /* No parameter of ours is deeper than a list in an object in the call. */
@@ -19,25 +21,6 @@ static bool get_flag(struct json_object *root, const char *key, bool *ret_flag)
     return json_object_is_type(value, json_type_boolean);
 }
 
-static struct json_object *parse_object(const char *text, size_t size)
-{
-    struct json_tokener *tokener = json_tokener_new_ex(DEPTH);
-    struct json_object *root;
-
-    if (tokener == NULL)
-        return NULL;
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    /* with the NUL, so that the parser knows the end */
-    root = json_tokener_parse_ex(tokener, text, (int)size + 1);
-    if (json_tokener_get_error(tokener) != json_tokener_success ||
-        !json_object_is_type(root, json_type_object)) {
-        json_object_put(root);
-        root = NULL;
-    }
-    json_tokener_free(tokener);
-    return root;
-}
-
 int varlink_message_parse(const char *text, size_t size, struct varlink_message *ret_message)
 {
     struct varlink_message message = VARLINK_MESSAGE_NULL;
@@ -45,7 +28,7 @@ int varlink_message_parse(const char *text, size_t size, struct varlink_message 
 
     if (size > VARLINK_MESSAGE_BYTES || strlen(text) != size)
         return VARLINK_MESSAGE_E_MALFORMED;
-    message.root = parse_object(text, size);
+    message.root = json_parse_object(text, size, DEPTH);
     if (message.root == NULL)
         return VARLINK_MESSAGE_E_MALFORMED;
     (void)json_object_object_get_ex(message.root, "method", &method);
@@ -78,11 +61,11 @@ struct json_object *varlink_message_reply(const char *error, struct json_object 
     if (reply == NULL)
         return NULL;
     if (error != NULL)
-        json_object_object_add(reply, "error", json_object_new_string(error));
+        json_add_text(reply, "error", error);
     json_object_object_add(reply, "parameters",
                            parameters != NULL ? json_object_get(parameters)
                                               : json_object_new_object());
     if (continues)
-        json_object_object_add(reply, "continues", json_object_new_boolean(true));
+        json_add_flag(reply, "continues", true);
     return reply;
 }

@@ -2,6 +2,7 @@
 #include "varlink.h"
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "connection.h"
 #include "message.h"
 
@@ -35,14 +36,12 @@ int varlink_new(sd_event *event, const struct varlink_interface *interface, void
 static void get_info(const struct varlink *varlink, struct varlink_call *call)
 {
     const struct varlink_interface *interface = varlink->interface;
-    struct json_object *info = json_object_new_object(), *names = json_object_new_array();
+    struct json_object *info, *names = json_object_new_array();
 
     json_object_array_add(names, json_object_new_string("org.varlink.service"));
     json_object_array_add(names, json_object_new_string(interface->name));
-    json_object_object_add(info, "vendor", json_object_new_string(interface->vendor));
-    json_object_object_add(info, "product", json_object_new_string(interface->product));
-    json_object_object_add(info, "version", json_object_new_string(interface->version));
-    json_object_object_add(info, "url", json_object_new_string(interface->url));
+    info = json_texts("vendor", interface->vendor, "product", interface->product, "version",
+                      interface->version, "url", interface->url, NULL);
     json_object_object_add(info, "interfaces", names);
     varlink_call_reply(call, info, false);
 }
@@ -60,22 +59,12 @@ static const char service_description[] =
     "error PermissionDenied ()\n"
     "error ExpectedMore ()\n";
 
-static void fail_with(struct varlink_call *call, const char *error, const char *key,
-                      const char *value)
-{
-    struct json_object *parameters = json_object_new_object();
-
-    json_object_object_add(parameters, key, json_object_new_string(value));
-    varlink_call_fail(call, error, parameters);
-}
-
 static void get_description(const struct varlink *varlink, struct varlink_call *call,
                             struct json_object *parameters)
 {
-    struct json_object *name = NULL, *reply;
+    struct json_object *name = json_member(parameters, "interface");
     const char *text = NULL;
 
-    (void)json_object_object_get_ex(parameters, "interface", &name);
     if (!json_object_is_type(name, json_type_string)) {
         varlink_call_invalid(call, "interface");
         return;
@@ -85,13 +74,11 @@ static void get_description(const struct varlink *varlink, struct varlink_call *
     else if (strcmp(json_object_get_string(name), varlink->interface->name) == 0)
         text = varlink->interface->description;
     if (text == NULL) {
-        fail_with(call, "org.varlink.service.InterfaceNotFound", "interface",
-                  json_object_get_string(name));
+        varlink_call_fail(call, "org.varlink.service.InterfaceNotFound",
+                          json_texts("interface", json_object_get_string(name), NULL));
         return;
     }
-    reply = json_object_new_object();
-    json_object_object_add(reply, "description", json_object_new_string(text));
-    varlink_call_reply(call, reply, false);
+    varlink_call_reply(call, json_texts("description", text, NULL), false);
 }
 
 static void dispatch_own(const struct varlink *varlink, struct varlink_call *call,
@@ -110,7 +97,8 @@ static void dispatch_own(const struct varlink *varlink, struct varlink_call *cal
             method->fn(varlink->userdata, call, message->parameters);
         return;
     }
-    fail_with(call, "org.varlink.service.MethodNotFound", "method", message->method);
+    varlink_call_fail(call, "org.varlink.service.MethodNotFound",
+                      json_texts("method", message->method, NULL));
 }
 
 /* One call of a client's; it has an object of parameters whatever was sent. */
@@ -121,7 +109,8 @@ static void on_call(void *userdata, struct varlink_call *call,
     size_t prefix = strlen(varlink->interface->name);
 
     if (message->upgrade)
-        fail_with(call, "org.varlink.service.MethodNotImplemented", "method", message->method);
+        varlink_call_fail(call, "org.varlink.service.MethodNotImplemented",
+                          json_texts("method", message->method, NULL));
     else if (strcmp(message->method, "org.varlink.service.GetInfo") == 0)
         get_info(varlink, call);
     else if (strcmp(message->method, "org.varlink.service.GetInterfaceDescription") == 0)
@@ -130,9 +119,11 @@ static void on_call(void *userdata, struct varlink_call *call,
              message->method[prefix] == '.')
         dispatch_own(varlink, call, message, message->method + prefix + 1);
     else if (strncmp(message->method, "org.varlink.service.", 20) == 0)
-        fail_with(call, "org.varlink.service.MethodNotFound", "method", message->method);
+        varlink_call_fail(call, "org.varlink.service.MethodNotFound",
+                          json_texts("method", message->method, NULL));
     else
-        fail_with(call, "org.varlink.service.InterfaceNotFound", "interface", message->method);
+        varlink_call_fail(call, "org.varlink.service.InterfaceNotFound",
+                          json_texts("interface", message->method, NULL));
 }
 
 static void on_closed(void *userdata, struct varlink_connection *connection)

@@ -43,7 +43,7 @@ static void look_at_vm(const struct options *options, struct doctor *doctor,
     struct json_object *reply = ask(options, "Show", command_vm_params(vm->id));
 
     doctor_look_at_shares(doctor, vm);
-    doctor_look_at_qemu(doctor, vm, command_member(reply, "vm"));
+    doctor_look_at_qemu(doctor, vm, json_member(reply, "vm"));
     json_object_put(reply);
 }
 

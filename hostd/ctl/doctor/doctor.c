@@ -1,6 +1,7 @@
 /* doctor: findings, and what is looked at on the host itself. */
 #include "doctor.h"
 
+#include "base/json.h"
 #include "base/program.h"
 #include "config/policy.h"
 
@@ -25,11 +26,11 @@ void doctor_find(struct doctor *doctor, enum doctor_state state, const char *che
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    json_object_object_add(finding, "state", json_object_new_string(states[state]));
-    json_object_object_add(finding, "check", json_object_new_string(check));
-    json_object_object_add(finding, "vm", json_object_new_string(vm));
-    json_object_object_add(finding, "text", json_object_new_string(text));
-    json_object_object_add(finding, "advice", json_object_new_string(advice));
+    json_add_text(finding, "state", states[state]);
+    json_add_text(finding, "check", check);
+    json_add_text(finding, "vm", vm);
+    json_add_text(finding, "text", text);
+    json_add_text(finding, "advice", advice);
     json_object_array_add(doctor->findings, finding);
     if (state == DOCTOR_WRONG)
         doctor->wrong = true;

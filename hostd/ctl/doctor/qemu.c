@@ -339,8 +339,8 @@ void doctor_look_at_qemu(struct doctor *doctor, const struct config_vm *vm,
     struct words *words;
 
     if (view != NULL) {
-        tell_failed(doctor, vm, command_member(view, "shares"), "share", "tag");
-        tell_failed(doctor, vm, command_member(view, "adapters"), "adapter", "id");
+        tell_failed(doctor, vm, json_member(view, "shares"), "share", "tag");
+        tell_failed(doctor, vm, json_member(view, "adapters"), "adapter", "id");
     }
     if (vm->device_host.type != CONFIG_DEVICE_HOST_QEMU)
         return;
