@@ -23,7 +23,7 @@
 #include "guest/greeting.h"
 #include "guest/session.h"
 #include "vm/report.h"
-#include "vm/vm_life.h"
+#include "vm/vm_owner.h"
 
 #include "protocol/welcome.h"
 

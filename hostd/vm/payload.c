@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "guest/process_request.h"
 #include "report.h"
+#include "services.h"
 #include "vm_parts.h"
 
 #include <errno.h>
@@ -58,8 +59,8 @@ static void on_started(void *userdata, const struct guest_answer *answer)
         report_timeout(vm, "payload", vm->config->timeouts.payload,
                        vm->config->payload.argv.items[0]);
     vm->boot.payload_started = true;
-    vm_save_now(vm);
-    bringup_check(vm);
+    saver_now(&vm->saver);
+    vm_wake(vm);
 }
 
 static uint16_t restart_of(enum config_restart restart)
@@ -111,7 +112,7 @@ void payload_exited(struct vm *vm, const struct event_child_exited *exited)
     payload->signal = exited->signal;
     payload->restarts = exited->restarts;
     payload->state = exited->again_ms == EVENT_NOT_AGAIN ? PAYLOAD_EXITED : PAYLOAD_RUNNING;
-    vm_save_soon(vm);
+    saver_soon(&vm->saver);
 }
 
 void payload_reset(struct vm *vm)

@@ -29,7 +29,8 @@ struct payload {
     char *error; /* why it could not be started, or NULL */
 };
 
-/* Asks for it, unless there is none or it was started in this boot. Leads to bringup_check(). */
+/* Asks for it, unless there is none or it was started in this boot. vm_wake() when that is
+ * answered. */
 void payload_start(struct vm *vm);
 
 /* The guest says that it ended. */

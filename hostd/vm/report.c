@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "guest/listener.h"
+#include "services.h"
 #include "telemetry/fields.h"
 #include "vm_parts.h"
 

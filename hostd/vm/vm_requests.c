@@ -1,8 +1,11 @@
-/* vm call: what others ask of a VM, asynchronously. */
+/* vm requests: what others ask of a VM, asynchronously. */
 #include "base/clock.h"
 #include "base/limits.h"
+#include "guest/guest.h"
+#include "operation.h"
 #include "report.h"
-#include "vm.h"
+#include "services.h"
+#include "share.h"
 #include "vm_parts.h"
 
 #include "protocol/request.h"
@@ -111,8 +114,8 @@ static bool share_is_sound(const struct config_share *share)
 /* The guest would take an equal share for the one that is there, and its removal for that one's. */
 static bool target_is_taken(const struct vm *vm, const char *target)
 {
-    for (const struct share *share = vm->shares.first; share; share = share->next) {
-        if (share->wanted && strcmp(share->config.target, target) == 0)
+    for (struct share *share = share_next(vm, NULL); share; share = share_next(vm, share)) {
+        if (share->attachment.wanted && strcmp(share->config.target, target) == 0)
             return true;
     }
     return false;
@@ -133,13 +136,14 @@ int vm_add_share(struct vm *vm, const struct config_share *share, vm_done_fn don
         return r;
     operation = operation_new(vm, userdata);
     if (!operation) {
-        share_drop(added);
+        attachment_drop(&added->attachment);
         return -ENOMEM;
     }
     operation->done = done;
-    vm_save_now(vm);
+    saver_now(&vm->saver);
+    vm_wake(vm);
     if (guest_is_attached(vm->guest))
-        share_begin_later(added, operation);
+        added->attachment.operation = operation;
     else
         operation_finish_later(operation, 0,
                                "the guest is not connected; the share is mounted when it is");
@@ -148,18 +152,19 @@ int vm_add_share(struct vm *vm, const struct config_share *share, vm_done_fn don
 
 int vm_remove_share(struct vm *vm, const char *tag, vm_done_fn done, void *userdata)
 {
-    struct share *share = share_find(vm, tag);
+    struct attachment *a = attachment_find(vm, &share_kind, tag, true);
     struct operation *operation;
 
-    if (!share)
-        return share_is_going(vm, tag) ? -EBUSY : -ENOENT;
-    if (share->operation)
+    if (!a)
+        return attachment_find(vm, &share_kind, tag, false) ? -EBUSY : -ENOENT;
+    if (a->operation)
         return -EBUSY;
     operation = operation_new(vm, userdata);
     if (!operation)
         return -ENOMEM;
     operation->done = done;
-    share_drop_later(share, operation);
+    a->operation = operation;
+    attachment_drop(a);
     return 0;
 }
 
@@ -180,7 +185,7 @@ static void on_shut_down(void *userdata, const struct guest_answer *answer)
 {
     struct operation *operation = userdata;
 
-    /* 0: under way, the farewell follows; ECONNRESET: vm_said_farewell() has it */
+    /* 0: under way, the farewell follows; ECONNRESET: operations_end_shut_down() has it */
     if (answer->error != 0 && answer->error != ECONNRESET) {
         operation->vm->shutting_down = false;
         operation_finish(operation, answer->error, answer->text);
@@ -215,22 +220,4 @@ int vm_shut_down(struct vm *vm, bool reboot, uint32_t grace_ms, vm_done_fn done,
     }
     vm->shutting_down = true;
     return 0;
-}
-
-/* A `done` may begin or end others: the list is walked anew after each. */
-void vm_said_farewell(struct vm *vm)
-{
-    struct operation *operation = vm->operations;
-
-    while (operation) {
-        if (!operation->shut_down) {
-            operation = operation->next;
-            continue;
-        }
-        operation->shut_down = false;
-        guest_forget(vm->guest, operation);
-        operation_finish(operation, 0,
-                         vm->boot.farewell ? "" : "the guest's connection ended without farewell");
-        operation = vm->operations;
-    }
 }
