@@ -167,8 +167,6 @@ static struct json_object *view_timings(const struct vm_timings *timings)
 #define GUEST(name) add_number(object, "guest_" #name, timings->guest.name);
     VM_TIMINGS_HOST(HOST)
     VM_TIMINGS_GUEST(GUEST)
-#undef HOST
-#undef GUEST
     /* known before the guest is ready */
     add_number(object, "guest_started_ns", timings->guest_started_ns);
     add_number(object, "guest_sent_ns", timings->guest_sent_ns);

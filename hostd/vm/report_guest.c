@@ -216,8 +216,6 @@ void report_ready(struct vm *vm, bool again)
 #define GUEST(name) fields_number(&fields, #name, t->guest.name);
     VM_TIMINGS_GUEST(GUEST)
     VM_TIMINGS_HOST(HOST)
-#undef HOST
-#undef GUEST
     report_emit(vm, TELEMETRY_GUEST_READY, &fields);
 }
 

@@ -12,6 +12,7 @@
  */
 #include "vm_store.h"
 
+#include "base/json.h"
 #include "base/limits.h"
 #include "device/device_host.h"
 #include "report.h"
@@ -30,43 +31,29 @@ static const char *const transports[] = {
     [CONFIG_TRANSPORT_9P] = "9p",
 };
 
-static void put_number(struct json_object *object, const char *key, uint64_t number)
-{
-    (void)json_object_object_add(object, key, json_object_new_uint64(number));
-}
-
-static void put_flag(struct json_object *object, const char *key, bool flag)
-{
-    (void)json_object_object_add(object, key, json_object_new_boolean(flag));
-}
-
-static void put_text(struct json_object *object, const char *key, const char *text)
-{
-    (void)json_object_object_add(object, key, json_object_new_string(text));
-}
-
-static bool get_flag(struct json_object *object, const char *key)
+/* @return NULL: it has no such member, or is no object */
+static struct json_object *member(struct json_object *object, const char *key)
 {
     struct json_object *value;
 
-    return json_object_object_get_ex(object, key, &value) && json_object_get_boolean(value);
+    return json_object_object_get_ex(object, key, &value) ? value : NULL;
 }
 
 static uint64_t get_number(struct json_object *object, const char *key)
 {
-    struct json_object *value;
+    return json_object_get_uint64(member(object, key));
+}
 
-    return json_object_object_get_ex(object, key, &value) ? json_object_get_uint64(value) : 0;
+static bool get_flag(struct json_object *object, const char *key)
+{
+    return json_object_get_boolean(member(object, key));
 }
 
 static const char *get_text(struct json_object *object, const char *key)
 {
-    struct json_object *value;
+    struct json_object *value = member(object, key);
 
-    return json_object_object_get_ex(object, key, &value) &&
-                   json_object_is_type(value, json_type_string)
-               ? json_object_get_string(value)
-               : NULL;
+    return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
 }
 
 /* A boot becomes ready once, under whichever daemon: its times are the boot's, not the daemon's. */
@@ -74,23 +61,20 @@ static struct json_object *timings_to_json(const struct vm_timings *t)
 {
     struct json_object *object = json_object_new_object();
 
-#define HOST(name)  put_number(object, #name, t->name);
-#define GUEST(name) put_number(object, "guest_" #name, t->guest.name);
-    VM_TIMINGS_HOST(HOST)
-    VM_TIMINGS_GUEST(GUEST)
-#undef HOST
-#undef GUEST
+#define PUT(key, number) json_object_object_add(object, key, json_object_new_uint64(number));
+#define PUT_HOST(name)   PUT(#name, t->name)
+#define PUT_GUEST(name)  PUT("guest_" #name, t->guest.name)
+    VM_TIMINGS_HOST(PUT_HOST)
+    VM_TIMINGS_GUEST(PUT_GUEST)
     return object;
 }
 
 static void timings_from_json(struct json_object *object, struct vm_timings *t)
 {
-#define HOST(name)  t->name = (__typeof__(t->name))get_number(object, #name);
-#define GUEST(name) t->guest.name = get_number(object, "guest_" #name);
-    VM_TIMINGS_HOST(HOST)
-    VM_TIMINGS_GUEST(GUEST)
-#undef HOST
-#undef GUEST
+#define GET_HOST(name)  t->name = (__typeof__(t->name))get_number(object, #name);
+#define GET_GUEST(name) t->guest.name = get_number(object, "guest_" #name);
+    VM_TIMINGS_HOST(GET_HOST)
+    VM_TIMINGS_GUEST(GET_GUEST)
 }
 
 static struct json_object *report_to_json(const struct guest_capabilities *report)
@@ -129,14 +113,13 @@ static bool report_from_json(struct json_object *hex, struct guest_capabilities 
 
 static struct json_object *payload_to_json(const struct vm *vm)
 {
-    struct json_object *object = json_object_new_object();
+    const struct payload *payload = &vm->payload;
 
-    put_flag(object, "started", vm->boot.payload_started);
-    put_number(object, "state", vm->payload.state);
-    put_number(object, "status", vm->payload.status);
-    put_number(object, "signal", vm->payload.signal);
-    put_number(object, "restarts", vm->payload.restarts);
-    return object;
+    return json_members("started", json_object_new_boolean(vm->boot.payload_started), "state",
+                        json_object_new_uint64(payload->state), "status",
+                        json_object_new_uint64(payload->status), "signal",
+                        json_object_new_uint64(payload->signal), "restarts",
+                        json_object_new_uint64(payload->restarts), NULL);
 }
 
 static struct json_object *shares_to_json(const struct vm *vm)
@@ -148,12 +131,10 @@ static struct json_object *shares_to_json(const struct vm *vm)
 
         if (s->configured || !s->attachment.wanted)
             continue;
-        object = json_object_new_object();
-        put_text(object, "tag", s->config.tag);
-        put_text(object, "path", s->config.path);
-        put_text(object, "target", s->config.target);
-        put_flag(object, "read_only", s->config.read_only);
-        put_text(object, "transport", transports[s->config.transport]);
+        object = json_texts("tag", s->config.tag, "path", s->config.path, "target",
+                            s->config.target, "transport", transports[s->config.transport], NULL);
+        (void)json_object_object_add(object, "read_only",
+                                     json_object_new_boolean(s->config.read_only));
         (void)json_object_array_add(array, object);
     }
     return array;
@@ -162,24 +143,23 @@ static struct json_object *shares_to_json(const struct vm *vm)
 void vm_store_save(void *userdata)
 {
     struct vm *vm = userdata;
-    struct json_object *document = json_object_new_object();
+    struct json_object *document =
+        json_members("warned", warned_to_json(&vm->warned), "shares", shares_to_json(vm), "devices",
+                     vm->host ? device_host_remember(vm->host) : NULL, NULL);
     int r;
 
     if (!document)
         return;
     if (vm->boot.known) {
-        (void)json_object_object_add(document, "capabilities",
-                                     report_to_json(&vm->boot.capabilities));
-        put_flag(document, "ended", vm->ended);
-        put_flag(document, "ready", vm->boot.ready);
+        const struct boot *boot = &vm->boot;
+
+        (void)json_object_object_add(document, "capabilities", report_to_json(&boot->capabilities));
+        (void)json_object_object_add(document, "ended", json_object_new_boolean(vm->ended));
+        (void)json_object_object_add(document, "ready", json_object_new_boolean(boot->ready));
         (void)json_object_object_add(document, "payload", payload_to_json(vm));
-        if (vm->boot.ready)
-            (void)json_object_object_add(document, "timings", timings_to_json(&vm->boot.timings));
+        if (boot->ready)
+            (void)json_object_object_add(document, "timings", timings_to_json(&boot->timings));
     }
-    (void)json_object_object_add(document, "warned", warned_to_json(&vm->warned));
-    (void)json_object_object_add(document, "shares", shares_to_json(vm));
-    if (vm->host)
-        (void)json_object_object_add(document, "devices", device_host_remember(vm->host));
     vm->services->counters.saves++;
     r = store_save(vm->services->store, vm->config->id, document);
     vm->unsaved = r < 0;
@@ -194,25 +174,21 @@ void vm_store_save(void *userdata)
 
 static void recall_boot(struct vm *vm, struct json_object *document)
 {
+    struct json_object *payload = member(document, "payload");
+    uint64_t state = get_number(payload, "state");
     struct guest_capabilities report;
-    struct json_object *value;
-    uint64_t state;
 
-    if (!json_object_object_get_ex(document, "capabilities", &value) ||
-        !report_from_json(value, &report))
+    if (!report_from_json(member(document, "capabilities"), &report))
         return;
     boot_begin(&vm->boot, &report, vm->config);
-    vm->boot.ready = get_flag(document, "ready");
     vm->ended = get_flag(document, "ended");
-    if (vm->boot.ready && json_object_object_get_ex(document, "timings", &value))
-        timings_from_json(value, &vm->boot.timings);
-    if (!json_object_object_get_ex(document, "payload", &value))
-        return;
-    vm->boot.payload_started = get_flag(value, "started");
-    vm->payload.status = (uint32_t)get_number(value, "status");
-    vm->payload.signal = (uint32_t)get_number(value, "signal");
-    vm->payload.restarts = (uint32_t)get_number(value, "restarts");
-    state = get_number(value, "state");
+    vm->boot.ready = get_flag(document, "ready");
+    if (vm->boot.ready)
+        timings_from_json(member(document, "timings"), &vm->boot.timings);
+    vm->boot.payload_started = get_flag(payload, "started");
+    vm->payload.status = (uint32_t)get_number(payload, "status");
+    vm->payload.signal = (uint32_t)get_number(payload, "signal");
+    vm->payload.restarts = (uint32_t)get_number(payload, "restarts");
     if (state == PAYLOAD_RUNNING || state == PAYLOAD_EXITED || state == PAYLOAD_FAILED)
         vm->payload.state = (enum payload_state)state;
 }
@@ -241,18 +217,14 @@ static void recall_share(struct vm *vm, struct json_object *object)
 struct json_object *vm_store_recall(struct vm *vm)
 {
     struct json_object *document = store_load(vm->services->store, vm->config->id);
-    struct json_object *value, *devices = NULL;
+    struct json_object *shares = member(document, "shares"), *devices;
 
     recall_boot(vm, document);
-    if (json_object_object_get_ex(document, "warned", &value))
-        warned_from_json(&vm->warned, value);
-    if (json_object_object_get_ex(document, "shares", &value) &&
-        json_object_is_type(value, json_type_array)) {
-        for (size_t i = 0; i < json_object_array_length(value); i++)
-            recall_share(vm, json_object_array_get_idx(value, i));
-    }
-    if (json_object_object_get_ex(document, "devices", &value))
-        devices = json_object_get(value);
+    warned_from_json(&vm->warned, member(document, "warned"));
+    for (size_t i = 0;
+         json_object_is_type(shares, json_type_array) && i < json_object_array_length(shares); i++)
+        recall_share(vm, json_object_array_get_idx(shares, i));
+    devices = json_object_get(member(document, "devices"));
     (void)json_object_put(document);
     return devices;
 }
