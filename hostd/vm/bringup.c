@@ -105,7 +105,7 @@ void bringup_check(struct vm *vm)
         vm->bringup = BRINGUP_PAYLOAD;
         payload_start(vm);
     }
-    if (vm->bringup == BRINGUP_PAYLOAD && vm->payload.state != PAYLOAD_STARTING) {
+    if (vm->bringup == BRINGUP_PAYLOAD && vm->payload.state != VM_PAYLOAD_WAITING) {
         if (vm->boot.payload_started && vm->boot.timings.payload_ms == 0 && !vm->boot.ready)
             vm->boot.timings.payload_ms = boot_age_ms(&vm->boot, clock_now_us());
         complete(vm);

@@ -8,14 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct operation *operation_new(struct vm *vm, void *userdata)
+struct operation *operation_new(struct vm *vm, const struct operation *begun)
 {
     struct operation *operation = calloc(1, sizeof(*operation));
 
     if (!operation)
         return NULL;
+    *operation = *begun;
     operation->vm = vm;
-    operation->userdata = userdata;
     operation->next = vm->operations;
     vm->operations = operation;
     return operation;

@@ -23,8 +23,8 @@ struct operation {
     char *text;
 };
 
-/* Begins one and puts it on the VM's list. @return NULL: no memory */
-struct operation *operation_new(struct vm *vm, void *userdata);
+/* Begins one as @p begun says, and puts it on the VM's list. @return NULL: no memory */
+struct operation *operation_new(struct vm *vm, const struct operation *begun);
 
 /* Calls whichever `done` there is, with no result of its own, and frees it. NULL is fine. */
 void operation_finish(struct operation *operation, int error, const char *text);

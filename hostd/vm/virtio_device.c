@@ -33,8 +33,8 @@ static void destroy(struct virtio_device *device)
     free(device);
 }
 
-/* Frees the record, not the device. Its users lose it. */
-static void forget(struct virtio_device *device)
+/* Frees the record, not the device. Its users lose it. @param error  why it did not go, or 0 */
+static void forget(struct virtio_device *device, int error)
 {
     struct virtio_device **position = &device->vm->devices;
 
@@ -42,6 +42,7 @@ static void forget(struct virtio_device *device)
         if (a->device == device) {
             a->device = NULL;
             a->told = false;
+            a->leave_error = error;
         }
     }
     while (*position != device)
@@ -57,7 +58,7 @@ void virtio_devices_forget(struct vm *vm)
     for (struct virtio_device *device = vm->devices; device; device = next) {
         next = device->next;
         if (device->state == VIRTIO_DEVICE_THERE)
-            forget(device);
+            forget(device, 0);
     }
 }
 
@@ -81,18 +82,6 @@ static bool has_users(const struct virtio_device *device)
     return false;
 }
 
-/* They are free once it has gone, or somebody else wants it after all. @p error 0, or why it did
- * not go */
-static void free_leavers(struct virtio_device *device, int error)
-{
-    for (struct attachment *a = device->vm->attachments; a; a = a->next) {
-        if (a->device != device || !a->leaving)
-            continue;
-        a->device = NULL;
-        a->leave_error = error;
-    }
-}
-
 static void on_removed(void *userdata, const struct device_outcome *outcome)
 {
     struct virtio_device *device = userdata;
@@ -105,8 +94,7 @@ static void on_removed(void *userdata, const struct device_outcome *outcome)
                              outcome->text);
     else
         device->kind->report_removed(device);
-    free_leavers(device, outcome->error);
-    forget(device);
+    forget(device, outcome->error);
     saver_now(&vm->saver);
     vm_wake(vm);
 }
@@ -128,22 +116,20 @@ static void remove_unused(struct virtio_device *device)
         else
             report_device_failed(vm, device->kind->name, device->name, "device", -r,
                                  "it cannot be removed");
-        free_leavers(device, -r);
-        forget(device);
+        forget(device, -r);
         return;
     }
     device->state = VIRTIO_DEVICE_REMOVING;
     saver_now(&vm->saver);
 }
 
-static void fail_users(struct virtio_device *device, int error, const char *text)
+static void fail_users(const struct virtio_device *device, int error, const char *text)
 {
     for (struct attachment *a = device->vm->attachments; a; a = a->next) {
-        if (a->device != device)
+        if (a->device != device || a->leaving)
             continue;
         a->device = NULL;
-        if (!a->leaving)
-            attachment_fail(a, "device", error, text);
+        attachment_fail(a, "device", error, text);
     }
 }
 
@@ -151,8 +137,8 @@ static void fail_users(struct virtio_device *device, int error, const char *text
 static void renew_users(const struct virtio_device *device)
 {
     for (struct attachment *a = device->vm->attachments; a; a = a->next) {
-        if (a->device == device && device->kind->renewed)
-            device->kind->renewed(a);
+        if (a->device == device && a->kind->renewed)
+            a->kind->renewed(a);
     }
 }
 
@@ -169,8 +155,6 @@ static void take_added(struct virtio_device *device, const struct device_outcome
     /* the others may say so of a device that was there before */
     if (outcome->created && vm->config->device_host.type == CONFIG_DEVICE_HOST_QEMU)
         renew_users(device);
-    if (has_users(device))
-        free_leavers(device, 0);
     remove_unused(device);
 }
 
@@ -187,7 +171,7 @@ static void on_added(void *userdata, const struct device_outcome *outcome)
         take_added(device, outcome);
     } else {
         fail_users(device, outcome->error, outcome->text);
-        forget(device);
+        forget(device, 0);
     }
     vm_wake(vm);
 }
@@ -226,7 +210,7 @@ static int add(const struct attachment *a, const struct virtio_device *wanted, c
     r = !device->name || (wanted->path && !device->path) ? -ENOMEM
                                                          : a->kind->add_device(device, on_added);
     if (r < 0) {
-        forget(device);
+        forget(device, 0);
         return r;
     }
     saver_now(&vm->saver);
@@ -310,8 +294,8 @@ bool virtio_device_leave(struct attachment *a)
 {
     struct virtio_device *device = a->device;
 
-    if (!device || a->leaving)
-        return !device;
+    if (!device)
+        return true;
     a->leaving = true;
     if (has_users(device))
         a->device = NULL;

@@ -58,9 +58,10 @@ void virtio_device_tell(struct attachment *a);
 void virtio_device_release(struct attachment *a);
 
 /*
- * As virtio_device_release(), for an attachment that goes: vm_wake() when the device has gone.
+ * As virtio_device_release(), for an attachment that goes; called in each of its steps.
  *
- * @return true if there is nothing (more) to wait for
+ * @return true if there is nothing (more) to wait for: the device has gone, or somebody else uses
+ * it
  */
 bool virtio_device_leave(struct attachment *a);
 

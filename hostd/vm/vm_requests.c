@@ -44,19 +44,24 @@ static void on_capabilities(void *userdata, const struct guest_answer *answer)
                                &measured);
 }
 
-int vm_refresh_capabilities(struct vm *vm, vm_capabilities_fn done, void *userdata)
+/* @return as guest_ask() */
+static int ask(struct vm *vm, uint16_t type, guest_done_fn done, const struct operation *begun)
 {
-    struct operation *operation = operation_new(vm, userdata);
+    struct operation *operation = operation_new(vm, begun);
     int r;
 
     if (!operation)
         return -ENOMEM;
-    operation->capabilities_done = done;
-    r = guest_ask(vm->guest, FRAME_GET_CAPABILITIES, NULL, 0, LIMITS_ANSWER_MS, on_capabilities,
-                  operation);
+    r = guest_ask(vm->guest, type, NULL, 0, LIMITS_ANSWER_MS, done, operation);
     if (r < 0)
         (void)operation_free(operation);
     return r;
+}
+
+int vm_refresh_capabilities(struct vm *vm, vm_capabilities_fn done, void *userdata)
+{
+    return ask(vm, FRAME_GET_CAPABILITIES, on_capabilities,
+               &(struct operation){.userdata = userdata, .capabilities_done = done});
 }
 
 static void on_pool_usage(void *userdata, const struct guest_answer *answer)
@@ -83,17 +88,8 @@ static void on_pool_usage(void *userdata, const struct guest_answer *answer)
 
 int vm_query_pool(struct vm *vm, vm_pool_usage_fn done, void *userdata)
 {
-    struct operation *operation = operation_new(vm, userdata);
-    int r;
-
-    if (!operation)
-        return -ENOMEM;
-    operation->pool_done = done;
-    r = guest_ask(vm->guest, FRAME_GET_POOL_USAGE, NULL, 0, LIMITS_ANSWER_MS, on_pool_usage,
-                  operation);
-    if (r < 0)
-        (void)operation_free(operation);
-    return r;
+    return ask(vm, FRAME_GET_POOL_USAGE, on_pool_usage,
+               &(struct operation){.userdata = userdata, .pool_done = done});
 }
 
 /* What config.c holds a file to, for a share that did not come from one. */
@@ -134,12 +130,11 @@ int vm_add_share(struct vm *vm, const struct config_share *share, vm_done_fn don
     r = share_new(vm, share, false, &added);
     if (r < 0)
         return r;
-    operation = operation_new(vm, userdata);
+    operation = operation_new(vm, &(struct operation){.userdata = userdata, .done = done});
     if (!operation) {
         attachment_drop(&added->attachment);
         return -ENOMEM;
     }
-    operation->done = done;
     saver_now(&vm->saver);
     vm_wake(vm);
     if (guest_is_attached(vm->guest))
@@ -159,10 +154,9 @@ int vm_remove_share(struct vm *vm, const char *tag, vm_done_fn done, void *userd
         return attachment_find(vm, &share_kind, tag, false) ? -EBUSY : -ENOENT;
     if (a->operation)
         return -EBUSY;
-    operation = operation_new(vm, userdata);
+    operation = operation_new(vm, &(struct operation){.userdata = userdata, .done = done});
     if (!operation)
         return -ENOMEM;
-    operation->done = done;
     a->operation = operation;
     attachment_drop(a);
     return 0;
@@ -199,13 +193,12 @@ int vm_shut_down(struct vm *vm, bool reboot, uint32_t grace_ms, vm_done_fn done,
                                             grace_ms ? grace_ms : vm->config->timeouts.shut_down};
     uint8_t payload[64];
     struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
-    struct operation *operation = operation_new(vm, userdata);
+    struct operation *operation = operation_new(
+        vm, &(struct operation){.userdata = userdata, .done = done, .shut_down = true});
     int r;
 
     if (!operation)
         return -ENOMEM;
-    operation->done = done;
-    operation->shut_down = true;
     request_shut_down_pack(&writer, &request);
     r = guest_ask(vm->guest, FRAME_SHUT_DOWN, payload, writer.size, LIMITS_ANSWER_MS, on_shut_down,
                   operation);

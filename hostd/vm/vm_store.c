@@ -189,8 +189,8 @@ static void recall_boot(struct vm *vm, struct json_object *document)
     vm->payload.status = (uint32_t)get_number(payload, "status");
     vm->payload.signal = (uint32_t)get_number(payload, "signal");
     vm->payload.restarts = (uint32_t)get_number(payload, "restarts");
-    if (state == PAYLOAD_RUNNING || state == PAYLOAD_EXITED || state == PAYLOAD_FAILED)
-        vm->payload.state = (enum payload_state)state;
+    if (state == VM_PAYLOAD_RUNNING || state == VM_PAYLOAD_EXITED || state == VM_PAYLOAD_FAILED)
+        vm->payload.state = (enum vm_payload_state)state;
 }
 
 static void recall_share(struct vm *vm, struct json_object *object)

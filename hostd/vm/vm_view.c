@@ -45,23 +45,18 @@ static enum vm_state state_of(const struct vm *vm)
 
 static struct vm_payload_view payload_of(const struct vm *vm)
 {
-    static const enum vm_payload_state states[] = {
-        [PAYLOAD_NONE] = VM_PAYLOAD_WAITING,    [PAYLOAD_STARTING] = VM_PAYLOAD_WAITING,
-        [PAYLOAD_RUNNING] = VM_PAYLOAD_RUNNING, [PAYLOAD_EXITED] = VM_PAYLOAD_EXITED,
-        [PAYLOAD_FAILED] = VM_PAYLOAD_FAILED,
-    };
-    struct vm_payload_view view = {
-        .state = states[vm->payload.state],
-        .config = &vm->config->payload,
-        .status = vm->payload.status,
-        .signal = vm->payload.signal,
-        .restarts = vm->payload.restarts,
-        .error = vm->payload.error ? vm->payload.error : "",
-    };
+    const struct payload *payload = &vm->payload;
+    enum vm_payload_state before =
+        vm->config->payload.argv.count > 0 ? VM_PAYLOAD_WAITING : VM_PAYLOAD_NONE;
 
-    if (vm->config->payload.argv.count == 0 && view.state == VM_PAYLOAD_WAITING)
-        view.state = VM_PAYLOAD_NONE;
-    return view;
+    return (struct vm_payload_view){
+        .state = payload->state < VM_PAYLOAD_RUNNING ? before : payload->state,
+        .config = &vm->config->payload,
+        .status = payload->status,
+        .signal = payload->signal,
+        .restarts = payload->restarts,
+        .error = payload->error ? payload->error : "",
+    };
 }
 
 void vm_get_view(const struct vm *vm, struct vm_view *ret_view)
