@@ -45,7 +45,7 @@ void report_config_warning(struct vm *vm, const char *remark, bool event);
 /* A listening socket has to wait. */
 void report_accept_paused(struct services *services, const char *reason);
 
-/* The handshake. @p vm NULL: nobody's; @p peer may be NULL */
+/* The handshake, counted in services->counters too. @p vm NULL: nobody's; @p peer may be NULL */
 void report_refused(struct services *services, struct vm *vm, const struct peer *peer,
                     uint32_t status, const char *reason);
 void report_protocol_error(struct services *services, struct vm *vm, const struct peer *peer,

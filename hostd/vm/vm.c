@@ -1,7 +1,7 @@
 /* vm: one virtual machine: its birth, its device host's coming and going, its end. */
 #include "vm.h"
 
-#include "adapter.h"
+#include "attachment.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "config/settings.h"
@@ -82,27 +82,6 @@ static void on_share_lost(void *userdata, const char *tag, bool restored, const 
 const struct device_host_events vm_device_host_events = {
     .up = on_up, .down = on_down, .reset = on_reset, .share_lost = on_share_lost};
 
-static int add_devices(struct vm *vm)
-{
-    struct share *share;
-    int r;
-
-    for (size_t i = 0; i < vm->config->share_count; i++) {
-        r = share_new(vm, &vm->config->shares[i], true, &share);
-        if (r < 0 && r != -EEXIST)
-            return r;
-        /* one that was added at runtime has become the file's */
-        if (r == -EEXIST)
-            share_find(vm, vm->config->shares[i].tag)->configured = true;
-    }
-    for (size_t i = 0; i < vm->config->network_count; i++) {
-        r = adapter_new(vm, vm->settings, &vm->config->networks[i]);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 static int on_left(sd_event_source *source, uint64_t at_us, void *userdata)
 {
     struct vm *vm = userdata;
@@ -147,9 +126,7 @@ static int start(struct vm *vm)
     (void)json_object_put(memory);
     if (r < 0)
         return r;
-    r = add_devices(vm);
-    if (r < 0)
-        return r;
+    vm_apply_config(vm);
     vm_await_guest(vm);
     return 0;
 }

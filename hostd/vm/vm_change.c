@@ -81,6 +81,15 @@ static void add_adapters(struct vm *vm)
     }
 }
 
+void vm_apply_config(struct vm *vm)
+{
+    drop_shares(vm);
+    drop_adapters(vm);
+    attachments_step(vm); /* what can go at once makes room */
+    add_shares(vm);
+    add_adapters(vm);
+}
+
 static void on_warning(void *userdata, const char *remark)
 {
     report_config_warning(userdata, remark, false);
@@ -113,10 +122,6 @@ void vm_change(struct vm *vm, struct settings *settings, const struct config_vm 
     report_line(vm, ALLOWANCE_DEVICE, LOG_INFO, "its configuration changed");
     if (hostname_changes)
         bringup_set_hostname(vm);
-    drop_shares(vm);
-    drop_adapters(vm);
-    attachments_step(vm); /* what can go at once makes room */
-    add_shares(vm);
-    add_adapters(vm);
+    vm_apply_config(vm);
     attachments_begin(vm, ATTACHMENTS_AGAIN);
 }

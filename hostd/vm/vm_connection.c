@@ -106,7 +106,6 @@ void vm_drop_connection(struct vm *vm, const char *reason, int error)
 
 static void violate(struct vm *vm, const char *reason)
 {
-    vm->services->counters.malformed++;
     report_protocol_error(vm->services, vm, NULL, reason);
     vm_drop_connection(vm, "protocol-error", 0);
 }
@@ -210,7 +209,6 @@ static void on_frame(void *userdata, const struct frame *frame)
         break;
     case SESSION_REFUSE:
         greeting_send(vm->connection, frame->id, PROTOCOL_MINOR, decision.status, vm->config->name);
-        vm->services->counters.refused[decision.status]++;
         report_refused(vm->services, vm, NULL, decision.status, decision.reason);
         linger(vm);
         break;

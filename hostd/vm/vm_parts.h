@@ -75,6 +75,10 @@ struct vm {
     sd_event_source *leave_timer;
 };
 
+/* Brings shares and adapters in line with the configuration: what it names no more, or otherwise,
+ * goes; what is new comes. */
+void vm_apply_config(struct vm *vm);
+
 /* What the VM hears of its device host; the userdata is the VM. */
 extern const struct device_host_events vm_device_host_events;
 
