@@ -126,7 +126,7 @@ static int start(struct vm *vm)
     (void)json_object_put(memory);
     if (r < 0)
         return r;
-    vm_apply_config(vm);
+    vm_add_configured(vm);
     vm_await_guest(vm);
     return 0;
 }

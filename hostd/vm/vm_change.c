@@ -30,23 +30,8 @@ static void drop_shares(struct vm *vm)
     for (struct share *share = share_next(vm, NULL); share; share = share_next(vm, share)) {
         const struct config_share *config = find_share(vm->config, share->config.tag);
 
-        if (config && share_says(share, config))
-            share->configured = true;
-        else if (config || share->configured)
+        if (config ? !share_says(share, config) : share->configured)
             attachment_drop(&share->attachment);
-    }
-}
-
-static void add_shares(struct vm *vm)
-{
-    struct share *added;
-
-    for (size_t i = 0; i < vm->config->share_count; i++) {
-        const struct config_share *config = &vm->config->shares[i];
-
-        if (!share_find(vm, config->tag) && share_new(vm, config, true, &added) < 0)
-            report_line(vm, ALLOWANCE_DEVICE, LOG_WARNING,
-                        "share %s cannot be added; there is no room for it", config->tag);
     }
 }
 
@@ -71,23 +56,26 @@ static void drop_adapters(struct vm *vm)
     }
 }
 
-static void add_adapters(struct vm *vm)
+void vm_add_configured(struct vm *vm)
 {
-    for (size_t i = 0; i < vm->config->network_count; i++) {
-        const struct config_network *config = &vm->config->networks[i];
+    const struct config_vm *config = vm->config;
 
-        if (!attachment_find(vm, &adapter_kind, config->id, true))
-            (void)adapter_new(vm, vm->settings, config);
+    for (size_t i = 0; i < config->share_count; i++) {
+        struct share *share = share_find(vm, config->shares[i].tag);
+
+        if (share || share_new(vm, &config->shares[i], true, &share) == 0)
+            share->configured = true;
+        else
+            report_line(vm, ALLOWANCE_DEVICE, LOG_WARNING,
+                        "share %s cannot be added; there is no room for it", config->shares[i].tag);
     }
-}
-
-void vm_apply_config(struct vm *vm)
-{
-    drop_shares(vm);
-    drop_adapters(vm);
-    attachments_step(vm); /* what can go at once makes room */
-    add_shares(vm);
-    add_adapters(vm);
+    for (size_t i = 0; i < config->network_count; i++) {
+        if (!attachment_find(vm, &adapter_kind, config->networks[i].id, true) &&
+            adapter_new(vm, vm->settings, &config->networks[i]) < 0)
+            report_line(vm, ALLOWANCE_DEVICE, LOG_WARNING,
+                        "adapter %s cannot be added; there is no room for it",
+                        config->networks[i].id);
+    }
 }
 
 static void on_warning(void *userdata, const char *remark)
@@ -122,6 +110,9 @@ void vm_change(struct vm *vm, struct settings *settings, const struct config_vm 
     report_line(vm, ALLOWANCE_DEVICE, LOG_INFO, "its configuration changed");
     if (hostname_changes)
         bringup_set_hostname(vm);
-    vm_apply_config(vm);
+    drop_shares(vm);
+    drop_adapters(vm);
+    attachments_step(vm); /* what can go at once makes room */
+    vm_add_configured(vm);
     attachments_begin(vm, ATTACHMENTS_AGAIN);
 }

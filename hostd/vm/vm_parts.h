@@ -75,9 +75,9 @@ struct vm {
     sd_event_source *leave_timer;
 };
 
-/* Brings shares and adapters in line with the configuration: what it names no more, or otherwise,
- * goes; what is new comes. */
-void vm_apply_config(struct vm *vm);
+/* Adds the shares and adapters that the configuration names and that are not there yet. One that
+ * was added at runtime becomes the file's. */
+void vm_add_configured(struct vm *vm);
 
 /* What the VM hears of its device host; the userdata is the VM. */
 extern const struct device_host_events vm_device_host_events;
