@@ -23,7 +23,7 @@
 #include "guest/greeting.h"
 #include "guest/session.h"
 #include "vm/report.h"
-#include "vm/vm_life.h"
+#include "vm/vm_owner.h"
 
 #include "protocol/welcome.h"
 
@@ -34,7 +34,7 @@
 #include <unistd.h>
 
 struct handshake {
-    struct handshake *next, *previous;
+    LIST_ENTRY(handshake) of_all;
     TAILQ_ENTRY(handshake) of_vm; /* unless it is a stranger's */
     struct handshakes *all;
     struct connection *connection;
@@ -52,7 +52,7 @@ struct handshake {
 /* One timer for all: a guest that is quick costs none. */
 struct handshakes {
     struct services *services;
-    struct handshake *first;
+    LIST_HEAD(, handshake) list;
     uint32_t strangers;
     sd_event_source *timer;
     uint64_t armed_us;
@@ -61,12 +61,7 @@ struct handshakes {
 /* Puts a new one on the lists. */
 static void enlist(struct handshake *handshake)
 {
-    struct handshakes *all = handshake->all;
-
-    handshake->next = all->first;
-    if (all->first)
-        all->first->previous = handshake;
-    all->first = handshake;
+    LIST_INSERT_HEAD(&handshake->all->list, handshake, of_all);
     if (!handshake->stranger) {
         TAILQ_INSERT_HEAD(&vm_handshakes(handshake->vm)->queue, handshake, of_vm);
         vm_handshakes(handshake->vm)->count++;
@@ -80,12 +75,7 @@ static void handshake_free(struct handshake *handshake)
         TAILQ_REMOVE(&vm_handshakes(handshake->vm)->queue, handshake, of_vm);
         vm_handshakes(handshake->vm)->count--;
     }
-    if (handshake->previous)
-        handshake->previous->next = handshake->next;
-    else
-        handshake->all->first = handshake->next;
-    if (handshake->next)
-        handshake->next->previous = handshake->previous;
+    LIST_REMOVE(handshake, of_all);
     if (handshake->connection && handshake->stranger)
         handshake->all->strangers--;
     else if (handshake->connection && handshake->vm)
@@ -128,8 +118,8 @@ struct handshakes *handshakes_free(struct handshakes *handshakes)
 {
     if (!handshakes)
         return NULL;
-    while (handshakes->first)
-        handshake_free(handshakes->first);
+    while (!LIST_EMPTY(&handshakes->list))
+        handshake_free(LIST_FIRST(&handshakes->list));
     handshakes->services->vm_vouched = NULL;
     (void)sd_event_source_disable_unref(handshakes->timer);
     free(handshakes);
@@ -140,8 +130,8 @@ void handshakes_forget(struct handshakes *handshakes, const struct vm *vm)
 {
     struct handshake *next;
 
-    for (struct handshake *h = handshakes->first; h; h = next) {
-        next = h->next;
+    for (struct handshake *h = LIST_FIRST(&handshakes->list); h; h = next) {
+        next = LIST_NEXT(h, of_all);
         if (h->vm == vm)
             handshake_free(h);
     }
@@ -202,8 +192,8 @@ static int on_timer(sd_event_source *source, uint64_t at_us, void *userdata)
     (void)source;
     (void)at_us;
     all->armed_us = 0;
-    for (struct handshake *h = all->first; h; h = next) {
-        next = h->next;
+    for (struct handshake *h = LIST_FIRST(&all->list); h; h = next) {
+        next = LIST_NEXT(h, of_all);
         if (h->deadline_us <= now_us)
             expire(h);
         else if (h->deadline_us < first_us)
@@ -215,20 +205,15 @@ static int on_timer(sd_event_source *source, uint64_t at_us, void *userdata)
 
 static void violate(struct handshake *handshake, const char *reason)
 {
-    struct services *services = handshake->all->services;
-
-    services->counters.malformed++;
-    report_protocol_error(services, handshake->vm, &handshake->peer, reason);
+    report_protocol_error(handshake->all->services, handshake->vm, &handshake->peer, reason);
     handshake_free(handshake);
 }
 
 static void refuse(struct handshake *handshake, uint32_t id,
                    const struct session_decision *decision)
 {
-    struct services *services = handshake->all->services;
-
-    services->counters.refused[decision->status]++;
-    report_refused(services, handshake->vm, &handshake->peer, decision->status, decision->reason);
+    report_refused(handshake->all->services, handshake->vm, &handshake->peer, decision->status,
+                   decision->reason);
     greeting_send(handshake->connection, id, PROTOCOL_MINOR, decision->status,
                   handshake->stranger ? NULL : vm_config(handshake->vm)->name);
     if (set_deadline(handshake, LIMITS_REFUSAL_LINGER_MS) < 0)
@@ -296,7 +281,8 @@ static struct handshake *find_oldest(const struct handshake *newcomer, bool in_a
     struct handshake *oldest = TAILQ_LAST(&vm_handshakes(newcomer->vm)->queue, vm_handshake_queue);
     uint32_t most = vm_handshakes(newcomer->vm)->count;
 
-    for (struct handshake *h = newcomer->all->first; in_all && h; h = h->next) {
+    for (struct handshake *h = LIST_FIRST(&newcomer->all->list); in_all && h;
+         h = LIST_NEXT(h, of_all)) {
         if (h->stranger || h == newcomer || vm_handshakes(h->vm)->count < most)
             continue;
         most = vm_handshakes(h->vm)->count;
@@ -313,18 +299,14 @@ static uint32_t count_all(const struct handshakes *all)
 /* Closes it; but only looks at it the first time: it may be another's turn then, or nobody's. */
 static void leave_place(struct handshake *handshake)
 {
-    struct services *services = handshake->all->services;
-
     if (handshake->session.state == SESSION_NEW && !handshake->looked) {
         handshake->looked = true;
         connection_poll(handshake->connection);
         return;
     }
-    if (handshake->session.state == SESSION_NEW) {
-        services->counters.refused[WELCOME_TOO_MANY]++;
-        report_refused(services, handshake->vm, &handshake->peer, WELCOME_TOO_MANY,
+    if (handshake->session.state == SESSION_NEW)
+        report_refused(handshake->all->services, handshake->vm, &handshake->peer, WELCOME_TOO_MANY,
                        "silent-while-another-calls");
-    }
     handshake_free(handshake);
 }
 
@@ -391,7 +373,6 @@ void handshake_begin(struct handshakes *handshakes, int fd, const struct peer *p
         return;
     }
     if (!admit(handshake) || set_deadline(handshake, timeout_ms(handshake)) < 0) {
-        services->counters.refused[WELCOME_TOO_MANY]++;
         report_refused(services, vm, peer, WELCOME_TOO_MANY, "too-many-connections");
         handshake_free(handshake);
         return;

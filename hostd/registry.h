@@ -4,7 +4,7 @@
 #ifndef GUESTLINK_HOSTD_REGISTRY_H
 #define GUESTLINK_HOSTD_REGISTRY_H
 
-#include "vm/vm_life.h"
+#include "vm/vm_owner.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -113,22 +113,13 @@ static struct json_object *view_timings(const struct vm_timings *timings)
 {
     struct json_object *object = json_object_new_object();
 
-    json_add_number(object, "accepted_us", timings->accepted_us);
-    json_add_number(object, "capabilities_ms", timings->capabilities_ms);
-    json_add_number(object, "devices_ms", timings->devices_ms);
-    json_add_number(object, "mounts_ms", timings->mounts_ms);
-    json_add_number(object, "network_ms", timings->network_ms);
-    json_add_number(object, "payload_ms", timings->payload_ms);
-    json_add_number(object, "ready_ms", timings->ready_ms);
+#define HOST(name)  json_add_number(object, #name, timings->name);
+#define GUEST(name) json_add_number(object, "guest_" #name, timings->guest.name);
+    VM_TIMINGS_HOST(HOST)
+    VM_TIMINGS_GUEST(GUEST)
+    /* known before the guest is ready */
     json_add_number(object, "guest_started_ns", timings->guest_started_ns);
-    json_add_number(object, "guest_modules_ns", timings->guest.modules_ns);
-    json_add_number(object, "guest_connected_ns", timings->guest.connected_ns);
     json_add_number(object, "guest_sent_ns", timings->guest_sent_ns);
-    json_add_number(object, "guest_welcomed_ns", timings->guest.welcomed_ns);
-    json_add_number(object, "guest_mounted_ns", timings->guest.mounted_ns);
-    json_add_number(object, "guest_network_ns", timings->guest.network_ns);
-    json_add_number(object, "guest_payload_ns", timings->guest.payload_ns);
-    json_add_number(object, "guest_ready_ns", timings->guest.ready_ns);
     return object;
 }
 

@@ -7,6 +7,7 @@
  */
 #include "connection.h"
 
+#include "base/bytes.h"
 #include "base/limits.h"
 
 #include <errno.h>
@@ -15,12 +16,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-struct bytes {
-    uint8_t *data;
-    size_t size;
-    size_t capacity;
-};
 
 struct connection {
     int fd;
@@ -32,7 +27,6 @@ struct connection {
     struct daemon_counters *counters;
     struct bytes in;  /* the beginning of a frame that is not whole */
     struct bytes out; /* what the socket has not taken yet */
-    size_t out_sent;  /* bytes of `out` that it has */
     bool *gone;       /* set when it is freed while a wake-up is being served */
     bool corked;
     bool paused;
@@ -42,30 +36,10 @@ struct connection {
     int error;
 };
 
-static void bytes_clear(struct bytes *bytes)
-{
-    free(bytes->data);
-    *bytes = (struct bytes){0};
-}
-
-static int bytes_reserve(struct bytes *bytes, size_t capacity)
-{
-    uint8_t *data;
-
-    if (capacity <= bytes->capacity)
-        return 0;
-    data = realloc(bytes->data, capacity);
-    if (!data)
-        return -ENOMEM;
-    bytes->data = data;
-    bytes->capacity = capacity;
-    return 0;
-}
-
 /* Gives back what was reserved beyond the bytes that there are. */
-static void bytes_shrink(struct bytes *bytes)
+static void shrink(struct bytes *bytes)
 {
-    uint8_t *data = bytes->size > 0 ? realloc(bytes->data, bytes->size) : NULL;
+    char *data = bytes->size > 0 ? realloc(bytes->data, bytes->size) : NULL;
 
     if (!data)
         return;
@@ -119,27 +93,13 @@ static void watch(struct connection *connection)
 static void flush(struct connection *connection)
 {
     struct bytes *out = &connection->out;
+    ssize_t n = bytes_send(out, connection->fd);
 
-    while (connection->out_sent < out->size) {
-        ssize_t n = send(connection->fd, out->data + connection->out_sent,
-                         out->size - connection->out_sent, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-        if (n < 0) {
-            if (errno == EINTR)
-                continue;
-            if (errno != EAGAIN) {
-                end(connection, CONNECTION_END_PEER, errno);
-                return;
-            }
-            break;
-        }
-        connection->out_sent += (size_t)n;
-        connection->counters->bytes_out += (uint64_t)n;
+    if (n < 0) {
+        end(connection, CONNECTION_END_PEER, (int)-n);
+        return;
     }
-    if (connection->out_sent == out->size) {
-        bytes_clear(out);
-        connection->out_sent = 0;
-    }
+    connection->counters->bytes_out += (uint64_t)n;
     if (connection->writable != (out->size > 0)) {
         connection->writable = out->size > 0;
         watch(connection);
@@ -153,11 +113,7 @@ static int reserve_out(struct connection *connection, size_t size)
     size_t capacity = out->capacity;
     int r;
 
-    if (connection->out_sent > 0) {
-        out->size -= connection->out_sent;
-        memmove(out->data, out->data + connection->out_sent, out->size);
-        connection->out_sent = 0;
-    }
+    bytes_drop_sent(out);
     if (out->size + size + connection->in.capacity > connection->limit) {
         end(connection, CONNECTION_END_SLOW, 0);
         return -ENOBUFS;
@@ -187,7 +143,7 @@ int connection_send(struct connection *connection, uint16_t type, uint16_t flags
     r = reserve_out(connection, FRAME_HEADER_SIZE + size);
     if (r < 0)
         return r;
-    writer = (struct wire_writer){.data = connection->out.data,
+    writer = (struct wire_writer){.data = (uint8_t *)connection->out.data,
                                   .capacity = connection->out.capacity,
                                   .size = connection->out.size};
     start = frame_begin(&writer, type, flags, id);
@@ -240,7 +196,7 @@ static ssize_t tell_frames(struct connection *connection, const uint8_t *data, s
 static bool reserve_in(struct connection *connection, size_t need)
 {
     if (need + connection->out.capacity > connection->limit)
-        bytes_shrink(&connection->out);
+        shrink(&connection->out);
     if (need + connection->out.capacity > connection->limit) {
         end(connection, CONNECTION_END_SLOW, 0);
         return false;
@@ -279,7 +235,7 @@ static void on_bytes(struct connection *connection, const bool *gone)
     uint8_t stack[LIMITS_READ_CHUNK];
     struct bytes *in = &connection->in;
     bool pending = in->size > 0;
-    uint8_t *data = pending ? in->data : stack;
+    uint8_t *data = pending ? (uint8_t *)in->data : stack;
     size_t room = pending ? in->capacity - in->size : sizeof(stack);
     size_t size, need;
     ssize_t n, taken;
@@ -371,7 +327,7 @@ struct connection *connection_free(struct connection *connection)
     if (connection->gone)
         *connection->gone = true;
     /* what was said last (a refusal, an acknowledgement) leaves if the socket takes it */
-    if (!connection->ended && connection->out.size > connection->out_sent)
+    if (!connection->ended && connection->out.size > connection->out.sent)
         flush(connection);
     connection->counters->open--;
     (void)sd_event_source_disable_unref(connection->source);

@@ -6,6 +6,7 @@
  */
 #include "connection.h"
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/json.h"
 
@@ -30,11 +31,6 @@ struct varlink_call {
     void *userdata;
 };
 
-struct bytes {
-    char *data;
-    size_t size, capacity;
-};
-
 struct varlink_connection {
     int fd;
     sd_event_source *io;
@@ -43,7 +39,6 @@ struct varlink_connection {
     const struct varlink_connection_events *events;
     void *userdata;
     struct bytes in, out;
-    size_t out_sent;
     struct varlink_call call;
     bool hung_up; /* the client sends no more */
     bool ending;
@@ -53,18 +48,10 @@ struct varlink_connection {
 static bool reserve(struct bytes *bytes, size_t more)
 {
     size_t capacity = bytes->capacity == 0 ? CHUNK : bytes->capacity;
-    char *data;
 
     while (capacity - bytes->size < more)
         capacity *= 2;
-    if (capacity == bytes->capacity)
-        return true;
-    data = realloc(bytes->data, capacity);
-    if (data == NULL)
-        return false;
-    bytes->data = data;
-    bytes->capacity = capacity;
-    return true;
+    return bytes_reserve(bytes, capacity) == 0;
 }
 
 static void run_again(struct varlink_connection *connection)
@@ -89,7 +76,7 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
 /* An open call may take as long as it takes, unless its replies are not read. */
 static void watch(struct varlink_connection *connection)
 {
-    bool writing = connection->out.size > connection->out_sent;
+    bool writing = connection->out.size > connection->out.sent;
     uint32_t wanted = 0;
 
     if (writing)
@@ -106,51 +93,24 @@ static void watch(struct varlink_connection *connection)
 
 static void flush(struct varlink_connection *connection)
 {
-    struct bytes *out = &connection->out;
-
-    while (connection->out_sent < out->size) {
-        ssize_t n = send(connection->fd, out->data + connection->out_sent,
-                         out->size - connection->out_sent, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN)
-            break;
-        if (n < 0) {
-            end(connection);
-            break;
-        }
-        connection->out_sent += (size_t)n;
-    }
-    if (connection->out_sent == out->size) {
-        out->size = connection->out_sent = 0;
-        if (out->capacity > CHUNK) {
-            free(out->data);
-            *out = (struct bytes){0};
-        }
-    }
+    if (bytes_send(&connection->out, connection->fd) < 0)
+        end(connection);
     if (!connection->ending)
         watch(connection);
 }
 
 static bool is_full(const struct varlink_connection *connection)
 {
-    return connection->out.size - connection->out_sent > VARLINK_OUTPUT_FULL;
+    return connection->out.size - connection->out.sent > VARLINK_OUTPUT_FULL;
 }
 
 /* A reader that is always a little behind never empties the buffer: what it has read leaves the
  * front as soon as that is the larger part, so that the buffer holds what waits and not what went
  * by, at the cost of one copy of each byte. */
-static void drop_sent(struct varlink_connection *connection)
+static void drop_sent(struct bytes *out)
 {
-    struct bytes *out = &connection->out;
-    size_t left = out->size - connection->out_sent;
-
-    if (connection->out_sent <= left)
-        return;
-    memmove(out->data, out->data + connection->out_sent, left);
-    out->size = left;
-    connection->out_sent = 0;
+    if (out->sent > out->size - out->sent)
+        bytes_drop_sent(out);
 }
 
 /* Three parts, so that text of somebody else's is not copied twice; the NUL is put here. */
@@ -163,8 +123,8 @@ static void put(struct varlink_connection *connection, const char *head, const c
 
     if (connection->ending)
         return;
-    drop_sent(connection);
-    if (out->size - connection->out_sent + body_size > VARLINK_OUTPUT_BYTES ||
+    drop_sent(out);
+    if (out->size - out->sent + body_size > VARLINK_OUTPUT_BYTES ||
         !reserve(out, sizes[0] + sizes[1] + sizes[2])) {
         end(connection);
         return;
@@ -269,7 +229,7 @@ static bool take_message(struct varlink_connection *connection)
         return false;
     if (nul == NULL) {
         if (in->size > VARLINK_MESSAGE_BYTES ||
-            (connection->hung_up && connection->out.size == connection->out_sent))
+            (connection->hung_up && connection->out.size == connection->out.sent))
             end(connection);
         return false;
     }
@@ -384,8 +344,8 @@ struct varlink_connection *varlink_connection_free(struct varlink_connection *co
     sd_event_source_disable_unref(connection->idle);
     sd_event_source_disable_unref(connection->again);
     (void)close(connection->fd);
-    free(connection->in.data);
-    free(connection->out.data);
+    bytes_clear(&connection->in);
+    bytes_clear(&connection->out);
     free(connection);
     return NULL;
 }

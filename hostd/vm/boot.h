@@ -25,6 +25,8 @@ struct boot {
     bool farewell;          /* it ended in good order */
     bool ready;
     bool payload_started; /* once in a boot, whoever the daemon is by then */
+    uint64_t
+        accepted_us; /* monotonic, accept(2) of its first connection; 0: by an earlier daemon */
     struct vm_timings timings;
 };
 
@@ -36,6 +38,14 @@ struct boot {
  */
 void boot_begin(struct boot *boot, const struct guest_capabilities *report,
                 const struct config_vm *config);
+
+/* Milliseconds since its first connection was accepted, at least 1; 0: by an earlier daemon. */
+static inline uint32_t boot_age_ms(const struct boot *boot, uint64_t now_us)
+{
+    uint64_t ms = (now_us - boot->accepted_us) / 1000u;
+
+    return boot->accepted_us == 0 ? 0 : (uint32_t)(ms > 0 ? ms : 1);
+}
 
 /* True if a token is in force. */
 static inline bool boot_has_token(const struct boot *boot)

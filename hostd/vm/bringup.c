@@ -1,9 +1,12 @@
 /* bringup: what the host asks of a guest that just connected, and in which order. */
 #include "bringup.h"
 
+#include "adapter.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "guest/guest.h"
 #include "report.h"
+#include "share.h"
 #include "vm_parts.h"
 
 #include "protocol/request.h"
@@ -68,76 +71,57 @@ static void on_complete(void *userdata, const struct guest_answer *answer)
         return;
     if (answer->error != 0)
         report_step_failed(vm, "complete-boot", answer->error, answer->text);
-    vm->bringup.step = BRINGUP_DONE;
+    vm->bringup = BRINGUP_DONE;
 }
 
 static void complete(struct vm *vm)
 {
-    vm->bringup.step = BRINGUP_COMPLETE;
+    vm->bringup = BRINGUP_COMPLETE;
     (void)guest_ask(vm->guest, FRAME_COMPLETE_BOOT, NULL, 0, LIMITS_ANSWER_MS, on_complete, vm);
-}
-
-static uint32_t since_accept_ms(const struct vm *vm)
-{
-    uint64_t ms = (clock_now_us() - vm->accepted_us) / 1000u;
-
-    return vm->accepted_us == 0 ? 0 : (uint32_t)(ms > 0 ? ms : 1);
-}
-
-void bringup_note_device(struct vm *vm)
-{
-    if (vm->bringup.step == BRINGUP_DEVICES && !vm->boot.ready)
-        vm->boot.timings.devices_ms = since_accept_ms(vm);
 }
 
 /* The last moments of shares and adapters, for the timeline. */
 static void note_timings(struct vm *vm)
 {
     struct vm_timings *timings = &vm->boot.timings;
-    uint32_t now_ms = since_accept_ms(vm);
+    uint32_t now_ms = boot_age_ms(&vm->boot, clock_now_us());
 
     if (vm->boot.ready) /* what comes later is no part of the boot */
         return;
-    if (timings->mounts_ms == 0 && vm->shares.count > 0 && shares_are_settled(vm))
+    if (timings->mounts_ms == 0 && attachment_next(vm, &share_kind, NULL) &&
+        attachments_are_settled(vm, &share_kind))
         timings->mounts_ms = now_ms;
-    if (timings->network_ms == 0 && vm->adapters.count > 0 && adapters_are_settled(vm))
+    if (timings->network_ms == 0 && attachment_next(vm, &adapter_kind, NULL) &&
+        attachments_are_settled(vm, &adapter_kind))
         timings->network_ms = now_ms;
 }
 
 void bringup_check(struct vm *vm)
 {
-    if (vm->bringup.step == BRINGUP_DEVICES) {
+    if (vm->bringup == BRINGUP_DEVICES) {
         note_timings(vm);
-        if (!shares_are_settled(vm) || !adapters_are_settled(vm))
+        if (!attachments_are_settled(vm, NULL))
             return;
-        vm->bringup.step = BRINGUP_PAYLOAD;
+        vm->bringup = BRINGUP_PAYLOAD;
         payload_start(vm);
     }
-    if (vm->bringup.step == BRINGUP_PAYLOAD && vm->payload.state != PAYLOAD_STARTING) {
+    if (vm->bringup == BRINGUP_PAYLOAD && vm->payload.state != VM_PAYLOAD_WAITING) {
         if (vm->boot.payload_started && vm->boot.timings.payload_ms == 0 && !vm->boot.ready)
-            vm->boot.timings.payload_ms = since_accept_ms(vm);
+            vm->boot.timings.payload_ms = boot_age_ms(&vm->boot, clock_now_us());
         complete(vm);
     }
 }
 
 void bringup_begin(struct vm *vm, bool same_boot)
 {
-    /* not DEVICES yet: a share that fails at once must not end the phase before the others began */
-    vm->bringup.step = BRINGUP_IDLE;
+    vm->bringup = BRINGUP_DEVICES;
     if (!same_boot)
         add_entropy(vm);
     bringup_set_hostname(vm);
-    shares_begin(vm, same_boot);
-    if (same_boot)
-        shares_doubt(vm);
-    adapters_begin(vm, same_boot);
-    shares_step(vm);
-    adapters_step(vm);
-    vm->bringup.step = BRINGUP_DEVICES;
-    bringup_check(vm);
+    attachments_begin(vm, same_boot ? ATTACHMENTS_BACK : ATTACHMENTS_BOOT);
 }
 
 void bringup_end(struct vm *vm)
 {
-    vm->bringup.step = BRINGUP_IDLE;
+    vm->bringup = BRINGUP_IDLE;
 }

@@ -24,18 +24,11 @@ enum bringup_step {
     BRINGUP_DONE,
 };
 
-struct bringup {
-    enum bringup_step step;
-};
-
 /* The guest's report was accepted. */
 void bringup_begin(struct vm *vm, bool same_boot);
 
-/* Something came to rest: goes on if nothing more is to be waited for. */
+/* Goes on if nothing more is to be waited for. */
 void bringup_check(struct vm *vm);
-
-/* A device came. */
-void bringup_note_device(struct vm *vm);
 
 /* The guest is gone. */
 void bringup_end(struct vm *vm);

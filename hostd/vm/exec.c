@@ -4,6 +4,8 @@
 #include "base/limits.h"
 #include "exec_input.h"
 #include "exec_parts.h"
+#include "guest/connection.h"
+#include "guest/guest.h"
 #include "guest/process_request.h"
 #include "payload.h"
 #include "vm_parts.h"

@@ -4,7 +4,10 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "exec_parts.h"
+#include "guest/guest.h"
+#include "operation.h"
 #include "report.h"
+#include "services.h"
 #include "vm_parts.h"
 
 #include "protocol/request.h"
@@ -13,7 +16,7 @@ static int take_ready(struct vm *vm, const struct frame *frame)
 {
     struct vm_timings *timings = &vm->boot.timings;
     struct event_ready ready;
-    uint64_t took_us = clock_now_us() - vm->accepted_us;
+    uint64_t took_us = clock_now_us() - vm->boot.accepted_us;
     bool again;
 
     if (event_ready_unpack(frame->payload, frame->length, &ready) != 0)
@@ -22,11 +25,11 @@ static int take_ready(struct vm *vm, const struct frame *frame)
     if (!again) {
         vm->boot.ready = true;
         timings->guest = ready;
-        if (vm->accepted_us != 0) {
+        if (vm->boot.accepted_us != 0) {
             timings->ready_ms = (uint32_t)(took_us / 1000u);
             latency_add(&vm->services->latencies.ready, took_us);
         }
-        vm_save_soon(vm);
+        saver_soon(&vm->saver);
     }
     /* a guest that was adopted says it again, and is told of again */
     report_ready(vm, again);
@@ -94,7 +97,7 @@ static int take_farewell(struct vm *vm, const struct frame *frame)
         return GUEST_EVENT_E_MALFORMED;
     vm->boot.farewell = true;
     report_farewell(vm, &farewell);
-    vm_save_soon(vm);
+    saver_soon(&vm->saver);
     return 0;
 }
 
@@ -128,6 +131,6 @@ int guest_event_take(struct vm *vm, const struct frame *frame)
         return r;
     guest_reply(vm->guest, id, 0, "");
     if (farewell)
-        vm_said_farewell(vm);
+        operations_end_shut_down(vm);
     return 0;
 }

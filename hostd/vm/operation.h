@@ -23,8 +23,8 @@ struct operation {
     char *text;
 };
 
-/* Begins one and puts it on the VM's list. @return NULL: no memory */
-struct operation *operation_new(struct vm *vm, void *userdata);
+/* Begins one as @p begun says, and puts it on the VM's list. @return NULL: no memory */
+struct operation *operation_new(struct vm *vm, const struct operation *begun);
 
 /* Calls whichever `done` there is, with no result of its own, and frees it. NULL is fine. */
 void operation_finish(struct operation *operation, int error, const char *text);
@@ -34,5 +34,8 @@ void operation_finish_later(struct operation *operation, int error, const char *
 
 /* Frees it without a word. @return NULL */
 struct operation *operation_free(struct operation *operation);
+
+/* The guest said its last word: ends what waits for that. */
+void operations_end_shut_down(struct vm *vm);
 
 #endif

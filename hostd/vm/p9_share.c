@@ -10,10 +10,11 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "device/device_host.h"
 #include "device/p9_server.h"
 #include "guest/listener.h"
 #include "report.h"
-#include "share_parts.h"
+#include "services.h"
 #include "vm_parts.h"
 
 #include <errno.h>
@@ -35,6 +36,8 @@ struct p9_ports {
 struct p9_share {
     struct vm *vm;
     const struct config_share *config;
+    void (*ended)(void *userdata, const char *text);
+    void *userdata;
     struct listener *listener;
     uint32_t port;
     char *trouble; /* see p9_share_trouble() */
@@ -88,15 +91,6 @@ void p9_share_clear_trouble(struct p9_share *p9)
     p9->trouble = NULL;
 }
 
-static struct share *share_of(const struct p9_share *p9)
-{
-    struct share *share = p9->vm->shares.first;
-
-    while (share && share->p9 != p9)
-        share = share->next;
-    return share;
-}
-
 static void free_server(struct p9_share *p9, unsigned index)
 {
     if (p9->servers[index])
@@ -114,26 +108,17 @@ static void on_server_ended(void *userdata, const char *text)
 {
     struct p9_slot *slot = userdata;
     struct p9_share *p9 = slot->p9;
-    struct share *share = share_of(p9);
 
     note_trouble(p9, text);
     free_server(p9, slot->index);
-    if (share && share->failed && !share->mounted)
-        share_blame(share, text);
-    else
-        report_line(p9->vm, ALLOWANCE_REFUSAL, LOG_NOTICE,
-                    "share %s: what serves a 9P connection ended: %s", p9->config->tag, text);
+    p9->ended(p9->userdata, text);
 }
 
 /* What the VM may have at a time, and begin at once. */
 static unsigned most_of(const struct vm *vm, unsigned *ret_per_s)
 {
-    unsigned shares = 0;
-
-    for (const struct share *s = vm->shares.first; s; s = s->next)
-        shares += s->p9 != NULL;
-    *ret_per_s = LIMITS_P9_STARTS_PER_S + shares / LIMITS_P9_SHARES_PER_S;
-    return shares + LIMITS_P9_SPARE;
+    *ret_per_s = LIMITS_P9_STARTS_PER_S + vm->p9.shares / LIMITS_P9_SHARES_PER_S;
+    return vm->p9.shares + LIMITS_P9_SPARE;
 }
 
 /* @return the slot of a server that may be started, or LIMITS_P9_CONNECTIONS */
@@ -241,7 +226,9 @@ static int listen_at(struct p9_share *p9, uint32_t port)
                              &p9->listener);
 }
 
-int p9_share_new(struct vm *vm, const struct config_share *share, struct p9_share **ret_p9)
+int p9_share_new(struct vm *vm, const struct config_share *share,
+                 void (*ended)(void *userdata, const char *text), void *userdata,
+                 struct p9_share **ret_p9)
 {
     struct p9_ports *ports = vm->services->ports;
     struct p9_share *p9 = calloc(1, sizeof(*p9));
@@ -251,6 +238,8 @@ int p9_share_new(struct vm *vm, const struct config_share *share, struct p9_shar
         return -ENOMEM;
     p9->vm = vm;
     p9->config = share;
+    p9->ended = ended;
+    p9->userdata = userdata;
     for (uint32_t port = LIMITS_P9_PORT_FIRST; port <= LIMITS_P9_PORT_LAST; port++) {
         if (port_is_taken(ports, port))
             continue;
@@ -265,6 +254,7 @@ int p9_share_new(struct vm *vm, const struct config_share *share, struct p9_shar
         return r;
     }
     port_flip(ports, p9->port);
+    vm->p9.shares++;
     *ret_p9 = p9;
     return 0;
 }
@@ -289,6 +279,7 @@ struct p9_share *p9_share_release(struct p9_share *p9)
     p9_share_clear_trouble(p9);
     p9->listener = listener_free(p9->listener);
     port_flip(p9->vm->services->ports, p9->port);
+    p9->vm->p9.shares--;
     free(p9);
     return NULL;
 }

@@ -19,7 +19,7 @@ struct p9_ports *p9_ports_free(struct p9_ports *ports);
 
 /* What the 9P servers of one VM, of all its shares, are bounded by. Zero is empty. */
 struct p9_bounds {
-    unsigned running;
+    unsigned shares, running;
     struct rate starts;
     uint64_t refused; /* connections since that was last told */
     uint64_t told_us; /* when it was; 0: never */
@@ -30,10 +30,13 @@ struct p9_bounds {
  * served; or, for a VM with a hybrid-vsock socket "BASE_PORT", on the Unix socket "BASE_port".
  *
  * @param share  outlives it
+ * @param ended  a server ended; @p text is why
  * @return 0 or -errno (-ENOSPC: no port is free; -EPROTONOSUPPORT: the VM's socket is not named
  *         BASE_PORT, so the guest cannot be given another port)
  */
-int p9_share_new(struct vm *vm, const struct config_share *share, struct p9_share **ret_p9);
+int p9_share_new(struct vm *vm, const struct config_share *share,
+                 void (*ended)(void *userdata, const char *text), void *userdata,
+                 struct p9_share **ret_p9);
 
 /* Stops listening and serving. @return NULL */
 struct p9_share *p9_share_free(struct p9_share *p9);

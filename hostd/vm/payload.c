@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "guest/process_request.h"
 #include "report.h"
+#include "services.h"
 #include "vm_parts.h"
 
 #include <errno.h>
@@ -32,7 +33,7 @@ static void fail(struct vm *vm, int error, const char *text)
 {
     struct payload *payload = &vm->payload;
 
-    payload->state = PAYLOAD_FAILED;
+    payload->state = VM_PAYLOAD_FAILED;
     payload->status = payload_status_of_error(error);
     free(payload->error);
     payload->error = strdup(text);
@@ -43,12 +44,12 @@ static void on_started(void *userdata, const struct guest_answer *answer)
     struct vm *vm = userdata;
 
     if (answer->error == ECONNRESET) {
-        vm->payload.state = PAYLOAD_NONE;
+        vm->payload.state = VM_PAYLOAD_NONE;
         return;
     }
     latency_add(&vm->services->latencies.payload, clock_now_us() - vm->payload.asked_us);
     if (answer->error == 0 || answer->error == EALREADY)
-        vm->payload.state = PAYLOAD_RUNNING;
+        vm->payload.state = VM_PAYLOAD_RUNNING;
     else
         fail(vm, answer->error, answer->text);
     /* one that was there already was told by who started it */
@@ -58,8 +59,8 @@ static void on_started(void *userdata, const struct guest_answer *answer)
         report_timeout(vm, "payload", vm->config->timeouts.payload,
                        vm->config->payload.argv.items[0]);
     vm->boot.payload_started = true;
-    vm_save_now(vm);
-    bringup_check(vm);
+    saver_now(&vm->saver);
+    vm_wake(vm);
 }
 
 static uint16_t restart_of(enum config_restart restart)
@@ -100,7 +101,7 @@ void payload_start(struct vm *vm)
         report_payload(vm, -r, "the guest cannot be asked to start it");
         return;
     }
-    vm->payload.state = PAYLOAD_STARTING;
+    vm->payload.state = VM_PAYLOAD_WAITING;
 }
 
 void payload_exited(struct vm *vm, const struct event_child_exited *exited)
@@ -110,8 +111,8 @@ void payload_exited(struct vm *vm, const struct event_child_exited *exited)
     payload->status = exited->status;
     payload->signal = exited->signal;
     payload->restarts = exited->restarts;
-    payload->state = exited->again_ms == EVENT_NOT_AGAIN ? PAYLOAD_EXITED : PAYLOAD_RUNNING;
-    vm_save_soon(vm);
+    payload->state = exited->again_ms == EVENT_NOT_AGAIN ? VM_PAYLOAD_EXITED : VM_PAYLOAD_RUNNING;
+    saver_soon(&vm->saver);
 }
 
 void payload_reset(struct vm *vm)

@@ -5,23 +5,14 @@
 #ifndef GUESTLINK_HOSTD_PAYLOAD_H
 #define GUESTLINK_HOSTD_PAYLOAD_H
 
+#include "vm.h"
+
 #include "protocol/event.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
-struct vm;
-
-enum payload_state {
-    PAYLOAD_NONE, /* there is none, or this boot's guest has not got so far */
-    PAYLOAD_STARTING,
-    PAYLOAD_RUNNING,
-    PAYLOAD_EXITED,
-    PAYLOAD_FAILED,
-};
-
 struct payload {
-    enum payload_state state;
+    enum vm_payload_state state; /* VM_PAYLOAD_NONE: not asked for yet; …WAITING: it is */
     uint32_t status;
     uint32_t signal;
     uint32_t restarts;
@@ -29,7 +20,8 @@ struct payload {
     char *error; /* why it could not be started, or NULL */
 };
 
-/* Asks for it, unless there is none or it was started in this boot. Leads to bringup_check(). */
+/* Asks for it, unless there is none or it was started in this boot. vm_wake() when that is
+ * answered. */
 void payload_start(struct vm *vm);
 
 /* The guest says that it ended. */

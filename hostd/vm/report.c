@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "guest/listener.h"
+#include "services.h"
 #include "telemetry/fields.h"
 #include "vm_parts.h"
 
@@ -206,6 +207,7 @@ void report_refused(struct services *services, struct vm *vm, const struct peer 
     struct fields fields = {.count = 0};
     char who[128];
 
+    services->counters.refused[status]++;
     if (!allow(services, vm, kind_of(vm, peer)))
         return;
     log_line(LOG_WARNING, "%sa connection was refused with status %u: %s (%s)%s",
@@ -222,6 +224,7 @@ void report_protocol_error(struct services *services, struct vm *vm, const struc
     struct fields fields = {.count = 0};
     char who[128];
 
+    services->counters.malformed++;
     if (!allow(services, vm, kind_of(vm, peer)))
         return;
     log_line(LOG_WARNING, "%sprotocol error: %s; that connection is closed",

@@ -10,8 +10,6 @@
 
 #include "allowance.h"
 #include "boot.h"
-#include "guest/session.h"
-#include "share.h"
 #include "telemetry/telemetry.h"
 
 #include "protocol/event.h"
@@ -20,10 +18,14 @@
 #include <stdint.h>
 #include <syslog.h>
 
-struct vm;
 struct adapter;
-struct services;
+struct attachment;
+struct fields;
 struct peer;
+struct services;
+struct share;
+struct virtio_device;
+struct vm;
 
 /* True if the VM may cause one more line of that kind. For the report files alone, before they word
  * one. */
@@ -43,7 +45,7 @@ void report_config_warning(struct vm *vm, const char *remark, bool event);
 /* A listening socket has to wait. */
 void report_accept_paused(struct services *services, const char *reason);
 
-/* The handshake. @p vm NULL: nobody's; @p peer may be NULL */
+/* The handshake, counted in services->counters too. @p vm NULL: nobody's; @p peer may be NULL */
 void report_refused(struct services *services, struct vm *vm, const struct peer *peer,
                     uint32_t status, const char *reason);
 void report_protocol_error(struct services *services, struct vm *vm, const struct peer *peer,
@@ -76,12 +78,11 @@ void report_timeout(struct vm *vm, const char *phase, uint32_t timeout_ms, const
 /* Devices. @p kind "share", "adapter", "device-host"; @p error a positive errno */
 void report_device_failed(struct vm *vm, const char *kind, const char *name, const char *phase,
                           int error, const char *text);
-void report_share_added(struct share *share);
-void report_share_removed(const struct share_device *device);
+void report_share_added(const struct attachment *a);
+void report_share_removed(const struct virtio_device *device);
 void report_mount(const struct share *share, int error, const char *text);
-/* @p remark  what a person should know although it worked, or "" */
-void report_adapter_added(const struct adapter *adapter, bool created, const char *remark);
-void report_adapter_removed(const struct adapter *adapter);
+void report_adapter_added(const struct attachment *a);
+void report_adapter_removed(const struct virtio_device *device);
 void report_network(const struct adapter *adapter, int error, const char *text);
 
 #endif

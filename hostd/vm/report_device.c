@@ -1,7 +1,10 @@
 /* report device: what becomes of shares, adapters and the device host. */
+#include "adapter.h"
 #include "base/log.h"
 #include "report.h"
+#include "share.h"
 #include "telemetry/fields.h"
+#include "virtio_device.h"
 #include "vm_parts.h"
 
 #include <errno.h>
@@ -52,110 +55,124 @@ void report_device_failed(struct vm *vm, const char *kind, const char *name, con
     report_emit(vm, TELEMETRY_DEVICE_FAILED, &fields);
 }
 
-void report_share_added(struct share *share)
+static unsigned count_shares(const struct vm *vm)
 {
-    struct share_device *device = share->device;
-    struct vm *vm = share->vm;
-    struct fields fields = {.count = 0};
-    bool created = device->created;
+    unsigned count = 0;
 
-    /* whoever uses it next finds it there */
-    device->created = false;
+    for (const struct virtio_device *d = vm->devices; d; d = d->next)
+        count += d->path && d->state == VIRTIO_DEVICE_THERE;
+    return count;
+}
+
+static void add_outcome(struct fields *fields, const struct virtio_device *device)
+{
+    fields_flag(fields, "iommu_platform", device->iommu_platform);
+    if (device->remark)
+        fields_text(fields, "text", device->remark);
+}
+
+void report_share_added(const struct attachment *a)
+{
+    const struct virtio_device *device = a->device;
+    struct vm *vm = a->vm;
+    struct fields fields = {.count = 0};
+
     if (!report_allow(vm, ALLOWANCE_DEVICE))
         return;
-    SAY(vm, LOG_INFO, "share %s: %s is the virtiofs device %s%s, options %s", share->config.tag,
-        device->path, device->tag, created ? "" : " that was there already", device->options);
+    SAY(vm, LOG_INFO, "share %s: %s is the virtiofs device %s%s, options %s", a->name, device->path,
+        device->name, device->created ? "" : " that was there already", device->options);
     if (device->remark)
-        SAY(vm, LOG_NOTICE, "share %s: %s", share->config.tag, device->remark);
+        SAY(vm, LOG_NOTICE, "share %s: %s", a->name, device->remark);
     fields_text(&fields, "path", device->path);
     fields_text(&fields, "options", device->options);
-    fields_text(&fields, "tag", device->tag);
-    fields_flag(&fields, "created", created);
-    fields_number(&fields, "shareCount", share_device_count(vm));
-    fields_text(&fields, "share", share->config.tag);
-    fields_flag(&fields, "iommu_platform", device->iommu_platform);
-    if (device->remark)
-        fields_text(&fields, "text", device->remark);
+    fields_text(&fields, "tag", device->name);
+    fields_flag(&fields, "created", device->created);
+    fields_number(&fields, "shareCount", count_shares(vm));
+    fields_text(&fields, "share", a->name);
+    add_outcome(&fields, device);
     report_emit(vm, TELEMETRY_ADD_VIRTIO_FS_SHARE, &fields);
 }
 
-void report_share_removed(const struct share_device *device)
+void report_share_removed(const struct virtio_device *device)
 {
     struct vm *vm = device->vm;
     struct fields fields = {.count = 0};
 
     if (!report_allow(vm, ALLOWANCE_DEVICE))
         return;
-    SAY(vm, LOG_INFO, "the virtiofs device %s of %s was removed", device->tag, device->path);
+    SAY(vm, LOG_INFO, "the virtiofs device %s of %s was removed", device->name, device->path);
     fields_text(&fields, "path", device->path);
     fields_text(&fields, "options", device->options);
-    fields_text(&fields, "tag", device->tag);
-    fields_number(&fields, "shareCount", share_device_count(vm));
+    fields_text(&fields, "tag", device->name);
+    fields_number(&fields, "shareCount", count_shares(vm));
     report_emit(vm, TELEMETRY_REMOVE_VIRTIO_FS_SHARE, &fields);
 }
 
 void report_mount(const struct share *share, int error, const char *text)
 {
-    struct vm *vm = share->vm;
+    const struct config_share *config = &share->config;
+    struct vm *vm = share->attachment.vm;
     struct fields fields = {.count = 0};
 
     if (!report_allow(vm, ALLOWANCE_DEVICE))
         return;
     if (error == 0)
-        SAY(vm, LOG_INFO, "share %s is mounted at %s", share->config.tag, share->config.target);
-    fields_text(&fields, "tag", share->config.tag);
-    fields_text(&fields, "target", share->config.target);
+        SAY(vm, LOG_INFO, "share %s is mounted at %s", config->tag, config->target);
+    fields_text(&fields, "tag", config->tag);
+    fields_text(&fields, "target", config->target);
     fields_text(&fields, "transport", share->transport == POLICY_TRANSPORT_9P ? "9p" : "virtiofs");
     fields_number(&fields, "error", (uint64_t)error);
     fields_text(&fields, "text", text);
     report_emit(vm, TELEMETRY_MOUNT_SHARE, &fields);
 }
 
-void report_adapter_added(const struct adapter *adapter, bool created, const char *remark)
+static void add_adapter(struct fields *fields, const struct config_network *config)
 {
-    struct vm *vm = adapter->vm;
+    fields_text(fields, "id", config->id);
+    fields_mac(fields, "mac", config->mac);
+}
+
+void report_adapter_added(const struct attachment *a)
+{
+    const struct virtio_device *device = a->device;
+    struct vm *vm = a->vm;
     struct fields fields = {.count = 0};
 
     if (!report_allow(vm, ALLOWANCE_DEVICE))
         return;
-    SAY(vm, LOG_INFO, "adapter %s is %s, options %s", adapter->config->id,
-        created ? "plugged in" : "there already", adapter->options);
-    if (*remark)
-        SAY(vm, LOG_NOTICE, "adapter %s: %s", adapter->config->id, remark);
-    fields_text(&fields, "id", adapter->config->id);
-    fields_mac(&fields, "mac", adapter->config->mac);
-    fields_text(&fields, "options", adapter->options);
-    fields_flag(&fields, "created", created);
-    fields_flag(&fields, "iommu_platform", adapter->iommu_platform);
-    if (*remark)
-        fields_text(&fields, "text", remark);
+    SAY(vm, LOG_INFO, "adapter %s is %s, options %s", a->name,
+        device->created ? "plugged in" : "there already", device->options);
+    if (device->remark)
+        SAY(vm, LOG_NOTICE, "adapter %s: %s", a->name, device->remark);
+    add_adapter(&fields, device->network);
+    fields_text(&fields, "options", device->options);
+    fields_flag(&fields, "created", device->created);
+    add_outcome(&fields, device);
     report_emit(vm, TELEMETRY_ADD_NET_ADAPTER, &fields);
 }
 
-void report_adapter_removed(const struct adapter *adapter)
+void report_adapter_removed(const struct virtio_device *device)
 {
-    struct vm *vm = adapter->vm;
+    struct vm *vm = device->vm;
     struct fields fields = {.count = 0};
 
     if (!report_allow(vm, ALLOWANCE_DEVICE))
         return;
-    SAY(vm, LOG_INFO, "adapter %s was removed", adapter->config->id);
-    fields_text(&fields, "id", adapter->config->id);
-    fields_mac(&fields, "mac", adapter->config->mac);
+    SAY(vm, LOG_INFO, "adapter %s was removed", device->name);
+    add_adapter(&fields, device->network);
     report_emit(vm, TELEMETRY_REMOVE_NET_ADAPTER, &fields);
 }
 
 void report_network(const struct adapter *adapter, int error, const char *text)
 {
-    struct vm *vm = adapter->vm;
+    struct vm *vm = adapter->attachment.vm;
     struct fields fields = {.count = 0};
 
     if (!report_allow(vm, ALLOWANCE_DEVICE))
         return;
     if (error == 0)
         SAY(vm, LOG_INFO, "adapter %s is configured", adapter->config->id);
-    fields_text(&fields, "id", adapter->config->id);
-    fields_mac(&fields, "mac", adapter->config->mac);
+    add_adapter(&fields, adapter->config);
     fields_number(&fields, "error", (uint64_t)error);
     fields_text(&fields, "text", text);
     report_emit(vm, TELEMETRY_CONFIGURE_NETWORK, &fields);

@@ -2,6 +2,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "report.h"
+#include "services.h"
 #include "telemetry/fields.h"
 #include "vm_parts.h"
 
@@ -202,7 +203,6 @@ void report_pool_exhausted(struct vm *vm, const struct event_pool_exhausted *exh
 void report_ready(struct vm *vm, bool again)
 {
     const struct vm_timings *t = &vm->boot.timings;
-    const struct event_ready *g = &t->guest;
     struct fields fields = {.count = 0};
 
     if (!report_allow(vm, ALLOWANCE_READY))
@@ -212,22 +212,10 @@ void report_ready(struct vm *vm, bool again)
     else
         SAY(vm, LOG_INFO, "ready, %u ms after it connected", t->ready_ms);
     fields_flag(&fields, "again", again);
-    fields_number(&fields, "started_ns", g->started_ns);
-    fields_number(&fields, "modules_ns", g->modules_ns);
-    fields_number(&fields, "connected_ns", g->connected_ns);
-    fields_number(&fields, "sent_ns", g->sent_ns);
-    fields_number(&fields, "welcomed_ns", g->welcomed_ns);
-    fields_number(&fields, "mounted_ns", g->mounted_ns);
-    fields_number(&fields, "network_ns", g->network_ns);
-    fields_number(&fields, "payload_ns", g->payload_ns);
-    fields_number(&fields, "ready_ns", g->ready_ns);
-    fields_number(&fields, "host_accepted_us", t->accepted_us);
-    fields_number(&fields, "host_capabilities_ms", t->capabilities_ms);
-    fields_number(&fields, "host_devices_ms", t->devices_ms);
-    fields_number(&fields, "host_mounts_ms", t->mounts_ms);
-    fields_number(&fields, "host_network_ms", t->network_ms);
-    fields_number(&fields, "host_payload_ms", t->payload_ms);
-    fields_number(&fields, "host_ready_ms", t->ready_ms);
+#define HOST(name)  fields_number(&fields, "host_" #name, t->name);
+#define GUEST(name) fields_number(&fields, #name, t->guest.name);
+    VM_TIMINGS_GUEST(GUEST)
+    VM_TIMINGS_HOST(HOST)
     report_emit(vm, TELEMETRY_GUEST_READY, &fields);
 }
 

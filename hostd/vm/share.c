@@ -1,11 +1,12 @@
-/* share: the shares that a VM has, and how each comes to rest. */
+/* share: a directory of the host's on its way to a mount in the guest. */
 #include "share.h"
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "guest/guest.h"
 #include "p9_share.h"
 #include "report.h"
-#include "share_parts.h"
+#include "virtio_device.h"
 #include "vm_parts.h"
 
 #include <errno.h>
@@ -13,151 +14,247 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Frees one that is on no list any more. */
-void share_destroy(struct share *share)
+struct share *share_next(const struct vm *vm, struct share *share)
 {
-    guest_forget(share->vm->guest, share);
-    (void)sd_event_source_disable_unref(share->timer);
-    (void)sd_event_source_disable_unref(share->later);
-    share->p9 = p9_share_free(share->p9);
+    return share_of(attachment_next(vm, &share_kind, share ? &share->attachment : NULL));
+}
+
+struct share *share_find(const struct vm *vm, const char *tag)
+{
+    return share_of(attachment_find(vm, &share_kind, tag, true));
+}
+
+static void share_free(struct attachment *a, bool go_on)
+{
+    struct share *share = share_of(a);
+
+    share->p9 = go_on ? p9_share_release(share->p9) : p9_share_free(share->p9);
     free(share->config.tag);
     free(share->config.path);
     free(share->config.target);
-    free(share->error);
     free(share);
-}
-
-void share_free(struct share *share)
-{
-    struct share **position = &share->vm->shares.first;
-
-    while (*position != share)
-        position = &(*position)->next;
-    *position = share->next;
-    share->vm->shares.count--;
-    share_destroy(share);
-}
-
-struct share *share_find(struct vm *vm, const char *tag)
-{
-    struct share *share = vm->shares.first;
-
-    while (share && (!share->wanted || strcmp(share->config.tag, tag) != 0))
-        share = share->next;
-    return share;
-}
-
-bool share_is_going(const struct vm *vm, const char *tag)
-{
-    for (const struct share *s = vm->shares.first; s; s = s->next) {
-        if (!s->wanted && strcmp(s->config.tag, tag) == 0)
-            return true;
-    }
-    return false;
 }
 
 int share_new(struct vm *vm, const struct config_share *config, bool configured,
               struct share **ret_share)
 {
-    struct share **last = &vm->shares.first;
     struct share *share;
 
     if (share_find(vm, config->tag))
         return -EEXIST;
-    if (vm->shares.count >= LIMITS_SHARES)
+    if (attachment_count(vm, &share_kind) >= LIMITS_SHARES)
         return -ENOBUFS;
     share = calloc(1, sizeof(*share));
     if (!share)
         return -ENOMEM;
-    while (*last)
-        last = &(*last)->next;
-    *last = share;
-    vm->shares.count++;
-    share->vm = vm;
     share->configured = configured;
-    share->wanted = true;
     share->config = *config;
     share->config.tag = strdup(config->tag);
     share->config.path = strdup(config->path);
     share->config.target = strdup(config->target);
     if (!share->config.tag || !share->config.path || !share->config.target) {
-        share_free(share);
+        share_free(&share->attachment, false);
         return -ENOMEM;
     }
+    share->attachment.kind = &share_kind;
+    share->attachment.name = share->config.tag;
+    attachment_begin(&share->attachment, vm);
     *ret_share = share;
     return 0;
 }
 
-bool share_is_settled(const struct share *share)
+static bool collides(const struct attachment *earlier, const struct attachment *a)
 {
-    return !share->wanted || share->failed || share->state == VM_DEVICE_IN_USE;
+    const struct config_share *one = &((const struct share *)earlier)->config;
+    const struct config_share *other = &((const struct share *)a)->config;
+
+    return strcmp(one->tag, other->tag) == 0 || strcmp(one->target, other->target) == 0;
 }
 
-/* Tells whoever waits for it, and the bring-up, that it has come to rest. */
-void share_settle(struct share *share, int error, const char *text)
-{
-    struct vm *vm = share->vm;
-    struct operation *operation = share->operation;
-    bool unwanted = operation && error != 0 && share->wanted;
-
-    clock_disarm(share->timer);
-    share->operation = NULL;
-    /* one that was asked for at runtime and failed goes again */
-    if (unwanted)
-        share->wanted = false;
-    operation_finish(operation, error, text);
-    if (unwanted)
-        share_step(share);
-    bringup_check(vm);
-}
-
-void share_fail(struct share *share, const char *phase, int error, const char *text)
-{
-    if (share->failed)
-        return;
-    share->failed = true;
-    share->state = VM_DEVICE_FAILED;
-    free(share->error);
-    share->error = strdup(text);
-    report_device_failed(share->vm, "share", share->config.tag, phase, error, text);
-    share_settle(share, error, text);
-}
-
-void share_blame(struct share *share, const char *text)
-{
-    free(share->error);
-    share->error = strdup(text);
-    report_device_failed(share->vm, "share", share->config.tag, "serve", EPIPE, text);
-}
-
-static int on_device_late(sd_event_source *source, uint64_t at_us, void *userdata)
+static void on_server_ended(void *userdata, const char *text)
 {
     struct share *share = userdata;
-    uint32_t given_ms = share->vm->config->timeouts.device;
-    char text[LIMITS_TEXT];
+    struct attachment *a = &share->attachment;
 
-    (void)source;
-    (void)at_us;
-    if (share_is_settled(share) || share->asked)
-        return 0;
-    (void)snprintf(text, sizeof(text), "the device was not there within %u ms%s%s", given_ms,
-                   share->vm->host_error ? ": " : "",
-                   share->vm->host_error ? share->vm->host_error : "");
-    report_timeout(share->vm, "device", given_ms, share->config.tag);
-    share_fail(share, "device", ETIMEDOUT, text);
-    return 0;
+    /* after the guest's mount had failed: the host's reason is the better one */
+    if (a->failed && !a->is_set) {
+        attachment_set_error(a, text);
+        report_device_failed(a->vm, "share", a->name, "serve", EPIPE, text);
+    } else {
+        report_line(a->vm, ALLOWANCE_REFUSAL, LOG_NOTICE,
+                    "share %s: what serves a 9P connection ended: %s", a->name, text);
+    }
 }
 
-/* Waits for the device, for as long as the phase is given. */
-void share_await_device(struct share *share, enum vm_device_state state)
+static int prepare(struct attachment *a)
 {
-    struct vm *vm = share->vm;
-    int enabled = SD_EVENT_OFF;
+    struct share *share = share_of(a);
+    struct vm *vm = a->vm;
 
-    share->state = state;
-    if (share->timer)
-        (void)sd_event_source_get_enabled(share->timer, &enabled);
-    if (enabled == SD_EVENT_OFF)
-        (void)clock_arm(vm->services->event, &share->timer, vm->config->timeouts.device,
-                        on_device_late, share);
+    share->transport =
+        policy_share_transport(&vm->policy, &share->config, vm->boot.capabilities.features);
+    switch (share->transport) {
+    case POLICY_TRANSPORT_VIRTIOFS:
+        return virtio_device_take(a, &(struct virtio_device){.path = share->config.path,
+                                                             .read_only = share->config.read_only});
+    case POLICY_TRANSPORT_9P:
+        return share->p9 ? 0 : p9_share_new(vm, &share->config, on_server_ended, share, &share->p9);
+    case POLICY_TRANSPORT_NONE:
+    default:
+        return -EOPNOTSUPP;
+    }
+}
+
+/* Why there is no transport, and what to do about it. */
+static void explain_transport(const struct share *share, char *text, size_t capacity)
+{
+    const struct vm *vm = share->attachment.vm;
+
+    switch (policy_chosen_transport(&vm->policy, &share->config)) {
+    case POLICY_TRANSPORT_VIRTIOFS:
+        (void)snprintf(text, capacity,
+                       "the guest says that its kernel has no virtiofs; give it that (the module "
+                       "virtiofs), or set \"transport\": \"9p\" for the share: 9P is not used on "
+                       "the guest's word");
+        break;
+    case POLICY_TRANSPORT_9P:
+        (void)snprintf(text, capacity,
+                       "the guest says that its kernel has no 9P; give it that (the modules 9p and "
+                       "9pnet_fd), or let the share use virtiofs");
+        break;
+    case POLICY_TRANSPORT_NONE:
+        (void)snprintf(text, capacity,
+                       "it asks for virtiofs, which %s switches off for the VM; set \"transport\": "
+                       "\"9p\" for the share, or switch virtiofs on",
+                       vm->config->virtio ? "\"virtiofs\": false" : "\"virtio\": false");
+    }
+}
+
+/* Names what was asked for. */
+static void explain(const struct attachment *a, int error, char *text, size_t capacity)
+{
+    const struct share *share = (const struct share *)a;
+    const struct config_share *config = &share->config;
+
+    switch (error) {
+    case ENOENT:
+        (void)snprintf(text, capacity,
+                       "its path %s does not exist on the host (make it, or correct \"path\" of "
+                       "the share)",
+                       config->path);
+        break;
+    case ENOTDIR:
+        (void)snprintf(text, capacity,
+                       "its path %s is no directory on the host (correct \"path\" of the share)",
+                       config->path);
+        break;
+    case EEXIST:
+        (void)snprintf(text, capacity, "the tag %s is taken by another device of this VM",
+                       config->tag);
+        break;
+    case EOPNOTSUPP:
+        explain_transport(share, text, capacity);
+        break;
+    default:
+        (void)snprintf(text, capacity, "%s on the host: %s", config->path, strerrordesc_np(error));
+        break;
+    }
+}
+
+static void begin(struct attachment *a, enum attachments_occasion occasion)
+{
+    struct share *share = share_of(a);
+
+    /* an earlier connection may have left a mount of what is not known to be mounted */
+    if (occasion != ATTACHMENTS_AGAIN)
+        share->unsure = occasion == ATTACHMENTS_BACK && !a->is_set;
+    if (occasion != ATTACHMENTS_BOOT)
+        return;
+    share->retries = 0;
+    share->p9 = p9_share_free(share->p9);
+}
+
+static void renewed(struct attachment *a)
+{
+    a->renew = a->renew || a->is_set || share_of(a)->unsure;
+}
+
+static int add_device(struct virtio_device *device, device_done_fn done)
+{
+    return device_host_add_share(
+        device->vm->host,
+        &(struct device_share){.tag = device->name,
+                               .path = device->path,
+                               .read_only = device->read_only,
+                               .iommu_platform = boot_has_token(&device->vm->boot),
+                               .options = device->options},
+        done, device);
+}
+
+const struct attachment_kind share_kind = {.name = "share",
+                                           .phase = "mount",
+                                           .collides = collides,
+                                           .prepare = prepare,
+                                           .explain = explain,
+                                           .set_up = share_mount,
+                                           .release = share_unmount,
+                                           .begin = begin,
+                                           .free = share_free,
+                                           .add_device = add_device,
+                                           .remove_device = device_host_remove_share,
+                                           .renewed = renewed,
+                                           .report_added = report_share_added,
+                                           .report_removed = report_share_removed};
+
+/* Why its server ended was told each time. */
+#define GIVEN_UP                                                                                   \
+    "its server ended too often in a short time; it is made again when it is removed and added, "  \
+    "the configuration is read again, or the guest connects again"
+
+/* @return true if the share has another try */
+static bool may_retry(struct share *share)
+{
+    uint64_t now_us = clock_now_us();
+
+    if (now_us - share->retried_us > LIMITS_SHARE_RETRY_FORGIVE_MS * UINT64_C(1000))
+        share->retries = 0;
+    share->retried_us = now_us;
+    return share->retries++ < LIMITS_SHARE_RETRIES;
+}
+
+/* The mount is of no use any more: it is taken away, and the share made again, or given up. One
+ * that is just being made is, too; whether it was made in time the answer does not say. Where the
+ * guest has none of ours, nothing is: what is on that target then is its own. */
+static void lose(struct share *share)
+{
+    struct attachment *a = &share->attachment;
+    bool mounted = a->is_set && guest_is_attached(a->vm->guest) && !a->asked;
+
+    a->renew = a->renew || a->is_set || a->asked || share->unsure;
+    if (!mounted || !attachment_release(a)) {
+        a->is_set = false;
+        virtio_device_release(a);
+    }
+    if (!may_retry(share))
+        attachment_fail(a, "serve", EPIPE, GIVEN_UP);
+}
+
+void shares_lost(struct vm *vm, const char *tag, bool restored, const char *text)
+{
+    struct virtio_device *device = virtio_device_find(vm, &share_kind, tag);
+
+    /* with a guest's end or reset its devices' servers end, and come again with its next boot */
+    if (guest_is_attached(vm->guest) && !vm->boot.farewell)
+        report_device_failed(vm, "share", tag, "serve", EPIPE, text);
+    else
+        report_line(vm, ALLOWANCE_DEVICE, LOG_NOTICE, "share %s: %s", tag, text);
+    if (!device)
+        return;
+    device->stale = !restored;
+    for (struct share *s = share_next(vm, NULL); s; s = share_next(vm, s)) {
+        if (s->attachment.device == device && (!restored || s->attachment.is_set))
+            lose(s);
+    }
+    saver_now(&vm->saver);
+    vm_wake(vm);
 }

@@ -1,15 +1,26 @@
-/* vm: one virtual machine: its birth and end. */
+/* vm: one virtual machine: its birth, its device host's coming and going, its end. */
 #include "vm.h"
 
+#include "attachment.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "config/settings.h"
+#include "device/device_host.h"
 #include "exec_parts.h"
+#include "guest/guest.h"
+#include "operation.h"
 #include "report.h"
-#include "vm_life.h"
+#include "services.h"
+#include "share.h"
+#include "virtio_device.h"
+#include "vm_connection.h"
 #include "vm_parts.h"
+#include "vm_store.h"
 
 #include <errno.h>
+#include <json-c/json.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 static void on_warning(void *userdata, const char *remark)
@@ -17,24 +28,84 @@ static void on_warning(void *userdata, const char *remark)
     report_config_warning(userdata, remark, true);
 }
 
-static int add_devices(struct vm *vm)
+/* Everything that failed for want of it gets another try. */
+static void on_up(void *userdata)
 {
-    struct share *share;
-    int r;
+    struct vm *vm = userdata;
 
-    for (size_t i = 0; i < vm->config->share_count; i++) {
-        r = share_new(vm, &vm->config->shares[i], true, &share);
-        if (r < 0 && r != -EEXIST)
-            return r;
-        /* one that was added at runtime has become the file's */
-        if (r == -EEXIST)
-            share_find(vm, vm->config->shares[i].tag)->configured = true;
+    free(vm->host_error);
+    vm->host_error = NULL;
+    vm->unvouched_told = false;
+    if (vm->services->vm_vouched)
+        vm->services->vm_vouched(vm);
+    vm_await_guest(vm);
+    if (guest_is_attached(vm->guest))
+        attachments_begin(vm, ATTACHMENTS_AGAIN);
+}
+
+static void on_down(void *userdata, bool ended, const char *text)
+{
+    struct vm *vm = userdata;
+
+    free(vm->host_error);
+    vm->host_error = strdup(text);
+    vm->host_error_told = false;
+    if (!ended) {
+        report_line(vm, ALLOWANCE_DEVICE, LOG_INFO, "%s", text);
+        if (vm->connection)
+            vm_tell_host_error(vm);
+    } else {
+        report_line(vm, ALLOWANCE_DEVICE, LOG_NOTICE, "the VM ended: %s", text);
+        vm->ended = true;
+        vm_drop_connection(vm, "vm-ended", 0);
     }
-    for (size_t i = 0; i < vm->config->network_count; i++) {
-        r = adapter_new(vm, vm->settings, &vm->config->networks[i]);
-        if (r < 0)
-            return r;
-    }
+    virtio_devices_forget(vm);
+    /* what waited for it learns that it waits in vain */
+    vm_wake(vm);
+    saver_now(&vm->saver);
+}
+
+static void on_reset(void *userdata)
+{
+    struct vm *vm = userdata;
+
+    report_line(vm, ALLOWANCE_RESET, LOG_INFO, "the guest was reset");
+    vm_drop_connection(vm, "reset", 0);
+    vm_await_guest(vm);
+}
+
+static void on_share_lost(void *userdata, const char *tag, bool restored, const char *text)
+{
+    shares_lost(userdata, tag, restored, text);
+}
+
+const struct device_host_events vm_device_host_events = {
+    .up = on_up, .down = on_down, .reset = on_reset, .share_lost = on_share_lost};
+
+static int on_left(sd_event_source *source, uint64_t at_us, void *userdata)
+{
+    struct vm *vm = userdata;
+
+    (void)source;
+    (void)at_us;
+    if (vm->attachments)
+        report_line(vm, ALLOWANCE_DEVICE, LOG_WARNING,
+                    "its devices did not all go within %u ms; what is left is left to its VMM",
+                    LIMITS_LEAVE_MS);
+    vm->left(vm->left_userdata, vm);
+    return 0;
+}
+
+/* From the top: whatever changed, each looks for itself what is next. */
+static int on_wake(sd_event_source *source, void *userdata)
+{
+    struct vm *vm = userdata;
+
+    (void)source;
+    attachments_step(vm);
+    bringup_check(vm);
+    if (vm->left && !vm->attachments)
+        (void)clock_arm(vm->services->event, &vm->leave_timer, 0, on_left, vm);
     return 0;
 }
 
@@ -43,19 +114,19 @@ static int start(struct vm *vm)
     struct json_object *memory;
     int r;
 
-    r = guest_new(vm->services->event, &vm->guest);
+    r = sd_event_add_defer(vm->services->event, &vm->wake, on_wake, vm);
+    if (r >= 0)
+        r = guest_new(vm->services->event, &vm->guest);
     if (r < 0)
         return r;
     vm->policy = policy_decide(vm->settings->config, vm->config, on_warning, vm);
-    memory = vm_recall(vm);
+    memory = vm_store_recall(vm);
     r = device_host_new(vm->services->event, vm->config, vm->services->config->state_dir, memory,
                         &vm_device_host_events, vm, &vm->host);
     (void)json_object_put(memory);
     if (r < 0)
         return r;
-    r = add_devices(vm);
-    if (r < 0)
-        return r;
+    vm_add_configured(vm);
     vm_await_guest(vm);
     return 0;
 }
@@ -72,6 +143,7 @@ int vm_new(struct services *services, struct settings *settings, const struct co
     vm->settings = settings_ref(settings);
     vm->host_settings = settings_ref(settings);
     vm->config = config;
+    vm->saver = (struct saver){.event = services->event, .save = vm_store_save, .userdata = vm};
     TAILQ_INIT(&vm->handshakes.queue);
     if (getrandom(&vm->exec_next, sizeof(vm->exec_next), GRND_NONBLOCK) < 0)
         vm->exec_next = (uint32_t)clock_real_us();
@@ -93,14 +165,14 @@ struct vm *vm_free(struct vm *vm)
         vm->connection = connection_free(vm->connection);
         guest_attach(vm->guest, NULL);
     }
-    vm_save_flush(vm);
+    saver_flush(&vm->saver);
     vm->refused = connection_free(vm->refused);
     report_dropped(vm);
     while (vm->operations)
         operation_finish(vm->operations, ECANCELED, "the daemon lets go of the VM");
     vm->host = device_host_free(vm->host);
-    shares_done(vm);
-    adapters_done(vm);
+    virtio_devices_done(vm);
+    attachments_done(vm);
     vm->guest = guest_free(vm->guest);
     payload_reset(vm);
     warned_done(&vm->warned);
@@ -108,13 +180,26 @@ struct vm *vm_free(struct vm *vm)
     (void)sd_event_source_disable_unref(vm->connect_timer);
     (void)sd_event_source_disable_unref(vm->refused_timer);
     (void)sd_event_source_disable_unref(vm->dropped_timer);
-    (void)sd_event_source_disable_unref(vm->save_timer);
+    saver_done(&vm->saver);
+    (void)sd_event_source_disable_unref(vm->wake);
     (void)sd_event_source_disable_unref(vm->leave_timer);
     free(vm->host_error);
     (void)settings_unref(vm->settings);
     (void)settings_unref(vm->host_settings);
     free(vm);
     return NULL;
+}
+
+void vm_leave(struct vm *vm, void (*left)(void *userdata, struct vm *vm), void *userdata)
+{
+    vm->left = left;
+    vm->left_userdata = userdata;
+    report_line(vm, ALLOWANCE_DEVICE, LOG_INFO,
+                "it is in the configuration no more; its devices are taken away");
+    (void)clock_arm(vm->services->event, &vm->leave_timer, LIMITS_LEAVE_MS, on_left, vm);
+    for (struct attachment *a = vm->attachments; a; a = a->next)
+        attachment_drop(a);
+    vm_wake(vm);
 }
 
 const struct config_vm *vm_config(const struct vm *vm)

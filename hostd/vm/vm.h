@@ -90,6 +90,15 @@ struct vm_timings {
     uint64_t guest_started_ns; /* guest_capabilities.started_ns */
 };
 
+/* Their names, for those who list them all: each(NAME), for a member of vm_timings and of its
+ * `guest`. */
+#define VM_TIMINGS_HOST(each)                                                                      \
+    each(accepted_us) each(capabilities_ms) each(devices_ms) each(mounts_ms) each(network_ms)      \
+        each(payload_ms) each(ready_ms)
+#define VM_TIMINGS_GUEST(each)                                                                     \
+    each(started_ns) each(modules_ns) each(connected_ns) each(sent_ns) each(welcomed_ns)           \
+        each(mounted_ns) each(network_ns) each(payload_ns) each(ready_ns)
+
 enum vm_payload_state {
     VM_PAYLOAD_NONE,    /* the host names none */
     VM_PAYLOAD_WAITING, /* not started yet in this boot */

@@ -1,8 +1,8 @@
-/* vm change: a VM whose configuration changed under it, or that was taken out of it. */
-#include "base/clock.h"
-#include "base/limits.h"
+/* vm change: a VM whose configuration changed under it. */
+#include "adapter.h"
+#include "config/settings.h"
 #include "report.h"
-#include "vm_life.h"
+#include "share.h"
 #include "vm_parts.h"
 
 #include <string.h>
@@ -27,32 +27,11 @@ static bool share_says(const struct share *share, const struct config_share *con
 /* Those of the file that it names no more, or otherwise, go. */
 static void drop_shares(struct vm *vm)
 {
-    struct share *next;
-
-    for (struct share *share = vm->shares.first; share; share = next) {
+    for (struct share *share = share_next(vm, NULL); share; share = share_next(vm, share)) {
         const struct config_share *config = find_share(vm->config, share->config.tag);
 
-        next = share->next;
-        if (config && share_says(share, config))
-            share->configured = true;
-        else if (share->wanted && (config || share->configured))
-            share_drop(share);
-    }
-}
-
-static void add_shares(struct vm *vm)
-{
-    struct share *added;
-
-    for (size_t i = 0; i < vm->config->share_count; i++) {
-        const struct config_share *config = &vm->config->shares[i];
-        struct share *there = share_find(vm, config->tag);
-
-        if (there && there->wanted)
-            continue;
-        if (share_new(vm, config, true, &added) < 0)
-            report_line(vm, ALLOWANCE_DEVICE, LOG_WARNING,
-                        "share %s cannot be added; there is no room for it", config->tag);
+        if (config ? !share_says(share, config) : share->configured)
+            attachment_drop(&share->attachment);
     }
 }
 
@@ -65,20 +44,37 @@ static const struct config_network *find_network(const struct config_vm *config,
     return NULL;
 }
 
-static void change_adapters(struct vm *vm)
+static void drop_adapters(struct vm *vm)
 {
-    struct adapter *next;
+    struct attachment *a = NULL;
 
-    for (struct adapter *adapter = vm->adapters.first; adapter; adapter = next) {
-        const struct config_network *config = find_network(vm->config, adapter->config->id);
+    while ((a = attachment_next(vm, &adapter_kind, a))) {
+        const struct config_network *config = find_network(vm->config, a->name);
 
-        next = adapter->next;
-        if (adapter->wanted && (!config || !config_network_equal(adapter->config, config)))
-            adapter_drop(adapter);
+        if (!config || !config_network_equal(adapter_of(a)->config, config))
+            attachment_drop(a);
     }
-    for (size_t i = 0; i < vm->config->network_count; i++) {
-        if (!adapter_find(vm, vm->config->networks[i].id))
-            (void)adapter_new(vm, vm->settings, &vm->config->networks[i]);
+}
+
+void vm_add_configured(struct vm *vm)
+{
+    const struct config_vm *config = vm->config;
+
+    for (size_t i = 0; i < config->share_count; i++) {
+        struct share *share = share_find(vm, config->shares[i].tag);
+
+        if (share || share_new(vm, &config->shares[i], true, &share) == 0)
+            share->configured = true;
+        else
+            report_line(vm, ALLOWANCE_DEVICE, LOG_WARNING,
+                        "share %s cannot be added; there is no room for it", config->shares[i].tag);
+    }
+    for (size_t i = 0; i < config->network_count; i++) {
+        if (!attachment_find(vm, &adapter_kind, config->networks[i].id, true) &&
+            adapter_new(vm, vm->settings, &config->networks[i]) < 0)
+            report_line(vm, ALLOWANCE_DEVICE, LOG_WARNING,
+                        "adapter %s cannot be added; there is no room for it",
+                        config->networks[i].id);
     }
 }
 
@@ -96,19 +92,11 @@ static void rebase(struct vm *vm, struct settings *settings, const struct config
     (void)settings_unref(old);
 }
 
-/* What failed, too: somebody who asks for a reload may have mended its cause. */
-static void step_again(struct vm *vm)
-{
-    shares_begin(vm, true);
-    adapters_begin(vm, true);
-    shares_step(vm);
-    adapters_step(vm);
-}
-
 void vm_rebase(struct vm *vm, struct settings *settings, const struct config_vm *config)
 {
     rebase(vm, settings, config);
-    step_again(vm);
+    /* what failed, too: somebody who asks for a reload may have mended its cause */
+    attachments_begin(vm, ATTACHMENTS_AGAIN);
 }
 
 void vm_change(struct vm *vm, struct settings *settings, const struct config_vm *config)
@@ -123,50 +111,8 @@ void vm_change(struct vm *vm, struct settings *settings, const struct config_vm 
     if (hostname_changes)
         bringup_set_hostname(vm);
     drop_shares(vm);
-    add_shares(vm);
-    change_adapters(vm);
-    step_again(vm);
-}
-
-static int on_left(sd_event_source *source, uint64_t at_us, void *userdata)
-{
-    struct vm *vm = userdata;
-
-    (void)source;
-    (void)at_us;
-    if (vm->shares.first || vm->adapters.first)
-        report_line(vm, ALLOWANCE_DEVICE, LOG_WARNING,
-                    "its devices did not all go within %u ms; what is left is left to its VMM",
-                    LIMITS_LEAVE_MS);
-    vm->left(vm->left_userdata, vm);
-    return 0;
-}
-
-void vm_check_left(struct vm *vm)
-{
-    if (vm->left && !vm->shares.first && !vm->adapters.first)
-        (void)clock_arm(vm->services->event, &vm->leave_timer, 0, on_left, vm);
-}
-
-void vm_leave(struct vm *vm, void (*left)(void *userdata, struct vm *vm), void *userdata)
-{
-    struct share *next_share;
-    struct adapter *next_adapter;
-
-    vm->left = left;
-    vm->left_userdata = userdata;
-    report_line(vm, ALLOWANCE_DEVICE, LOG_INFO,
-                "it is in the configuration no more; its devices are taken away");
-    (void)clock_arm(vm->services->event, &vm->leave_timer, LIMITS_LEAVE_MS, on_left, vm);
-    for (struct share *s = vm->shares.first; s; s = next_share) {
-        next_share = s->next;
-        if (s->wanted)
-            share_drop(s);
-    }
-    for (struct adapter *a = vm->adapters.first; a; a = next_adapter) {
-        next_adapter = a->next;
-        if (a->wanted)
-            adapter_drop(a);
-    }
-    vm_check_left(vm);
+    drop_adapters(vm);
+    attachments_step(vm); /* what can go at once makes room */
+    vm_add_configured(vm);
+    attachments_begin(vm, ATTACHMENTS_AGAIN);
 }

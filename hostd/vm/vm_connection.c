@@ -2,13 +2,18 @@
  * vm connection: the one connection that the VM's guest has: waited for, taken, listened to,
  * refused, lost.
  */
+#include "vm_connection.h"
+
 #include "base/clock.h"
 #include "base/limits.h"
+#include "device/device_host.h"
 #include "exec_parts.h"
 #include "guest/greeting.h"
+#include "guest/guest.h"
 #include "guest_event.h"
+#include "operation.h"
 #include "report.h"
-#include "vm_life.h"
+#include "services.h"
 #include "vm_parts.h"
 
 #include "protocol/frame.h"
@@ -73,7 +78,7 @@ void vm_await_guest(struct vm *vm)
 static void set_ended(struct vm *vm, bool ended)
 {
     if (vm->ended != ended)
-        vm_save_soon(vm);
+        saver_soon(&vm->saver);
     vm->ended = ended;
 }
 
@@ -86,7 +91,7 @@ static void lose_connection(struct vm *vm, const char *reason, int error)
     guest_attach(vm->guest, NULL);
     execs_fail(vm, "the guest's connection ended");
     set_ended(vm, vm->ended || vm->boot.farewell);
-    vm_said_farewell(vm);
+    operations_end_shut_down(vm);
     if (!vm->ended)
         vm_await_guest(vm);
 }
@@ -101,7 +106,6 @@ void vm_drop_connection(struct vm *vm, const char *reason, int error)
 
 static void violate(struct vm *vm, const char *reason)
 {
-    vm->services->counters.malformed++;
     report_protocol_error(vm->services, vm, NULL, reason);
     vm_drop_connection(vm, "protocol-error", 0);
 }
@@ -205,7 +209,6 @@ static void on_frame(void *userdata, const struct frame *frame)
         break;
     case SESSION_REFUSE:
         greeting_send(vm->connection, frame->id, PROTOCOL_MINOR, decision.status, vm->config->name);
-        vm->services->counters.refused[decision.status]++;
         report_refused(vm->services, vm, NULL, decision.status, decision.reason);
         linger(vm);
         break;
@@ -268,7 +271,7 @@ static void begin_boot(struct vm *vm, const struct guest_capabilities *report, u
     boot_begin(&vm->boot, report, vm->config);
     vm->boot.timings.accepted_us = clock_real_us() - ago_us;
     vm->boot.timings.capabilities_ms = (uint32_t)(ago_us / 1000u);
-    vm->accepted_us = accepted_us;
+    vm->boot.accepted_us = accepted_us;
     vm->exhausted = 0;
     vm->exhausted_us = 0;
     payload_reset(vm);
@@ -305,6 +308,6 @@ void vm_take_connection(struct vm *vm, struct connection *connection, uint32_t i
     vm_tell_host_error(vm);
     /* one that is back in the same boot brings nothing new to remember */
     if (!decision->same_boot || vm->unsaved)
-        vm_save_soon(vm);
+        saver_soon(&vm->saver);
     bringup_begin(vm, decision->same_boot);
 }

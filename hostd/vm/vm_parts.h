@@ -1,33 +1,38 @@
 /*
  * vm parts: the struct behind vm.h, for the files that make up a VM. Nobody else includes it.
+ *
+ * What happens at the bottom (a device came, the guest answered) is noted where it belongs, and
+ * then vm_wake() is called; the VM looks at everything from the top, in the loop's next turn.
  */
 #ifndef GUESTLINK_HOSTD_VM_PARTS_H
 #define GUESTLINK_HOSTD_VM_PARTS_H
 
-#include "adapter.h"
 #include "allowance.h"
 #include "boot.h"
 #include "bringup.h"
-#include "config/settings.h"
-#include "device/device_host.h"
-#include "guest/connection.h"
-#include "guest/guest.h"
 #include "guest/session.h"
-#include "operation.h"
 #include "p9_share.h"
 #include "payload.h"
-#include "services.h"
-#include "share.h"
+#include "saver.h"
 #include "silence.h"
 #include "state/warned.h"
-#include "vm.h"
-#include "vm_life.h"
+#include "vm_owner.h"
+
+struct attachment;
+struct device_host;
+struct exec;
+struct guest;
+struct operation;
+struct virtio_device;
 
 struct vm {
     struct services *services;
     struct settings *settings; /* holds `config` */
     const struct config_vm *config;
     struct policy policy;
+    sd_event_source *wake; /* vm_wake() */
+    struct saver saver;    /* of vm_store.h's document */
+    bool unsaved;          /* the last save failed */
 
     struct settings *host_settings; /* holds the configuration that the device host was made of */
     struct device_host *host;
@@ -38,65 +43,49 @@ struct vm {
     struct connection *connection; /* the accepted one, or NULL */
     struct connection *refused;    /* was accepted, and is left a moment to read why; or NULL */
     sd_event_source *refused_timer;
+    sd_event_source *connect_timer;
     struct session session; /* of that connection */
     struct silence silence;
     struct guest *guest;
     struct vm_handshakes handshakes;
     unsigned connections;  /* with those in the handshake */
-    uint64_t accepted_us;  /* monotonic, accept(2) of this boot's first connection; 0: by an
-                            * earlier daemon */
     uint64_t last_seen_us; /* real time */
     bool ended;            /* nothing of this boot runs any more */
     bool shutting_down;
-    struct rate saves; /* those that do not wait */
-    bool saving;       /* at the end of this turn of the loop */
-    bool unsaved;      /* the last save failed */
 
     struct boot boot;
-    struct bringup bringup;
+    enum bringup_step bringup;
     struct payload payload;
-    struct shares shares;
+    struct attachment *attachments;
+    struct virtio_device *devices;
     struct p9_bounds p9;
-    struct adapters adapters;
     struct exec *execs;
     unsigned exec_count;
     uint32_t exec_next; /* the number of the next command */
     struct operation *operations;
 
     struct allowances allowances;
+    sd_event_source *dropped_timer;
     struct warned warned;
     uint64_t exhausted;    /* lines of the guest's kernel, this boot */
     uint64_t exhausted_us; /* when the newest was heard of */
 
-    sd_event_source *connect_timer;
-    sd_event_source *dropped_timer;
-    sd_event_source *save_timer;
     void (*left)(void *userdata, struct vm *vm); /* see vm_leave() */
     void *left_userdata;
     sd_event_source *leave_timer;
 };
 
-/* Writes the VM's document at the end of this turn of the loop, as often as LIMITS_SAVES_BURST lets
- * it, or after LIMITS_SAVE_DELAY_MS. */
-void vm_save_now(struct vm *vm);
-void vm_save_soon(struct vm *vm);
-/* Writes it if it is to be written. */
-void vm_save_flush(struct vm *vm);
-/* Reads what an earlier daemon left; @return its memory of the device host (owned), or NULL */
-struct json_object *vm_recall(struct vm *vm);
-
-/* A share or an adapter went: is a leaving VM done? */
-void vm_check_left(struct vm *vm);
-/* Tells, once, why the device host cannot be reached, if it cannot. */
-void vm_tell_host_error(struct vm *vm);
-/* The guest said its last word. */
-void vm_said_farewell(struct vm *vm);
-/* Closes the guest's connection. @p reason a word for telemetry; @p error an errno or 0 */
-void vm_drop_connection(struct vm *vm, const char *reason, int error);
-/* Waits for a guest to connect, for as long as that phase is given. */
-void vm_await_guest(struct vm *vm);
+/* Adds the shares and adapters that the configuration names and that are not there yet. One that
+ * was added at runtime becomes the file's. */
+void vm_add_configured(struct vm *vm);
 
 /* What the VM hears of its device host; the userdata is the VM. */
 extern const struct device_host_events vm_device_host_events;
+
+/* Something changed: everything takes its next step, from the event loop. */
+static inline void vm_wake(struct vm *vm)
+{
+    (void)sd_event_source_set_enabled(vm->wake, SD_EVENT_ONESHOT);
+}
 
 #endif

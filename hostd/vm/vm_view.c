@@ -1,7 +1,9 @@
 /* vm view: what others see of a VM. */
-#include "vm.h"
-
-#include "p9_share.h"
+#include "adapter.h"
+#include "device/device_host.h"
+#include "guest/connection.h"
+#include "share.h"
+#include "virtio_device.h"
 #include "vm_parts.h"
 
 #define NAME_OF(names, index)                                                                      \
@@ -43,23 +45,18 @@ static enum vm_state state_of(const struct vm *vm)
 
 static struct vm_payload_view payload_of(const struct vm *vm)
 {
-    static const enum vm_payload_state states[] = {
-        [PAYLOAD_NONE] = VM_PAYLOAD_WAITING,    [PAYLOAD_STARTING] = VM_PAYLOAD_WAITING,
-        [PAYLOAD_RUNNING] = VM_PAYLOAD_RUNNING, [PAYLOAD_EXITED] = VM_PAYLOAD_EXITED,
-        [PAYLOAD_FAILED] = VM_PAYLOAD_FAILED,
-    };
-    struct vm_payload_view view = {
-        .state = states[vm->payload.state],
-        .config = &vm->config->payload,
-        .status = vm->payload.status,
-        .signal = vm->payload.signal,
-        .restarts = vm->payload.restarts,
-        .error = vm->payload.error ? vm->payload.error : "",
-    };
+    const struct payload *payload = &vm->payload;
+    enum vm_payload_state before =
+        vm->config->payload.argv.count > 0 ? VM_PAYLOAD_WAITING : VM_PAYLOAD_NONE;
 
-    if (vm->config->payload.argv.count == 0 && view.state == VM_PAYLOAD_WAITING)
-        view.state = VM_PAYLOAD_NONE;
-    return view;
+    return (struct vm_payload_view){
+        .state = payload->state < VM_PAYLOAD_RUNNING ? before : payload->state,
+        .config = &vm->config->payload,
+        .status = payload->status,
+        .signal = payload->signal,
+        .restarts = payload->restarts,
+        .error = payload->error ? payload->error : "",
+    };
 }
 
 void vm_get_view(const struct vm *vm, struct vm_view *ret_view)
@@ -77,8 +74,8 @@ void vm_get_view(const struct vm *vm, struct vm_view *ret_view)
         .token = vm->boot.token,
         .timings = vm->boot.timings,
         .payload = payload_of(vm),
-        .share_count = vm->shares.count,
-        .adapter_count = vm->adapters.count,
+        .share_count = attachment_count(vm, &share_kind),
+        .adapter_count = attachment_count(vm, &adapter_kind),
         .connections = vm->connections,
         .exhausted = vm->exhausted,
         .dropped = allowance_dropped(&vm->allowances),
@@ -87,39 +84,45 @@ void vm_get_view(const struct vm *vm, struct vm_view *ret_view)
     };
 }
 
-void vm_get_share(const struct vm *vm, size_t index, struct vm_share_view *ret_view)
+static struct attachment *nth(const struct vm *vm, const struct attachment_kind *kind, size_t index)
 {
-    const struct share *share = vm->shares.first;
+    struct attachment *a = attachment_next(vm, kind, NULL);
 
     while (index-- > 0)
-        share = share->next;
+        a = attachment_next(vm, kind, a);
+    return a;
+}
+
+void vm_get_share(const struct vm *vm, size_t index, struct vm_share_view *ret_view)
+{
+    struct attachment *a = nth(vm, &share_kind, index);
+    const struct share *share = share_of(a);
+
     *ret_view = (struct vm_share_view){
         .tag = share->config.tag,
         .path = share->config.path,
         .target = share->config.target,
         .read_only = share->config.read_only,
         .transport = share->transport,
-        .device = share->device ? share->device->tag : "",
+        .device = a->device ? a->device->name : "",
         .port = p9_share_port(share->p9),
-        .options = share->device ? share->device->options : "",
-        .state = share->state,
-        .iommu_platform = share->device && share->device->iommu_platform,
+        .options = a->device ? a->device->options : "",
+        .state = a->state,
+        .iommu_platform = a->device && a->device->iommu_platform,
         .configured = share->configured,
-        .error = share->error ? share->error : "",
+        .error = a->error ? a->error : "",
     };
 }
 
 void vm_get_adapter(const struct vm *vm, size_t index, struct vm_adapter_view *ret_view)
 {
-    const struct adapter *adapter = vm->adapters.first;
+    struct attachment *a = nth(vm, &adapter_kind, index);
 
-    while (index-- > 0)
-        adapter = adapter->next;
     *ret_view = (struct vm_adapter_view){
-        .network = adapter->config,
-        .options = adapter->options,
-        .state = adapter->state,
-        .iommu_platform = adapter->iommu_platform,
-        .error = adapter->error ? adapter->error : "",
+        .network = adapter_of(a)->config,
+        .options = a->device ? a->device->options : "",
+        .state = a->state,
+        .iommu_platform = a->device && a->device->iommu_platform,
+        .error = a->error ? a->error : "",
     };
 }

@@ -4,6 +4,7 @@
 
 #include "guest/listener.h"
 #include "protocol/welcome.h"
+#include "device/device_host.h"
 #include "vm/vm_parts.h"
 
 #include <errno.h>

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "vm/report.h"
+#include "vm/share.h"
 #include "vm/vm_parts.h"
 
 #include "protocol/event.h"

@@ -1,8 +1,10 @@
 /* hostd report: whoever makes lines without end, what counts is told, and no more than a bound. */
 #include "base/clock.h"
 #include "base/limits.h"
+#include "device/device_host.h"
 #include "guest/listener.h"
 #include "vm/report.h"
+#include "vm/vm_connection.h"
 #include "vm/vm_parts.h"
 #include "vm_support.h"
 

@@ -4,6 +4,7 @@
 #include "vm_support.h"
 
 #include "telemetry/telemetry.h"
+#include "vm/share.h"
 #include "vm/vm_parts.h"
 
 #include "protocol/event.h"

@@ -7,7 +7,7 @@
 
 #include "config/settings.h"
 #include "handshake.h"
-#include "vm/vm_life.h"
+#include "vm/vm_owner.h"
 
 #include "protocol/frame.h"
 

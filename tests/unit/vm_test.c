@@ -124,14 +124,14 @@ static void a_guest_that_is_back_in_the_same_boot_is_not_written_down_again(void
 
     (void)snprintf(path, sizeof(path), "%s/vms/%s.json", f->folder, f->settings->config->vms[0].id);
     connect_guest(f, 67108864);
-    vm_save_flush(f->vm);
+    saver_flush(&f->vm->saver);
     assert_int_equal(unlink(path), 0);
     connect_guest(f, 67108864);
-    vm_save_flush(f->vm);
+    saver_flush(&f->vm->saver);
     assert_int_equal(access(path, F_OK), -1);
     f->boot = 2;
     connect_guest(f, 67108864);
-    vm_save_flush(f->vm);
+    saver_flush(&f->vm->saver);
     assert_int_equal(access(path, F_OK), 0);
 }
 

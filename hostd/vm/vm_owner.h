@@ -1,8 +1,8 @@
 /*
- * vm life: what the daemon does with a VM. See vm.h for everybody else's side.
+ * vm owner: what the daemon does with a VM. See vm.h for everybody else's side.
  */
-#ifndef GUESTLINK_HOSTD_VM_LIFE_H
-#define GUESTLINK_HOSTD_VM_LIFE_H
+#ifndef GUESTLINK_HOSTD_VM_OWNER_H
+#define GUESTLINK_HOSTD_VM_OWNER_H
 
 #include "config/settings.h"
 #include "guest/connection.h"

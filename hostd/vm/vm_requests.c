@@ -1,8 +1,11 @@
-/* vm call: what others ask of a VM, asynchronously. */
+/* vm requests: what others ask of a VM, asynchronously. */
 #include "base/clock.h"
 #include "base/limits.h"
+#include "guest/guest.h"
+#include "operation.h"
 #include "report.h"
-#include "vm.h"
+#include "services.h"
+#include "share.h"
 #include "vm_parts.h"
 
 #include "protocol/request.h"
@@ -41,19 +44,24 @@ static void on_capabilities(void *userdata, const struct guest_answer *answer)
                                &measured);
 }
 
-int vm_refresh_capabilities(struct vm *vm, vm_capabilities_fn done, void *userdata)
+/* @return as guest_ask() */
+static int ask(struct vm *vm, uint16_t type, guest_done_fn done, const struct operation *begun)
 {
-    struct operation *operation = operation_new(vm, userdata);
+    struct operation *operation = operation_new(vm, begun);
     int r;
 
     if (!operation)
         return -ENOMEM;
-    operation->capabilities_done = done;
-    r = guest_ask(vm->guest, FRAME_GET_CAPABILITIES, NULL, 0, LIMITS_ANSWER_MS, on_capabilities,
-                  operation);
+    r = guest_ask(vm->guest, type, NULL, 0, LIMITS_ANSWER_MS, done, operation);
     if (r < 0)
         (void)operation_free(operation);
     return r;
+}
+
+int vm_refresh_capabilities(struct vm *vm, vm_capabilities_fn done, void *userdata)
+{
+    return ask(vm, FRAME_GET_CAPABILITIES, on_capabilities,
+               &(struct operation){.userdata = userdata, .capabilities_done = done});
 }
 
 static void on_pool_usage(void *userdata, const struct guest_answer *answer)
@@ -80,17 +88,8 @@ static void on_pool_usage(void *userdata, const struct guest_answer *answer)
 
 int vm_query_pool(struct vm *vm, vm_pool_usage_fn done, void *userdata)
 {
-    struct operation *operation = operation_new(vm, userdata);
-    int r;
-
-    if (!operation)
-        return -ENOMEM;
-    operation->pool_done = done;
-    r = guest_ask(vm->guest, FRAME_GET_POOL_USAGE, NULL, 0, LIMITS_ANSWER_MS, on_pool_usage,
-                  operation);
-    if (r < 0)
-        (void)operation_free(operation);
-    return r;
+    return ask(vm, FRAME_GET_POOL_USAGE, on_pool_usage,
+               &(struct operation){.userdata = userdata, .pool_done = done});
 }
 
 /* What config.c holds a file to, for a share that did not come from one. */
@@ -111,8 +110,8 @@ static bool share_is_sound(const struct config_share *share)
 /* The guest would take an equal share for the one that is there, and its removal for that one's. */
 static bool target_is_taken(const struct vm *vm, const char *target)
 {
-    for (const struct share *share = vm->shares.first; share; share = share->next) {
-        if (share->wanted && strcmp(share->config.target, target) == 0)
+    for (struct share *share = share_next(vm, NULL); share; share = share_next(vm, share)) {
+        if (share->attachment.wanted && strcmp(share->config.target, target) == 0)
             return true;
     }
     return false;
@@ -131,15 +130,15 @@ int vm_add_share(struct vm *vm, const struct config_share *share, vm_done_fn don
     r = share_new(vm, share, false, &added);
     if (r < 0)
         return r;
-    operation = operation_new(vm, userdata);
+    operation = operation_new(vm, &(struct operation){.userdata = userdata, .done = done});
     if (!operation) {
-        share_drop(added);
+        attachment_drop(&added->attachment);
         return -ENOMEM;
     }
-    operation->done = done;
-    vm_save_now(vm);
+    saver_now(&vm->saver);
+    vm_wake(vm);
     if (guest_is_attached(vm->guest))
-        share_begin_later(added, operation);
+        added->attachment.operation = operation;
     else
         operation_finish_later(operation, 0,
                                "the guest is not connected; the share is mounted when it is");
@@ -148,18 +147,18 @@ int vm_add_share(struct vm *vm, const struct config_share *share, vm_done_fn don
 
 int vm_remove_share(struct vm *vm, const char *tag, vm_done_fn done, void *userdata)
 {
-    struct share *share = share_find(vm, tag);
+    struct attachment *a = attachment_find(vm, &share_kind, tag, true);
     struct operation *operation;
 
-    if (!share)
-        return share_is_going(vm, tag) ? -EBUSY : -ENOENT;
-    if (share->operation)
+    if (!a)
+        return attachment_find(vm, &share_kind, tag, false) ? -EBUSY : -ENOENT;
+    if (a->operation)
         return -EBUSY;
-    operation = operation_new(vm, userdata);
+    operation = operation_new(vm, &(struct operation){.userdata = userdata, .done = done});
     if (!operation)
         return -ENOMEM;
-    operation->done = done;
-    share_drop_later(share, operation);
+    a->operation = operation;
+    attachment_drop(a);
     return 0;
 }
 
@@ -180,7 +179,7 @@ static void on_shut_down(void *userdata, const struct guest_answer *answer)
 {
     struct operation *operation = userdata;
 
-    /* 0: under way, the farewell follows; ECONNRESET: vm_said_farewell() has it */
+    /* 0: under way, the farewell follows; ECONNRESET: operations_end_shut_down() has it */
     if (answer->error != 0 && answer->error != ECONNRESET) {
         operation->vm->shutting_down = false;
         operation_finish(operation, answer->error, answer->text);
@@ -194,13 +193,12 @@ int vm_shut_down(struct vm *vm, bool reboot, uint32_t grace_ms, vm_done_fn done,
                                             grace_ms ? grace_ms : vm->config->timeouts.shut_down};
     uint8_t payload[64];
     struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
-    struct operation *operation = operation_new(vm, userdata);
+    struct operation *operation = operation_new(
+        vm, &(struct operation){.userdata = userdata, .done = done, .shut_down = true});
     int r;
 
     if (!operation)
         return -ENOMEM;
-    operation->done = done;
-    operation->shut_down = true;
     request_shut_down_pack(&writer, &request);
     r = guest_ask(vm->guest, FRAME_SHUT_DOWN, payload, writer.size, LIMITS_ANSWER_MS, on_shut_down,
                   operation);
@@ -215,22 +213,4 @@ int vm_shut_down(struct vm *vm, bool reboot, uint32_t grace_ms, vm_done_fn done,
     }
     vm->shutting_down = true;
     return 0;
-}
-
-/* A `done` may begin or end others: the list is walked anew after each. */
-void vm_said_farewell(struct vm *vm)
-{
-    struct operation *operation = vm->operations;
-
-    while (operation) {
-        if (!operation->shut_down) {
-            operation = operation->next;
-            continue;
-        }
-        operation->shut_down = false;
-        guest_forget(vm->guest, operation);
-        operation_finish(operation, 0,
-                         vm->boot.farewell ? "" : "the guest's connection ended without farewell");
-        operation = vm->operations;
-    }
 }

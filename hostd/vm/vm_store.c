@@ -1,0 +1,230 @@
+/*
+ * vm store: what of a VM outlives the daemon. A JSON document:
+ *
+ *     {"capabilities": "<the payload of this boot's report, hex>", "ended", "ready",
+ *      "timings": {"accepted_us", …}, once it was ready,
+ *      "payload": {"started", "state", "status", "signal", "restarts"},
+ *      "warned": ["<release>"], "shares": [{"tag", "path", "target", "read_only", "transport"}],
+ *      "devices": <device_host_remember()>}
+ *
+ * Nothing in it is trusted more than a guest: the report is unpacked and judged as if it had just
+ * arrived.
+ */
+#include "vm_store.h"
+
+#include "base/json.h"
+#include "base/limits.h"
+#include "device/device_host.h"
+#include "report.h"
+#include "services.h"
+#include "share.h"
+#include "vm_parts.h"
+
+#include <json-c/json.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const transports[] = {
+    [CONFIG_TRANSPORT_AUTO] = "auto",
+    [CONFIG_TRANSPORT_VIRTIOFS] = "virtiofs",
+    [CONFIG_TRANSPORT_9P] = "9p",
+};
+
+/* @return NULL: it has no such member, or is no object */
+static struct json_object *member(struct json_object *object, const char *key)
+{
+    struct json_object *value;
+
+    return json_object_object_get_ex(object, key, &value) ? value : NULL;
+}
+
+static uint64_t get_number(struct json_object *object, const char *key)
+{
+    return json_object_get_uint64(member(object, key));
+}
+
+static bool get_flag(struct json_object *object, const char *key)
+{
+    return json_object_get_boolean(member(object, key));
+}
+
+static const char *get_text(struct json_object *object, const char *key)
+{
+    struct json_object *value = member(object, key);
+
+    return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
+}
+
+/* A boot becomes ready once, under whichever daemon: its times are the boot's, not the daemon's. */
+static struct json_object *timings_to_json(const struct vm_timings *t)
+{
+    struct json_object *object = json_object_new_object();
+
+#define PUT(key, number) json_object_object_add(object, key, json_object_new_uint64(number));
+#define PUT_HOST(name)   PUT(#name, t->name)
+#define PUT_GUEST(name)  PUT("guest_" #name, t->guest.name)
+    VM_TIMINGS_HOST(PUT_HOST)
+    VM_TIMINGS_GUEST(PUT_GUEST)
+    return object;
+}
+
+static void timings_from_json(struct json_object *object, struct vm_timings *t)
+{
+#define GET_HOST(name)  t->name = (__typeof__(t->name))get_number(object, #name);
+#define GET_GUEST(name) t->guest.name = get_number(object, "guest_" #name);
+    VM_TIMINGS_HOST(GET_HOST)
+    VM_TIMINGS_GUEST(GET_GUEST)
+}
+
+static struct json_object *report_to_json(const struct guest_capabilities *report)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t payload[CAPABILITIES_SIZE];
+    struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
+    char hex[2 * CAPABILITIES_SIZE + 1];
+
+    capabilities_pack(&writer, report);
+    for (size_t i = 0; i < writer.size; i++) {
+        hex[2 * i] = digits[payload[i] >> 4];
+        hex[2 * i + 1] = digits[payload[i] & 15];
+    }
+    hex[2 * writer.size] = '\0';
+    return json_object_new_string(hex);
+}
+
+static bool report_from_json(struct json_object *hex, struct guest_capabilities *ret_report)
+{
+    const char *text = json_object_get_string(hex);
+    uint8_t payload[CAPABILITIES_SIZE];
+    char byte[3] = "", *end;
+
+    if (!json_object_is_type(hex, json_type_string) ||
+        json_object_get_string_len(hex) != 2 * (int)CAPABILITIES_SIZE)
+        return false;
+    for (size_t i = 0; i < sizeof(payload); i++) {
+        memcpy(byte, text + 2 * i, 2);
+        payload[i] = (uint8_t)strtoul(byte, &end, 16);
+        if (end != byte + 2)
+            return false;
+    }
+    return session_read_report(payload, sizeof(payload), ret_report) == 0;
+}
+
+static struct json_object *payload_to_json(const struct vm *vm)
+{
+    const struct payload *payload = &vm->payload;
+
+    return json_members("started", json_object_new_boolean(vm->boot.payload_started), "state",
+                        json_object_new_uint64(payload->state), "status",
+                        json_object_new_uint64(payload->status), "signal",
+                        json_object_new_uint64(payload->signal), "restarts",
+                        json_object_new_uint64(payload->restarts), NULL);
+}
+
+static struct json_object *shares_to_json(const struct vm *vm)
+{
+    struct json_object *array = json_object_new_array();
+
+    for (struct share *s = share_next(vm, NULL); s; s = share_next(vm, s)) {
+        struct json_object *object;
+
+        if (s->configured || !s->attachment.wanted)
+            continue;
+        object = json_texts("tag", s->config.tag, "path", s->config.path, "target",
+                            s->config.target, "transport", transports[s->config.transport], NULL);
+        (void)json_object_object_add(object, "read_only",
+                                     json_object_new_boolean(s->config.read_only));
+        (void)json_object_array_add(array, object);
+    }
+    return array;
+}
+
+void vm_store_save(void *userdata)
+{
+    struct vm *vm = userdata;
+    struct json_object *document =
+        json_members("warned", warned_to_json(&vm->warned), "shares", shares_to_json(vm), "devices",
+                     vm->host ? device_host_remember(vm->host) : NULL, NULL);
+    int r;
+
+    if (!document)
+        return;
+    if (vm->boot.known) {
+        const struct boot *boot = &vm->boot;
+
+        (void)json_object_object_add(document, "capabilities", report_to_json(&boot->capabilities));
+        (void)json_object_object_add(document, "ended", json_object_new_boolean(vm->ended));
+        (void)json_object_object_add(document, "ready", json_object_new_boolean(boot->ready));
+        (void)json_object_object_add(document, "payload", payload_to_json(vm));
+        if (boot->ready)
+            (void)json_object_object_add(document, "timings", timings_to_json(&boot->timings));
+    }
+    vm->services->counters.saves++;
+    r = store_save(vm->services->store, vm->config->id, document);
+    vm->unsaved = r < 0;
+    if (r < 0)
+        report_line(
+            vm, ALLOWANCE_DEVICE, LOG_WARNING,
+            "what is to outlive the daemon could not be written below %s: %s; it is tried again "
+            "with the next change or connection",
+            vm->services->config->state_dir, strerrordesc_np(-r));
+    (void)json_object_put(document);
+}
+
+static void recall_boot(struct vm *vm, struct json_object *document)
+{
+    struct json_object *payload = member(document, "payload");
+    uint64_t state = get_number(payload, "state");
+    struct guest_capabilities report;
+
+    if (!report_from_json(member(document, "capabilities"), &report))
+        return;
+    boot_begin(&vm->boot, &report, vm->config);
+    vm->ended = get_flag(document, "ended");
+    vm->boot.ready = get_flag(document, "ready");
+    if (vm->boot.ready)
+        timings_from_json(member(document, "timings"), &vm->boot.timings);
+    vm->boot.payload_started = get_flag(payload, "started");
+    vm->payload.status = (uint32_t)get_number(payload, "status");
+    vm->payload.signal = (uint32_t)get_number(payload, "signal");
+    vm->payload.restarts = (uint32_t)get_number(payload, "restarts");
+    if (state == VM_PAYLOAD_RUNNING || state == VM_PAYLOAD_EXITED || state == VM_PAYLOAD_FAILED)
+        vm->payload.state = (enum vm_payload_state)state;
+}
+
+static void recall_share(struct vm *vm, struct json_object *object)
+{
+    const char *tag = get_text(object, "tag");
+    const char *path = get_text(object, "path");
+    const char *target = get_text(object, "target");
+    const char *transport = get_text(object, "transport");
+    struct config_share config = {.read_only = get_flag(object, "read_only")};
+    struct share *share;
+
+    if (!tag || !path || !target || strlen(tag) > LIMITS_TAG || path[0] != '/' || target[0] != '/')
+        return;
+    for (unsigned i = 0; transport && i < sizeof(transports) / sizeof(transports[0]); i++) {
+        if (strcmp(transport, transports[i]) == 0)
+            config.transport = (enum config_transport)i;
+    }
+    config.tag = (char *)tag;
+    config.path = (char *)path;
+    config.target = (char *)target;
+    (void)share_new(vm, &config, false, &share);
+}
+
+struct json_object *vm_store_recall(struct vm *vm)
+{
+    struct json_object *document = store_load(vm->services->store, vm->config->id);
+    struct json_object *shares = member(document, "shares"), *devices;
+
+    recall_boot(vm, document);
+    warned_from_json(&vm->warned, member(document, "warned"));
+    for (size_t i = 0;
+         json_object_is_type(shares, json_type_array) && i < json_object_array_length(shares); i++)
+        recall_share(vm, json_object_array_get_idx(shares, i));
+    devices = json_object_get(member(document, "devices"));
+    (void)json_object_put(document);
+    return devices;
+}
