@@ -194,8 +194,11 @@ static void numbers_travel_to_the_launcher(void **state)
     launch_jail_pack(&jail, text);
     assert_string_equal(text, "db ffffffffffffffff 14 3");
     assert_int_equal(launch_jail_unpack(text, &back), 0);
-    assert_true(back.capabilities == 0xdb && back.memory == UINT64_MAX && back.files == 20 &&
-                back.read_only && back.connected);
+    assert_int_equal(back.capabilities, 0xdb);
+    assert_int_equal(back.memory, UINT64_MAX);
+    assert_int_equal(back.files, 20);
+    assert_true(back.read_only);
+    assert_true(back.connected);
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         assert_int_equal(launch_jail_unpack(wrong[i], &back), -EINVAL);
 }

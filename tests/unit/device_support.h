@@ -1,8 +1,8 @@
 /*
- * hostd devices support: a device host under test with its event loop, and what it said.
+ * device support: a device host under test with its event loop, and what it said.
  */
-#ifndef GUESTLINK_TESTS_HOSTD_DEVICES_SUPPORT_H
-#define GUESTLINK_TESTS_HOSTD_DEVICES_SUPPORT_H
+#ifndef GUESTLINK_TESTS_DEVICE_SUPPORT_H
+#define GUESTLINK_TESTS_DEVICE_SUPPORT_H
 
 #include "device/device_host.h"
 

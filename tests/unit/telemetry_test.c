@@ -88,7 +88,7 @@ static int64_t check_lines(const char *text, unsigned *ret_count)
         line = json_tokener_parse(copy);
         assert_true(json_object_is_type(line, json_type_object));
         assert_true(json_object_object_get_ex(line, "seq", &value));
-        assert_true(json_object_get_int64(value) > seq);
+        assert_in_range(json_object_get_int64(value), seq + 1, UINTMAX_MAX);
         seq = json_object_get_int64(value);
         first = count++ == 0 ? seq : first;
         json_object_put(line);

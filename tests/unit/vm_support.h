@@ -2,8 +2,8 @@
  * hostd VM: a guest at one end of a socket pair, which answers what it is asked, and a VM with a
  * device host that only records at the other.
  */
-#ifndef GUESTLINK_TESTS_HOSTD_CORE_VM_SUPPORT_H
-#define GUESTLINK_TESTS_HOSTD_CORE_VM_SUPPORT_H
+#ifndef GUESTLINK_TESTS_VM_SUPPORT_H
+#define GUESTLINK_TESTS_VM_SUPPORT_H
 
 #include "config/settings.h"
 #include "handshake.h"
