@@ -6,7 +6,7 @@
 #include "init/base/fd.h"
 #include "init/dispatch.h"
 #include "init/signals.h"
-#include "init_link_support.h"
+#include "link_support.h"
 #include "protocol/request.h"
 #include "protocol/result.h"
 

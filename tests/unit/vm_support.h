@@ -6,6 +6,7 @@
 #define GUESTLINK_TESTS_VM_SUPPORT_H
 
 #include "config/settings.h"
+#include "folder.h"
 #include "handshake.h"
 #include "vm/vm_life.h"
 
@@ -21,7 +22,7 @@
 #include <cmocka.h>
 
 struct fixture {
-    char folder[64];
+    char folder[FOLDER_BYTES];
     struct services services;
     struct settings *settings;
     struct handshakes *handshakes;

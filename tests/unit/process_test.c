@@ -3,7 +3,7 @@
 #include "init/base/clock.h"
 #include "init/base/fd.h"
 #include "init/process/process.h"
-#include "init_link_support.h"
+#include "link_support.h"
 #include "protocol/event.h"
 #include "protocol/limits.h"
 
