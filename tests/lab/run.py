@@ -123,7 +123,7 @@ class Run:
         (folder / "from-host.txt").write_text(f"written on the host for {name}\n")
         return folder
 
-    def last_words(self, count=5):
+    def last_words(self, count=4):
         """What was seen last: of each daemon's telemetry, its log, and each guest's console."""
         for name in ("telemetry.jsonl", "hostd.log", "console.log"):
             for log in sorted(self.folder.rglob(name)):
