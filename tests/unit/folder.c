@@ -8,14 +8,13 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
 
 void folder_make(char path[FOLDER_BYTES])
 {
-    (void)strcpy(path, "/tmp/guestlink-test-XXXXXX");
+    (void)snprintf(path, FOLDER_BYTES, "/tmp/guestlink-test-XXXXXX");
     assert_non_null(mkdtemp(path));
 }
 
