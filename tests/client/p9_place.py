@@ -3,7 +3,9 @@
 import hashlib
 import os
 import pathlib
+import shutil
 import stat
+import sys
 import traceback
 
 import guestlink_guest as g
@@ -160,6 +162,9 @@ def play(host, place, acts):
 
 def run(binary, names_and_settings, acts_of):
     """Plays with a daemon that has these places. @return the exit status of the test"""
+    if not shutil.which("diod"):
+        print("diod is missing, which serves 9P")
+        sys.exit(77)
     host = Host(binary, [])
     failed = []
     try:

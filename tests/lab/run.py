@@ -3,8 +3,10 @@ sockets (a Unix socket's path has at most 107 bytes), and the end of all that wa
 
 import atexit
 import fcntl
+import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +22,7 @@ from image import Image
 from kernel import Kernel
 
 KEPT_RUNS = 20
+REPORT = re.compile("ERROR: (Address|Leak)Sanitizer|runtime error:|SUMMARY: [A-Za-z]+Sanitizer")
 
 
 def new_folder():
@@ -63,6 +66,16 @@ def _lock(folder):
         os.close(held)
         return None
     return held
+
+
+def _short(line):
+    """A line as it is, but an event of telemetry without what is the same in each."""
+    try:
+        event = json.loads(line)
+        return " ".join([event.pop("event")] + [f"{key}={value}" for key, value in event.items()
+                                                if key not in ("vm_id", "boot_id")])
+    except (ValueError, KeyError, AttributeError):
+        return line.rstrip()
 
 
 class Run:
@@ -110,13 +123,17 @@ class Run:
         (folder / "from-host.txt").write_text(f"written on the host for {name}\n")
         return folder
 
-    def last_words(self, count=5):
-        """The last lines of the daemon's log and of each guest's console: for who is shown nothing
-        but what a test printed."""
-        for log in sorted(self.folder.rglob("*.log")):
-            if log.name in ("hostd.log", "console.log"):
+    def last_words(self, count=4):
+        """What was seen last: of each daemon's telemetry, its log, and each guest's console."""
+        for name in ("telemetry.jsonl", "hostd.log", "console.log"):
+            for log in sorted(self.folder.rglob(name)):
                 for line in log.read_text(errors="replace").splitlines()[-count:]:
-                    yield f"{log.relative_to(self.folder)}: {line.rstrip()}"
+                    yield f"{log.relative_to(self.folder)}: {_short(line)}"
+
+    def reports(self):
+        """Lines that sanitizers wrote into the logs: of the daemon, or on a guest's console."""
+        return [line for log in sorted(self.folder.rglob("*.log"))
+                for line in log.read_text(errors="replace").splitlines() if REPORT.search(line)]
 
     def end(self):
         """Ends all processes of this run, those that hostd left behind on purpose included."""

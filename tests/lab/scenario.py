@@ -1,15 +1,20 @@
+#!/usr/bin/python3
 """Runs one scenario: a file of tests/lab/scenarios with a function play(lab). Exit 0: it held; 1: it
-did not, and the reason is the last line; 77: it cannot be tried here, likewise.
+did not, and the reason is the last line; 77: it cannot be tried here, likewise. The file may also say
+NEEDS = "…": more than the usual set-up (tests/lab/setup run …), and KERNELS_VSOCK = True: guests have
+the kernel's own vhost-vsock.
 
     tests/lab/scenario.py NAME      (build/lab/runs/<time> keeps the logs)"""
 
 import importlib
+import os
 import subprocess
 import sys
 import time
 import traceback
 
 import nested
+import paths
 import payload
 import vsock
 from hostd import adapter, share, vm_settings
@@ -115,15 +120,20 @@ class Lab(Run):
 def main():
     exit_on_signals()
     name = sys.argv[1]
+    scenario = importlib.import_module("scenarios." + name.replace("-", "_"))
+    if hasattr(scenario, "KERNELS_VSOCK"):
+        os.environ["LAB_VSOCK"] = "vhost" if os.path.exists("/dev/vhost-vsock") else "nested"
+    if hasattr(scenario, "NEEDS") and "LAB_NESTED" not in os.environ:
+        subprocess.run([paths.ROOT / "tests/lab/setup", "run", scenario.NEEDS], check=True)
     folder = new_folder()
     if vsock.provider() == "nested":
         return nested.repeat(f"/usr/bin/python3 tests/lab/scenario.py {name}", folder,
                              patient(900))
-    scenario = importlib.import_module("scenarios." + name.replace("-", "_"))
     lab = Lab(folder)
     try:
         scenario.play(lab)
         lab.stop_daemons()
+        need(not (found := lab.reports()), f"a sanitizer had something to say: {found}")
     except Skipped as reason:
         print(reason)
         return 77

@@ -12,22 +12,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-struct told {
-    unsigned ends;
-    struct child_end end;
-};
-
-static void on_ended(void *userdata, const struct child_end *end)
-{
-    struct told *told = userdata;
-
-    told->ends++;
-    told->end = *end;
-}
-
 /* Runs a shell's command with stdout into a sink. @return the sink, drained */
 static struct sink *run(struct devices *devices, const char *command, struct child_spec *spec,
-                        struct told *told)
+                        struct devices_told *told)
 {
     const char *const argv[] = {"/bin/sh", "-c", command, NULL};
     struct child *child = NULL;
@@ -39,7 +26,7 @@ static struct sink *run(struct devices *devices, const char *command, struct chi
     spec->argv = argv;
     spec->fds[0] = spec->fds[3] = -1;
     spec->fds[1] = spec->fds[2] = ends[1];
-    assert_int_equal(child_start(devices->event, spec, on_ended, told, &child), 0);
+    assert_int_equal(child_start(devices->event, spec, devices_told_end, told, &child), 0);
     (void)close(ends[1]);
     devices_wait(devices, &told->ends, 1);
     sink_drain(sink);
@@ -49,7 +36,7 @@ static struct sink *run(struct devices *devices, const char *command, struct chi
 
 static void child_has_its_descriptors_and_no_others(void **state)
 {
-    struct told told = {0};
+    struct devices_told told = {0};
     struct child_spec spec = {.argv = NULL};
     struct sink *sink = run(*state, "ls /proc/self/fd | tr '\\n' ' '", &spec, &told);
 
@@ -60,7 +47,7 @@ static void child_has_its_descriptors_and_no_others(void **state)
 
 static void child_has_default_signals_and_none_of_systemds_variables(void **state)
 {
-    struct told told = {0};
+    struct devices_told told = {0};
     struct child_spec spec = {.detached = true};
     sigset_t blocked;
     struct sink *sink;
@@ -91,7 +78,7 @@ static void ends_are_described(void **state)
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct told told = {0};
+        struct devices_told told = {0};
         struct child_spec spec = {.argv = NULL};
         char text[CHILD_END_SIZE];
 
@@ -104,11 +91,11 @@ static void program_that_cannot_be_executed_says_so(void **state)
 {
     const char *const argv[] = {"/nonexistent", NULL};
     struct devices *devices = *state;
-    struct told told = {0};
+    struct devices_told told = {0};
     struct child_spec spec = {.argv = argv, .fds = {-1, -1, -1, -1}};
     struct child *child;
 
-    assert_int_equal(child_start(devices->event, &spec, on_ended, &told, &child), 0);
+    assert_int_equal(child_start(devices->event, &spec, devices_told_end, &told, &child), 0);
     devices_wait(devices, &told.ends, 1);
     assert_int_equal(told.end.status, 127);
     child_free(child);
@@ -118,7 +105,7 @@ static void process_is_recalled_by_its_record(void **state)
 {
     const char *const argv[] = {"/bin/sleep", "60", NULL};
     struct devices *devices = *state;
-    struct told told = {0}, recalled = {0};
+    struct devices_told told = {0}, recalled = {0};
     char record[128];
     struct child_spec spec = {
         .argv = argv, .fds = {-1, -1, -1, -1}, .detached = true, .record = record};
@@ -127,31 +114,34 @@ static void process_is_recalled_by_its_record(void **state)
     FILE *file;
 
     (void)snprintf(record, sizeof(record), "%s/record", devices->directory);
-    assert_int_equal(child_recall(devices->event, record, on_ended, &recalled, &again), -ESRCH);
-    assert_int_equal(child_start(devices->event, &spec, on_ended, &told, &child), 0);
+    assert_int_equal(child_recall(devices->event, record, devices_told_end, &recalled, &again),
+                     -ESRCH);
+    assert_int_equal(child_start(devices->event, &spec, devices_told_end, &told, &child), 0);
     while (stat(record, &status) < 0 || status.st_size == 0)
         devices_run(devices, 5);
-    assert_int_equal(child_recall(devices->event, record, on_ended, &recalled, &again), 0);
+    assert_int_equal(child_recall(devices->event, record, devices_told_end, &recalled, &again), 0);
     assert_int_equal(child_pid(again), child_pid(child));
     assert_int_equal(child_signal(again, SIGKILL, true), 0);
     devices_wait(devices, &told.ends, 1);
     devices_wait(devices, &recalled.ends, 1);
     child_free(child);
     child_free(again);
-    assert_int_equal(child_recall(devices->event, record, on_ended, &recalled, &again), -ESRCH);
+    assert_int_equal(child_recall(devices->event, record, devices_told_end, &recalled, &again),
+                     -ESRCH);
 
     /* Another process with that number has another start time. */
     file = fopen(record, "we");
     assert_non_null(file);
     (void)fprintf(file, "%d 1 00000000-0000-0000-0000-000000000000\n", (int)getpid());
     (void)fclose(file);
-    assert_int_equal(child_recall(devices->event, record, on_ended, &recalled, &again), -ESRCH);
+    assert_int_equal(child_recall(devices->event, record, devices_told_end, &recalled, &again),
+                     -ESRCH);
 }
 
 static void directory_is_read_only_for_the_child_alone(void **state)
 {
     struct devices *devices = *state;
-    struct told told = {0};
+    struct devices_told told = {0};
     struct child_spec spec = {.folder = devices->directory, .read_only = true};
     char command[256];
 
@@ -166,7 +156,7 @@ static void directory_is_read_only_for_the_child_alone(void **state)
 static void devices_in_the_directory_open_nothing_for_the_child(void **state)
 {
     struct devices *devices = *state;
-    struct told told = {0};
+    struct devices_told told = {0};
     struct child_spec spec = {.folder = devices->directory};
     char path[128], command[512];
     int fd;
@@ -188,7 +178,7 @@ static void devices_in_the_directory_open_nothing_for_the_child(void **state)
 
 static void last_words_are_the_last_in_one_line(void **state)
 {
-    struct told told = {0};
+    struct devices_told told = {0};
     struct child_spec spec = {.argv = NULL};
     char words[SINK_LAST_WORDS + 1];
     struct sink *sink = run(*state,
@@ -205,7 +195,7 @@ static void last_words_are_the_last_in_one_line(void **state)
 
 static void last_words_cannot_steer_a_terminal(void **state)
 {
-    struct told told = {0};
+    struct devices_told told = {0};
     struct child_spec spec = {.argv = NULL};
     char words[SINK_LAST_WORDS + 1];
     struct sink *sink =

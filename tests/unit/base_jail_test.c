@@ -23,19 +23,6 @@
     "prlimit64 getrlimit getrandom rt_sigaction rt_sigprocmask rt_sigreturn getpid getppid "       \
     "getuid geteuid getgid getegid getcwd chdir getdents64 exit_group kill clone wait4 umask"
 
-struct told {
-    unsigned ends;
-    struct child_end end;
-};
-
-static void on_ended(void *userdata, const struct child_end *end)
-{
-    struct told *told = userdata;
-
-    told->ends++;
-    told->end = *end;
-}
-
 /* Runs a script, or with NULL this program, in a jail that has the test's folder, until it ends.
  * @return what it said, of which the caller frees the sink */
 static const char *run(struct devices *devices, struct jail jail, const char *script,
@@ -45,7 +32,7 @@ static const char *run(struct devices *devices, struct jail jail, const char *sc
     char self[PATH_MAX];
     const char *const own[] = {realpath("/proc/self/exe", self), "inside", NULL};
     struct child_spec spec = {.argv = script ? shell : own, .fds = {-1, -1, -1, -1}, .jail = &jail};
-    struct told told = {0};
+    struct devices_told told = {0};
     struct child *child = NULL;
     int ends[2];
 
@@ -59,7 +46,7 @@ static const char *run(struct devices *devices, struct jail jail, const char *sc
     assert_int_equal(sink_new(devices->event, ends[0], SINK_KEEP_LAST, SINK_LAST_WORDS, ret_sink),
                      0);
     spec.fds[1] = spec.fds[2] = ends[1];
-    assert_int_equal(child_start(devices->event, &spec, on_ended, &told, &child), 0);
+    assert_int_equal(child_start(devices->event, &spec, devices_told_end, &told, &child), 0);
     (void)close(ends[1]);
     devices_wait(devices, &told.ends, 1);
     sink_drain(*ret_sink);
@@ -160,14 +147,14 @@ static void killing_the_one_outside_ends_the_one_inside(void **state)
                               .memory = 64 << 20,
                               .files = 20};
     struct child_spec spec = {.argv = argv, .fds = {-1, -1, -1, -1}, .jail = &jail};
-    struct told told = {0};
+    struct devices_told told = {0};
     struct child *child = NULL;
     char word[16];
     int ends[2];
 
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     spec.fds[1] = ends[1];
-    assert_int_equal(child_start(devices->event, &spec, on_ended, &told, &child), 0);
+    assert_int_equal(child_start(devices->event, &spec, devices_told_end, &told, &child), 0);
     (void)close(ends[1]);
     assert_int_equal(read(ends[0], word, sizeof(word)), 6);
     assert_int_equal(child_signal(child, SIGKILL, false), 0);
@@ -194,8 +181,11 @@ static void numbers_travel_to_the_launcher(void **state)
     launch_jail_pack(&jail, text);
     assert_string_equal(text, "db ffffffffffffffff 14 3");
     assert_int_equal(launch_jail_unpack(text, &back), 0);
-    assert_true(back.capabilities == 0xdb && back.memory == UINT64_MAX && back.files == 20 &&
-                back.read_only && back.connected);
+    assert_int_equal(back.capabilities, 0xdb);
+    assert_int_equal(back.memory, UINT64_MAX);
+    assert_int_equal(back.files, 20);
+    assert_true(back.read_only);
+    assert_true(back.connected);
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         assert_int_equal(launch_jail_unpack(wrong[i], &back), -EINVAL);
 }

@@ -18,19 +18,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct told {
-    unsigned ends;
-    struct child_end end;
-};
-
-static void on_ended(void *userdata, const struct child_end *end)
-{
-    struct told *told = userdata;
-
-    told->ends++;
-    told->end = *end;
-}
-
 /* The socket of guestlink-launch.socket. @return its descriptor */
 static int listen_as_systemd(const struct devices *devices)
 {
@@ -90,7 +77,7 @@ static void program_outside_finds_what_a_child_would(void **state)
         "/bin/sh", "-c", "pwd; cat <&3; cat; echo \"<$1>\"; test -s record && exit 5",
         "-",       "",   NULL};
     struct devices *devices = *state;
-    struct told told = {0};
+    struct devices_told told = {0};
     struct child_spec spec = {
         .argv = argv, .directory = devices->directory, .outside = true, .detached = true};
     struct child *child = NULL;
@@ -108,7 +95,7 @@ static void program_outside_finds_what_a_child_would(void **state)
     assert_int_equal(sink_new(devices->event, ends[0], SINK_KEEP_LAST, SINK_LAST_WORDS, &sink), 0);
     memcpy(spec.fds, (int[]){-1, ends[1], ends[1], three[0]}, sizeof(spec.fds));
 
-    assert_int_equal(child_start(devices->event, &spec, on_ended, &told, &child), 0);
+    assert_int_equal(child_start(devices->event, &spec, devices_told_end, &told, &child), 0);
     (void)close(ends[1]);
     (void)close(three[0]);
     assert_int_equal(child_pid(child), 0);
@@ -141,7 +128,7 @@ static void program_outside_is_jailed_if_the_spec_says_so(void **state)
                  "mmap munmap mprotect pread64 arch_prctl set_tid_address set_robust_list rseq "
                  "prlimit64 getrandom rt_sigaction rt_sigprocmask getpid getppid getuid geteuid "
                  "getgid getegid getcwd chdir getdents64 exit_group"};
-    struct told told = {0};
+    struct devices_told told = {0};
     struct child_spec spec = {
         .argv = argv, .fds = {-1, -1, -1, -1}, .outside = true, .detached = true, .jail = &jail};
     struct child *child = NULL;
@@ -152,7 +139,7 @@ static void program_outside_is_jailed_if_the_spec_says_so(void **state)
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     assert_int_equal(sink_new(devices->event, ends[0], SINK_KEEP_LAST, SINK_LAST_WORDS, &sink), 0);
     spec.fds[2] = ends[1];
-    assert_int_equal(child_start(devices->event, &spec, on_ended, &told, &child), 0);
+    assert_int_equal(child_start(devices->event, &spec, devices_told_end, &told, &child), 0);
     (void)close(ends[1]);
     pid = launch_as_systemd(listener);
     devices_wait(devices, &told.ends, 1);
@@ -172,12 +159,12 @@ static void program_outside_can_be_killed(void **state)
     const struct child_spec spec = {
         .argv = argv, .fds = {-1, -1, -1, -1}, .outside = true, .detached = true};
     struct devices *devices = *state;
-    struct told told = {0};
+    struct devices_told told = {0};
     struct child *child = NULL;
     int listener = listen_as_systemd(devices);
     pid_t pid;
 
-    assert_int_equal(child_start(devices->event, &spec, on_ended, &told, &child), 0);
+    assert_int_equal(child_start(devices->event, &spec, devices_told_end, &told, &child), 0);
     pid = launch_as_systemd(listener);
     while (child_signal(child, 0, false) == -ESRCH)
         devices_run(devices, 10);
@@ -193,11 +180,11 @@ static void nothing_is_started_for_a_daemon_that_changed_its_mind(void **state)
     static const char *const argv[] = {"/bin/false", NULL};
     const struct child_spec spec = {.argv = argv, .fds = {-1, -1, -1, -1}, .outside = true};
     struct devices *devices = *state;
-    struct told told = {0};
+    struct devices_told told = {0};
     struct child *child = NULL;
     int listener = listen_as_systemd(devices);
 
-    assert_int_equal(child_start(devices->event, &spec, on_ended, &told, &child), 0);
+    assert_int_equal(child_start(devices->event, &spec, devices_told_end, &told, &child), 0);
     (void)child_kill(child);
     assert_int_equal(wait_for(launch_as_systemd(listener)), 0);
     devices_run(devices, 10);
@@ -210,12 +197,12 @@ static void program_that_systemd_does_not_start_is_told(void **state)
     static const char *const argv[] = {"/bin/true", NULL};
     const struct child_spec spec = {.argv = argv, .fds = {-1, -1, -1, -1}, .outside = true};
     struct devices *devices = *state;
-    struct told told = {0};
+    struct devices_told told = {0};
     struct child *child = NULL;
     char text[CHILD_END_SIZE];
     int listener = listen_as_systemd(devices);
 
-    assert_int_equal(child_start(devices->event, &spec, on_ended, &told, &child), 0);
+    assert_int_equal(child_start(devices->event, &spec, devices_told_end, &told, &child), 0);
     (void)close(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
     devices_wait(devices, &told.ends, 1);
     assert_string_equal(child_end_describe(&told.end, text),
@@ -224,7 +211,7 @@ static void program_that_systemd_does_not_start_is_told(void **state)
 
     end_systemd(listener);
     assert_int_equal(setenv(LAUNCH_VARIABLE, "/nonexistent", 1), 0);
-    assert_int_equal(child_start(devices->event, &spec, on_ended, &told, &child), -ENOENT);
+    assert_int_equal(child_start(devices->event, &spec, devices_told_end, &told, &child), -ENOENT);
     (void)unsetenv(LAUNCH_VARIABLE);
 }
 

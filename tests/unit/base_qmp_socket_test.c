@@ -4,9 +4,9 @@
  */
 #include "base/qmp_socket.h"
 #include "descriptors.h"
+#include "folder.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -27,21 +27,12 @@
 #define ONE   64101u
 #define OTHER 64102u
 
-static char folder[64];
-
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *ftw)
-{
-    (void)status;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
+static char folder[FOLDER_BYTES];
 
 static int set_up(void **state)
 {
     (void)state;
-    (void)strcpy(folder, "/tmp/guestlink-qmp-socket-XXXXXX");
-    assert_non_null(mkdtemp(folder));
+    folder_make(folder);
     assert_int_equal(chmod(folder, 0755), 0);
     return 0;
 }
@@ -49,7 +40,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    (void)nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    folder_remove(folder);
     return 0;
 }
 

@@ -2,6 +2,7 @@
  * and the next step; nothing is found where nothing is wrong. */
 #include "descriptors.h"
 #include "doctor/doctor.h"
+#include "folder.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +21,7 @@
 #define VM_ID "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 
 struct fixture {
-    char folder[64];
+    char folder[FOLDER_BYTES];
     struct config *config;
     struct doctor doctor;
 };
@@ -48,24 +49,17 @@ static void set_up_folder(struct fixture *fixture)
 {
     char path[128];
 
-    *fixture = (struct fixture){.folder = "/tmp/glnk-doctor-XXXXXX"};
-    assert_non_null(mkdtemp(fixture->folder));
+    *fixture = (struct fixture){0};
+    folder_make(fixture->folder);
     (void)snprintf(path, sizeof(path), "%s/42", fixture->folder);
     assert_int_equal(mkdir(path, 0700), 0);
 }
 
 static void tear_down_folder(struct fixture *fixture)
 {
-    static const char *const names[] = {"42/cmdline", "42/cgroup", "42", "telemetry",
-                                        "qmp",        "virtiofsd", ""};
-    char path[128];
-
     json_object_put(fixture->doctor.findings);
     (void)config_free(fixture->config);
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        (void)snprintf(path, sizeof(path), "%s/%s", fixture->folder, names[i]);
-        (void)remove(path);
-    }
+    folder_remove(fixture->folder);
 }
 
 /* @param share  a path; @param virtiofsd  the program's */

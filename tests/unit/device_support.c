@@ -1,8 +1,7 @@
-/* hostd devices support: a device host under test with its event loop, and what it said. */
+/* device support: a device host under test with its event loop, and what it said. */
 #include "device_support.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,22 +10,13 @@
 #include <time.h>
 #include <unistd.h>
 
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *ftw)
-{
-    (void)status;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 int devices_set_up(void **state)
 {
     struct devices *devices = calloc(1, sizeof(*devices));
 
     assert_non_null(devices);
     assert_int_equal(sd_event_new(&devices->event), 0);
-    strcpy(devices->directory, "/tmp/guestlink-devices-XXXXXX");
-    assert_non_null(mkdtemp(devices->directory));
+    folder_make(devices->directory);
     devices->vm.name = "dev";
     strcpy(devices->vm.id, "6c1f3f6e-8f0a-4a53-9d0b-2f6f7f1f0a01");
     *state = devices;
@@ -41,9 +31,17 @@ int devices_tear_down(void **state)
     /* What was killed is waited for in the loop. */
     devices_run(devices, 100);
     sd_event_unref(devices->event);
-    (void)nftw(devices->directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    folder_remove(devices->directory);
     free(devices);
     return 0;
+}
+
+void devices_told_end(void *userdata, const struct child_end *end)
+{
+    struct devices_told *told = userdata;
+
+    told->ends++;
+    told->end = *end;
 }
 
 static void on_up(void *userdata)

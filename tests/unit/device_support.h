@@ -1,10 +1,12 @@
 /*
- * hostd devices support: a device host under test with its event loop, and what it said.
+ * device support: a device host under test with its event loop, and what it said.
  */
-#ifndef GUESTLINK_TESTS_HOSTD_DEVICES_SUPPORT_H
-#define GUESTLINK_TESTS_HOSTD_DEVICES_SUPPORT_H
+#ifndef GUESTLINK_TESTS_DEVICE_SUPPORT_H
+#define GUESTLINK_TESTS_DEVICE_SUPPORT_H
 
+#include "base/child.h"
 #include "device/device_host.h"
+#include "folder.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -20,7 +22,7 @@
 
 struct devices {
     sd_event *event;
-    char directory[64]; /* made anew, removed at the end */
+    char directory[FOLDER_BYTES]; /* made anew, removed at the end */
     struct config_vm vm;
     struct device_host *host;
     unsigned ups, downs, resets, losses, dones;
@@ -32,6 +34,15 @@ struct devices {
 /* Set-up and tear-down of a test: *state is a struct devices without a host. */
 int devices_set_up(void **state);
 int devices_tear_down(void **state);
+
+/* How a child ended, and how often that was told. */
+struct devices_told {
+    unsigned ends;
+    struct child_end end;
+};
+
+/* A child_ended_fn; @p userdata is a struct devices_told. */
+void devices_told_end(void *userdata, const struct child_end *end);
 
 /* Makes the device host of devices->vm. */
 void devices_start(struct devices *devices);

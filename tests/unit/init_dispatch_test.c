@@ -6,7 +6,7 @@
 #include "init/base/fd.h"
 #include "init/dispatch.h"
 #include "init/signals.h"
-#include "init_link_support.h"
+#include "link_support.h"
 #include "protocol/request.h"
 #include "protocol/result.h"
 
@@ -276,7 +276,7 @@ static void a_second_shut_down_is_under_way_already(void **state)
     assert_int_equal(take_answers(&error), 1);
     assert_int_equal(error, 0);
     assert_int_equal(guest.shutdown.how, REQUEST_POWER_OFF);
-    assert_true(guest.shutdown.timer.at_ns == 0);
+    assert_int_equal(guest.shutdown.timer.at_ns, 0);
 }
 
 static void nothing_is_begun_while_the_machine_ends(void **state)

@@ -306,7 +306,7 @@ static void message_that_does_not_fit_sets_overflow_and_writes_nothing_behind(vo
 
             kind->pack(&writer, &row->message);
             assert_true(writer.overflow);
-            assert_true(writer.size <= capacity);
+            assert_in_range(writer.size, 0, capacity);
         }
     }
 }
@@ -374,7 +374,7 @@ static void every_file_has_the_outcome_of_its_name(void **state)
         refused++;
     }
     (void)closedir(directory);
-    assert_true(refused > 80);
+    assert_in_range(refused, 81, UINTMAX_MAX);
 }
 
 static void another_major_leaves_all_but_the_version_alone(void **state)

@@ -2,8 +2,8 @@
  * hostd devices played: a QEMU that says what a test wants, for what a real one never says. It is a
  * process of its own, and serves one connection after the other.
  */
-#ifndef GUESTLINK_TESTS_HOSTD_DEVICES_PLAYED_H
-#define GUESTLINK_TESTS_HOSTD_DEVICES_PLAYED_H
+#ifndef GUESTLINK_TESTS_QEMU_PLAYED_H
+#define GUESTLINK_TESTS_QEMU_PLAYED_H
 
 #include <sys/types.h>
 

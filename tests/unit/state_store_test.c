@@ -1,5 +1,6 @@
 /* store: what was saved is loaded, and what is damaged is set aside. */
 #include "descriptors.h"
+#include "folder.h"
 #include "state/store.h"
 
 #include <dirent.h>
@@ -17,22 +18,20 @@
 
 #define ID "8c5a1e5e-6f0b-4d3c-9b1a-2f6e7d8c9b0a"
 
-static char directory[64];
+static char directory[FOLDER_BYTES];
 
 static int set_up(void **state)
 {
     (void)state;
-    (void)strcpy(directory, "/tmp/guestlink-store-XXXXXX");
-    return mkdtemp(directory) == NULL ? -1 : 0;
+    folder_make(directory);
+    return 0;
 }
 
 static int tear_down(void **state)
 {
-    char command[128];
-
     (void)state;
-    (void)snprintf(command, sizeof(command), "rm -r %s", directory);
-    return system(command); // NOLINT(cert-env33-c): a test's own directory
+    folder_remove(directory);
+    return 0;
 }
 
 static const char *path_of(const char *name)

@@ -2,10 +2,11 @@
  * hostd VM: a guest at one end of a socket pair, which answers what it is asked, and a VM with a
  * device host that only records at the other.
  */
-#ifndef GUESTLINK_TESTS_HOSTD_CORE_VM_SUPPORT_H
-#define GUESTLINK_TESTS_HOSTD_CORE_VM_SUPPORT_H
+#ifndef GUESTLINK_TESTS_VM_SUPPORT_H
+#define GUESTLINK_TESTS_VM_SUPPORT_H
 
 #include "config/settings.h"
+#include "folder.h"
 #include "handshake.h"
 #include "vm/vm_owner.h"
 
@@ -21,7 +22,7 @@
 #include <cmocka.h>
 
 struct fixture {
-    char folder[64];
+    char folder[FOLDER_BYTES];
     struct services services;
     struct settings *settings;
     struct handshakes *handshakes;

@@ -1,15 +1,14 @@
 """Who takes the CID of a VM that is down is not served: before its QEMU answers, nor after its end."""
 
-import vsock
 from hostd import vm_settings
 from show import need
 
 SECRET = "SECRET=of-the-operator"
 
+KERNELS_VSOCK = True
+
 
 def play(lab):
-    if vsock.provider() != "vhost":
-        lab.skip("guests have no CID of the kernel's here: tests/run cid-taken goes into a VM")
     guest = lab.guest("lab", "old")
     # Time enough for who is served, and short for who is not.
     hostd = lab.hostd([vm_settings(guest, networking="none", payload={

@@ -21,6 +21,8 @@ LATE = {".xz": "overlay", ".zst": "dummy", ".gz": "veth"}
 BOUNCING = ["-netdev", "user,id=net",
             "-device", "virtio-net-pci,netdev=net,iommu_platform=on,disable-legacy=on"]
 
+NEEDS = "unpacking"
+
 
 def play(lab):
     usual = Kernel()

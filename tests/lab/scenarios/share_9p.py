@@ -6,6 +6,8 @@ from hostd import share
 from kernel import Kernel
 from show import need
 
+NEEDS = "9p"
+
 
 def play(lab):
     if not shutil.which("diod"):

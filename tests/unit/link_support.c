@@ -1,5 +1,5 @@
-/* init_link_support: a link that is UP over a socket pair. */
-#include "init_link_support.h"
+/* link_support: a link that is UP over a socket pair. */
+#include "link_support.h"
 
 #include <setjmp.h>
 #include <signal.h>

@@ -57,7 +57,7 @@ static void this_machine_can_be_measured(void **state)
     assert_int_equal(facts.page_size, sysconf(_SC_PAGESIZE));
     assert_true(facts.cpu_count > 0);
     assert_true(facts.memory_bytes > 0);
-    assert_true(facts.started_ns == 42);
+    assert_int_equal(facts.started_ns, 42);
     assert_true(facts.features & CAPABILITIES_SWIOTLB_ASKED);
     assert_false(facts.features & CAPABILITIES_SWIOTLB_LEFT);
     assert_string_equal(facts.init_version, GUESTLINK_VERSION);

@@ -17,7 +17,9 @@ static void addresses_are_read(void **state)
 
     (void)state;
     assert_int_equal(manager_parse_address("vsock:2:9999", &a), 0);
-    assert_true(a.type == 0 && a.cid == 2 && a.port == 9999);
+    assert_int_equal(a.type, 0);
+    assert_int_equal(a.cid, 2);
+    assert_int_equal(a.port, 9999);
     assert_int_equal(manager_parse_address("vsock-stream:2:1", &a), 0);
     assert_int_equal(a.type, SOCK_STREAM);
     assert_int_equal(manager_parse_address("vsock-dgram:2:1", &a), 0);

@@ -29,7 +29,7 @@ static void what_a_kernel_writes_is_read(void **state)
         uint64_t value = 1;
 
         assert_int_equal(swiotlb_parse(sound[i].text, &value), 0);
-        assert_true(value == sound[i].value);
+        assert_int_equal(value, sound[i].value);
     }
 }
 
@@ -58,7 +58,7 @@ static void anything_else_is_refused(void **state)
 
         if (swiotlb_parse(bad[i].text, &value) != bad[i].error)
             fail_msg("\"%s\"", bad[i].text);
-        assert_true(value == 1);
+        assert_int_equal(value, 1);
     }
 }
 
@@ -68,8 +68,8 @@ static void a_machine_without_the_files_has_no_pool(void **state)
 
     (void)state;
     if (swiotlb_read(&base, &size) == 0) {
-        assert_true(base == 0);
-        assert_true(size == 0);
+        assert_int_equal(base, 0);
+        assert_int_equal(size, 0);
     }
 }
 

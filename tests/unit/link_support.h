@@ -1,8 +1,8 @@
 /*
- * init_link_support: a link that is UP over a socket pair, and the host's end of it.
+ * link_support: a link that is UP over a socket pair, and the host's end of it.
  */
-#ifndef GUESTLINK_TESTS_INIT_LINK_SUPPORT_H
-#define GUESTLINK_TESTS_INIT_LINK_SUPPORT_H
+#ifndef GUESTLINK_TESTS_LINK_SUPPORT_H
+#define GUESTLINK_TESTS_LINK_SUPPORT_H
 
 #include "init/link/link.h"
 

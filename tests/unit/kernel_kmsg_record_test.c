@@ -18,7 +18,7 @@ static void a_record_is_read(void **state)
     assert_int_equal(kmsg_record_parse("4,339,5140900,-;hello; world\n KEY=x\n", &record), 0);
     assert_true(record.by_kernel);
     assert_int_equal(record.level, 4);
-    assert_true(record.time_us == 5140900);
+    assert_int_equal(record.time_us, 5140900);
     assert_int_equal(strncmp(record.text, "hello; world\n", 13), 0);
     assert_int_equal(kmsg_record_parse("30,1,2,-,caller=T1;x", &record), 0);
     assert_false(record.by_kernel); /* facility 3: a program */
@@ -57,14 +57,22 @@ static void a_full_pool_is_recognised_and_counted(void **state)
 
     (void)state;
     assert_true(says_full(FULL SIZE SLOTS DEVICE, &full));
-    assert_true(full.count == 1 && full.bytes == 1536 && full.total == 512 && full.used == 500);
+    assert_int_equal(full.count, 1);
+    assert_int_equal(full.bytes, 1536);
+    assert_int_equal(full.total, 512);
+    assert_int_equal(full.used, 500);
     assert_true(says_full("swiotlb_tbl_map_single: 1989937 callbacks suppressed\n", &full));
-    assert_true(full.count == 1989937 && full.total == 0);
+    assert_int_equal(full.count, 1989937);
+    assert_int_equal(full.total, 0);
     /* older kernels */
     assert_true(says_full(FULL SIZE DEVICE, &full));
-    assert_true(full.count == 1 && full.bytes == 1536 && full.total == 0);
+    assert_int_equal(full.count, 1);
+    assert_int_equal(full.bytes, 1536);
+    assert_int_equal(full.total, 0);
     assert_true(says_full(FULL DEVICE, &full));
-    assert_true(full.count == 1 && full.bytes == 0 && full.total == 0);
+    assert_int_equal(full.count, 1);
+    assert_int_equal(full.bytes, 0);
+    assert_int_equal(full.total, 0);
 }
 
 /* The kernel has 47 bytes for it. */

@@ -183,7 +183,7 @@ static void a_host_is_greeted_and_its_frames_are_taken(void **state)
     send_ping(3);
     loop_turn(&loop);
     assert_int_equal(frames, 3);
-    assert_true(link_room(&connection) == INIT_OUTPUT_SIZE);
+    assert_int_equal(link_room(&connection), INIT_OUTPUT_SIZE);
 }
 
 static void frames_may_come_in_single_bytes(void **state)
@@ -235,7 +235,8 @@ static void a_refusal_is_retried_slowly(void **state)
     assert_int_equal(connection.state, LINK_DOWN);
     assert_int_equal(welcomes, 0);
     assert_int_equal(losses, 0);
-    assert_true(connection.timer.at_ns > clock_in_ms(INIT_PAUSE_REFUSED_MS / 2));
+    assert_in_range(connection.timer.at_ns, clock_in_ms(INIT_PAUSE_REFUSED_MS / 2) + 1,
+                    UINTMAX_MAX);
     fire();
     assert_int_equal(dials, 2);
 }
@@ -325,7 +326,7 @@ static void a_silent_host_is_asked_and_given_up_only_if_it_stays_silent(void **s
         assert_int_equal(frame_decode(bytes, (size_t)n, &frame, &size), 0);
         assert_int_equal(frame.type, FRAME_PING);
         assert_int_not_equal(frame.id, 0);
-        assert_true(connection.timer.at_ns > clock_in_ms(INIT_PING_MS / 2));
+        assert_in_range(connection.timer.at_ns, clock_in_ms(INIT_PING_MS / 2) + 1, UINTMAX_MAX);
         send_ping(1); /* anything will do */
         loop_turn(&loop);
         assert_int_equal(connection.state, LINK_UP);
@@ -334,7 +335,7 @@ static void a_silent_host_is_asked_and_given_up_only_if_it_stays_silent(void **s
     be_silent();
     assert_int_equal(connection.state, LINK_DOWN);
     assert_int_equal(losses, 1);
-    assert_true(connection.timer.at_ns < clock_in_ms(UINT64_C(2) * INIT_PAUSE_FIRST_MS));
+    assert_in_range(connection.timer.at_ns, 0, clock_in_ms(UINT64_C(2) * INIT_PAUSE_FIRST_MS) - 1);
 }
 
 static void pauses_grow_while_nobody_is_there(void **state)
@@ -348,7 +349,7 @@ static void pauses_grow_while_nobody_is_there(void **state)
     for (int i = 0; i < 12; i++) {
         fire();
         assert_int_equal(connection.state, LINK_DOWN);
-        assert_true(connection.pause_ms >= last);
+        assert_in_range(connection.pause_ms, last, UINTMAX_MAX);
         last = connection.pause_ms;
     }
     assert_int_equal(last, INIT_PAUSE_LAST_MS);
@@ -392,7 +393,7 @@ static void a_host_that_does_not_read_makes_requests_wait(void **state)
         if (link_end(&connection) != 0)
             break;
     }
-    assert_true(link_room(&connection) < INIT_ANSWER_RESERVE);
+    assert_in_range(link_room(&connection), 0, INIT_ANSWER_RESERVE - 1);
     send_ping(1);
     assert_false(connection.source.events & EPOLLIN);
     for (int i = 0; i < 64 && frames == 0; i++) {
@@ -441,7 +442,7 @@ static void who_waits_for_room_is_told_also_if_a_frame_took_the_rest_along(void 
     send_ping(1); /* is read first, and changes nothing */
     loop_turn(&loop);
     loop_turn(&loop);
-    assert_true(drains > before);
+    assert_in_range(drains, before + 1, UINTMAX_MAX);
     assert_int_equal(connection.source.events & EPOLLOUT, 0);
 }
 

@@ -3,7 +3,7 @@
 #include "init/base/clock.h"
 #include "init/base/fd.h"
 #include "init/process/process.h"
-#include "init_link_support.h"
+#include "link_support.h"
 #include "protocol/event.h"
 #include "protocol/limits.h"
 
@@ -250,7 +250,7 @@ static uint32_t fill(const struct request_process_input *input)
     do {
         assert_int_equal(
             process_input(process_find(&processes, input->process), input, ++id, 0, &report), 0);
-        assert_true(id < 200);
+        assert_in_range(id, 0, 199);
     } while (answered_id == id);
     return id;
 }

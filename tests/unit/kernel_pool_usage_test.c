@@ -57,10 +57,12 @@ static void every_pool_is_read(void **state)
     assert_int_equal(pool_usage_read(base, &usage), 0);
     assert_int_equal(usage.event.count, 2);
     assert_int_equal(usage.event.slot_bytes, 2048);
-    assert_true(usage.event.pools[0].total == 512 && usage.event.pools[0].used == 239);
-    assert_true(usage.event.pools[0].high_water == 0);
+    assert_int_equal(usage.event.pools[0].total, 512);
+    assert_int_equal(usage.event.pools[0].used, 239);
+    assert_int_equal(usage.event.pools[0].high_water, 0);
     assert_string_equal(usage.names[1], "restricted");
-    assert_true(usage.event.pools[1].total == 1024 && usage.event.pools[1].high_water == 7);
+    assert_int_equal(usage.event.pools[1].total, 1024);
+    assert_int_equal(usage.event.pools[1].high_water, 7);
     for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++) {
         char path[256];
 
