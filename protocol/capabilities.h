@@ -18,6 +18,8 @@
 #define CAPABILITIES_SWIOTLB_PUBLISHED  (UINT64_C(1) << 4) /* both files are in sysfs */
 #define CAPABILITIES_SWIOTLB_ASKED      (UINT64_C(1) << 5) /* hv_pci_swiotlb= on the command line */
 #define CAPABILITIES_SWIOTLB_LEFT       (UINT64_C(1) << 6) /* and left in the environment */
+#define CAPABILITIES_SWIOTLB_DEFAULT    (UINT64_C(1) << 7) /* base, size: the default pool's */
+#define CAPABILITIES_SWIOTLB_DYNAMIC    (UINT64_C(1) << 8) /* which other memory helps out */
 
 #define CAPABILITIES_RELEASE_SIZE 64u /* bytes, with the NUL at the end */
 #define CAPABILITIES_VERSION_SIZE 32u
