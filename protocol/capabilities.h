@@ -28,8 +28,8 @@ struct guest_capabilities {
     uint16_t major;
     uint16_t minor;
     uint64_t features;     /* CAPABILITIES_… bits */
-    uint64_t swiotlb_base; /* guest physical address, 0 if not published */
-    uint64_t swiotlb_size; /* bytes, 0 if not published */
+    uint64_t swiotlb_base; /* guest physical address, 0 if there is none of either kind */
+    uint64_t swiotlb_size; /* bytes, 0 if there is none of either kind */
     uint64_t memory_bytes; /* MemTotal */
     uint32_t page_size;    /* bytes */
     uint32_t cpu_count;
@@ -39,6 +39,10 @@ struct guest_capabilities {
     uint64_t started_ns; /* CLOCK_BOOTTIME, ns, when PID 1 began */
     uint64_t sent_ns;    /* CLOCK_BOOTTIME, ns, when this was encoded */
 };
+
+/* Which pool it is that @p capabilities reports, as a word: "published" (in sysfs), "default" or
+ * "none". Static. */
+const char *capabilities_pool_kind(const struct guest_capabilities *capabilities);
 
 enum {
     /* 1 and 2 are WIRE_E_… */

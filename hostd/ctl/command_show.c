@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* "pool published  " */
+/* "pool reported   " */
 #define MARGIN 16u
 
 /* "      kernel  6.1.0", long ones in lines of the terminal; an empty text is left out. */
@@ -59,10 +59,13 @@ static void show_capabilities(struct json_object *capabilities)
     join(json_member(capabilities, "features"), text, sizeof(text));
     line("features", SAY_PLAIN, text);
     if (command_number(capabilities, "swiotlb_size") != 0) {
-        (void)snprintf(text, sizeof(text), "%s at %s",
+        bool is_default = strcmp(command_text(capabilities, "swiotlb_kind"), "default") == 0;
+
+        (void)snprintf(text, sizeof(text), "%s at %s, %s",
                        say_size(command_number(capabilities, "swiotlb_size"), size),
-                       command_text(capabilities, "swiotlb_base"));
-        line("pool published", SAY_PLAIN, text);
+                       command_text(capabilities, "swiotlb_base"),
+                       is_default ? "the kernel's default pool" : "published by the kernel");
+        line("pool reported", SAY_PLAIN, text);
     }
 }
 

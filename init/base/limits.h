@@ -52,9 +52,8 @@
 #define INIT_LOG_BURST      60u
 #define INIT_LOG_PER_SECOND 10u
 
-/* Records of the kernel's log that are read in search of its pool before the first frame: what its
- * largest default buffer (2 MiB on machines of 4096 processors) can hold, and no more if somebody
- * writes faster than we read. */
+/* Records of the kernel's log that are read in search of its pool before the first frame: more than
+ * a boot writes, but an end if somebody writes faster than we read. */
 #define INIT_LOG_RECORDS 65536u
 
 /* For a vsock connection to stand: the kernel's own deadline is 2 s, and a margin lets its better

@@ -1,12 +1,14 @@
-"""A guest of one of the three kinds, from power-on to power-off: what the demo shows, as a test."""
+"""A guest of one of the four kinds, from power-on to power-off: what the demo shows, as a test."""
 
 import payload
 from act import Act, play
 from show import Show, need
 
 
-def play_kind(lab, kind):
-    guest = lab.guest(kind, kind, "loglevel=6")
+def play_kind(lab, kind, kernel="cloud"):
+    # A stock kernel says at level 6 where its pool is.
+    guest = lab.guest(f"{kind}-{kernel}", kind, "loglevel=7" if kind == "stock" else "loglevel=6",
+                      kernel=kernel)
     settings = lab.usual_vm(guest, kind,
                             payload=["/bin/sh", "-c", payload.script(lab.listener.port)])
     hostd = lab.hostd([settings]).start()
