@@ -84,6 +84,17 @@ test_share_9p() {
     guest_scenario share-9p
 }
 
+# Later kernels than the distribution's own.
+test_guest_stock_backports() {
+    "$root/tests/lab/setup" run unpacking
+    guest_scenario guest-stock-backports
+}
+
+test_guest_stock_sid() {
+    "$root/tests/lab/setup" run newest
+    guest_scenario guest-stock-sid
+}
+
 # Debian 12's own kernels unpack no modules: this one needs a later one, too.
 test_compressed_modules() {
     "$root/tests/lab/setup" run unpacking
