@@ -13,9 +13,6 @@
 #include "kmsg_record.h"
 #include "protocol/capabilities.h"
 
-/* CONSOLE_EXT_LOG_MAX of the kernel: the longest record. */
-#define RECORD_SIZE 8193u
-
 void default_pool_take(struct default_pool *pool, const char *record)
 {
     static const char subject[] = "software IO TLB";
@@ -52,7 +49,7 @@ static bool is_first_of_boot(const char *record)
 int default_pool_read(int fd, struct default_pool *ret)
 {
     struct default_pool pool = {0};
-    char record[RECORD_SIZE];
+    char record[KMSG_RECORD_SIZE];
     bool overwritten = false;
 
     *ret = pool;

@@ -7,6 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* CONSOLE_EXT_LOG_MAX of the kernel, the longest record, and a NUL: one read of /dev/kmsg. */
+#define KMSG_RECORD_SIZE 8193u
+
 struct kmsg_record {
     bool by_kernel;    /* facility 0: the kernel itself, not a program that wrote to /dev/kmsg */
     int level;         /* 0 to 7 */
