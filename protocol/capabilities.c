@@ -82,3 +82,12 @@ bool capabilities_same_facts(const struct guest_capabilities *a, const struct gu
            strcmp(a->kernel_release, b->kernel_release) == 0 &&
            strcmp(a->init_version, b->init_version) == 0;
 }
+
+const char *capabilities_pool_kind(const struct guest_capabilities *capabilities)
+{
+    bool any = capabilities->swiotlb_base != 0 || capabilities->swiotlb_size != 0;
+
+    if (any && (capabilities->features & CAPABILITIES_SWIOTLB_DEFAULT))
+        return "default";
+    return any || (capabilities->features & CAPABILITIES_SWIOTLB_PUBLISHED) ? "published" : "none";
+}

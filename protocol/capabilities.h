@@ -18,6 +18,8 @@
 #define CAPABILITIES_SWIOTLB_PUBLISHED  (UINT64_C(1) << 4) /* both files are in sysfs */
 #define CAPABILITIES_SWIOTLB_ASKED      (UINT64_C(1) << 5) /* hv_pci_swiotlb= on the command line */
 #define CAPABILITIES_SWIOTLB_LEFT       (UINT64_C(1) << 6) /* and left in the environment */
+#define CAPABILITIES_SWIOTLB_DEFAULT    (UINT64_C(1) << 7) /* base, size: the default pool's */
+#define CAPABILITIES_SWIOTLB_DYNAMIC    (UINT64_C(1) << 8) /* which other memory helps out */
 
 #define CAPABILITIES_RELEASE_SIZE 64u /* bytes, with the NUL at the end */
 #define CAPABILITIES_VERSION_SIZE 32u
@@ -26,8 +28,8 @@ struct guest_capabilities {
     uint16_t major;
     uint16_t minor;
     uint64_t features;     /* CAPABILITIES_… bits */
-    uint64_t swiotlb_base; /* guest physical address, 0 if not published */
-    uint64_t swiotlb_size; /* bytes, 0 if not published */
+    uint64_t swiotlb_base; /* guest physical address, 0 if there is none of either kind */
+    uint64_t swiotlb_size; /* bytes, 0 if there is none of either kind */
     uint64_t memory_bytes; /* MemTotal */
     uint32_t page_size;    /* bytes */
     uint32_t cpu_count;
@@ -37,6 +39,10 @@ struct guest_capabilities {
     uint64_t started_ns; /* CLOCK_BOOTTIME, ns, when PID 1 began */
     uint64_t sent_ns;    /* CLOCK_BOOTTIME, ns, when this was encoded */
 };
+
+/* Which pool it is that @p capabilities reports, as a word: "published" (in sysfs), "default" or
+ * "none". Static. */
+const char *capabilities_pool_kind(const struct guest_capabilities *capabilities);
 
 enum {
     /* 1 and 2 are WIRE_E_… */

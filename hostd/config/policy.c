@@ -38,6 +38,16 @@
 /* The guest's kernel rounds a pool up to this. */
 #define POOL_GRANULE (UINT64_C(2) << 20)
 
+/* Linux' IO_TLB_SIZE: `swiotlb=` counts in slots. */
+#define SLOT_BYTES 2048u
+
+/* Without this word, x86 says where the pool is only of a guest with more than 4 GiB of memory. */
+#if defined(__x86_64__) || defined(__i386__)
+#define SAY_WHERE " iommu=soft"
+#else
+#define SAY_WHERE ""
+#endif
+
 struct teller {
     const struct config *config;
     const struct config_vm *vm;
@@ -188,6 +198,11 @@ uint32_t policy_guest_port(const struct config *config, const struct config_vm *
     return LIMITS_PORT;
 }
 
+uint64_t policy_swiotlb_slots(uint64_t bytes)
+{
+    return bytes / SLOT_BYTES + (bytes % SLOT_BYTES != 0);
+}
+
 int policy_format_cmdline(const struct policy *policy, uint32_t port, char *buffer, size_t capacity)
 {
     char text[128];
@@ -195,8 +210,9 @@ int policy_format_cmdline(const struct policy *policy, uint32_t port, char *buff
 
     n = snprintf(text, sizeof(text), "guestlink.host=vsock:2:%" PRIu32, port);
     if (policy->swiotlb_bytes > 0)
-        n += snprintf(text + n, sizeof(text) - (size_t)n, " swiotlb=force hv_pci_swiotlb=%" PRIu64,
-                      policy->swiotlb_bytes);
+        n += snprintf(text + n, sizeof(text) - (size_t)n,
+                      " swiotlb=%" PRIu64 ",force" SAY_WHERE " hv_pci_swiotlb=%" PRIu64,
+                      policy_swiotlb_slots(policy->swiotlb_bytes), policy->swiotlb_bytes);
     if ((size_t)n >= capacity)
         return -ENOBUFS;
     memcpy(buffer, text, (size_t)n + 1);

@@ -49,9 +49,14 @@ enum policy_transport policy_share_transport(const struct policy *policy,
  */
 uint32_t policy_guest_port(const struct config *config, const struct config_vm *vm);
 
+/* The slots of 2 KiB that a stock kernel's `swiotlb=` asks for to get a pool of @p bytes. */
+uint64_t policy_swiotlb_slots(uint64_t bytes);
+
 /*
- * Writes what is to be added to the guest's kernel command line: `guestlink.host=…`, and
- * `swiotlb=force hv_pci_swiotlb=<bytes>` if a pool is asked for.
+ * Writes what to add to the guest's kernel command line: `guestlink.host=…`, and if a pool is asked
+ * for, what a stock kernel understands (`swiotlb=<slots>,force`; on x86 `iommu=soft` too) and what
+ * a kernel that publishes its pool does (`hv_pci_swiotlb=<bytes>`). The guest's processor is that
+ * of the host.
  *
  * @param port  policy_guest_port()
  * @return 0, or -ENOBUFS

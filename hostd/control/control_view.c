@@ -42,6 +42,8 @@ static struct json_object *view_features(uint64_t features)
         {CAPABILITIES_SWIOTLB_PUBLISHED, "swiotlb-published"},
         {CAPABILITIES_SWIOTLB_ASKED, "swiotlb-asked"},
         {CAPABILITIES_SWIOTLB_LEFT, "swiotlb-left"},
+        {CAPABILITIES_SWIOTLB_DEFAULT, "swiotlb-default"},
+        {CAPABILITIES_SWIOTLB_DYNAMIC, "swiotlb-dynamic"},
     };
     struct json_object *array = json_object_new_array();
 
@@ -62,6 +64,7 @@ struct json_object *control_view_capabilities(const struct guest_capabilities *c
     (void)snprintf(text, sizeof(text), "0x%" PRIx64, capabilities->swiotlb_base);
     json_add_text(object, "swiotlb_base", text);
     json_add_number(object, "swiotlb_size", capabilities->swiotlb_size);
+    json_add_text(object, "swiotlb_kind", capabilities_pool_kind(capabilities));
     json_add_number(object, "memory_bytes", capabilities->memory_bytes);
     json_add_number(object, "page_size", capabilities->page_size);
     json_add_number(object, "cpu_count", capabilities->cpu_count);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* "pool published  " */
+/* "pool reported   " */
 #define MARGIN 16u
 
 /* "      kernel  6.1.0", long ones in lines of the terminal; an empty text is left out. */
@@ -44,6 +44,21 @@ static void join(struct json_object *list, char *buffer, size_t capacity)
                                  json_object_get_string(json_object_array_get_idx(list, i)));
 }
 
+static void show_reported_pool(struct json_object *capabilities, bool dynamic)
+{
+    bool is_default = strcmp(command_text(capabilities, "swiotlb_kind"), "default") == 0;
+    char text[512], size[32];
+
+    (void)snprintf(text, sizeof(text), "%s at %s, %s",
+                   say_size(command_number(capabilities, "swiotlb_size"), size),
+                   command_text(capabilities, "swiotlb_base"),
+                   is_default ? "the kernel's default pool" : "published by the kernel");
+    line("pool reported", SAY_PLAIN, text);
+    if (dynamic)
+        line("", SAY_YELLOW,
+             "when it is full, the kernel uses other memory: devices are not confined to it");
+}
+
 static void show_capabilities(struct json_object *capabilities)
 {
     char text[512], size[32];
@@ -58,12 +73,8 @@ static void show_capabilities(struct json_object *capabilities)
     line("guest memory", SAY_PLAIN, text);
     join(json_member(capabilities, "features"), text, sizeof(text));
     line("features", SAY_PLAIN, text);
-    if (command_number(capabilities, "swiotlb_size") != 0) {
-        (void)snprintf(text, sizeof(text), "%s at %s",
-                       say_size(command_number(capabilities, "swiotlb_size"), size),
-                       command_text(capabilities, "swiotlb_base"));
-        line("pool published", SAY_PLAIN, text);
-    }
+    if (command_number(capabilities, "swiotlb_size") != 0)
+        show_reported_pool(capabilities, strstr(text, "swiotlb-dynamic") != NULL);
 }
 
 static enum say_colour device_colour(const char *state)

@@ -14,9 +14,9 @@ static const struct telemetry_kind kinds[TELEMETRY_EVENT_COUNT] = {
     [TELEMETRY_APPLY_GUEST_CAPABILITIES] = {"ApplyGuestCapabilities",
                                             "59ba1b0d5c904158a909406c2e416788", LOG_INFO,
                                             "the guest's capabilities are applied"},
-    [TELEMETRY_SWIOTLB_KERNEL_UNSUPPORTED] = {"SwiotlbKernelUnsupported",
-                                              "5d32fe61985f44e7aa095ee82bb29976", LOG_WARNING,
-                                              "the guest's kernel published no SWIOTLB pool"},
+    [TELEMETRY_SWIOTLB_KERNEL_UNSUPPORTED] =
+        {"SwiotlbKernelUnsupported", "5d32fe61985f44e7aa095ee82bb29976", LOG_WARNING,
+         "the guest's kernel has no SWIOTLB pool that we know"},
     [TELEMETRY_SWIOTLB_POOL_REJECTED] = {"SwiotlbPoolRejected", "9a1e40b458154a9999e2d15364c7a500",
                                          LOG_WARNING, "the guest's SWIOTLB pool is refused"},
     [TELEMETRY_SWIOTLB_POOL_EXHAUSTED] = {"SwiotlbPoolExhausted",

@@ -53,6 +53,14 @@ static inline bool boot_has_token(const struct boot *boot)
     return boot->token[0] != '\0';
 }
 
+/* True if the guest's kernel uses memory outside of the pool once the pool is full: a device that
+ * reached the pool alone would then fail. */
+static inline bool boot_pool_is_dynamic(const struct boot *boot)
+{
+    return boot_has_token(boot) &&
+           (boot->capabilities.features & CAPABILITIES_SWIOTLB_DYNAMIC) != 0;
+}
+
 /*
  * Joins the options of a device of this boot; see options_join().
  *

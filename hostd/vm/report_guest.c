@@ -42,6 +42,7 @@ static void add_pool(struct fields *fields, const struct guest_capabilities *c)
 {
     fields_address(fields, "HvPciSwiotlbBase", c->swiotlb_base);
     fields_number(fields, "HvPciSwiotlbSize", c->swiotlb_size);
+    fields_text(fields, "SwiotlbKind", capabilities_pool_kind(c));
 }
 
 /* "6.18.26.3-1" begins with three numbers; those that a release lacks are 0. */
@@ -83,7 +84,13 @@ void report_capabilities(struct vm *vm, enum telemetry_event event)
     add_pool(&fields, &vm->boot.capabilities);
     if (event == TELEMETRY_APPLY_GUEST_CAPABILITIES) {
         if (*vm->boot.token)
-            SAY(vm, LOG_INFO, "devices get the token %s", vm->boot.token);
+            SAY(vm, LOG_INFO, "devices get the token %s (%s pool)", vm->boot.token,
+                capabilities_pool_kind(&vm->boot.capabilities));
+        if (boot_pool_is_dynamic(&vm->boot))
+            SAY(vm, LOG_WARNING,
+                "the guest's kernel (CONFIG_SWIOTLB_DYNAMIC) takes memory from elsewhere once its "
+                "pool is full; no device is confined to the pool; to have that, boot a kernel "
+                "without that option");
         fields_text(&fields, "token", vm->boot.token);
     }
     report_emit(vm, event, &fields);
@@ -136,9 +143,11 @@ void report_pool_trouble(struct vm *vm, enum boot_pool_trouble trouble)
         break;
     case BOOT_POOL_OLD_KERNEL:
         report_unsupported(vm, "kernel-too-old",
-                           "the guest's kernel does not know hv_pci_swiotlb and lacks the patch "
-                           "that speeds virtio devices up",
-                           "update the guest's kernel, or set swiotlb to off");
+                           "the guest's kernel does not know hv_pci_swiotlb, and no default pool "
+                           "of it is known either",
+                           "add what `guestlinkctl cmdline` prints to the guest's kernel command "
+                           "line (swiotlb=…,force gives any kernel a pool), update the guest's "
+                           "kernel, or set swiotlb to off");
         break;
     case BOOT_POOL_NOT_MADE:
         report_unsupported(vm, "allocation-failed",
@@ -159,7 +168,8 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 }
 
 /* Twice the pool that there is: one that the host found usable, or else the one that it asked for.
- * No number that a guest says unchecked comes into it. */
+ * No number that a guest says unchecked comes into it. The guest's kernel makes its pool as its
+ * command line says: a stock kernel by swiotlb=, another by hv_pci_swiotlb=. */
 static void pool_advice(const struct vm *vm, char *text, size_t size)
 {
     uint64_t there = vm->boot.verdict == POOL_USABLE ? vm->boot.capabilities.swiotlb_size
@@ -168,9 +178,18 @@ static void pool_advice(const struct vm *vm, char *text, size_t size)
     uint64_t largest = boot_pool_most(vm->config->memory) / 2;
     uint64_t wanted = smaller(twice, largest) / GRANULE * GRANULE;
 
-    if (wanted > there)
-        (void)snprintf(text, size, "set \"swiotlb\" of the VM to \"%" PRIu64 "M\" and restart it",
-                       wanted >> 20);
+    if (wanted > there && vm->boot.capabilities.features & CAPABILITIES_SWIOTLB_DEFAULT)
+        (void)snprintf(text, size,
+                       "set \"swiotlb\" of the VM to \"%" PRIu64 "M\" and restart it with "
+                       "swiotlb=%" PRIu64 ",force on its kernel command line (see "
+                       "`guestlinkctl cmdline`)",
+                       wanted >> 20, policy_swiotlb_slots(wanted));
+    else if (wanted > there)
+        (void)snprintf(text, size,
+                       "set \"swiotlb\" of the VM to \"%" PRIu64 "M\" and restart it with "
+                       "hv_pci_swiotlb=%" PRIu64 " on its kernel command line (see "
+                       "`guestlinkctl cmdline`)",
+                       wanted >> 20, wanted);
     else
         (void)snprintf(text, size,
                        "give the VM more memory and a larger \"swiotlb\", which can be half of it "

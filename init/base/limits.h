@@ -52,6 +52,10 @@
 #define INIT_LOG_BURST      60u
 #define INIT_LOG_PER_SECOND 10u
 
+/* Records of the kernel's log that are read in search of its pool before the first frame: more than
+ * a boot writes, but an end if somebody writes faster than we read. */
+#define INIT_LOG_RECORDS 65536u
+
 /* For a vsock connection to stand: the kernel's own deadline is 2 s, and a margin lets its better
  * error come first. Whoever listens is reached by the host's kernel or VMM at once, however busy
  * the daemon; a call that is dropped is better repeated soon. */

@@ -112,6 +112,30 @@ static int parse_root_init(struct cmdline *c, const char *value)
     return value[0] == '/' ? copy_value(c->root_init, sizeof(c->root_init), value) : -EINVAL;
 }
 
+static void skip_number_and_comma(const char **cursor)
+{
+    char *end = NULL;
+
+    if (strspn(*cursor, "0123456789") > 0) {
+        (void)strtoul(*cursor, &end, 0);
+        *cursor = end;
+    }
+    if (strncmp(*cursor, ",", 1) == 0)
+        (*cursor)++;
+}
+
+/* `[SLOTS][,][AREAS][,][force|noforce]`, as setup_io_tlb_npages() of Linux' kernel/dma/swiotlb.c
+ * reads it. It may be there several times: one that says neither changes nothing. */
+static void parse_swiotlb(struct cmdline *c, const char *value)
+{
+    skip_number_and_comma(&value);
+    skip_number_and_comma(&value);
+    if (strcmp(value, "force") == 0)
+        c->swiotlb_forced = true;
+    else if (strcmp(value, "noforce") == 0)
+        c->swiotlb_forced = false;
+}
+
 static const struct {
     const char *key; /* with the `=` */
     int (*parse)(struct cmdline *c, const char *value);
@@ -131,6 +155,8 @@ static void parse_word(struct cmdline *c, const char *word)
 {
     if (strncmp(word, "hv_pci_swiotlb=", 15) == 0)
         c->swiotlb_asked = true;
+    if (strncmp(word, "swiotlb=", 8) == 0)
+        parse_swiotlb(c, word + 8);
     for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
         size_t size = strlen(parameters[i].key);
 

@@ -21,6 +21,7 @@ struct cmdline {
     uint32_t connect_timeout_ms; /* guestlink.connect_timeout_ms= */
     int log_level;               /* guestlink.log_level=0…7 */
     bool swiotlb_asked;          /* hv_pci_swiotlb= is there, whatever its value */
+    bool swiotlb_forced;         /* swiotlb=…,force: devices use the kernel's default pool */
     bool has_modules;            /* guestlink.modules= is there; it may be empty */
     char modules[1024];          /* its value: names with `,` between */
     char root[256];              /* guestlink.root=: "" for none (switch_root.h) */

@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "base/kmsg_log.h"
+#include "default_pool.h"
 #include "modules.h"
 #include "swiotlb.h"
 
@@ -102,6 +103,8 @@ static uint64_t measure_swiotlb(const struct cmdline *cmdline, struct guest_capa
                  strerror(-r));
     if (r > 0)
         features |= CAPABILITIES_SWIOTLB_PUBLISHED;
+    else if (r == 0 && cmdline->swiotlb_forced)
+        features |= default_pool_measure(&facts->swiotlb_base, &facts->swiotlb_size);
     if (cmdline->swiotlb_asked)
         features |= CAPABILITIES_SWIOTLB_ASKED;
     /* A kernel that does not know the parameter hands it on to PID 1. */

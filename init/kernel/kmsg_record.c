@@ -4,7 +4,8 @@
  * Who may run a program can have the kernel say much of what he likes: a program's name and its
  * file's are in the line of its segmentation fault. What says that a pool is full is therefore read
  * as a whole, from the device in front to the last word, and the record's dictionary, which only
- * the kernel writes, must name the same device.
+ * the kernel writes, must name the same device. What says where the default pool is has no device,
+ * so its record must have no dictionary.
  */
 #include "kmsg_record.h"
 
@@ -14,6 +15,9 @@
 
 /* PRINTK_INFO_DEVICE_LEN of include/linux/dev_printk.h, without the NUL. */
 #define DEVICE_SIZE_MAX 47u
+
+/* Every pool is made of whole segments: IO_TLB_SEGSIZE slots of 1 << IO_TLB_SHIFT bytes. */
+#define POOL_SEGMENT UINT64_C(262144)
 
 /* Takes a decimal number and the comma or semicolon behind it. */
 static int take_number(const char **cursor, uint64_t *ret)
@@ -44,6 +48,7 @@ int kmsg_record_parse(const char *record, struct kmsg_record *ret)
     *ret = (struct kmsg_record){
         .by_kernel = priority >> 3 == 0,
         .level = (int)(priority & 7),
+        .sequence = sequence,
         .time_us = time_us,
         .text = record + 1,
     };
@@ -115,6 +120,12 @@ static bool is_end(const char *cursor)
     return *cursor == '\n' || *cursor == '\0';
 }
 
+/* Of the text, and of the record: no dictionary is behind it. */
+static bool is_the_end(const char *cursor)
+{
+    return *cursor == '\0' || (*cursor == '\n' && cursor[1] == '\0');
+}
+
 /* Behind the sentence: nothing, the size, or the slots as well, and then no more. */
 static bool take_figures(const char *cursor, struct kmsg_pool_full *ret)
 {
@@ -164,4 +175,54 @@ bool kmsg_record_pool_full(const struct kmsg_record *record, struct kmsg_pool_fu
         return false;
     *ret = full;
     return true;
+}
+
+/* "0x" and lower-case hexadecimal digits: 8 at least up to Linux 5.9, then always 16 (8 where
+ * addresses have 32 bits). */
+static bool take_address(const char **cursor, uint64_t *ret)
+{
+    size_t digits;
+
+    if (!take_word(cursor, "0x"))
+        return false;
+    digits = strspn(*cursor, "0123456789abcdef");
+    if (digits < 8 || digits > 16)
+        return false;
+    *ret = strtoull(*cursor, NULL, 16);
+    *cursor += digits;
+    return true;
+}
+
+/* `[mem 0xBASE-0xEND] (NMB)`: if END were the last byte of the pool, the difference would be no
+ * whole segments. N is rounded down. */
+static bool take_mapped(const char *cursor, uint64_t *ret_base, uint64_t *ret_size)
+{
+    uint64_t base, end, size, mib;
+
+    if (!take_word(&cursor, "[mem ") || !take_address(&cursor, &base) || !take_word(&cursor, "-") ||
+        !take_address(&cursor, &end) || !take_word(&cursor, "] (") || !take_count(&cursor, &mib) ||
+        !take_word(&cursor, "MB)") || !is_the_end(cursor) || end <= base)
+        return false;
+    size = end - base;
+    if (size % POOL_SEGMENT != 0 || size >> 20 != mib)
+        return false;
+    *ret_base = base;
+    *ret_size = size;
+    return true;
+}
+
+enum kmsg_default_pool kmsg_record_default_pool(const struct kmsg_record *record,
+                                                uint64_t *ret_base, uint64_t *ret_size)
+{
+    const char *text = record->text;
+
+    if (!record->by_kernel || !take_word(&text, "software IO TLB"))
+        return KMSG_DEFAULT_POOL_NOTHING;
+    if (take_word(&text, ": tearing down default memory pool"))
+        return is_the_end(text) ? KMSG_DEFAULT_POOL_GONE : KMSG_DEFAULT_POOL_NOTHING;
+    if (take_word(&text, ": mapped "))
+        return take_mapped(text, ret_base, ret_size) ? KMSG_DEFAULT_POOL_MAPPED
+                                                     : KMSG_DEFAULT_POOL_UNREADABLE;
+    /* up to Linux 4.19: `software IO TLB [mem 0xBASE-0xLAST] (NMB) mapped at [A-B]` */
+    return take_word(&text, " [mem ") ? KMSG_DEFAULT_POOL_UNREADABLE : KMSG_DEFAULT_POOL_NOTHING;
 }

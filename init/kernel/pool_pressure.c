@@ -16,9 +16,6 @@
 /* Records of the log that are read before others have their turn. */
 #define RECORDS_PER_TURN 64
 
-/* CONSOLE_EXT_LOG_MAX of the kernel: the longest record. */
-#define RECORD_SIZE 8193u
-
 static void send_event(struct pool_pressure *pressure)
 {
     struct wire_writer *writer;
@@ -44,12 +41,25 @@ static void on_timer(struct loop_timer *timer)
         loop_arm(pressure->loop, timer, clock_in_ms(EVENT_INTERVAL_MS));
 }
 
+/* The host believes what a guest reports first in a boot, and nothing after it. */
+static void warn_if_too_late(const struct kmsg_record *record)
+{
+    uint64_t base, size;
+
+    if (kmsg_record_default_pool(record, &base, &size) != KMSG_DEFAULT_POOL_NOTHING)
+        kmsg_log(LOG_WARNING, "swiotlb: the kernel made or tore down its pool after guestlink-init "
+                              "reported to the host, which learns of it at the next boot");
+}
+
 static void take_record(struct pool_pressure *pressure, const char *text)
 {
     struct kmsg_record record;
     struct kmsg_pool_full full;
 
-    if (kmsg_record_parse(text, &record) < 0 || !kmsg_record_pool_full(&record, &full))
+    if (kmsg_record_parse(text, &record) < 0)
+        return;
+    warn_if_too_late(&record);
+    if (!kmsg_record_pool_full(&record, &full))
         return;
     pressure->event.count += full.count;
     pressure->event.time_ns = clock_now_ns();
@@ -64,7 +74,7 @@ static void take_record(struct pool_pressure *pressure, const char *text)
 static void on_ready(struct loop_source *source, uint32_t events)
 {
     struct pool_pressure *pressure = LOOP_OWNER(source, struct pool_pressure, source);
-    char text[RECORD_SIZE];
+    char text[KMSG_RECORD_SIZE];
 
     (void)events;
     for (int i = 0; i < RECORDS_PER_TURN; i++) {

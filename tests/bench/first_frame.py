@@ -18,12 +18,14 @@ TITLE = "first-frame: hand-over to PID 1 until the host has the guest's facts"
 NAMES = ("least", "guestlink-init", "qemu-ga")
 # What stands before the first call: PID 1 loads the modules, as with a distribution's kernel, which
 # checks their signatures if they have any; or there is nothing to load, as with a kernel that has
-# these drivers built in. WSL's is one of those. (title, words for the kernel, options of
-# guestlink-mkinitramfs)
+# these drivers built in. WSL's is one of those, and publishes its pool; where a kernel publishes none,
+# its log is read to its end. (title, words for the kernel, options of guestlink-mkinitramfs)
 WAYS = {
     "modules": ("PID 1 loads the modules (a distribution's kernel)", "", ()),
     "unsigned": ("PID 1 loads the modules, without signatures", "", ("--strip-signatures",)),
     "built-in": ("drivers built in (a kernel like WSL's)", "lab_builtin=1", ()),
+    "stock": ("drivers built in, nothing published: the kernel's log says where its pool is",
+              "lab_builtin=1 lab_kind=stock swiotlb=8192,force iommu=soft", ()),
 }
 ATTEMPTS = 4
 # (the ratio of one to the other, the goal)

@@ -219,6 +219,22 @@ def case_pool_is_refused_for_the_reason_that_holds(host, vm):
         check(event["reason"] == reason, f"{base:#x} {size}: {event['reason']}, not {reason}")
 
 
+def case_default_pool_of_a_stock_kernel_is_a_pool(host, vm):
+    """Bit 7, with or without bit 8; the parameter that it does not know is no trouble then."""
+    for features in (0xEB, 0x1EB, 0x8B):
+        facts = {"features": features, "swiotlb_base": 0x14000000, "swiotlb_size": 64 << 20,
+                 "kernel_release": f"6.1.0-stock-{features:x}"}  # fmt: skip
+        seen = len(host.events("ApplyGuestCapabilities", vm))
+        with Guest(host.path(vm), facts=facts) as guest:
+            check_welcome(guest.greet())
+            check_ping(guest)
+        applied = host.wait_for_event("ApplyGuestCapabilities", vm, seen + 1)
+        check(applied["token"] == TOKEN, f"{features:#x}: {applied}")
+        check(applied["SwiotlbKind"] == "default", f"{features:#x}: {applied}")
+    for name in ("SwiotlbKernelUnsupported", "SwiotlbPoolRejected"):
+        check(not host.events(name, vm), f"{host.events(name, vm)}")
+
+
 def case_missing_pool_is_warned_of_once_a_release(host, vm):
     for features in (0x0F, 0x6F, 0x2F):  # not asked for; kernel too old; allocation failed
         before = len(host.events("SwiotlbKernelUnsupported", vm))

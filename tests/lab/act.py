@@ -1,6 +1,7 @@
 """One guest from power-on to power-off, each step checked from what it left behind: the guest's
 console, the host's files, telemetry."""
 
+import json
 import subprocess
 
 import payload
@@ -24,6 +25,7 @@ class Act:
         self.name = settings["name"]
         self.folder = run.folder / "shares" / self.name
         self.pool = None
+        self.kind = "none"
         self.token = ""
 
     def event(self, name, seconds=SOON, **fields):
@@ -43,8 +45,15 @@ class Act:
 
     def kernel_publishes(self):
         line = self.guest.wait_console(r"hv_pci: pool of (\d+) bytes at (0x[0-9a-f]+)\n", SLOW)
-        self.pool = (line[2], int(line[1]))
+        self.pool, self.kind = (line[2], int(line[1])), "published"
         return f"{self.pool[1] >> 20} MiB reserved at {self.pool[0]}, says the guest's kernel log"
+
+    def kernel_has_a_pool(self):
+        line = self.guest.wait_console(
+            r"software IO TLB: mapped \[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\]", SLOW)
+        base, end = int(line[1], 16), int(line[2], 16)
+        self.pool, self.kind = (f"{base:#x}", end - base), "default"
+        return f"{self.pool[1] >> 20} MiB at {self.pool[0]}, says the guest's kernel log"
 
     def connects(self):
         event = self.event("GuestConnected", SLOW)
@@ -57,6 +66,10 @@ class Act:
         base, size = info["HvPciSwiotlbBase"], info["HvPciSwiotlbSize"]
         expected = self.pool or ("0x0", 0)
         need((base, size) == expected, f"pool {base}, {size} arrived, {expected} was published")
+        need(info["SwiotlbKind"] == self.kind, f"{info['SwiotlbKind']} pool instead of {self.kind}")
+        bits = int(self.event("ApplyGuestCapabilities")["features"], 16)
+        need((bits >> 4 & 1, bits >> 7 & 3) == (self.kind == "published", self.kind == "default"),
+             f"features {bits:#x}")
         seccomp = "yes" if info["SeccompAvailable"] else "no"
         return f"Linux {release}, seccomp {seccomp}, pool base {base}, size {size}"
 
@@ -95,11 +108,21 @@ class Act:
 
     def pool_read_in_guest(self):
         base, size = self.said("base"), self.said("size")
-        expected = (self.pool[0], str(self.pool[1])) if self.pool else ("none", "none")
+        published = self.kind == "published"
+        expected = (self.pool[0], str(self.pool[1])) if published else ("none", "none")
         need((base, size) == expected, f"the payload read {base}, {size}")
-        if not self.pool:
+        if not published:
             return "no files: this kernel publishes nothing"
         return f"swiotlb_base {base}, swiotlb_size {size}"
+
+    def pool_bounced_through(self):
+        """By the kernel's own statistics, which the daemon asks PID 1 for."""
+        shown = subprocess.run(self.hostd.ctl("--json", "show", self.name), check=True,
+                               timeout=SOON, stdout=subprocess.PIPE).stdout
+        (pool,) = json.loads(shown)["pools"]
+        need(pool["total_bytes"] == self.pool[1], f"{pool}, but {self.pool[1]} are reported")
+        need(0 < pool["used_bytes"] <= pool["total_bytes"], f"nothing bounces: {pool}")
+        return f"{pool['used_bytes'] >> 10} KiB of it are in use"
 
     def said(self, word):
         def probe():
@@ -193,16 +216,18 @@ def devices_of(bus):
 
 
 # What each kind of guest is warned about, and with what reason.
-REASONS = {"published": None, "old": "kernel-too-old", "failed": "allocation-failed"}
+REASONS = {"published": None, "old": "kernel-too-old", "failed": "allocation-failed",
+           "stock": None}
 
 
 def play(act, kind):
     """All of one guest of that kind (stage/stage.c)."""
     step = act.show.step
-    published = kind == "published"
     step("power on", act.power_on)
-    if published:
+    if kind == "published":
         step("the kernel publishes a pool", act.kernel_publishes)
+    elif kind == "stock":
+        step("the kernel has its own pool", act.kernel_has_a_pool)
     step("the guest calls the host", act.connects)
     step("its capabilities arrive", act.capabilities)
     step("the token", act.token_made)
@@ -216,6 +241,8 @@ def play(act, kind):
     step("the interface", act.interface)
     step("a packet, there and back", act.packet)
     step("the guest is ready", act.ready)
+    if kind == "stock":
+        step("do its devices use the pool?", act.pool_bounced_through)
     step("the payload ends", act.payload_ends)
     step("warnings about the kernel", lambda: act.warnings(REASONS[kind]))
     step("power off", act.power_off)

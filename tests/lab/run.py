@@ -68,6 +68,20 @@ def _lock(folder):
     return held
 
 
+POOL = 64 << 20  # bytes
+
+# What each kind's kernel is told of the pool. Bouncing is forced where there is one: a stock
+# kernel would have its default pool else, and be neither old nor failed. A published one is asked
+# for as it was before stock kernels could have any: without iommu=soft, the default pool is not in
+# the log.
+WORDS = {
+    "published": "swiotlb=force hv_pci_swiotlb=64M",
+    "old": "hv_pci_swiotlb=64M",
+    "failed": "hv_pci_swiotlb=64M",
+    "stock": f"swiotlb={POOL // 2048},force iommu=soft hv_pci_swiotlb={POOL}",
+}
+
+
 def _short(line):
     """A line as it is, but an event of telemetry without what is the same in each."""
     try:
@@ -97,10 +111,10 @@ class Run:
         return self._images[kind]
 
     def guest(self, name, kind="published", cmdline="", kernel="cloud", image=None, **more):
-        """A guest of one of the three kinds (stage/stage.c), with the usual image or another."""
+        """A guest of one of the four kinds (stage/stage.c), with the usual image or another."""
         kernel, image = self.image(kernel) if image is None else (image.kernel, self.write(image))
         return Guest(self.folder / name, self.sockets / name, kernel, image,
-                     f"lab_kind={kind} swiotlb=force hv_pci_swiotlb=64M {cmdline}", **more)
+                     f"lab_kind={kind} {WORDS[kind]} {cmdline}", **more)
 
     def write(self, image):
         return image.write(self.sockets / f"image-{id(image)}")

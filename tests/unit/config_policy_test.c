@@ -211,14 +211,25 @@ static void test_a_share_s_transport(void **state)
     }
 }
 
+#if defined(__x86_64__) || defined(__i386__)
+#define SOFT " iommu=soft"
+#else
+#define SOFT ""
+#endif
+
 static void test_the_command_line(void **state)
 {
-    const struct policy with = {.swiotlb_bytes = 64 * MIB}, without = {.swiotlb_bytes = 0};
+    const struct policy with = {.swiotlb_bytes = 64 * MIB}, without = {.swiotlb_bytes = 0},
+                        odd = {.swiotlb_bytes = 1050000};
     char text[128] = "x";
 
     (void)state;
     assert_int_equal(policy_format_cmdline(&with, 50000, text, sizeof(text)), 0);
-    assert_string_equal(text, "guestlink.host=vsock:2:50000 swiotlb=force hv_pci_swiotlb=67108864");
+    assert_string_equal(text, "guestlink.host=vsock:2:50000 swiotlb=32768,force" SOFT
+                              " hv_pci_swiotlb=67108864");
+    assert_int_equal(policy_format_cmdline(&odd, 50000, text, sizeof(text)), 0);
+    assert_string_equal(text, "guestlink.host=vsock:2:50000 swiotlb=513,force" SOFT
+                              " hv_pci_swiotlb=1050000");
     assert_int_equal(policy_format_cmdline(&without, 7, text, sizeof(text)), 0);
     assert_string_equal(text, "guestlink.host=vsock:2:7");
     assert_int_equal(policy_format_cmdline(&with, 50000, text, 24), -ENOBUFS);

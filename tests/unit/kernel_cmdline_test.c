@@ -69,6 +69,48 @@ static void words_behind_the_dashes_are_no_parameters(void **state)
     assert_int_equal(c.payload_words, 2);
 }
 
+/* Each as setup_io_tlb_npages() of Linux reads it. */
+static void bouncing_is_forced_as_the_kernel_reads_it(void **state)
+{
+    static const struct {
+        const char *text;
+        bool forced;
+    } rows[] = {
+        {"swiotlb=force", true},
+        {"swiotlb=32768,force", true},
+        {"swiotlb=0x8000,force", true},
+        {"swiotlb=32768,4,force", true},
+        {"swiotlb=,4,force", true},
+        {"swiotlb=,force", true},
+        {"swiotlb=,,force", true},
+        {"swiotlb=32768force", true},
+        {"swiotlb=\"32768,force\"", true},
+        {"swiotlb=32768", false},
+        {"swiotlb=32768,4", false},
+        {"swiotlb=noforce", false},
+        {"swiotlb=32768,noforce", false},
+        {"swiotlb=32768,4,8,force", false},
+        {"swiotlb=32768, force", false},
+        {"swiotlb=forced", false},
+        {"swiotlb=Force", false},
+        {"swiotlb=K,force", false},
+        {"swiotlb", false},
+        {"xswiotlb=force", false},
+        {"hv_pci_swiotlb=force", false},
+        {"-- swiotlb=force", false},
+        /* several: the last that says either */
+        {"swiotlb=force swiotlb=65536", true},
+        {"swiotlb=65536 swiotlb=force", true},
+        {"swiotlb=force swiotlb=noforce", false},
+        {"swiotlb=noforce swiotlb=1024,force", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (parse(rows[i].text).swiotlb_forced != rows[i].forced)
+            fail_msg("%s", rows[i].text);
+}
+
 static void a_bad_value_is_named_and_the_default_stays(void **state)
 {
     static const char *const bad[] = {
@@ -128,6 +170,7 @@ int main(void)
         cmocka_unit_test(nothing_said_means_the_defaults),
         cmocka_unit_test(each_parameter_is_taken),
         cmocka_unit_test(words_behind_the_dashes_are_no_parameters),
+        cmocka_unit_test(bouncing_is_forced_as_the_kernel_reads_it),
         cmocka_unit_test(a_bad_value_is_named_and_the_default_stays),
         cmocka_unit_test(every_bad_value_is_named_up_to_a_bound),
         cmocka_unit_test(a_module_list_that_is_too_long_is_no_list),

@@ -18,6 +18,7 @@ static void a_record_is_read(void **state)
     assert_int_equal(kmsg_record_parse("4,339,5140900,-;hello; world\n KEY=x\n", &record), 0);
     assert_true(record.by_kernel);
     assert_int_equal(record.level, 4);
+    assert_int_equal(record.sequence, 339);
     assert_int_equal(record.time_us, 5140900);
     assert_int_equal(strncmp(record.text, "hello; world\n", 13), 0);
     assert_int_equal(kmsg_record_parse("30,1,2,-,caller=T1;x", &record), 0);
@@ -148,6 +149,108 @@ static void programs_say_nothing_of_pools(void **state)
     assert_false(kmsg_record_pool_full(&record, &full));
 }
 
+#define IO_TLB "software IO TLB"
+#define MAPPED IO_TLB ": mapped [mem 0x000000001b000000-0x000000001f000000] (64MB)"
+
+static enum kmsg_default_pool says_where(const char *text, uint64_t *base, uint64_t *size)
+{
+    return kmsg_record_default_pool(&(struct kmsg_record){.by_kernel = true, .text = text}, base,
+                                    size);
+}
+
+static void the_default_pool_is_read_as_each_kernel_writes_it(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t base, size;
+    } rows[] = {
+        {MAPPED "\n", 0x1b000000, 64 << 20},
+        {MAPPED, 0x1b000000, 64 << 20},
+        /* before 5.10, and where addresses have 32 bits */
+        {IO_TLB ": mapped [mem 0x1b000000-0x1f000000] (64MB)\n", 0x1b000000, 64 << 20},
+        {IO_TLB ": mapped [mem 0x13fe00000-0x143e00000] (64MB)\n", 0x13fe00000, 64 << 20},
+        /* the kernel rounds MiB down */
+        {IO_TLB ": mapped [mem 0x000000001b000000-0x000000001b080000] (0MB)\n", 0x1b000000,
+         512 << 10},
+        {IO_TLB ": mapped [mem 0x000000001b000000-0x000000001f040000] (64MB)\n", 0x1b000000,
+         (64 << 20) + (256 << 10)},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint64_t base = 0, size = 0;
+
+        if (says_where(rows[i].text, &base, &size) != KMSG_DEFAULT_POOL_MAPPED ||
+            base != rows[i].base || size != rows[i].size)
+            fail_msg("\"%s\"", rows[i].text);
+    }
+}
+
+static void a_pool_that_does_not_add_up_is_not_read(void **state)
+{
+    static const char *const bad[] = {
+        /* the last byte instead of the end, as in old kernels */
+        IO_TLB ": mapped [mem 0x1b000000-0x1effffff] (64MB)",
+        IO_TLB " [mem 0x1b000000-0x1effffff] (64MB) mapped at [ffff88801b000000-ffff88801effffff]",
+        IO_TLB ": mapped [mem 0x000000001b000000-0x000000001f000000] (65MB)",
+        IO_TLB ": mapped [mem 0x000000001b000000-0x000000001f001000] (64MB)",
+        IO_TLB ": mapped [mem 0x000000001f000000-0x000000001b000000] (64MB)",
+        IO_TLB ": mapped [mem 0x000000001b000000-0x000000001b000000] (0MB)",
+        IO_TLB ": mapped [mem 0x00000000001b000000-0x000000001f000000] (64MB)",
+        IO_TLB ": mapped [mem 0x1b0000-0x41b0000] (64MB)",
+        IO_TLB ": mapped [mem 0x000000001B000000-0x000000001F000000] (64MB)",
+        IO_TLB ": mapped [mem (____ptrval____)-(____ptrval____)] (64MB)",
+        IO_TLB ": mapped [mem 1b000000-1f000000] (64MB)",
+        IO_TLB ": mapped [mem 0x000000001b000000-0x000000001f000000] (-64MB)",
+        IO_TLB ": mapped [mem 0x000000001b000000-0x000000001f000000] (99999999999999999999MB)",
+        IO_TLB ": mapped [mem 0x000000001b000000-0x000000001f000000]",
+        IO_TLB ": mapped ",
+        MAPPED "!",
+        MAPPED " too",
+        MAPPED "\\x0a",
+        /* a device's */
+        MAPPED "\n SUBSYSTEM=pci\n DEVICE=+pci:0000:00:05.0\n",
+    };
+    uint64_t base = 42, size = 42;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        if (says_where(bad[i], &base, &size) != KMSG_DEFAULT_POOL_UNREADABLE)
+            fail_msg("\"%s\"", bad[i]);
+    assert_true(base == 42 && size == 42);
+}
+
+static void other_lines_say_nothing_of_the_default_pool(void **state)
+{
+    static const char *const other[] = {
+        "",
+        "x" MAPPED,
+        IO_TLB ": area num 4.",
+        IO_TLB ": Cannot allocate buffer",
+        IO_TLB ": tearing down default memory pool too",
+        /* whoever may name a program, of 15 bytes, and its file */
+        IO_TLB "[77]: segfault at 0 ip 0000000000401000 sp 0 error 6 in a[401000+1000]",
+        IO_TLB "[77]: segfault at 0 ip 0000000000401000 sp 0 error 6 in " MAPPED,
+        SEGFAULT MAPPED "[401000+1000]",
+        SEGFAULT "\\x0a" MAPPED,
+        "a[77]: segfault at 0 in a\n" MAPPED,
+    };
+    struct kmsg_record record;
+    uint64_t base, size;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
+        if (says_where(other[i], &base, &size) != KMSG_DEFAULT_POOL_NOTHING)
+            fail_msg("\"%s\"", other[i]);
+    assert_int_equal(says_where(IO_TLB ": tearing down default memory pool\n", &base, &size),
+                     KMSG_DEFAULT_POOL_GONE);
+    /* the same words of a program: facility 1 and up */
+    assert_int_equal(kmsg_record_parse("6,1,2,-;" MAPPED, &record), 0);
+    assert_int_equal(kmsg_record_default_pool(&record, &base, &size), KMSG_DEFAULT_POOL_MAPPED);
+    assert_int_equal(kmsg_record_parse("14,1,2,-;" MAPPED, &record), 0);
+    assert_int_equal(kmsg_record_default_pool(&record, &base, &size), KMSG_DEFAULT_POOL_NOTHING);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +260,9 @@ int main(void)
         cmocka_unit_test(a_long_name_is_cut_in_the_dictionary),
         cmocka_unit_test(other_lines_say_nothing_of_pools),
         cmocka_unit_test(programs_say_nothing_of_pools),
+        cmocka_unit_test(the_default_pool_is_read_as_each_kernel_writes_it),
+        cmocka_unit_test(a_pool_that_does_not_add_up_is_not_read),
+        cmocka_unit_test(other_lines_say_nothing_of_the_default_pool),
     };
 
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);

@@ -38,6 +38,12 @@ const struct vector_row vector_rows[] = {
                               CAPABILITIES_OVERLAY | CAPABILITIES_SWIOTLB_ASKED |
                               CAPABILITIES_SWIOTLB_LEFT,
                   .kernel_release = "6.1.0-56-cloud-amd64")},
+    {"y_capabilities_default_pool", 1, 0, 7, 0,
+     CAPABILITIES(.features = CAPABILITIES_SECCOMP_USER_NOTIF | CAPABILITIES_VIRTIOFS |
+                              CAPABILITIES_OVERLAY | CAPABILITIES_SWIOTLB_ASKED |
+                              CAPABILITIES_SWIOTLB_LEFT | CAPABILITIES_SWIOTLB_DEFAULT,
+                  .swiotlb_base = 0x1b000000, .swiotlb_size = 67108864,
+                  .kernel_release = "6.1.0-56-cloud-amd64")},
     {"y_capabilities_allocation_failed", 1, 0, 7, 0, CAPABILITIES(.features = 0x2b, WSL)},
     {"y_capabilities_answer", 1, 1, 0x80000001, 0, CAPABILITIES(.features = 0x3f, POOL, WSL)},
     {"y_capabilities_names_full", 1, 0, 1, 0,

@@ -13,6 +13,8 @@
 #define PUBLISHED  CAPABILITIES_SWIOTLB_PUBLISHED
 #define ASKED      CAPABILITIES_SWIOTLB_ASKED
 #define LEFT       CAPABILITIES_SWIOTLB_LEFT
+#define DEFAULT    CAPABILITIES_SWIOTLB_DEFAULT
+#define DYNAMIC    CAPABILITIES_SWIOTLB_DYNAMIC
 #define NO_SUCH_VM UINT64_C(0)
 
 static const struct {
@@ -27,6 +29,15 @@ static const struct {
     /* the values alone say that it is published */
     {0, 0x14000000, 64 * MIB, 2048 * MIB, 2000 * MIB, "swiotlb=0x14000000,67108864",
      BOOT_POOL_FINE},
+    /* a stock kernel's: that it did not know the parameter is no trouble then */
+    {DEFAULT | ASKED | LEFT, 0x1b000000, 64 * MIB, 512 * MIB, 0, "swiotlb=0x1b000000,67108864",
+     BOOT_POOL_FINE},
+    {DEFAULT, 0x1b000000, 64 * MIB, 512 * MIB, 0, "swiotlb=0x1b000000,67108864", BOOT_POOL_FINE},
+    {DEFAULT | DYNAMIC | ASKED | LEFT, 0x1b000000, 64 * MIB, 512 * MIB, 0,
+     "swiotlb=0x1b000000,67108864", BOOT_POOL_FINE},
+    {DEFAULT | ASKED | LEFT, 0x1b000000, 512 * MIB, 512 * MIB, 0, "", BOOT_POOL_REJECTED},
+    /* the bit alone is no pool */
+    {DEFAULT | ASKED | LEFT, 0, 0, 512 * MIB, 0, "", BOOT_POOL_OLD_KERNEL},
     {0, 0, 0, 2048 * MIB, 0, "", BOOT_POOL_NOT_ASKED},
     {ASKED | LEFT, 0, 0, 2048 * MIB, 0, "", BOOT_POOL_OLD_KERNEL},
     {ASKED, 0, 0, 2048 * MIB, 0, "", BOOT_POOL_NOT_MADE},
@@ -60,6 +71,8 @@ static void the_token_follows_the_report(void **state)
         boot_begin(&boot, &report, &(struct config_vm){.memory = rows[i].memory});
         assert_string_equal(boot.token, rows[i].token);
         assert_int_equal(boot_pool_trouble(&boot), rows[i].trouble);
+        assert_int_equal(boot_pool_is_dynamic(&boot),
+                         (rows[i].features & DYNAMIC) != 0 && rows[i].token[0] != '\0');
     }
 }
 

@@ -233,6 +233,10 @@ static void advice_is_nothing_that_a_guest_makes_up(void **state)
     f->vm->boot.verdict = POOL_USABLE;
     f->vm->allowances = (struct allowances){0};
     assert_non_null(strstr(advice_of(f, 2048 * mib, 64 * mib), "to \\\"128M\\\" and"));
+    assert_non_null(strstr(advice_of(f, 2048 * mib, 64 * mib), " hv_pci_swiotlb=134217728 on"));
+    f->vm->boot.capabilities.features = CAPABILITIES_SWIOTLB_DEFAULT;
+    assert_non_null(strstr(advice_of(f, 2048 * mib, 64 * mib), " swiotlb=65536,force on"));
+    f->vm->boot.capabilities.features = 0;
     assert_non_null(strstr(advice_of(f, 2048 * mib, 4096), "to \\\"2M\\\" and"));
     assert_non_null(strstr(advice_of(f, 256 * mib, 100 * mib), "to \\\"128M\\\" and"));
     f->vm->allowances = (struct allowances){0};

@@ -7,6 +7,8 @@
  * /sys/bus/vmbus/drivers/hv_pci/swiotlb_{base,size}, both files or none. The range is really
  * reserved; no device uses it.
  *
+ * With says= it writes one line of the kernel's log instead, as only the kernel can, and is gone.
+ *
  * It says GPL because the kernel exports driver attributes and alloc_contig_range() to GPL modules
  * alone; nothing else of guestlink is linked with it.
  */
@@ -24,6 +26,10 @@
 static char *size = "";
 module_param(size, charp, 0444);
 MODULE_PARM_DESC(size, "bytes, with K, M or G: what hv_pci_swiotlb= says");
+
+static char *says;
+module_param(says, charp, 0444);
+MODULE_PARM_DESC(says, "a line for the kernel's log; no pool is made then");
 
 static unsigned long pool_pfn;
 static size_t pool_bytes;
@@ -99,6 +105,10 @@ static int __init pool_init(void)
     size_t bytes = round_up(memparse(size, NULL), POOL_STEP);
     int r;
 
+    if (says) {
+        pr_info("%s\n", says);
+        return -ECANCELED;
+    }
     if (!bytes || bytes > POOL_LIMIT)
         return -EINVAL;
     r = pool_reserve(bytes);

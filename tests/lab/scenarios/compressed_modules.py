@@ -5,9 +5,9 @@ import re
 import subprocess
 
 import plain_host as ph
-from guest import acceleration
 from image import Image
 from kernel import Kernel
+from kinds import CPU
 from show import need
 from wait import wait_for
 
@@ -55,10 +55,7 @@ def boot(lab, kernel):
     for suffix, name in LATE.items():
         lines += add(image, kernel, name, suffix, known)
     image.archive.add_file("/etc/guestlink/modules", "\n".join(lines).encode() + b"\n")
-    # QEMU 7.2's emulation at times leaves garbage in the flags behind a cmpxchg16b, of which a
-    # kernel of these days dies.
-    guest = lab.guest(kernel.release, "old", image=image,
-                      extra=["-cpu", f"{acceleration()[-1]},-cx16", *BOUNCING])
+    guest = lab.guest(kernel.release, "stock", image=image, extra=["-cpu", CPU, *BOUNCING])
     host = ph.PlainHost(guest, lab.seconds)
     guest.start()
     host.serve()

@@ -80,9 +80,41 @@ kernel_fetch_unpacking() {
     [ -n "$(ls "$1"/boot/vmlinuz-* 2>>/dev/null)" ] || rm -rf "$1"
 }
 
+# kernel_provide_newest: sid's. Makes nothing where that cannot be had, as above.
+kernel_provide_newest() {
+    local to=$lab/kernel/newest
+    [ ! -e "$to/complete" ] || return 0
+    ! kernel_is_ubuntu || return 0
+    if apt_use_suite "$lab/newest" sid >>"$step_log" 2>&1; then
+        step "fetching a kernel of Debian's sid" kernel_fetch_newest "$to"
+    fi
+    rm -rf "$lab/newest"
+    apt_private=()
+}
+
+# There a kernel is four packages of one release, and its image stands among its modules.
+kernel_fetch_newest() {
+    local image release
+    apt-get -q "${apt_private[@]}" update || return 0
+    image=$(kernel_packages cloud) || return 0
+    release=${image#linux-image-}
+    rm -rf "$1"
+    if apt_unpack "$1" "linux-binary-$release" "linux-modules-$release" "linux-base-$release"; then
+        mkdir -p "$1/boot"
+        for file in vmlinuz config; do
+            cp "$1/usr/lib/modules/$release/$file" "$1/boot/$file-$release" || return 0
+        done
+        kernel_complete "$1"
+    fi
+}
+
 kernel_unpack() {
-    local to=$1
     apt_unpack "$@"
+    kernel_complete "$1"
+}
+
+kernel_complete() {
+    local to=$1
     # Newer releases have /usr/lib alone; everything here says /lib.
     [ -e "$to/lib" ] || ln -s usr/lib "$to/lib"
     depmod -b "$to" "$(ls "$to/lib/modules")"

@@ -1,5 +1,5 @@
 /*
- * stage: makes a distribution's kernel look like one of the three kinds that the lab knows.
+ * stage: makes a distribution's kernel look like one of the four kinds that the lab knows.
  *
  * Runs as /init, does what the kernel would have done by the time it starts PID 1, and becomes the
  * program under test by execve(): same process, nothing mounted, no file open but the console. What
@@ -9,6 +9,8 @@
  *   lab_kind=published   load the stand-in publisher with the size in hv_pci_swiotlb, consume it
  *   lab_kind=failed      consume hv_pci_swiotlb, publish nothing: the allocation failed
  *   lab_kind=old         leave hv_pci_swiotlb in the environment, as a kernel without the patch
+ *   lab_kind=stock       likewise: a distribution's kernel as it is, with a command line that forces
+ *                        devices through its default pool
  *   lab_exec=PATH        the program to become
  *   lab_builtin=1        load the image's modules first and take its list away, as if the kernel
  * had those drivers built in lab_mark=1           say when, right before, to QEMU's debug console:
@@ -75,7 +77,7 @@ static void stage_play(const char *kind)
 
     if (strcmp(kind, "published") == 0 && size)
         stage_publish(size);
-    if (strcmp(kind, "old") != 0)
+    if (strcmp(kind, "published") == 0 || strcmp(kind, "failed") == 0)
         (void)unsetenv(STAGE_POOL);
 }
 
