@@ -12,8 +12,8 @@
  *     refused REASON          there is no device: the relay ends; this line is its last
  *
  * BYTES is a decimal number. REASON is printable ASCII to the end of the line. There is no file
- * before the guest's memory was handed over for the first time. A guest can make the line change
- * only as often as its device's rings get more or less pages.
+ * without a token, nor before the guest's memory was handed over for the first time. A guest can
+ * make the line change only as often as its device's rings get more or less pages.
  */
 #ifndef GUESTLINK_HOSTD_APERTURE_STATUS_H
 #define GUESTLINK_HOSTD_APERTURE_STATUS_H

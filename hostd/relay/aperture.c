@@ -87,12 +87,12 @@ int aperture_open(struct aperture *aperture, const char *options, const char *mo
     r = options_read_token(options, &base, &size);
     if (r < 0)
         return fail(aperture, r, "the device's options are no option string");
-    if (is_off || r == 0) {
-        if (!is_off && aperture->is_required)
-            return fail(aperture, -ENOTSUP, "an aperture is required, and the VM has no token");
-        tell(aperture, APERTURE_NONE, 0, is_off ? "switched off" : "the VM has no token");
+    if (r == 0 && aperture->is_required)
+        return fail(aperture, -ENOTSUP, "an aperture is required, and the VM has no token");
+    if (r > 0 && is_off)
+        tell(aperture, APERTURE_NONE, 0, "switched off");
+    if (r == 0 || is_off)
         return 0;
-    }
     if (size == 0 || (base | size) % page != 0 || base > UINT64_MAX - size)
         return fail(aperture, -EINVAL, "the token's pool is not one of whole pages of this host");
     aperture->base = base;

@@ -638,7 +638,7 @@ static void without_token_nothing_is_changed(void **state)
 {
     static const struct {
         const char *options, *mode, *reason;
-    } rows[] = {{"ro" ID, "auto", "no token"}, {TOKEN ID, "off", "switched off"}};
+    } rows[] = {{"ro" ID, "auto", NULL}, {TOKEN ID, "off", "switched off"}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -654,7 +654,10 @@ static void without_token_nothing_is_changed(void **state)
         assert_int_equal(message.fd_count, 2);
         assert_memory_equal(message.payload + 8, memory, sizeof(memory));
         vhost_user_close(&message);
-        need_status(&scene.play, APERTURE_NONE, 0, rows[i].reason);
+        if (rows[i].reason)
+            need_status(&scene.play, APERTURE_NONE, 0, rows[i].reason);
+        else
+            assert_int_equal(access(scene.play.status, F_OK), -1);
         end(&scene);
     }
 }
