@@ -37,9 +37,8 @@ int options_read_token(const char *options, uint64_t *ret_base, uint64_t *ret_si
     uint64_t base = 0, size = 0;
     bool read_only = false;
 
-    if (strlen(options) >= sizeof(copy))
+    if ((size_t)snprintf(copy, sizeof(copy), "%s", options) >= sizeof(copy))
         return -EINVAL;
-    (void)strcpy(copy, options);
     for (char *part; (part = strsep(&rest, ";"));) {
         if (strcmp(part, "ro") == 0)
             read_only = true;

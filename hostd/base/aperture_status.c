@@ -100,7 +100,7 @@ int aperture_status_read(const char *path, struct aperture_status *ret_status)
     if (size < 0)
         return -errno;
     line[size] = '\0';
-    (void)strcpy(original, line);
+    memcpy(original, line, sizeof(original));
     /* What we would not write ourselves is none: one form for each meaning. */
     if (parse(line, &status) < 0 || format(&status, again) >= (int)sizeof(again) ||
         strcmp(again, original) != 0)

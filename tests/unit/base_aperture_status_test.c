@@ -103,9 +103,8 @@ static void anything_else_is_no_status(void **state)
     }
     put(with_nul, sizeof(with_nul) - 1);
     assert_int_equal(aperture_status_read(path, &status), -EBADMSG);
-    memset(long_line, 'r', sizeof(long_line));
-    memcpy(long_line, "none ", 5);
-    put(long_line, sizeof(long_line));
+    (void)snprintf(long_line, sizeof(long_line), "none %0*d\n", (int)sizeof(long_line) - 7, 0);
+    put(long_line, strlen(long_line));
     assert_int_equal(aperture_status_read(path, &status), -EBADMSG);
     assert_int_equal(status.bytes, 77);
     (void)unlink(path);

@@ -275,7 +275,7 @@ static void largest_ring_reaches_its_own_pages_only(void **state)
     need_table(&play, false, 4,
                (const struct vhost_user_region[]){
                    POOL_REGION,
-                   {HIGH, 512 * 1024, 0, 32 * MB},
+                   {HIGH, MB / 2, 0, 32 * MB},
                    {HIGH + MB, 17 * PAGE, 0, 33 * MB},
                    {HIGH + 2 * MB, 65 * PAGE, 0, 34 * MB},
                });
@@ -312,8 +312,8 @@ static void more_parts_than_vhost_user_carries_are_refused(void **state)
     struct play play = begin();
 
     (void)state;
-    for (uint32_t i = 0; i < 7; i++)
-        note_ring(&play, i, 16, HIGH_USER + 2 * i * PAGE, HIGH_USER + 2 * i * PAGE + 512,
+    for (uint64_t i = 0; i < 7; i++)
+        note_ring(&play, (uint32_t)i, 16, HIGH_USER + 2 * i * PAGE, HIGH_USER + 2 * i * PAGE + 512,
                   HIGH_USER + 2 * i * PAGE + 1024);
     need_table(
         &play, false, 8,

@@ -213,7 +213,7 @@ static void hand_over(struct scene *scene)
 {
     say_memory(&scene->play, scene->memory, 2);
     assert_int_equal(answer_to(&scene->play, VHOST_USER_SET_MEM_TABLE), 0);
-    need_table(scene->spy, scene->memory, scene->is_enforced, 0, NULL);
+    need_table(scene->spy, scene->memory, scene->is_enforced, 0, rings);
 }
 
 /* Rings 0 and 1 at HIGH and the page behind the next. */
@@ -406,7 +406,7 @@ static void memory_that_was_exchanged_is_another_processs(void **state)
     assert_int_equal(answer_to(&scene.play, VHOST_USER_SET_MEM_TABLE), 0);
     assert_false(hear(scene.spy, &message));
     next_spy(&scene);
-    need_table(scene.spy, scene.memory, false, 0, NULL);
+    need_table(scene.spy, scene.memory, false, 0, rings);
     end(&scene);
 }
 
