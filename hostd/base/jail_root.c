@@ -20,7 +20,6 @@
 
 /* Where the procfs is that /proc/self points into: nothing else can be put into a procfs. */
 #define PROCESSES "processes"
-#define FILE_MAX  "proc/sys/fs/file-max"
 
 /* For the loader's list: paths of JAIL_LIBRARIES files as long as they come. */
 #define LIST_SIZE 32768u
@@ -143,16 +142,25 @@ static int change_root(int root)
     return 0;
 }
 
-/* QEMU's virtiofsd does not begin without this file, whatever limit it is told to have. */
-static int make_file_max(int root)
+/* A limit of the host's on open files, which decides nothing in here. */
+static int make_limit(int root, const char *path)
 {
     FD file = -1;
-    int r = make_point(root, FILE_MAX, false);
+    int r = make_point(root, path, false);
 
     if (r < 0)
         return r;
-    file = openat(root, FILE_MAX, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    file = openat(root, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
     return file < 0 || dprintf(file, "%d\n", INT_MAX) < 0 ? -errno : 0;
+}
+
+/* Without the first file QEMU's virtiofsd does not begin, without the second the one in Rust,
+ * whatever limit they are told to have. */
+static int make_limits(int root)
+{
+    int r = make_limit(root, "proc/sys/fs/file-max");
+
+    return r < 0 ? r : make_limit(root, "proc/sys/fs/nr_open");
 }
 
 /* A procfs of processes alone: in a whole one, root writes into /proc/sys without any capability.
@@ -170,7 +178,7 @@ static int place_processes(int root)
         fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
     if (mounted < 0)
         return -errno;
-    r = make_file_max(root);
+    r = make_limits(root);
     if (r == 0)
         r = make_point(root, PROCESSES, true);
     if (r < 0)

@@ -50,12 +50,12 @@ test_units() {
 test_share_escapes() {
     local program programs=() missing=()
     "$root/tests/lab/setup" run virtiofsd
-    for program in /usr/lib/qemu/virtiofsd /usr/libexec/virtiofsd "$lab/virtiofsd/run"; do
+    for program in /usr/lib/qemu/virtiofsd /usr/libexec/virtiofsd "$lab/virtiofsd/virtiofsd"; do
         [ ! -x "$program" ] || programs+=("$program")
     done
     [ ${#programs[@]} = 0 ] || "$root/tests/host/share/escapes" "$root/build/default" "${programs[@]}"
     [ -x /usr/lib/qemu/virtiofsd ] || missing+=("QEMU's virtiofsd (in C, up to QEMU 7.2)")
-    [ -x /usr/libexec/virtiofsd ] || [ -x "$lab/virtiofsd/run" ] ||
+    [ -x /usr/libexec/virtiofsd ] || [ -x "$lab/virtiofsd/virtiofsd" ] ||
         missing+=("virtiofsd in Rust (not installed, and not to be had of Debian sid)")
     if [ ${#missing[@]} != 0 ]; then
         echo "not tried, for it is not on this machine: ${missing[*]}"

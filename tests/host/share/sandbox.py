@@ -45,6 +45,9 @@ def what_it_may(scene, server, read_only):
         more = int(status(pid, field), 16) & ~ALLOWED
         need(not more, f"{field} of virtiofsd has {more:#x} more than it needs")
     need(int(status(pid, "CapBnd"), 16) == 0, "virtiofsd can get capabilities from a file")
+    # Jailed before its first instruction, and not by itself: the one above it only waits.
+    need(int(status(status(pid, "PPid"), "CapEff"), 16) == 0,
+         "virtiofsd begins outside of a jail, and shuts itself in")
     need(status(pid, "NoNewPrivs") == "1", "virtiofsd can get privileges from a file")
     need(status(pid, "Seccomp") == "2", "virtiofsd has no system call filter")
     for name in ("mnt", "pid", "net"):
