@@ -140,11 +140,6 @@ class Spied:
         need(event["aperture"] == kind, f"{event}")
         return event["apertureBytes"]
 
-    def bounced(self):
-        """Slots of the pool that are in use."""
-        return int(self._in_guest("mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null; "
-                                  "cat /sys/kernel/debug/swiotlb/io_tlb_used"))
-
     def _works(self, kind, folder):
         """A MiB there and back, and a file of the host's."""
         words = self._in_guest(

@@ -89,3 +89,20 @@ test_compressed_modules() {
     "$root/tests/lab/setup" run unpacking
     guest_scenario compressed-modules
 }
+
+# guest_spied NAME yes|no: on a host whose kernel has udmabuf, or has none.
+guest_spied() {
+    local kernel=cloud here=no
+    "$root/tests/lab/setup" run virtiofsd
+    "$root/tests/lab/setup" run unpacking # Debian 12's usual kernel has none, either
+    [ ! -e /dev/udmabuf ] || here=yes
+    [ ! -e "$lab/kernel/unpacking/complete" ] || [ "$2" = no ] || kernel=unpacking
+    if [ "$here" = "$2" ]; then
+        guest_scenario "$1"
+    else
+        LAB_OUTER=$kernel LAB_VSOCK=nested guest_scenario "$1"
+    fi
+}
+
+test_aperture_spy() { guest_spied aperture-spy yes; }
+test_aperture_narrowed() { guest_spied aperture-narrowed no; }

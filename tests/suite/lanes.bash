@@ -9,7 +9,7 @@ lanes_last=(first-frame bench-smoke)
 # Seconds, of those that take long: they begin early, so that none is alone at the end.
 declare -A lanes_takes=([systemd-host]=450 [vhost-vsock]=150 [cid-taken]=400 [fuzz]=75 [lab-asan]=60
     [lab-valgrind]=50 [hostile-host]=50 [systemd-root]=48 [pid1-alone]=45 [unit]=40 [unit-asan]=40
-    [p9-jail]=60 [packages]=60)
+    [p9-jail]=60 [aperture-spy]=300 [aperture-narrowed]=60 [packages]=60)
 
 # No test may take longer, whatever hangs (seconds).
 lanes_limit=1800

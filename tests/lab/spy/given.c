@@ -22,10 +22,11 @@
 #define MAPPINGS 64u
 #define FDS      4096
 
+static size_t told; /* bytes of the guest's memory that virtiofsd has mapped */
+
 struct mapping {
     char *start;
     size_t size;
-    ino_t inode;
     char name[64];
 };
 
@@ -36,17 +37,15 @@ static size_t list_mappings(struct mapping ret_mappings[MAPPINGS])
     FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
     char line[512], mode[8], name[256];
     uintptr_t start, end;
-    unsigned long inode;
     size_t count = 0;
 
     while (file && count < MAPPINGS && fgets(line, sizeof(line), file)) {
         name[0] = '\0';
-        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %7s %*s %*s %lu %255s", &start, &end, mode,
-                   &inode, name) < 4 ||
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %7s %*s %*s %*s %255s", &start, &end, mode,
+                   name) < 3 ||
             mode[0] != 'r' || mode[3] != 's')
             continue;
-        ret_mappings[count] =
-            (struct mapping){.start = (char *)start, .size = end - start, .inode = inode};
+        ret_mappings[count] = (struct mapping){.start = (char *)start, .size = end - start};
         (void)snprintf(ret_mappings[count++].name, sizeof(ret_mappings[0].name), "%.63s", name);
     }
     if (file)
@@ -54,28 +53,16 @@ static size_t list_mappings(struct mapping ret_mappings[MAPPINGS])
     return count;
 }
 
-static size_t told(ino_t inode)
+/* Granted is what is more than virtiofsd was told to map. */
+static void judge(const char *name, size_t bytes, int error)
 {
-    struct mapping mappings[MAPPINGS];
-    size_t bytes = 0;
-
-    for (size_t i = list_mappings(mappings); i-- > 0;)
-        bytes += mappings[i].inode == inode ? mappings[i].size : 0;
-    return bytes;
-}
-
-/* Granted is what is more than virtiofsd was told to map of the same file. */
-static void judge(const char *name, ino_t inode, size_t bytes, int error)
-{
-    size_t limit = told(inode);
-
-    if (error == 0 && bytes <= limit)
+    if (error == 0 && bytes <= told)
         error = -ERANGE;
     spy_attempt(name, error, "%zu KiB of it can be read, %zu KiB were told", bytes >> 10,
-                limit >> 10);
+                told >> 10);
 }
 
-static void map(const char *name, int fd, ino_t inode, size_t size)
+static void map(const char *name, int fd, size_t size)
 {
     char *memory = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
     int error = memory == MAP_FAILED ? -errno : 0;
@@ -85,10 +72,10 @@ static void map(const char *name, int fd, ino_t inode, size_t size)
         bytes = spy_search(name, memory, size);
         (void)munmap(memory, size);
     }
-    judge(name, inode, bytes, error);
+    judge(name, bytes, error);
 }
 
-static void read_all(int fd, ino_t inode)
+static void read_all(int fd)
 {
     char *chunk = malloc(CHUNK);
     size_t bytes = 0;
@@ -98,19 +85,19 @@ static void read_all(int fd, ino_t inode)
         (void)spy_search("read", chunk, (size_t)n);
         bytes += (size_t)n;
     }
-    judge("read", inode, bytes, n < 0 ? -errno : 0);
+    judge("read", bytes, n < 0 ? -errno : 0);
     free(chunk);
 }
 
 /* A mapping of one page that grows. @param double_it  by the kernel's way to map the same twice */
-static void grow(const char *name, int fd, ino_t inode, size_t size, bool double_it)
+static void grow(const char *name, int fd, size_t size, bool double_it)
 {
     char *memory = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0), *more;
     size_t bytes = 0;
     int error;
 
     if (memory == MAP_FAILED) {
-        judge(name, inode, 0, -errno);
+        judge(name, 0, -errno);
         return;
     }
     more = mremap(memory, double_it ? 0 : PAGE, size, MREMAP_MAYMOVE);
@@ -121,11 +108,11 @@ static void grow(const char *name, int fd, ino_t inode, size_t size, bool double
     }
     if (error < 0 || double_it)
         (void)munmap(memory, PAGE);
-    judge(name, inode, bytes, error);
+    judge(name, bytes, error);
 }
 
 /* A mapping of one page that moves over its file, to its end and beyond. */
-static void move(int fd, ino_t inode)
+static void move(int fd)
 {
     char *memory = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
     size_t bytes = 0;
@@ -139,10 +126,10 @@ static void move(int fd, ino_t inode)
     }
     if (memory != MAP_FAILED)
         (void)munmap(memory, PAGE);
-    judge("move", inode, bytes, bytes > 0 ? 0 : error);
+    judge("move", bytes, bytes > 0 ? 0 : error);
 }
 
-static void reopen(int fd, ino_t inode, size_t size)
+static void reopen(int fd, size_t size)
 {
     char path[64];
     int again;
@@ -150,41 +137,41 @@ static void reopen(int fd, ino_t inode, size_t size)
     (void)snprintf(path, sizeof(path), "self/fd/%d", fd);
     again = openat(spy.processes, path, O_RDWR | O_CLOEXEC);
     if (again < 0) {
-        judge("reopen", inode, 0, -errno);
+        judge("reopen", 0, -errno);
         return;
     }
-    map("reopen", again, inode, size);
+    map("reopen", again, size);
     (void)close(again);
 }
 
 /* A buffer of one's own, of the file from its beginning. */
-static void make_buffer(int fd, ino_t inode, size_t size)
+static void make_buffer(int fd, size_t size)
 {
     struct udmabuf_create order = {.memfd = (unsigned)fd, .size = size & ~(PAGE - 1)};
     int device = openat(spy.root, "dev/udmabuf", O_RDWR | O_CLOEXEC);
     int buffer = device < 0 ? -1 : ioctl(device, UDMABUF_CREATE, &order);
 
     if (buffer < 0) {
-        judge("udmabuf", inode, 0, -errno);
+        judge("udmabuf", 0, -errno);
     } else {
-        map("udmabuf", buffer, inode, size);
+        map("udmabuf", buffer, size);
         (void)close(buffer);
     }
     if (device >= 0)
         (void)close(device);
 }
 
-static void try_one(int fd, ino_t inode, size_t size)
+static void try_one(int fd, size_t size)
 {
-    map("whole", fd, inode, size);
-    map("beyond", fd, inode, MUCH);
-    read_all(fd, inode);
-    grow("grow", fd, inode, size, false);
-    grow("grow-beyond", fd, inode, MUCH, false);
-    grow("double", fd, inode, size, true);
-    move(fd, inode);
-    reopen(fd, inode, size);
-    make_buffer(fd, inode, size);
+    map("whole", fd, size);
+    map("beyond", fd, MUCH);
+    read_all(fd);
+    grow("grow", fd, size, false);
+    grow("grow-beyond", fd, MUCH, false);
+    grow("double", fd, size, true);
+    move(fd);
+    reopen(fd, size);
+    make_buffer(fd, size);
 }
 
 /* The kernel's way to a mapping's file. */
@@ -198,29 +185,31 @@ static void try_map_files(const struct mapping *mapping)
                    start + mapping->size);
     fd = openat(spy.processes, path, O_RDWR | O_CLOEXEC);
     if (fd < 0) {
-        judge("map-files", mapping->inode, 0, -errno);
+        judge("map-files", 0, -errno);
         return;
     }
-    map("map-files", fd, mapping->inode, (size_t)lseek(fd, 0, SEEK_END));
+    map("map-files", fd, (size_t)lseek(fd, 0, SEEK_END));
     (void)close(fd);
 }
 
 static void try_mappings(void)
 {
     struct mapping mappings[MAPPINGS];
-    size_t count = list_mappings(mappings), bytes = 0;
+    size_t count = list_mappings(mappings);
 
+    told = 0;
+    for (size_t i = 0; i < count; i++)
+        told += mappings[i].size;
+    spy_say("told %zu\n", told);
     for (size_t i = 0; i < count; i++) {
-        bytes += mappings[i].size;
         spy_say("mapped %s: %zu KiB\n", mappings[i].name, mappings[i].size >> 10);
         (void)spy_search("told", mappings[i].start, mappings[i].size);
         try_map_files(&mappings[i]);
     }
-    spy_say("told %zu\n", bytes);
 }
 
 /* @return true: it is memory, and no other descriptor of it came before */
-static bool is_new(int fd, ino_t *seen, size_t *count, ino_t inode)
+static bool is_new(int fd, ino_t inode, ino_t *seen, size_t *count)
 {
     char path[64], name[128] = "";
 
@@ -247,6 +236,6 @@ void spy_try_given(void)
     try_mappings();
     /* whether a message gave it, or not */
     for (int fd = 0; fd < FDS; fd++)
-        if (fstat(fd, &info) == 0 && is_new(fd, seen, &count, info.st_ino))
-            try_one(fd, info.st_ino, (size_t)lseek(fd, 0, SEEK_END));
+        if (fstat(fd, &info) == 0 && is_new(fd, info.st_ino, seen, &count))
+            try_one(fd, (size_t)lseek(fd, 0, SEEK_END));
 }
