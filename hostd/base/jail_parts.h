@@ -7,6 +7,7 @@
 #include "jail.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
 /* More libraries than diod has (22) or any program of ours. */
 #define JAIL_LIBRARIES 128u
@@ -28,6 +29,17 @@ int jail_libraries(const char *program, char *buffer, size_t capacity, const cha
 /* Makes the jail's root and changes into it. In a mount namespace of its own. @return as
  * jail_enter() */
 int jail_root_enter(const struct jail *jail, const char *program, const char **ret_step);
+
+/*
+ * Covers each file system of the kernel's own that is mounted below the jail's folder: what is there
+ * then is an empty directory, or /dev/null.
+ *
+ * @param mounted_at  where the jail's root is, as the mounts are listed
+ * @param place       where the folder is in it
+ * @param mountinfo   /proc/self/mountinfo, opened when there was one; what it says is read now
+ * @return 0 or -errno; -ESTALE: somebody moves directories there
+ */
+int jail_mounts_cover(int root, const char *mounted_at, const char *place, FILE *mountinfo);
 
 /*
  * Gives up all but what the spec grants; from here on execve(2) is the next thing.

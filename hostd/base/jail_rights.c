@@ -120,25 +120,35 @@ static int allow(scmp_filter_ctx filter, const char *name, bool own_users)
     return call == SCMP_SYS(prlimit64) ? 0 : seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
 }
 
-/* Also sets no_new_privs. */
-static int set_calls(const char *calls, bool own_users)
+static int allow_all(scmp_filter_ctx filter, const char *calls, bool own_users)
 {
-    scmp_filter_ctx filter = seccomp_init(UNKNOWN);
     char *names = strdup(calls), *rest = NULL;
-    int r = filter && names ? 0 : -ENOMEM;
+    int r = names ? allow_limits(filter) : -ENOMEM;
 
-    if (r == 0)
-        r = allow_limits(filter);
     if (r == 0)
         r = allow(filter, "execve", own_users); /* of the program itself */
     for (char *name = names ? strtok_r(names, " ", &rest) : NULL; r == 0 && name;
          name = strtok_r(NULL, " ", &rest))
         r = allow(filter, name, own_users);
+    free(names);
+    return r;
+}
+
+/* Also sets no_new_privs. A program with a filter of its own is only told what allow() tells the
+ * others of setgroups(2). */
+static int set_calls(const char *calls, bool own_users)
+{
+    scmp_filter_ctx filter = seccomp_init(calls ? UNKNOWN : SCMP_ACT_ALLOW);
+    int r = filter ? 0 : -ENOMEM;
+
+    if (r == 0 && calls)
+        r = allow_all(filter, calls, own_users);
+    else if (r == 0)
+        r = allow(filter, "setgroups", own_users);
     if (r == 0)
         r = seccomp_load(filter);
     if (filter)
         seccomp_release(filter);
-    free(names);
     return r;
 }
 
@@ -151,7 +161,7 @@ int jail_shed_rights(const struct jail *jail, bool own_users, const char **ret_s
     if (r < 0)
         return r;
     *ret_step = "the filter of its system calls";
-    if (jail->calls)
+    if (jail->calls || own_users)
         r = set_calls(jail->calls, own_users);
     else if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         r = -errno;

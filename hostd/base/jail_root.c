@@ -21,7 +21,6 @@
 
 /* Where the procfs is that /proc/self points into: nothing else can be put into a procfs. */
 #define PROCESSES "processes"
-#define FILE_MAX  "proc/sys/fs/file-max"
 
 /* For the loader's list: paths of JAIL_LIBRARIES files as long as they come. */
 #define LIST_SIZE 32768u
@@ -47,23 +46,30 @@ static int make_point(int root, const char *path, bool directory)
 }
 
 /*
- * Mounts the host's @p from at @p at. Nothing is opened: a pipe blocks nobody, a device is not
+ * Takes the host's @p from, to be mounted. Nothing is opened: a pipe blocks nobody, a device is not
  * asked.
  *
  * @param directory  what it must be: -ENOTDIR, -EISDIR
  */
-static int place(int root, const char *from, const char *at, bool directory, uint64_t attributes)
+static int take_tree(const char *from, bool directory)
 {
-    struct mount_attr attr = {.attr_set = attributes, .propagation = MS_PRIVATE};
     FD tree = open_tree(AT_FDCWD, from,
                         OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (directory ? AT_RECURSIVE : 0u));
     struct stat st;
-    int r;
 
     if (tree < 0 || fstat(tree, &st) < 0)
         return -errno;
     if (S_ISDIR(st.st_mode) != directory)
         return directory ? -ENOTDIR : -EISDIR;
+    return take_fd(&tree);
+}
+
+/* Mounts it at @p at. */
+static int put_tree(int root, int tree, const char *at, bool directory, uint64_t attributes)
+{
+    struct mount_attr attr = {.attr_set = attributes, .propagation = MS_PRIVATE};
+    int r;
+
     while (*at == '/')
         at++;
     r = make_point(root, at, directory);
@@ -73,6 +79,13 @@ static int place(int root, const char *from, const char *at, bool directory, uin
         move_mount(tree, "", root, at, MOVE_MOUNT_F_EMPTY_PATH) < 0)
         return -errno;
     return 0;
+}
+
+static int place(int root, const char *from, const char *at, uint64_t attributes)
+{
+    FD tree = take_tree(from, false);
+
+    return tree < 0 ? tree : put_tree(root, tree, at, false, attributes);
 }
 
 static int place_program(int root, const struct jail *jail, const char *program,
@@ -87,14 +100,14 @@ static int place_program(int root, const struct jail *jail, const char *program,
     if (r < 0)
         return r;
     *ret_step = "the program in it";
-    r = place(root, program, program, false, LIBRARY);
+    r = place(root, program, program, LIBRARY);
     *ret_step = r < 0 ? *ret_step : "its libraries in it";
     for (size_t i = 0; r == 0 && paths[i]; i++)
-        r = place(root, paths[i], paths[i], false, LIBRARY);
+        r = place(root, paths[i], paths[i], LIBRARY);
     if (r < 0 || !jail->library)
         return r;
     *ret_step = jail->library;
-    return place(root, jail->library, JAIL_LIBRARY, false, LIBRARY);
+    return place(root, jail->library, JAIL_LIBRARY, LIBRARY);
 }
 
 /* @return the root, empty and mounted, or -errno */
@@ -128,16 +141,25 @@ static int change_root(int root)
     return 0;
 }
 
-/* QEMU's virtiofsd does not begin without this file, whatever limit it is told to have. */
-static int make_file_max(int root)
+/* A limit of the host's on open files, which decides nothing in here. */
+static int make_limit(int root, const char *path)
 {
     FD file = -1;
-    int r = make_point(root, FILE_MAX, false);
+    int r = make_point(root, path, false);
 
     if (r < 0)
         return r;
-    file = openat(root, FILE_MAX, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    file = openat(root, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
     return file < 0 || dprintf(file, "%d\n", INT_MAX) < 0 ? -errno : 0;
+}
+
+/* Without the first file QEMU's virtiofsd does not begin, without the second the one in Rust,
+ * whatever limit they are told to have. */
+static int make_limits(int root)
+{
+    int r = make_limit(root, "proc/sys/fs/file-max");
+
+    return r < 0 ? r : make_limit(root, "proc/sys/fs/nr_open");
 }
 
 /* A procfs of processes alone: in a whole one, root writes into /proc/sys without any capability.
@@ -155,7 +177,7 @@ static int place_processes(int root)
         fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
     if (mounted < 0)
         return -errno;
-    r = make_file_max(root);
+    r = make_limits(root);
     if (r == 0)
         r = make_point(root, PROCESSES, true);
     if (r < 0)
@@ -166,29 +188,63 @@ static int place_processes(int root)
     return 0;
 }
 
+/* What the program serves, but for what the kernel shows of itself below it. */
+static int place_folder(int root, const struct jail *jail, int folder, FILE *mountinfo,
+                        const char **ret_step)
+{
+    int r;
+
+    *ret_step = jail->folder;
+    r = put_tree(root, folder, jail->place, true,
+                 FOLDER | (jail->read_only ? MOUNT_ATTR_RDONLY : 0));
+    if (r < 0)
+        return r;
+    *ret_step = "a cover for procfs, sysfs and the like that are mounted below the folder";
+    return jail_mounts_cover(root, COVERED, jail->place, mountinfo);
+}
+
+static int fill_root(int root, const struct jail *jail, const char *program, const char **ret_step)
+{
+    int r = place_program(root, jail, program, ret_step);
+
+    if (r < 0)
+        return r;
+    *ret_step = "/dev/null in it";
+    r = place(root, "/dev/null", "/dev/null", DEVICE);
+    if (r < 0 || !jail->processes)
+        return r;
+    *ret_step = "a procfs in it";
+    return place_processes(root);
+}
+
+static void close_file(FILE **file)
+{
+    if (*file)
+        (void)fclose(*file);
+}
+
 int jail_root_enter(const struct jail *jail, const char *program, const char **ret_step)
 {
+    /* before the root covers anything */
+    __attribute__((cleanup(close_file))) FILE *mountinfo = fopen("/proc/self/mountinfo", "re");
+    FD folder = -1;
     FD root = -1;
     int r;
 
+    *ret_step = "the list of mounts (/proc/self/mountinfo)";
+    if (!mountinfo)
+        return -errno;
+    *ret_step = jail->folder;
+    folder = take_tree(jail->folder, true);
+    if (folder < 0)
+        return folder;
     *ret_step = "its root";
     root = make_root();
     if (root < 0)
         return root;
-    r = place_program(root, jail, program, ret_step);
-    if (r < 0)
-        return r;
-    *ret_step = "/dev/null in it";
-    r = place(root, "/dev/null", "/dev/null", false, DEVICE);
-    if (r < 0)
-        return r;
-    *ret_step = "a procfs in it";
-    r = jail->processes ? place_processes(root) : 0;
-    if (r < 0)
-        return r;
-    *ret_step = jail->folder;
-    r = place(root, jail->folder, jail->place, true,
-              FOLDER | (jail->read_only ? MOUNT_ATTR_RDONLY : 0));
+    r = fill_root(root, jail, program, ret_step);
+    if (r == 0)
+        r = place_folder(root, jail, folder, mountinfo, ret_step);
     if (r < 0)
         return r;
     *ret_step = "the change into its root (pivot_root)";

@@ -22,14 +22,16 @@
  * attributes, file capabilities among them, are not served. */
 #define NO_CAPABILITIES "modcaps=-mknod:-setfcap"
 
-/* The share in the jail of QEMU's virtiofsd: nothing else is below this. */
+/* The share in the jail: nothing else is below this. */
 #define PLACE "/share"
 
-/* What QEMU's virtiofsd says of its sandboxes. */
-#define OWN_SANDBOX "sandbox=namespace|chroot"
+/* In the jail, instead of a sandbox of its own, and with the limit of open files that the relay has
+ * set. */
+#define JAIL_SANDBOX "sandbox=chroot"
+#define JAIL_LIMIT   "--rlimit-nofile=0"
 
-/* As it is: who makes the jail sets it. */
-#define NO_LIMIT "0"
+/* What QEMU's virtiofsd says of its sandboxes; of the Rust version every one has them. */
+#define OWN_SANDBOX "sandbox=namespace|chroot"
 
 /* Handles would need CAP_DAC_READ_SEARCH, with which open_by_handle_at(2) opens any file of the
  * share's filesystem, inside of the share or not. */
@@ -79,44 +81,74 @@ const char *virtiofsd_command_find_relay(char buffer[LIMITS_PATH])
     return program_find_own(RELAY, buffer);
 }
 
+/* A script cannot run in the jail: the program alone is in there, with its libraries. A program that
+ * cannot do without some capability (modcaps) would not begin. */
+static bool fits_jail(const char *program, const char *path, bool rust)
+{
+    return knows(program, ELFMAG) && strcmp(path, "/") != 0 &&
+           (rust ? knows(program, "modcaps") && knows(program, "rlimit-nofile")
+                 : knows(program, OWN_SANDBOX));
+}
+
+/* @return how many words were added */
+static size_t add_rust_words(const char *program, const char *path, bool jailed, const char **argv)
+{
+    size_t count = 0;
+
+    argv[count++] = "--shared-dir";
+    argv[count++] = path;
+    if (knows(program, "modcaps"))
+        argv[count++] = "--" NO_CAPABILITIES;
+    if (knows(program, "inode-file-handles"))
+        argv[count++] = "--" NO_HANDLES;
+    if (jailed)
+        argv[count++] = "--" JAIL_SANDBOX;
+    return count;
+}
+
+/* @return how many words were added */
+static size_t add_c_words(const char *program, const char *source, bool jailed, const char **argv)
+{
+    size_t count = 0;
+
+    argv[count++] = "-o";
+    argv[count++] = source;
+    if (knows(program, "modcaps")) {
+        argv[count++] = "-o";
+        argv[count++] = NO_CAPABILITIES;
+    }
+    if (jailed) {
+        argv[count++] = "-o";
+        argv[count++] = JAIL_SANDBOX;
+    }
+    return count;
+}
+
 int virtiofsd_command_make(const char *program, const char *path, bool jail,
                            struct virtiofsd_command *ret_command)
 {
     const char **argv = ret_command->argv;
     size_t count = 0;
+    bool rust;
 
     program = program_find_virtiofsd(program, ret_command->program);
     if (!program)
         return -ENOENT;
-    argv[count++] = program;
+    rust = knows(program, "shared-dir");
+    jail = jail && fits_jail(program, path, rust);
     ret_command->place[0] = '\0';
-    argv[count++] = SOCKET_OPTION;
-    if (knows(program, "shared-dir")) {
-        argv[count++] = "--shared-dir";
-        argv[count++] = path;
-        if (knows(program, "modcaps"))
-            argv[count++] = "--" NO_CAPABILITIES;
-        if (knows(program, "inode-file-handles"))
-            argv[count++] = "--" NO_HANDLES;
-        argv[count] = NULL;
-        return 0;
-    }
-    argv[count++] = "-o";
-    argv[count++] = ret_command->source;
-    if (knows(program, "modcaps")) {
-        argv[count++] = "-o";
-        argv[count++] = NO_CAPABILITIES;
-    }
-    /* The program alone is in there: a script would not be. */
-    if (jail && knows(program, ELFMAG) && knows(program, OWN_SANDBOX) && strcmp(path, "/") != 0) {
-        argv[count++] = "-o";
-        argv[count++] = "sandbox=chroot";
-        argv[count++] = "--rlimit-nofile=" NO_LIMIT; /* or it takes what /proc/sys says */
+    if (jail) {
         if ((size_t)snprintf(ret_command->place, sizeof(ret_command->place), PLACE "%s", path) >=
             sizeof(ret_command->place))
             return -ENAMETOOLONG;
         path = ret_command->place;
     }
+    argv[count++] = program;
+    argv[count++] = SOCKET_OPTION;
+    count += rust ? add_rust_words(program, path, jail, argv + count)
+                  : add_c_words(program, ret_command->source, jail, argv + count);
+    if (jail)
+        argv[count++] = JAIL_LIMIT;
     argv[count] = NULL;
-    return format_source(path, ret_command->source, sizeof(ret_command->source));
+    return rust ? 0 : format_source(path, ret_command->source, sizeof(ret_command->source));
 }

@@ -30,8 +30,9 @@ const char *virtiofsd_command_find_relay(char buffer[LIMITS_PATH]);
  *
  * @param program      as in program_find_virtiofsd()
  * @param path         absolute; outlives the command
- * @param jail         there is who makes one: QEMU's virtiofsd gets it instead of its own sandbox,
- *                     which leaves it a procfs, where root may write into /proc/sys
+ * @param jail         there is who makes one: virtiofsd gets it instead of its own sandbox, before
+ *                     which it is root among all of the host's processes, and in which QEMU's has
+ *                     a procfs where root may write into /proc/sys
  * @param ret_command  must not be moved
  * @return 0; -ENOENT: there is no program; -ENAMETOOLONG
  */

@@ -68,7 +68,7 @@ class Outer:
         self.guest = None
 
     def start(self):
-        kernel = Kernel("cloud")
+        kernel = Kernel(os.environ.get("LAB_OUTER", "cloud"))
         image = Image(kernel, _MODULES)
         image.add_script("/sbin/outer", _INIT.replace("{results}", str(self._results)))
         image.write(self._sockets / "image")

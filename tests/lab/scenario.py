@@ -123,8 +123,13 @@ def main():
     scenario = importlib.import_module("scenarios." + name.replace("-", "_"))
     if hasattr(scenario, "KERNELS_VSOCK"):
         os.environ["LAB_VSOCK"] = "vhost" if os.path.exists("/dev/vhost-vsock") else "nested"
-    if hasattr(scenario, "NEEDS") and "LAB_NESTED" not in os.environ:
-        subprocess.run([paths.ROOT / "tests/lab/setup", "run", scenario.NEEDS], check=True)
+    for step in getattr(scenario, "NEEDS", "").split() if "LAB_NESTED" not in os.environ else ():
+        subprocess.run([paths.ROOT / "tests/lab/setup", "run", step], check=True)
+    if "LAB_NESTED" not in os.environ and \
+            getattr(scenario, "UDMABUF", os.path.exists("/dev/udmabuf")) != os.path.exists("/dev/udmabuf"):
+        # Debian 12's usual kernel has none.
+        later = scenario.UDMABUF and (paths.LAB / "kernel/unpacking/complete").exists()
+        os.environ.update(LAB_VSOCK="nested", LAB_OUTER="unpacking" if later else "cloud")
     folder = new_folder()
     if vsock.provider() == "nested":
         return nested.repeat(f"/usr/bin/python3 tests/lab/scenario.py {name}", folder,

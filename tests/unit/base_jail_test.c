@@ -9,11 +9,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -137,6 +139,44 @@ static void program_without_its_jail_does_not_start(void **state)
     expect(devices, jail, "echo begun", 126, "Not a directory");
 }
 
+static void mount_at(const struct devices *devices, const char *name, const char *type)
+{
+    char path[256];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", devices->directory, name);
+    assert_int_equal(mkdir(path, 0755), 0);
+    assert_int_equal(mount("test", path, type, 0, NULL), 0);
+}
+
+static void unmount(const struct devices *devices, const char *name)
+{
+    char path[256];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", devices->directory, name);
+    assert_int_equal(umount2(path, MNT_DETACH), 0);
+}
+
+static void what_the_kernel_shows_of_itself_is_not_in_the_folder(void **state)
+{
+    struct devices *devices = *state;
+    const struct jail jail = {0}, all = {.folder = "/", .read_only = true};
+
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        skip();                          /* not root */
+    mount_at(devices, "a proc", "proc"); /* with a blank, which is escaped in the list */
+    mount_at(devices, "sys", "sysfs");
+    mount_at(devices, "kept", "tmpfs");
+    mount_at(devices, "kept/proc", "proc");
+    expect(devices, jail, "echo a*/* sys/* kept/*; echo kept/*/*", 0,
+           "a*/* sys/* kept/proc\nkept/*/*\n");
+    expect(devices, jail, ": >sys/made", 2, "Read-only file system");
+    expect(devices, all, "echo proc/* sys/*; echo etc/pass*d", 0, "proc/* sys/*\netc/passwd\n");
+    unmount(devices, "kept/proc");
+    unmount(devices, "kept");
+    unmount(devices, "sys");
+    unmount(devices, "a proc");
+}
+
 static void killing_the_one_outside_ends_the_one_inside(void **state)
 {
     static const char *const argv[] = {"/bin/sh", "-c", "echo begun; while :; do :; done", NULL};
@@ -200,6 +240,7 @@ int main(int argc, char *argv[])
         TEST(no_process_is_started_and_no_limit_raised),
         TEST(memory_is_not_shared),
         TEST(program_without_its_jail_does_not_start),
+        TEST(what_the_kernel_shows_of_itself_is_not_in_the_folder),
         TEST(killing_the_one_outside_ends_the_one_inside),
         TEST(numbers_travel_to_the_launcher),
     };

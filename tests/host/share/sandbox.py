@@ -5,15 +5,22 @@ import ctypes
 import os
 import pathlib
 import resource
+import shutil
 import stat
 import struct
+import subprocess
+import sys
 
 from share import need
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "lab"))
+import spy  # noqa: E402
 
 # linux/capability.h
 CAPABILITIES = {"CHOWN": 0, "DAC_OVERRIDE": 1, "FOWNER": 3, "FSETID": 4, "SETGID": 6, "SETUID": 7}
 ALLOWED = sum(1 << number for number in CAPABILITIES.values())
 LIMITS = {"nosuid", "nodev"}
+USER = 12345  # nobody's
 
 # What there is above a directory, of which host and procfs have the one or the other.
 UP = [b"../" * up + name for up in range(9) for name in (
@@ -166,7 +173,43 @@ def taken_over(scene, server):
     need(not done, f"who takes virtiofsd over can: {done}")
 
 
+def begins_jailed(scene, program):
+    """virtiofsd taken over before it shuts itself in: no other process, no device, nothing to trace"""
+    scene.make()
+    turned = spy.turn(program, scene.base, scene.base / "turned")
+    with scene.serve(str(turned)) as server, server.fuse() as guest:
+        guest.still_serves()
+        report = spy.Report(scene.share).look(60)
+        guest.still_serves()
+        tried = {"start/processes", "start/dev-mem", "later/processes", "later/pidfd-getfd-of-peer"}
+        need(tried <= set(report.attempts), f"not all was tried: {report.text}")
+        need(not report.granted, f"who takes virtiofsd over early can: {report.granted}")
+    scene.check()
+
+
+def of_a_user(scene, program):
+    """The same for a daemon that is not root, whose user has groups"""
+    scene.make()
+    programs = scene.lend(USER)
+    within = ["setpriv", f"--reuid={USER}", f"--regid={USER}", f"--groups={USER},{USER + 1}",
+              programs / "serve_share"]
+    if subprocess.run([*within[:4], "test", "-x", program], check=False).returncode != 0:
+        print(f"  {of_a_user.__doc__}: not tried, for {program} is not that user's to run", flush=True)
+        return
+    with scene.serve(program, within=within) as server, server.fuse() as guest:
+        guest.still_serves()
+        pid = server.worker()
+        need(status(pid, "NSpid").split()[1:] == ["1"], "virtiofsd is not alone in its namespace")
+        need(os.stat(f"/proc/{pid}").st_uid == USER, "virtiofsd is not the user's")
+        need(sorted(os.listdir(f"/proc/{pid}/root")) == sorted(os.listdir(scene.share)),
+             "virtiofsd's root is not the share")
+    shutil.rmtree(scene.base / "run")
+    print(f"  {of_a_user.__doc__}: served", flush=True)
+
+
 def play(scene, program):
+    of_a_user(scene, program)
+    begins_jailed(scene, program)
     for read_only in (False, True):
         scene.make()
         with scene.serve(program, read_only) as server, server.fuse() as guest:
@@ -175,4 +218,5 @@ def play(scene, program):
             taken_over(scene, server)
             guest.still_serves()
         scene.check()
-    print(f"  {what_it_may.__doc__}: no more than it needs\n  {taken_over.__doc__}", flush=True)
+    print(f"  {what_it_may.__doc__}: no more than it needs\n  {taken_over.__doc__}\n"
+          f"  {begins_jailed.__doc__}", flush=True)

@@ -2,7 +2,7 @@
  * Serves a directory as the daemon does, until its standard input ends: with the daemon's own code,
  * its relay, and guestlink-launch if the environment names its socket.
  *
- *   serve DIRECTORY NAME PATH ro|rw [VIRTIOFSD]
+ *   serve DIRECTORY NAME PATH ro|rw OPTIONS auto|require|off [VIRTIOFSD]
  *
  * On stdout: the socket's path once it runs; "ended: " and how, if it does.
  */
@@ -47,13 +47,15 @@ int main(int argc, char *argv[])
     sd_event *event = NULL;
     int r;
 
-    if (argc < 5)
+    if (argc < 7)
         return EXIT_FAILURE;
     spec.directory = argv[1];
     spec.name = argv[2];
     spec.path = argv[3];
     spec.read_only = strcmp(argv[4], "ro") == 0;
-    spec.program = argv[5];
+    spec.options = argv[5];
+    spec.aperture = argv[6];
+    spec.program = argv[7];
     r = sd_event_default(&event);
     if (r >= 0)
         r = sd_event_add_io(event, NULL, STDIN_FILENO, EPOLLIN, on_stdin, NULL);

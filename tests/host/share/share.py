@@ -73,24 +73,41 @@ class Scene:
         need(self.facts(self.outside) == self.before, "what is outside of the share was touched")
         need((self.base / "canary").read_text() == SECRET, "the file beside the share was changed")
 
-    def serve(self, program, read_only=False, path=None):
+    def serve(self, program, read_only=False, path=None, within=(), device=("", "off")):
+        """@param within  a command that runs the daemon's part
+        @param device  its option string, and what aperture it gets"""
         self.count += 1
-        return Server(self, program, f"s{self.count}", read_only, path or self.share)
+        return Server(self, f"s{self.count}", within,
+                      [path or self.share, "ro" if read_only else "rw", *device, program])
+
+    def lend(self, user):
+        """Has an ordinary user own the share, and be able to run the daemon's part and its relay."""
+        programs = self.base / "programs"
+        shutil.rmtree(programs, ignore_errors=True)
+        shutil.rmtree(self.base / "run", ignore_errors=True)
+        for path in (programs, self.base / "run"):
+            path.mkdir()
+        for name in ("hostd/guestlink-virtiofs-relay", "tests/host/share/serve_share"):
+            shutil.copy(self.build / name, programs)
+        self.base.chmod(0o755)
+        for path in (self.base / "run", self.share, self.share / "file"):
+            os.chown(path, user, user)
+        return programs
 
 
 class Server:
     """One virtiofsd behind its relay, started by the daemon's code."""
 
-    def __init__(self, scene, program, name, read_only, path):
+    def __init__(self, scene, name, within, words):
         self.scene = scene
         relay = str(scene.build / "hostd")
         self.process = subprocess.Popen(
-            [scene.build / "tests/host/share/serve_share", scene.base / "run", name, path,
-             "ro" if read_only else "rw", program],
+            [*(within or [scene.build / "tests/host/share/serve_share"]), scene.base / "run", name,
+             *words],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env=dict(os.environ, PATH=f"{relay}:{os.environ['PATH']}"))
         self.socket = self.line()
-        need(self.socket.endswith(".sock"), f"{program} does not serve {path}: {self.socket}")
+        need(self.socket.endswith(".sock"), f"{words[-1]} does not serve {words[0]}: {self.socket}")
 
     def __enter__(self):
         return self

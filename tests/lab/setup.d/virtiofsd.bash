@@ -3,7 +3,7 @@
 # shellcheck shell=bash disable=SC2154 # lab: set by setup
 
 virtiofsd_provide() {
-    [ ! -x /usr/libexec/virtiofsd ] && [ ! -x "$lab/virtiofsd/run" ] || return 0
+    [ ! -x /usr/libexec/virtiofsd ] && [ ! -x "$lab/virtiofsd/virtiofsd" ] || return 0
     if apt_use_suite "$lab/virtiofsd/apt" sid >>"$step_log" 2>&1; then
         step "fetching virtiofsd from Debian sid" virtiofsd_fetch
         apt_private=()
@@ -15,19 +15,16 @@ virtiofsd_fetch() {
     local root=$lab/virtiofsd
     if apt-get -q "${apt_private[@]}" update &&
         apt_unpack "$root" virtiofsd libc6 libgcc-s1 libseccomp2 libcap-ng0; then
-        virtiofsd_wrap "$root" >"$root/run"
-        chmod +x "$root/run"
+        virtiofsd_bind "$root" "$root/virtiofsd"
     fi
     rm -rf "$root/apt"
 }
 
-# The daemon looks for the names of options in the program that it starts.
-virtiofsd_wrap() {
+# A program that finds loader and libraries by itself: a script around it would run in no jail.
+virtiofsd_bind() {
     local library
     library=$(dirname "$(find "$1/usr/lib" -name 'libc.so.6' | head -n 1)")
-    cat <<END
-#!/bin/sh
-# virtiofsd in Rust, which takes --shared-dir, --modcaps and --inode-file-handles.
-exec $library/$(basename "$(readlink -f "$library"/ld-linux*.so.*)") --library-path $library $1/usr/libexec/virtiofsd "\$@"
-END
+    patchelf --set-interpreter "$(readlink -f "$library"/ld-linux*.so.*)" --force-rpath \
+        --set-rpath "$library" --output "$2" "$1/usr/libexec/virtiofsd"
+    chmod +x "$2"
 }
