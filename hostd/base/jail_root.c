@@ -61,7 +61,7 @@ static int take_tree(const char *from, bool directory)
         return -errno;
     if (S_ISDIR(st.st_mode) != directory)
         return directory ? -ENOTDIR : -EISDIR;
-    return take_fd(&tree);
+    return fd_take(&tree);
 }
 
 /* Mounts it at @p at. */

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Runs one scenario: a file of tests/lab/scenarios with a function play(lab). Exit 0: it held; 1: it
 did not, and the reason is the last line; 77: it cannot be tried here, likewise. The file may also say
-NEEDS = "…": more than the usual set-up (tests/lab/setup run …), and KERNELS_VSOCK = True: guests have
-the kernel's own vhost-vsock.
+NEEDS = "…": more than the usual set-up (tests/lab/setup run …); KERNELS_VSOCK = True: guests have
+the kernel's own vhost-vsock; UDMABUF = True or False: a host with /dev/udmabuf, or without.
 
     tests/lab/scenario.py NAME      (build/lab/runs/<time> keeps the logs)"""
 
