@@ -10,7 +10,6 @@
 #include "fleet.h"
 #include "handshake.h"
 #include "reload.h"
-#include "vm/p9_share.h"
 #include "vm/report.h"
 
 #include <errno.h>
@@ -170,11 +169,9 @@ static int make_parts(struct daemon *daemon)
     if (r < 0)
         log_line(LOG_WARNING, "state_dir %s cannot be used: %s; nothing outlives this daemon",
                  config->state_dir, strerrordesc_np(-r));
-    daemon->fleet.services.ports = p9_ports_new();
     daemon->fleet.registry = registry_new();
     daemon->handshakes = handshakes_new(&daemon->fleet.services);
-    if (!daemon->fleet.services.store || !daemon->fleet.services.ports || !daemon->fleet.registry ||
-        !daemon->handshakes)
+    if (!daemon->fleet.services.store || !daemon->fleet.registry || !daemon->handshakes)
         return -ENOMEM;
     daemon->doors = doors_new(&daemon->fleet.services, daemon->fleet.registry, daemon->handshakes);
     return daemon->doors ? 0 : -ENOMEM;
@@ -274,7 +271,6 @@ struct daemon *daemon_free(struct daemon *daemon)
         report_nobodys_dropped(&daemon->fleet.services);
     (void)sd_event_source_disable_unref(daemon->fleet.services.nobodys_dropped_timer);
     daemon->fleet.registry = registry_free(daemon->fleet.registry);
-    daemon->fleet.services.ports = p9_ports_free(daemon->fleet.services.ports);
     daemon->fleet.services.store = store_free(daemon->fleet.services.store);
     daemon->fleet.services.telemetry = telemetry_free(daemon->fleet.services.telemetry);
     daemon->fleet.settings = settings_unref(daemon->fleet.settings);

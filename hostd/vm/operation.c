@@ -1,7 +1,6 @@
 /* operation: one asynchronous call of vm.h's, from its begin to its `done`. */
 #include "operation.h"
 
-#include "guest/guest.h"
 #include "services.h"
 #include "vm_parts.h"
 
@@ -84,23 +83,5 @@ void vm_forget(struct vm *vm, const void *userdata)
             o->pool_done = NULL;
             o->capabilities_done = NULL;
         }
-    }
-}
-
-/* A `done` may begin or end others: the list is walked anew after each. */
-void operations_end_shut_down(struct vm *vm)
-{
-    struct operation *operation = vm->operations;
-
-    while (operation) {
-        if (!operation->shut_down) {
-            operation = operation->next;
-            continue;
-        }
-        operation->shut_down = false;
-        guest_forget(vm->guest, operation);
-        operation_finish(operation, 0,
-                         vm->boot.farewell ? "" : "the guest's connection ended without farewell");
-        operation = vm->operations;
     }
 }

@@ -35,7 +35,7 @@ void operation_finish_later(struct operation *operation, int error, const char *
 /* Frees it without a word. @return NULL */
 struct operation *operation_free(struct operation *operation);
 
-/* The guest said its last word: ends what waits for that. */
+/* In vm_requests.c: the guest said its last word. Ends what waits for that. */
 void operations_end_shut_down(struct vm *vm);
 
 #endif

@@ -27,12 +27,6 @@
 
 #include <linux/vm_sockets.h>
 
-#define PORTS (LIMITS_P9_PORT_LAST - LIMITS_P9_PORT_FIRST + 1u)
-
-struct p9_ports {
-    uint8_t taken[(PORTS + 7u) / 8u];
-};
-
 struct p9_share {
     struct vm *vm;
     const struct config_share *config;
@@ -47,17 +41,6 @@ struct p9_share {
         unsigned index;
     } slots[LIMITS_P9_CONNECTIONS];
 };
-
-struct p9_ports *p9_ports_new(void)
-{
-    return calloc(1, sizeof(struct p9_ports));
-}
-
-struct p9_ports *p9_ports_free(struct p9_ports *ports)
-{
-    free(ports);
-    return NULL;
-}
 
 static bool port_is_taken(const struct p9_ports *ports, uint32_t port)
 {
@@ -230,7 +213,7 @@ int p9_share_new(struct vm *vm, const struct config_share *share,
                  void (*ended)(void *userdata, const char *text), void *userdata,
                  struct p9_share **ret_p9)
 {
-    struct p9_ports *ports = vm->services->ports;
+    struct p9_ports *ports = &vm->services->ports;
     struct p9_share *p9 = calloc(1, sizeof(*p9));
     int r = -ENOSPC;
 
@@ -278,7 +261,7 @@ struct p9_share *p9_share_release(struct p9_share *p9)
     }
     p9_share_clear_trouble(p9);
     p9->listener = listener_free(p9->listener);
-    port_flip(p9->vm->services->ports, p9->port);
+    port_flip(&p9->vm->services->ports, p9->port);
     p9->vm->p9.shares--;
     free(p9);
     return NULL;

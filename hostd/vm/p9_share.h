@@ -4,6 +4,7 @@
 #ifndef GUESTLINK_HOSTD_P9_SHARE_H
 #define GUESTLINK_HOSTD_P9_SHARE_H
 
+#include "base/limits.h"
 #include "base/rate.h"
 #include "config/config.h"
 
@@ -11,11 +12,11 @@
 
 struct vm;
 struct p9_share;
-struct p9_ports;
 
-/* The vsock ports that shares have, so that each has its own. @return NULL: no memory */
-struct p9_ports *p9_ports_new(void);
-struct p9_ports *p9_ports_free(struct p9_ports *ports);
+/* The vsock ports that shares have, so that each has its own: a bit for each. Zero is empty. */
+struct p9_ports {
+    uint8_t taken[(LIMITS_P9_PORT_LAST - LIMITS_P9_PORT_FIRST) / 8u + 1u];
+};
 
 /* What the 9P servers of one VM, of all its shares, are bounded by. Zero is empty. */
 struct p9_bounds {

@@ -8,12 +8,12 @@
 #include "base/counters.h"
 #include "base/rate.h"
 #include "config/config.h"
+#include "p9_share.h"
 #include "state/store.h"
 #include "telemetry/telemetry.h"
 
 #include <systemd/sd-event.h>
 
-struct p9_ports;
 struct vm;
 
 struct services {
@@ -21,7 +21,7 @@ struct services {
     const struct config *config; /* the newest */
     struct telemetry *telemetry;
     struct store *store;
-    struct p9_ports *ports;
+    struct p9_ports ports;
     struct daemon_counters counters;
     struct daemon_latencies latencies;
     struct rate shared_lines;  /* see allowance.h */

@@ -214,3 +214,21 @@ int vm_shut_down(struct vm *vm, bool reboot, uint32_t grace_ms, vm_done_fn done,
     vm->shutting_down = true;
     return 0;
 }
+
+/* A `done` may begin or end others: the list is walked anew after each. */
+void operations_end_shut_down(struct vm *vm)
+{
+    struct operation *operation = vm->operations;
+
+    while (operation) {
+        if (!operation->shut_down) {
+            operation = operation->next;
+            continue;
+        }
+        operation->shut_down = false;
+        guest_forget(vm->guest, operation);
+        operation_finish(operation, 0,
+                         vm->boot.farewell ? "" : "the guest's connection ended without farewell");
+        operation = vm->operations;
+    }
+}

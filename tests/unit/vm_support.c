@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "state/store.h"
-#include "vm/p9_share.h"
 
 #include "protocol/result.h"
 
@@ -44,7 +43,6 @@ int set_up(void **state)
                      " \"/a\"}, {\"tag\": \"b\", \"path\": \"/usr\", \"target\": \"/b\"}],"
                      " \"payload\": [\"/bin/true\"]");
     f->services.config = f->settings->config;
-    f->services.ports = p9_ports_new();
     f->handshakes = handshakes_new(&f->services);
     if (telemetry_new(&f->settings->config->telemetry, &f->services.telemetry) < 0 ||
         store_new(f->folder, &f->services.store) < 0)
@@ -62,7 +60,6 @@ int tear_down(void **state)
         (void)close(f->guest);
     f->services.nobodys_dropped_timer =
         sd_event_source_disable_unref(f->services.nobodys_dropped_timer);
-    f->services.ports = p9_ports_free(f->services.ports);
     f->services.store = store_free(f->services.store);
     f->services.telemetry = telemetry_free(f->services.telemetry);
     f->settings = settings_unref(f->settings);

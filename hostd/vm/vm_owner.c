@@ -1,5 +1,5 @@
-/* vm: one virtual machine: its birth, its device host's coming and going, its end. */
-#include "vm.h"
+/* vm owner: one virtual machine: its birth, its device host's coming and going, its end. */
+#include "vm_owner.h"
 
 #include "attachment.h"
 #include "base/clock.h"
