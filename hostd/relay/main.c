@@ -80,8 +80,10 @@ int main(void)
                                    .capabilities = CAPABILITIES};
     relay.argv = words.items + 4;
     if (r == 0)
-        r = keeper_split(&relay);
-    if (r == 0 && !relay.second)
+        r = keeper_split(&relay.journal, relay.end_file);
+    if (r == KEEPER_SUCCESSOR)
+        relay_begin_second(&relay);
+    else if (r == KEEPER_RELAY)
         r = relay_start_backend(&relay);
     if (r < 0) {
         (void)dprintf(STDERR_FILENO, "relay: virtiofsd cannot be started: %s\n",
@@ -89,6 +91,6 @@ int main(void)
         return 125;
     }
     relay_run(&relay);
-    session_clear(&relay.session);
+    session_clear(&relay.journal.session);
     return 0;
 }

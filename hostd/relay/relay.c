@@ -5,7 +5,7 @@
 #include "relay.h"
 
 #include "descriptor.h"
-#include "keeper.h"
+#include "end.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,49 +18,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-_Noreturn void relay_end_as(const struct relay *relay, int status)
-{
-    const struct rlimit none = {0, 0};
-    int fd = -1;
-
-    /* The second one's end is nobody's news, and the file may be a successor's by now. */
-    if (!relay->second)
-        fd = open(relay->end_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd >= 0)
-        (void)dprintf(fd, "%s %d\n", WIFSIGNALED(status) ? "signal" : "status",
-                      WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-
-    if (WIFSIGNALED(status)) {
-        (void)setrlimit(RLIMIT_CORE, &none);
-        (void)signal(WTERMSIG(status), SIG_DFL);
-        (void)raise(WTERMSIG(status));
-    }
-    _exit(WEXITSTATUS(status));
-}
-
 int relay_start_backend(struct relay *relay)
 {
     return backend_start(relay->socket, relay->argv, relay->jail.folder ? &relay->jail : NULL,
                          relay->second, &relay->backend);
-}
-
-void relay_note(struct relay *relay, const struct vhost_user_message *message)
-{
-    int r = session_note(&relay->session, message);
-
-    if (r < 0 && !relay->is_forgetful) {
-        relay->is_forgetful = true; /* said once: QEMU says how often it happens */
-        (void)dprintf(STDERR_FILENO,
-                      "relay: message %u of QEMU could not be remembered: %s; when this virtiofsd "
-                      "dies, the guest may hang\n",
-                      message->request, strerrordesc_np(-r));
-    }
-    if (vhost_user_has_answer(message)) {
-        relay->asked = *message;
-        relay->asked.fd_count = 0;
-        relay->is_asked = true;
-        relay->is_setting = r > 0;
-    }
 }
 
 static bool complain(const char *who, const char *what)
@@ -80,7 +41,7 @@ static bool lost(const char *who, int error)
 /* To QEMU: one thing at a time. */
 static bool is_listening(const struct relay *relay)
 {
-    return !relay->question.is_whole && !relay->is_asked;
+    return !relay->question.is_whole && !relay->journal.is_asked;
 }
 
 static bool is_late(const struct passage *passage)
@@ -96,7 +57,7 @@ static bool is_sound(const struct vhost_user_message *question)
 
 static bool is_answer(const struct relay *relay, const struct vhost_user_message *answer)
 {
-    return relay->is_asked && answer->request == relay->asked.request &&
+    return relay->journal.is_asked && answer->request == relay->journal.asked.request &&
            (answer->flags & ~VHOST_USER_FLAG_NEED_REPLY) ==
                (VHOST_USER_VERSION | VHOST_USER_FLAG_REPLY) &&
            descriptors_may_come_back(answer);
@@ -122,17 +83,15 @@ static bool serve_qemu(struct relay *relay, short events)
     int r = 0;
 
     if (is_listening(relay) && events & POLLIN)
-        r = passage_read(question, relay->qemu);
+        r = passage_read(question, relay->journal.qemu);
     else if (events & (POLLHUP | POLLERR))
         return false;
     if (r > 0 && !is_sound(&question->message)) {
         passage_clear(question);
         return complain("QEMU", "sent what vhost-user does not have; its connection is closed");
     }
-    if (r > 0) {
-        keeper_tell(relay->keeper, &question->message);
-        relay_note(relay, &question->message);
-    }
+    if (r > 0)
+        journal_note_message(&relay->journal, &question->message);
     if (r < 0)
         return lost("QEMU", r);
     if (!question->is_whole && is_late(question))
@@ -158,8 +117,7 @@ static bool serve_backend(struct relay *relay, short events)
             return complain("virtiofsd", "said what nobody had asked; it is ended");
         }
         hide_backend_channel(&answer->message);
-        relay->is_asked = false;
-        keeper_tell_answered(relay->keeper);
+        journal_note_answered(&relay->journal);
     }
     if (r < 0)
         return lost("virtiofsd", r);
@@ -174,12 +132,12 @@ static bool serve_backend(struct relay *relay, short events)
 static void acknowledge(struct relay *relay)
 {
     struct vhost_user_message message = {
-        .request = relay->asked.request,
-        .flags = (relay->asked.flags & VHOST_USER_FLAG_VERSION) | VHOST_USER_FLAG_REPLY,
+        .request = relay->journal.asked.request,
+        .flags = (relay->journal.asked.flags & VHOST_USER_FLAG_VERSION) | VHOST_USER_FLAG_REPLY,
         .size = sizeof(uint64_t), /* 0: it was done */
     };
 
-    relay->is_asked = false;
+    relay->journal.is_asked = false;
     passage_put(&relay->answer, &message);
 }
 
@@ -190,17 +148,17 @@ void relay_begin_second(struct relay *relay)
     relay->second = true;
     r = relay_start_backend(relay);
     if (r == 0)
-        r = session_replay(&relay->session, relay->backend.fd);
+        r = session_replay(&relay->journal.session, relay->backend.fd);
     if (r < 0) {
         (void)dprintf(STDERR_FILENO, "relay: no second virtiofsd could be set up: %s\n",
                       strerrordesc_np(-r));
         (void)backend_end(&relay->backend);
         _exit(1);
     }
-    if (relay->is_asked && relay->is_setting)
+    if (relay->journal.is_asked && relay->journal.is_setting)
         acknowledge(relay);
-    else if (relay->is_asked)
-        passage_put(&relay->question, &relay->asked);
+    else if (relay->journal.is_asked)
+        passage_put(&relay->question, &relay->journal.asked);
 }
 
 /* The process that the daemon watches ends as the first virtiofsd did; this one goes on. */
@@ -208,10 +166,10 @@ static void replace_backend(struct relay *relay)
 {
     int status = backend_end(&relay->backend);
 
-    if (relay->second || relay->qemu < 0)
-        relay_end_as(relay, status);
-    keeper_tell_ended(relay->keeper, status);
-    relay->keeper = -1;
+    /* The second one's end is nobody's news, and the file may be a successor's by now. */
+    if (relay->second || relay->journal.qemu < 0)
+        end_as(relay->second ? NULL : relay->end_file, status);
+    journal_note_ended(&relay->journal, status);
     /* What it did not say to the end is asked again, what it was not told is in the session. */
     if (!relay->answer.is_whole)
         passage_clear(&relay->answer);
@@ -224,14 +182,13 @@ static void replace_backend(struct relay *relay)
 static void pass_on(struct relay *relay)
 {
     (void)passage_write(&relay->question, relay->backend.fd);
-    if (relay->qemu >= 0)
-        (void)passage_write(&relay->answer, relay->qemu);
+    if (relay->journal.qemu >= 0)
+        (void)passage_write(&relay->answer, relay->journal.qemu);
 }
 
 static void meet_qemu(struct relay *relay)
 {
-    relay->qemu = accept4(RELAY_LISTENER, NULL, NULL, SOCK_CLOEXEC);
-    keeper_tell_qemu(relay->keeper, relay->qemu);
+    journal_note_qemu(&relay->journal, accept4(RELAY_LISTENER, NULL, NULL, SOCK_CLOEXEC));
 }
 
 static int timeout(const struct relay *relay)
@@ -252,14 +209,14 @@ static short wanted(bool reads, const struct passage *writes)
 void relay_run(struct relay *relay)
 {
     for (;;) {
-        bool is_there = relay->qemu >= 0;
+        bool is_there = relay->journal.qemu >= 0;
         struct pollfd fds[] = {
             /* with QEMU, the end of the connection is what counts */
             {.fd = is_there ? -1 : relay->backend.pidfd, .events = POLLIN},
             {.fd = relay->backend.fd},
-            {.fd = is_there ? relay->qemu : RELAY_LISTENER},
+            {.fd = is_there ? relay->journal.qemu : RELAY_LISTENER},
             /* without a keeper and without QEMU, nobody will ever come */
-            {.fd = is_there ? -1 : relay->keeper, .events = 0},
+            {.fd = is_there ? -1 : relay->journal.keeper, .events = 0},
         };
 
         pass_on(relay);

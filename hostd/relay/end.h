@@ -1,0 +1,15 @@
+/*
+ * end: how a process of the relay's ends, and how the daemon, which is not its parent, learns it.
+ */
+#ifndef GUESTLINK_HOSTD_RELAY_END_H
+#define GUESTLINK_HOSTD_RELAY_END_H
+
+/*
+ * Ends this process as another one did, and notes how: "signal 9" or "status 1".
+ *
+ * @param file    where to note it, or NULL: nowhere
+ * @param status  waitpid(2)'s
+ */
+_Noreturn void end_as(const char *file, int status);
+
+#endif
