@@ -1,6 +1,8 @@
 /* options: the option string that a device is made with. */
 #include "options.h"
 
+#include "token.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,4 +29,30 @@ int options_join(char *buffer, size_t capacity, bool read_only, const char *toke
     }
     memcpy(buffer, joined + 1, (size_t)length);
     return length - 1;
+}
+
+int options_read_token(const char *options, uint64_t *ret_base, uint64_t *ret_size)
+{
+    char copy[OPTIONS_SIZE], again[OPTIONS_SIZE], *rest = copy, *token = NULL, *id = NULL;
+    uint64_t base = 0, size = 0;
+    bool read_only = false;
+
+    if ((size_t)snprintf(copy, sizeof(copy), "%s", options) >= sizeof(copy))
+        return -EINVAL;
+    for (char *part; (part = strsep(&rest, ";"));) {
+        if (strcmp(part, "ro") == 0)
+            read_only = true;
+        else if (strncmp(part, "vmId=", 5) == 0)
+            id = part + 5;
+        else if (token_parse(part, &base, &size) == 0)
+            token = part;
+    }
+    /* Whatever was out of its order, there twice, or nothing that we know, is not there now. */
+    if (options_join(again, sizeof(again), read_only, token, id) < 0 || strcmp(options, again) != 0)
+        return -EINVAL;
+    if (!token)
+        return 0;
+    *ret_base = base;
+    *ret_size = size;
+    return 1;
 }

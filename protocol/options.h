@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* "ro;" + token + ";vmId=" + 36 digits and dashes + NUL, with room to spare */
 #define OPTIONS_SIZE 128u
@@ -22,5 +23,12 @@
  */
 int options_join(char *buffer, size_t capacity, bool read_only, const char *token,
                  const char *vm_id);
+
+/*
+ * Reads the token out of an option string, exactly as options_join() writes one.
+ *
+ * @return 1: there is one; 0: there is none; -EINVAL: it is no option string
+ */
+int options_read_token(const char *options, uint64_t *ret_base, uint64_t *ret_size);
 
 #endif

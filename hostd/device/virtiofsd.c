@@ -24,8 +24,9 @@ struct virtiofsd {
     char socket[FILE_NAME_SIZE];
     char record[FILE_NAME_SIZE];
     char log[FILE_NAME_SIZE];
-    char inner[FILE_NAME_SIZE]; /* between relay and virtiofsd; there for a moment only */
-    char ended[FILE_NAME_SIZE]; /* how it did, by the relay */
+    char inner[FILE_NAME_SIZE];    /* between relay and virtiofsd; there for a moment only */
+    char ended[FILE_NAME_SIZE];    /* how it did, by the relay */
+    char aperture[FILE_NAME_SIZE]; /* its status, by the relay (base/aperture_status.h) */
     struct child *child;
     struct sink *sink;
     struct scope *scope;
@@ -43,6 +44,7 @@ static void remove_files(const struct virtiofsd *virtiofsd)
     (void)unlink(virtiofsd->log);
     (void)unlink(virtiofsd->inner);
     (void)unlink(virtiofsd->ended);
+    (void)unlink(virtiofsd->aperture);
 }
 
 /* What the relay noted (relay_end_as()): nobody else's child is there to be waited for. */
@@ -107,6 +109,7 @@ static int new_named(const char *directory, const char *name, virtiofsd_ended_fn
     (void)snprintf(virtiofsd->log, FILE_NAME_SIZE, "%s/%s.log", directory, name);
     (void)snprintf(virtiofsd->inner, FILE_NAME_SIZE, "%s/%s.in", directory, name);
     (void)snprintf(virtiofsd->ended, FILE_NAME_SIZE, "%s/%s.end", directory, name);
+    (void)snprintf(virtiofsd->aperture, FILE_NAME_SIZE, "%s/%s.ap", directory, name);
     virtiofsd->gate[0] = virtiofsd->gate[1] = -1;
     virtiofsd->on_ended = ended;
     virtiofsd->userdata = userdata;
@@ -155,15 +158,16 @@ static int open_log(sd_event *event, struct virtiofsd *virtiofsd, bool make)
 
 /* The words for the relay: not as arguments, so that who looks for virtiofsd by what it serves
  * finds virtiofsd. @return a descriptor to read them from, or -errno */
-static int write_words(const struct virtiofsd *virtiofsd, const char *path,
+static int write_words(const struct virtiofsd *virtiofsd, const struct virtiofsd_spec *spec,
                        const struct virtiofsd_command *command)
 {
     FD fd = memfd_create("guestlink-virtiofs-relay", MFD_CLOEXEC);
 
     if (fd < 0)
         return -errno;
-    if (dprintf(fd, "%s%c%s%c%s%c%s%c", virtiofsd->inner, 0, virtiofsd->ended, 0,
-                command->place[0] ? path : "", 0, command->place, 0) < 0)
+    if (dprintf(fd, "%s%c%s%c%s%c%s%c%s%c%s%c%s%c", virtiofsd->inner, 0, virtiofsd->ended, 0,
+                virtiofsd->aperture, 0, spec->options, 0, spec->aperture, 0,
+                command->place[0] ? spec->path : "", 0, command->place, 0) < 0)
         return -errno;
     for (size_t i = 0; command->argv[i]; i++)
         if (dprintf(fd, "%s%c", command->argv[i], 0) < 0)
@@ -191,7 +195,7 @@ static int start_child(sd_event *event, struct virtiofsd *virtiofsd,
     int r = virtiofsd_command_make(spec->program, spec->path, relay_argv[0] != NULL, &command);
 
     if (r == 0 && relay_argv[0])
-        r = child.fds[0] = write_words(virtiofsd, spec->path, &command);
+        r = child.fds[0] = write_words(virtiofsd, spec, &command);
     if (r >= 0 && pipe2(virtiofsd->gate, O_CLOEXEC) < 0)
         r = -errno;
     if (r >= 0)

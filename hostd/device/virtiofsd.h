@@ -6,7 +6,7 @@
  * named for it: NAME.sock (where QEMU connects; the listening socket is made here and handed over,
  * so it is there before QEMU asks), NAME.pid (a child's record), NAME.log (a FIFO that virtiofsd
  * holds both ends of: its stderr, bounded, and kept while nobody reads), NAME.end (how it ended, by
- * the relay).
+ * the relay), NAME.ap (its aperture, by the relay).
  */
 #ifndef GUESTLINK_HOSTD_VIRTIOFSD_H
 #define GUESTLINK_HOSTD_VIRTIOFSD_H
@@ -30,6 +30,8 @@ struct virtiofsd_spec {
     const char *name;      /* of the files; unique to what is served and how */
     const char *path;      /* the directory served */
     bool read_only;        /* enforced on the host: it sees the directory mounted read-only */
+    const char *options;   /* the device's option string, verbatim */
+    const char *aperture;  /* the relay's mode: auto, require, off */
     uid_t uid;             /* who may connect besides root: QEMU's user */
     gid_t gid;
 };

@@ -22,13 +22,16 @@
 struct qemu_share *qemu_share_new(struct device_qemu *qemu, const struct device_share *from)
 {
     struct qemu_share *share = calloc(1, sizeof(*share));
+    uint64_t base, size;
 
     if (!share || !(share->tag = strdup(from->tag))) {
         free(share);
         return NULL;
     }
-    qemu_name_hash(share->name, qemu->host.vm->id, from->tag, from->path,
-                   from->read_only ? "ro" : "rw", NULL);
+    /* One with another token has another aperture, and is not equal. */
+    qemu_name_hash(
+        share->name, qemu->host.vm->id, from->tag, from->path, from->read_only ? "ro" : "rw",
+        options_read_token(from->options, &base, &size) > 0 ? from->options : NULL, NULL);
     share->qemu = qemu;
     share->next = qemu->shares;
     qemu->shares = share;

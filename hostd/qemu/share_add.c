@@ -107,6 +107,7 @@ static int begin(struct qemu_task *task, const struct device_share *share)
     task->cleanup = qemu_share_drop;
     task->iommu_platform = share->iommu_platform;
     task->read_only = share->read_only;
+    (void)snprintf(task->options, sizeof(task->options), "%s", share->options);
     (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_FS, task->share->name);
     return qemu_task_begin(task, "query-memdev", NULL, QMP_SHAPE_MEMORIES, on_memory);
 }

@@ -110,6 +110,9 @@ static void start_virtiofsd(struct qemu_task *task)
         .name = task->share->name,
         .path = task->path,
         .read_only = task->read_only,
+        .options = task->options,
+        /* Without iommu_platform the guest does not use the pool. */
+        .aperture = task->qemu->no_iommu_shares ? "off" : "auto",
         .uid = (uid_t)-1,
         .gid = (gid_t)-1,
     };

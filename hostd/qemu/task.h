@@ -12,6 +12,7 @@
 #include "device/device_driver.h"
 #include "device/virtiofsd.h"
 #include "name.h"
+#include "protocol/options.h"
 #include "qmp.h"
 #include "qmp_reader.h"
 
@@ -72,6 +73,7 @@ struct qemu_task {
     bool iommu_platform, read_only, device_sent;
     bool awaits_ready; /* virtiofsd was started; no command is under way */
     char *path;
+    char options[OPTIONS_SIZE];
     struct qemu_share *share;
     bool share_adopted; /* an earlier daemon's, with its device */
     const struct config_network *network;

@@ -9,10 +9,15 @@
  * the guest's mount and answers everything with an error: nothing hangs, and the device can be
  * removed.
  *
- *   descriptor 0: the path of a socket to use, that of a file to note the end in, the folder of the
- *                 jail that virtiofsd runs in and where it finds it ("" and "": none), and
- *                 virtiofsd's command line, each ended by a NUL; virtiofsd finds its listening
- *                 socket as descriptor 3 (--fd=3)
+ *   descriptor 0: words, each ended by a NUL:
+ *                 the path of a socket to use,
+ *                 that of a file to note the end in (end.h),
+ *                 that of a file for the aperture's status (base/aperture_status.h), or "",
+ *                 the device's option string, verbatim (protocol/options.h): with a token in it,
+ *                 virtiofsd gets an aperture (aperture.h),
+ *                 whether it does: auto, require, off,
+ *                 the folder of the jail that virtiofsd runs in, and where it finds it; or "", "",
+ *                 virtiofsd's command line; it finds its listening socket as descriptor 3 (--fd=3)
  *   descriptor 2: for virtiofsd's words, too
  *   descriptor 3: the listening socket to which QEMU connects
  *
@@ -21,14 +26,17 @@
  * different: it is two processes, and each goes on without the other (keeper.h). SIGTERM is for
  * virtiofsd; the relay does not heed it.
  */
+#include "end.h"
 #include "keeper.h"
 #include "relay.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* What the ownership of files needs, and, until it has begun, what it takes to shut itself in and
@@ -38,7 +46,19 @@
      JAIL_CAPABILITY(CAP_FOWNER) | JAIL_CAPABILITY(CAP_FSETID) | JAIL_CAPABILITY(CAP_SETUID) |     \
      JAIL_CAPABILITY(CAP_SETGID) | JAIL_CAPABILITY(CAP_SYS_CHROOT) | JAIL_CAPABILITY(CAP_SETPCAP))
 
-/* Four paths, and a few options. */
+/* In their order. */
+enum word {
+    WORD_SOCKET,
+    WORD_END_FILE,
+    WORD_STATUS_FILE,
+    WORD_OPTIONS,
+    WORD_MODE,
+    WORD_JAIL_FOLDER,
+    WORD_JAIL_PLACE,
+    WORD_PROGRAM, /* and what follows */
+};
+
+/* Five paths, and a few options. */
 #define WORDS_SIZE 16384u
 #define WORDS_MAX  64u
 
@@ -47,19 +67,22 @@ struct words {
     char *items[WORDS_MAX + 1];
 };
 
+/* Also what virtiofsd finds as its descriptor 0 is no longer ours. */
 static int read_words(struct words *words)
 {
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     size_t size = 0, count = 0;
     ssize_t n;
 
     while ((n = read(STDIN_FILENO, words->text + size, sizeof(words->text) - 1 - size)) > 0)
         size += (size_t)n;
-    if (n < 0 || size == sizeof(words->text) - 1)
+    if (n < 0 || size == sizeof(words->text) - 1 || null < 0 || dup2(null, STDIN_FILENO) < 0)
         return -EIO;
+    (void)close(null);
     for (char *word = words->text; word < words->text + size && count < WORDS_MAX;
          word += strlen(word) + 1)
         words->items[count++] = word;
-    return count >= 5 ? 0 : -EINVAL;
+    return count > WORD_PROGRAM ? 0 : -EINVAL;
 }
 
 int main(void)
@@ -71,14 +94,17 @@ int main(void)
     (void)signal(SIGTERM, SIG_IGN);
     (void)signal(SIGPIPE, SIG_IGN); /* what QEMU calls an eventfd may be a pipe */
     r = read_words(&words);
-    relay.socket = words.items[0];
-    relay.end_file = words.items[1];
-    if (r == 0 && words.items[2][0])
-        relay.jail = (struct jail){.folder = words.items[2],
-                                   .place = words.items[3],
+    relay.socket = words.items[WORD_SOCKET];
+    relay.end_file = words.items[WORD_END_FILE];
+    if (r == 0 && words.items[WORD_JAIL_FOLDER][0])
+        relay.jail = (struct jail){.folder = words.items[WORD_JAIL_FOLDER],
+                                   .place = words.items[WORD_JAIL_PLACE],
                                    .processes = true,
                                    .capabilities = CAPABILITIES};
-    relay.argv = words.items + 4;
+    relay.argv = words.items + WORD_PROGRAM;
+    if (r == 0 && aperture_open(&relay.aperture, words.items[WORD_OPTIONS], words.items[WORD_MODE],
+                                words.items[WORD_STATUS_FILE]) < 0)
+        end_as(relay.end_file, W_EXITCODE(RELAY_EXIT_REFUSED, 0));
     if (r == 0)
         r = keeper_split(&relay.journal, relay.end_file);
     if (r == KEEPER_SUCCESSOR)
@@ -88,7 +114,7 @@ int main(void)
     if (r < 0) {
         (void)dprintf(STDERR_FILENO, "relay: virtiofsd cannot be started: %s\n",
                       strerrordesc_np(-r));
-        return 125;
+        return RELAY_EXIT_REFUSED;
     }
     relay_run(&relay);
     session_clear(&relay.journal.session);

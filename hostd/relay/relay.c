@@ -4,18 +4,18 @@
  */
 #include "relay.h"
 
+#include "confine.h"
 #include "descriptor.h"
 #include "end.h"
+#include "filter.h"
+#include "replay.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 int relay_start_backend(struct relay *relay)
@@ -41,7 +41,8 @@ static bool lost(const char *who, int error)
 /* To QEMU: one thing at a time. */
 static bool is_listening(const struct relay *relay)
 {
-    return !relay->question.is_whole && !relay->journal.is_asked;
+    return !relay->question.is_whole && !relay->has_next && !relay->answer.is_whole &&
+           !relay->journal.is_asked;
 }
 
 static bool is_late(const struct passage *passage)
@@ -53,14 +54,6 @@ static bool is_sound(const struct vhost_user_message *question)
 {
     return (question->flags & ~VHOST_USER_FLAG_NEED_REPLY) == VHOST_USER_VERSION &&
            question->request != VHOST_USER_SET_BACKEND_REQ_FD && descriptors_may_go(question);
-}
-
-static bool is_answer(const struct relay *relay, const struct vhost_user_message *answer)
-{
-    return relay->journal.is_asked && answer->request == relay->journal.asked.request &&
-           (answer->flags & ~VHOST_USER_FLAG_NEED_REPLY) ==
-               (VHOST_USER_VERSION | VHOST_USER_FLAG_REPLY) &&
-           descriptors_may_come_back(answer);
 }
 
 /* That connection would go past the relay, with descriptors in both directions. A virtiofs device
@@ -76,6 +69,121 @@ static void hide_backend_channel(struct vhost_user_message *answer)
     memcpy(answer->payload, &features, sizeof(features));
 }
 
+/* Changes an answer into QEMU's. @return false: it is none */
+static bool take_answer(const struct relay *relay, struct vhost_user_message *answer)
+{
+    const struct vhost_user_message *asked = &relay->journal.asked;
+
+    if (!relay->journal.is_asked)
+        return false;
+    if (aperture_is_in_force(&relay->aperture))
+        return filter_up(asked, answer);
+    if (answer->request != asked->request ||
+        (answer->flags & ~VHOST_USER_FLAG_NEED_REPLY) !=
+            (VHOST_USER_VERSION | VHOST_USER_FLAG_REPLY) ||
+        !descriptors_may_come_back(answer))
+        return false;
+    hide_backend_channel(answer);
+    return true;
+}
+
+/* The setting was made, by whom or when ever; now QEMU is told. */
+static void acknowledge(struct relay *relay)
+{
+    struct vhost_user_message message = {
+        .request = relay->journal.asked.request,
+        .flags = (relay->journal.asked.flags & VHOST_USER_FLAG_VERSION) | VHOST_USER_FLAG_REPLY,
+        .size = sizeof(uint64_t), /* 0: it was done */
+    };
+
+    journal_note_answered(&relay->journal);
+    passage_put(&relay->answer, &message);
+}
+
+_Noreturn static void refuse(struct relay *relay, const char *reason)
+{
+    aperture_refuse(&relay->aperture, reason);
+    (void)backend_end(&relay->backend);
+    _exit(RELAY_EXIT_REFUSED);
+}
+
+static bool may_renew(struct relay *relay)
+{
+    struct timespec now;
+    int64_t now_ms;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    if (relay->renewals == 0 || now_ms - relay->renewals_since_ms >= RELAY_RENEWALS_MS) {
+        relay->renewals = 0;
+        relay->renewals_since_ms = now_ms;
+    }
+    return ++relay->renewals <= RELAY_RENEWALS_MAX;
+}
+
+/* Another virtiofsd of the same kind, which has never had what the present one has. */
+static void renew_backend(struct relay *relay)
+{
+    const char *reason = NULL;
+    int r;
+
+    if (!may_renew(relay))
+        refuse(relay, "the guest's driver moves its rings all the time");
+    (void)backend_end(&relay->backend);
+    r = relay_start_backend(relay);
+    if (r == 0)
+        r = replay_session(&relay->journal.session, &relay->aperture, relay->backend.fd, &reason);
+    if (r < 0)
+        refuse(relay, reason ? reason : strerrordesc_np(-r));
+}
+
+/* A message of QEMU's for a confined virtiofsd. */
+static void take_confined(struct relay *relay)
+{
+    struct vhost_user_message *message = &relay->question.message, before;
+    const char *reason;
+    enum filter_way way = filter_judge(message, &reason);
+
+    if (way == FILTER_REFUSE)
+        refuse(relay, reason);
+    journal_note_message(&relay->journal, message);
+    switch (confine_message(&relay->aperture, &relay->journal.session, way, message, &before,
+                            &reason)) {
+    case CONFINE_PASS:
+        relay->has_next = before.request != 0;
+        if (relay->has_next) {
+            relay->next = *message;
+            *message = before;
+        }
+        return;
+    case CONFINE_RENEW:
+        renew_backend(relay);
+        break;
+    case CONFINE_ANSWER:
+        break;
+    case CONFINE_REFUSE:
+        refuse(relay, reason);
+    }
+    passage_clear(&relay->question);
+    if (relay->journal.is_asked)
+        acknowledge(relay);
+}
+
+/* @return false: it is none */
+static bool take_question(struct relay *relay)
+{
+    if (aperture_is_in_force(&relay->aperture)) {
+        take_confined(relay);
+        return true;
+    }
+    if (!is_sound(&relay->question.message)) {
+        passage_clear(&relay->question);
+        return complain("QEMU", "sent what vhost-user does not have; its connection is closed");
+    }
+    journal_note_message(&relay->journal, &relay->question.message);
+    return true;
+}
+
 /* QEMU's side: what it says is read, if nothing of it is under way. @return false at its end */
 static bool serve_qemu(struct relay *relay, short events)
 {
@@ -86,12 +194,8 @@ static bool serve_qemu(struct relay *relay, short events)
         r = passage_read(question, relay->journal.qemu);
     else if (events & (POLLHUP | POLLERR))
         return false;
-    if (r > 0 && !is_sound(&question->message)) {
-        passage_clear(question);
-        return complain("QEMU", "sent what vhost-user does not have; its connection is closed");
-    }
-    if (r > 0)
-        journal_note_message(&relay->journal, &question->message);
+    if (r > 0 && !take_question(relay))
+        return false;
     if (r < 0)
         return lost("QEMU", r);
     if (!question->is_whole && is_late(question))
@@ -112,11 +216,10 @@ static bool serve_backend(struct relay *relay, short events)
     else if (events & (POLLHUP | POLLERR))
         return false;
     if (r > 0) {
-        if (!is_answer(relay, &answer->message)) {
+        if (!take_answer(relay, &answer->message)) {
             passage_clear(answer);
             return complain("virtiofsd", "said what nobody had asked; it is ended");
         }
-        hide_backend_channel(&answer->message);
         journal_note_answered(&relay->journal);
     }
     if (r < 0)
@@ -128,33 +231,23 @@ static bool serve_backend(struct relay *relay, short events)
     return true;
 }
 
-/* That the first one took the setting was not told any more; this one has it by now. */
-static void acknowledge(struct relay *relay)
-{
-    struct vhost_user_message message = {
-        .request = relay->journal.asked.request,
-        .flags = (relay->journal.asked.flags & VHOST_USER_FLAG_VERSION) | VHOST_USER_FLAG_REPLY,
-        .size = sizeof(uint64_t), /* 0: it was done */
-    };
-
-    relay->journal.is_asked = false;
-    passage_put(&relay->answer, &message);
-}
-
 void relay_begin_second(struct relay *relay)
 {
+    const char *reason = NULL;
     int r;
 
     relay->second = true;
+    relay->aperture.status_file = ""; /* it may be a successor's by now */
     r = relay_start_backend(relay);
     if (r == 0)
-        r = session_replay(&relay->journal.session, relay->backend.fd);
+        r = replay_session(&relay->journal.session, &relay->aperture, relay->backend.fd, &reason);
     if (r < 0) {
         (void)dprintf(STDERR_FILENO, "relay: no second virtiofsd could be set up: %s\n",
-                      strerrordesc_np(-r));
+                      reason ? reason : strerrordesc_np(-r));
         (void)backend_end(&relay->backend);
         _exit(1);
     }
+    /* What the first one took, or was never told, this one has by now. */
     if (relay->journal.is_asked && relay->journal.is_setting)
         acknowledge(relay);
     else if (relay->journal.is_asked)
@@ -175,6 +268,7 @@ static void replace_backend(struct relay *relay)
         passage_clear(&relay->answer);
     if (relay->question.is_whole)
         passage_clear(&relay->question);
+    relay->has_next = false;
     relay_begin_second(relay);
 }
 
@@ -182,6 +276,11 @@ static void replace_backend(struct relay *relay)
 static void pass_on(struct relay *relay)
 {
     (void)passage_write(&relay->question, relay->backend.fd);
+    if (!relay->question.is_whole && relay->has_next) {
+        relay->has_next = false;
+        passage_put(&relay->question, &relay->next);
+        (void)passage_write(&relay->question, relay->backend.fd);
+    }
     if (relay->journal.qemu >= 0)
         (void)passage_write(&relay->answer, relay->journal.qemu);
 }

@@ -155,6 +155,15 @@ void vhost_user_close(struct vhost_user_message *message)
     message->received = 0;
 }
 
+bool vhost_user_read(const struct vhost_user_message *message, size_t offset, void *data,
+                     size_t size)
+{
+    if (offset + size > message->size)
+        return false;
+    memcpy(data, message->payload + offset, size);
+    return true;
+}
+
 bool vhost_user_has_answer(const struct vhost_user_message *message)
 {
     switch (message->request) {

@@ -22,18 +22,27 @@
 
 #define VHOST_USER_HEADER_SIZE 12u
 
+/* Of payloads: a table's regions stand behind a count and padding, a single one behind padding. */
+#define VHOST_USER_REGIONS_OFFSET 8u
+
+/* A vring's descriptor: bits 0 to 7 of the payload are the vring's index, bit 8 says that none
+ * comes. */
+#define VHOST_USER_VRING_INDEX_MASK 0xffu
+#define VHOST_USER_VRING_NO_FD      0x100u
+
 /* Protocol features: a connection on which the backend asks, and sends descriptors. */
 #define VHOST_USER_FEATURE_BACKEND_REQ     (UINT64_C(1) << 5)
 #define VHOST_USER_FEATURE_BACKEND_SEND_FD (UINT64_C(1) << 10)
 
-/* Requests of the frontend, numbered as in the protocol from 1 to the last; those that the relay
- * must know. */
+/* Requests of the frontend, numbered as in the protocol from 1 to the last. */
 enum vhost_user_request {
     VHOST_USER_GET_FEATURES = 1,
     VHOST_USER_SET_FEATURES = 2,
     VHOST_USER_SET_OWNER = 3,
+    VHOST_USER_RESET_OWNER = 4,
     VHOST_USER_SET_MEM_TABLE = 5,
     VHOST_USER_SET_LOG_BASE = 6,
+    VHOST_USER_SET_LOG_FD = 7,
     VHOST_USER_SET_VRING_NUM = 8,
     VHOST_USER_SET_VRING_ADDR = 9,
     VHOST_USER_SET_VRING_BASE = 10,
@@ -45,21 +54,46 @@ enum vhost_user_request {
     VHOST_USER_SET_PROTOCOL_FEATURES = 16,
     VHOST_USER_GET_QUEUE_NUM = 17,
     VHOST_USER_SET_VRING_ENABLE = 18,
+    VHOST_USER_SEND_RARP = 19,
+    VHOST_USER_NET_SET_MTU = 20,
     VHOST_USER_SET_BACKEND_REQ_FD = 21,
+    VHOST_USER_IOTLB_MSG = 22,
+    VHOST_USER_SET_VRING_ENDIAN = 23,
     VHOST_USER_GET_CONFIG = 24,
+    VHOST_USER_SET_CONFIG = 25,
     VHOST_USER_CREATE_CRYPTO_SESSION = 26,
+    VHOST_USER_CLOSE_CRYPTO_SESSION = 27,
     VHOST_USER_POSTCOPY_ADVISE = 28,
+    VHOST_USER_POSTCOPY_LISTEN = 29,
     VHOST_USER_POSTCOPY_END = 30,
     VHOST_USER_GET_INFLIGHT_FD = 31,
+    VHOST_USER_SET_INFLIGHT_FD = 32,
+    VHOST_USER_GPU_SET_SOCKET = 33,
+    VHOST_USER_RESET_DEVICE = 34,
+    VHOST_USER_VRING_KICK = 35,
     VHOST_USER_GET_MAX_MEM_SLOTS = 36,
     VHOST_USER_ADD_MEM_REG = 37,
     VHOST_USER_REM_MEM_REG = 38,
+    VHOST_USER_SET_STATUS = 39,
     VHOST_USER_GET_STATUS = 40,
     VHOST_USER_GET_SHARED_OBJECT = 41,
     VHOST_USER_SET_DEVICE_STATE_FD = 42,
     VHOST_USER_CHECK_DEVICE_STATE = 43,
     VHOST_USER_GET_SHMEM_CONFIG = 44,
     VHOST_USER_REQUEST_LAST = VHOST_USER_GET_SHMEM_CONFIG,
+};
+
+struct vhost_user_region {
+    uint64_t guest_address, size, user_address, file_offset;
+};
+
+struct vhost_user_vring_state {
+    uint32_t index, number;
+};
+
+struct vhost_user_vring_address {
+    uint32_t index, flags;
+    uint64_t descriptors, used, available, log;
 };
 
 struct vhost_user_message {
@@ -90,6 +124,10 @@ int vhost_user_send(int fd, const struct vhost_user_message *message);
 
 /* Closes the message's descriptors, and forgets what was read of it. */
 void vhost_user_close(struct vhost_user_message *message);
+
+/* Copies a part of the payload. @return false: it has no such part */
+bool vhost_user_read(const struct vhost_user_message *message, size_t offset, void *data,
+                     size_t size);
 
 /* True if the frontend waits for an answer to it: there is exactly one. */
 bool vhost_user_has_answer(const struct vhost_user_message *message);

@@ -6,6 +6,19 @@
  */
 #include "fuzz.h"
 #include "protocol/options.h"
+#include "protocol/token.h"
+
+/* What is read of any text is what stands in it. */
+static void check_read(const char *text)
+{
+    uint64_t base, number;
+    char token[TOKEN_SIZE];
+
+    if (options_read_token(text, &base, &number) <= 0)
+        return;
+    token_format(token, base, number);
+    FUZZ_CHECK(strstr(text, token));
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -30,6 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(!strstr(buffer, ";;") && buffer[0] != ';' && (r == 0 || buffer[r - 1] != ';'));
     }
     FUZZ_CHECK(buffer[capacity] == '#');
+    check_read(text);
     free(text);
     return 0;
 }

@@ -82,10 +82,52 @@ static void longest_token_and_id_fit(void **state)
                              "swiotlb=0xffffffffffffffff,18446744073709551615", ID) > 0);
 }
 
+static void token_is_read_of_what_was_joined_and_of_nothing_else(void **state)
+{
+    static const char *const others[] = {
+        "rw",
+        "ro;",
+        ";ro",
+        "ro;ro",
+        TOKEN ";ro",
+        TOKEN ";" TOKEN,
+        "ro;;" TOKEN,
+        " " TOKEN,
+        TOKEN " ",
+        "swiotlb=0x14000000",
+        "swiotlb=0x14000000,067108864",
+        "swiotlb=0X14000000,67108864",
+        "vmId=" ID ";" TOKEN,
+        "vmId=",
+        "ro;" TOKEN ";vmId=" ID ";",
+        "ro;" TOKEN ";vmId=" ID ";vmId=" ID,
+        "ro;" TOKEN ";vmId=" ID ID ID ID,
+    };
+    uint64_t base, size;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        bool has_token = rows[i].token && rows[i].token[0];
+
+        if (!rows[i].joined)
+            continue;
+        base = size = 1;
+        assert_int_equal(options_read_token(rows[i].joined, &base, &size), has_token);
+        assert_int_equal(base, has_token ? 0x14000000 : 1);
+        assert_int_equal(size, has_token ? 67108864 : 1);
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        base = size = 1;
+        assert_int_equal(options_read_token(others[i], &base, &size), -EINVAL);
+        assert_int_equal(base + size, 2);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_are_joined_as_the_table_says),
+        cmocka_unit_test(token_is_read_of_what_was_joined_and_of_nothing_else),
         cmocka_unit_test(buffer_that_is_too_small_is_left_alone),
         cmocka_unit_test(longest_token_and_id_fit),
     };

@@ -1,241 +1,31 @@
 /* relay: the program itself, between a QEMU and a virtiofsd that do not keep to the protocol. The
  * test plays both. */
 #include "descriptors.h"
-#include "hostd/relay/vhost_user.h"
+#include "relay_play.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
-
-/* For what must come, on however slow a machine. */
-#define WAIT_MS 60000
-
-/* What a virtiofsd of the test's answers to any question. */
-#define ANSWER 42u
-
-/* ---- virtiofsd */
-
-/* Waits for the next message. @return false at the end */
-static bool hear(int fd, struct vhost_user_message *message)
-{
-    struct pollfd ready = {.fd = fd, .events = POLLIN};
-    int r;
-
-    message->received = 0;
-    while ((r = vhost_user_receive(fd, message)) == 0)
-        (void)poll(&ready, 1, -1);
-    return r > 0;
-}
-
-static void answer(int fd, uint32_t request, uint64_t value)
-{
-    struct vhost_user_message message = {
-        .request = request, .flags = 1 | VHOST_USER_FLAG_REPLY, .size = sizeof(value)};
-
-    memcpy(message.payload, &value, sizeof(value));
-    (void)vhost_user_send(fd, &message);
-}
-
-/* Answers questions with ANSWER, but GET_QUEUE_NUM with how many files the memory has. */
-static void serve(int fd)
-{
-    static struct vhost_user_message message;
-    uint64_t files = 0;
-
-    while (hear(fd, &message)) {
-        if (message.request == VHOST_USER_SET_MEM_TABLE)
-            files = message.fd_count;
-        vhost_user_close(&message);
-        if (vhost_user_has_answer(&message))
-            answer(fd, message.request,
-                   message.request == VHOST_USER_GET_QUEUE_NUM ? files : ANSWER);
-    }
-}
-
-/* The first one does what its mode says, whoever comes after it is sound. */
-static int play_virtiofsd(const char *mode, const char *marker)
-{
-    static struct vhost_user_message message;
-    int first = open(marker, O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    int fd = accept4(3, NULL, NULL, SOCK_CLOEXEC);
-
-    if (first < 0 || strcmp(mode, "sound") == 0) {
-        serve(fd);
-    } else if (strcmp(mode, "deaf") == 0) {
-        (void)pause();
-    } else if (strcmp(mode, "brief") == 0) {
-        (void)hear(fd, &message);
-        return 7;
-    } else if (hear(fd, &message)) {
-        if (strcmp(mode, "half") == 0)
-            (void)!write(fd, &message.request, sizeof(message.request));
-        else if (strcmp(mode, "generous") == 0)
-            (void)vhost_user_send(fd, &(struct vhost_user_message){.request = message.request,
-                                                                   .flags = 5,
-                                                                   .size = 8,
-                                                                   .fds = {first},
-                                                                   .fd_count = 1});
-        else
-            answer(fd, VHOST_USER_GET_FEATURES, 13); /* it was not asked */
-        serve(fd);
-    }
-    return 0;
-}
-
-/* ---- the relay, and QEMU */
-
-struct play {
-    char directory[32], listener[64], marker[64], log[64], end[64];
-    pid_t relay; /* its keeper, which is what the daemon watches */
-    int qemu;
-};
-
-static int make_words(const struct play *play, const char *mode)
-{
-    char self[256];
-    ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    int fd = memfd_create("words", MFD_CLOEXEC);
-
-    assert_true(size > 0);
-    self[size] = '\0';
-    assert_true(dprintf(fd, "%s/in%c%s%c%c%c%s%cvirtiofsd%c%s%c%s%c", play->directory, 0, play->end,
-                        0, 0, 0, self, 0, 0, mode, 0, play->marker, 0) > 0);
-    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
-    return fd;
-}
-
-static void start(struct play *play, const char *mode)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int words, listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    (void)snprintf(play->directory, sizeof(play->directory), "/tmp/relay-test-XXXXXX");
-    assert_non_null(mkdtemp(play->directory));
-    (void)snprintf(play->listener, sizeof(play->listener), "%s/sock", play->directory);
-    (void)snprintf(play->marker, sizeof(play->marker), "%s/marker", play->directory);
-    (void)snprintf(play->log, sizeof(play->log), "%s/log", play->directory);
-    (void)snprintf(play->end, sizeof(play->end), "%s/end", play->directory);
-    memcpy(address.sun_path, play->listener, sizeof(play->listener));
-    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(listen(listener, 1), 0);
-    words = make_words(play, mode);
-    play->relay = fork();
-    if (play->relay == 0) {
-        int log = open(play->log, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
-
-        if (dup2(words, 0) == 0 && dup2(log, 2) == 2 && dup2(listener, 3) == 3 &&
-            fcntl(3, F_SETFD, 0) == 0)
-            (void)execlp("guestlink-virtiofs-relay", "guestlink-virtiofs-relay", (char *)NULL);
-        _exit(99);
-    }
-    (void)close(words);
-    (void)close(listener);
-    play->qemu = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(connect(play->qemu, (struct sockaddr *)&address, sizeof(address)), 0);
-}
-
-static void say(const struct play *play, uint32_t request, uint32_t flags, const void *payload,
-                uint32_t size)
-{
-    struct vhost_user_message message = {.request = request, .flags = 1 | flags, .size = size};
-
-    if (size > 0)
-        memcpy(message.payload, payload, size);
-    assert_int_equal(vhost_user_send(play->qemu, &message), 0);
-}
-
-/* @return what the answer to @p request says */
-static uint64_t answer_to(const struct play *play, uint32_t request)
-{
-    struct vhost_user_message message;
-    uint64_t value;
-
-    assert_true(hear(play->qemu, &message));
-    assert_int_equal(message.request, request);
-    assert_true(message.flags & VHOST_USER_FLAG_REPLY);
-    assert_int_equal(message.size, sizeof(value));
-    memcpy(&value, message.payload, sizeof(value));
-    return value;
-}
-
-static uint64_t ask(const struct play *play, uint32_t request)
-{
-    say(play, request, 0, NULL, 0);
-    return answer_to(play, request);
-}
-
-static bool is_hung_up(const struct play *play, int timeout_ms)
-{
-    struct pollfd end = {.fd = play->qemu};
-
-    return poll(&end, 1, timeout_ms) > 0;
-}
-
-/* How the process ended that the daemon watches. */
-static int wait_for_end(struct play *play)
-{
-    int status = 0;
-
-    assert_int_equal(waitpid(play->relay, &status, 0), play->relay);
-    play->relay = -1;
-    return status;
-}
-
-static bool has_ended(struct play *play)
-{
-    if (waitpid(play->relay, NULL, WNOHANG) != play->relay)
-        return false;
-    play->relay = -1;
-    return true;
-}
-
-static void need_said(const struct play *play, const char *text)
-{
-    char said[4096];
-    int fd = open(play->log, O_RDONLY | O_CLOEXEC);
-    ssize_t size = read(fd, said, sizeof(said) - 1);
-
-    (void)close(fd);
-    said[size > 0 ? size : 0] = '\0';
-    if (!strstr(said, text))
-        fail_msg("\"%s\" was not said, but: %s", text, said);
-}
-
-static void stop(struct play *play)
-{
-    (void)close(play->qemu);
-    if (play->relay > 0)
-        (void)wait_for_end(play);
-    (void)unlink(play->listener);
-    (void)unlink(play->marker);
-    (void)unlink(play->log);
-    (void)unlink(play->end);
-    (void)rmdir(play->directory);
-}
 
 static void sound_ones_are_passed_on(void **state)
 {
     struct play play;
 
     (void)state;
-    start(&play, "sound");
+    play_start(&play, "sound", "", "off");
     say(&play, VHOST_USER_SET_OWNER, 0, NULL, 0);
     assert_int_equal(ask(&play, VHOST_USER_GET_FEATURES), ANSWER);
     say(&play, VHOST_USER_SET_FEATURES, VHOST_USER_FLAG_NEED_REPLY, &(uint64_t){1}, 8);
@@ -250,7 +40,7 @@ static void sound_ones_are_passed_on(void **state)
     (void)close(play.qemu);
     play.qemu = -1;
     assert_int_equal(wait_for_end(&play), 0);
-    stop(&play);
+    play_stop(&play);
 }
 
 static void qemu_cannot_speak_to_the_keeper(void **state)
@@ -262,12 +52,12 @@ static void qemu_cannot_speak_to_the_keeper(void **state)
     for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
         struct play play;
 
-        start(&play, "sound");
+        play_start(&play, "sound", "", "off");
         say(&play, requests[i], 0, &status, sizeof(status));
         assert_true(is_hung_up(&play, WAIT_MS));
         assert_int_equal(wait_for_end(&play), 0);
         need_said(&play, "QEMU said what vhost-user does not have");
-        stop(&play);
+        play_stop(&play);
     }
 }
 
@@ -306,7 +96,7 @@ static void nothing_but_memory_and_events_comes_to_virtiofsd(void **state)
                                                  .fd_count = 1};
             struct play play;
 
-            start(&play, "sound");
+            play_start(&play, "sound", "", "off");
             assert_int_equal(vhost_user_send(play.qemu, &message), 0);
             (void)close(tries[i].fd);
             if (tries[i].is_taken) {
@@ -315,7 +105,7 @@ static void nothing_but_memory_and_events_comes_to_virtiofsd(void **state)
                 assert_true(is_hung_up(&play, WAIT_MS));
                 need_said(&play, "QEMU sent what vhost-user does not have");
             }
-            stop(&play);
+            play_stop(&play);
         }
     }
 }
@@ -326,9 +116,9 @@ static void no_connection_past_the_relay_is_offered(void **state)
     struct play play;
 
     (void)state;
-    start(&play, "sound");
+    play_start(&play, "sound", "", "off");
     assert_int_equal(ask(&play, VHOST_USER_GET_PROTOCOL_FEATURES), ANSWER & ~(1U << 5));
-    stop(&play);
+    play_stop(&play);
 }
 
 /* What virtiofsd hands back reaches QEMU no more than that: it is replaced by a second one. */
@@ -338,12 +128,12 @@ static void no_descriptor_comes_back(void **state)
     struct play play;
 
     (void)state;
-    start(&play, "generous");
+    play_start(&play, "generous", "", "off");
     say(&play, VHOST_USER_GET_FEATURES, 0, NULL, 0);
     assert_true(hear(play.qemu, &message));
     assert_int_equal(message.fd_count, 0);
     need_said(&play, "virtiofsd said what nobody had asked");
-    stop(&play);
+    play_stop(&play);
 }
 
 /* virtiofsd dies while QEMU has said half of a message: it is replaced then, and the message taken.
@@ -355,7 +145,7 @@ static void half_a_message_holds_up_nobody(void **state)
     int status;
 
     (void)state;
-    start(&play, "brief");
+    play_start(&play, "brief", "", "off");
     say(&play, VHOST_USER_SET_OWNER, 0, NULL, 0);
     assert_int_equal(write(play.qemu, words, 5), 5);
     status = wait_for_end(&play);
@@ -365,7 +155,7 @@ static void half_a_message_holds_up_nobody(void **state)
     assert_int_equal(write(play.qemu, (const char *)words + 5, sizeof(words) - 5),
                      sizeof(words) - 5);
     assert_int_equal(answer_to(&play, VHOST_USER_GET_FEATURES), ANSWER);
-    stop(&play);
+    play_stop(&play);
 }
 
 static void message_that_drips_ends_in_time(void **state)
@@ -375,7 +165,7 @@ static void message_that_drips_ends_in_time(void **state)
     unsigned drops = 0;
 
     (void)state;
-    start(&play, "sound");
+    play_start(&play, "sound", "", "off");
     assert_int_equal(write(play.qemu, words, sizeof(words)), sizeof(words));
     while (!is_hung_up(&play, 500)) {
         assert_in_range(++drops, 0, WAIT_MS / 500 - 1);
@@ -383,7 +173,7 @@ static void message_that_drips_ends_in_time(void **state)
     }
     assert_int_equal(wait_for_end(&play), 0);
     need_said(&play, "QEMU left a message half said");
-    stop(&play);
+    play_stop(&play);
 }
 
 /* virtiofsd said half an answer, and then no more: the second one is asked. */
@@ -392,12 +182,12 @@ static void half_an_answer_ends_virtiofsd_in_time(void **state)
     struct play play;
 
     (void)state;
-    start(&play, "half");
+    play_start(&play, "half", "", "off");
     assert_int_equal(ask(&play, VHOST_USER_GET_FEATURES), ANSWER);
     (void)wait_for_end(&play);
     need_said(&play, "virtiofsd left an answer half said");
     assert_int_equal(ask(&play, VHOST_USER_GET_FEATURES), ANSWER);
-    stop(&play);
+    play_stop(&play);
 }
 
 static void answer_that_nobody_asked_for_is_not_passed_on(void **state)
@@ -405,12 +195,12 @@ static void answer_that_nobody_asked_for_is_not_passed_on(void **state)
     struct play play;
 
     (void)state;
-    start(&play, "chatty");
+    play_start(&play, "chatty", "", "off");
     say(&play, VHOST_USER_SET_OWNER, 0, NULL, 0);
     (void)wait_for_end(&play);
     need_said(&play, "virtiofsd said what nobody had asked");
     assert_int_equal(ask(&play, VHOST_USER_GET_FEATURES), ANSWER);
-    stop(&play);
+    play_stop(&play);
 }
 
 static void virtiofsd_that_does_not_read_is_replaced(void **state)
@@ -420,7 +210,7 @@ static void virtiofsd_that_does_not_read_is_replaced(void **state)
     struct play play;
 
     (void)state;
-    start(&play, "deaf");
+    play_start(&play, "deaf", "", "off");
     while (!has_ended(&play))
         if (vhost_user_send(play.qemu, &message) == -EAGAIN)
             assert_false(is_hung_up(&play, 10));
@@ -430,7 +220,7 @@ static void virtiofsd_that_does_not_read_is_replaced(void **state)
     while (vhost_user_send(play.qemu, &message) == -EAGAIN)
         assert_false(is_hung_up(&play, 10));
     assert_int_equal(answer_to(&play, VHOST_USER_GET_FEATURES), ANSWER);
-    stop(&play);
+    play_stop(&play);
 }
 
 static void qemu_that_does_not_read_loses_its_connection(void **state)
@@ -439,7 +229,7 @@ static void qemu_that_does_not_read_loses_its_connection(void **state)
     struct play play;
 
     (void)state;
-    start(&play, "sound");
+    play_start(&play, "sound", "", "off");
     for (int r = 0; r == 0 || r == -EAGAIN;) {
         r = vhost_user_send(play.qemu, &message);
         if (r == -EAGAIN && is_hung_up(&play, 10))
@@ -447,7 +237,7 @@ static void qemu_that_does_not_read_loses_its_connection(void **state)
     }
     assert_int_equal(wait_for_end(&play), 0);
     need_said(&play, "QEMU does not read its answer");
-    stop(&play);
+    play_stop(&play);
 }
 
 /* The second one gets the memory with its file, and QEMU the answer that it waits for. */
@@ -461,13 +251,13 @@ static void setting_that_killed_virtiofsd_is_acknowledged(void **state)
     int memory = memfd_create("memory", MFD_CLOEXEC);
 
     (void)state;
-    start(&play, "brief");
+    play_start(&play, "brief", "", "off");
     message.fds[0] = memory;
     assert_int_equal(vhost_user_send(play.qemu, &message), 0);
     (void)close(memory);
     assert_int_equal(answer_to(&play, VHOST_USER_SET_MEM_TABLE), 0);
     assert_int_equal(ask(&play, VHOST_USER_GET_QUEUE_NUM), 1);
-    stop(&play);
+    play_stop(&play);
 }
 
 int main(int argc, char *argv[])
@@ -487,7 +277,7 @@ int main(int argc, char *argv[])
         cmocka_unit_test(setting_that_killed_virtiofsd_is_acknowledged),
     };
 
-    if (argc == 4 && strcmp(argv[1], "virtiofsd") == 0)
-        return play_virtiofsd(argv[2], argv[3]);
+    if (argc > 1 && strcmp(argv[1], "virtiofsd") == 0)
+        return play_virtiofsd(argc, argv);
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
 }

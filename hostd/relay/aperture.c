@@ -1,0 +1,345 @@
+/* aperture: the part of a guest's memory that its device's process can reach. */
+#include "aperture.h"
+
+#include "../../protocol/options.h"
+#include "rings.h"
+#include "udmabuf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Of the regions that there are, those that are left to rings if a pool is cut into several. */
+#define RING_REGIONS 4u
+
+#define RING_FAULT                                                                                 \
+    "the guest's driver placed a ring where its device may not reach: outside of the guest's "     \
+    "shared memory, or over the edge of a part of it"
+#define REGION_FAULT                                                                               \
+    "pool and rings lie in more than 8 separate parts of memory, which vhost-user does not carry"
+
+/* ---- what is told */
+
+/* @param reason  static or "" */
+static void tell(struct aperture *aperture, enum aperture_state state, uint64_t bytes,
+                 const char *reason)
+{
+    struct aperture_status status = {.state = state, .bytes = bytes};
+    int r;
+
+    (void)snprintf(status.reason, sizeof(status.reason), "%s", reason);
+    if (!aperture->status_file[0] ||
+        (status.state == aperture->status.state && status.bytes == aperture->status.bytes &&
+         strcmp(status.reason, aperture->status.reason) == 0))
+        return;
+    aperture->status = status;
+    r = aperture_status_write(aperture->status_file, &status);
+    if (r < 0)
+        (void)dprintf(STDERR_FILENO, "relay: cannot write the aperture's status: %s\n",
+                      strerrordesc_np(-r));
+}
+
+void aperture_refuse(struct aperture *aperture, const char *reason)
+{
+    (void)dprintf(STDERR_FILENO, "relay: there is no device: %s\n", reason);
+    tell(aperture, APERTURE_REFUSED, 0, reason);
+}
+
+/* ---- what is known from the beginning */
+
+static const char *find_obstacle(struct aperture *aperture)
+{
+    uint64_t pieces;
+
+    aperture->device = udmabuf_open();
+    if (aperture->device < 0)
+        return udmabuf_obstacle(aperture->device) ? udmabuf_obstacle(aperture->device)
+                                                  : strerrordesc_np(-aperture->device);
+    aperture->piece = udmabuf_limit();
+    pieces = aperture->size / aperture->piece + (aperture->size % aperture->piece != 0);
+    if (pieces > 1 && pieces > MEMORY_TABLE_REGIONS_MAX - RING_REGIONS)
+        return "the pool is too large for the kernel's limit of a dma-buf: raise "
+               "/sys/module/udmabuf/parameters/size_limit_mb to the size of the pool in MiB";
+    return NULL;
+}
+
+static int fail(struct aperture *aperture, int error, const char *reason)
+{
+    aperture_refuse(aperture, reason);
+    return error;
+}
+
+int aperture_open(struct aperture *aperture, const char *options, const char *mode,
+                  const char *status_file)
+{
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    bool is_off = strcmp(mode, "off") == 0;
+    uint64_t base, size;
+    int r;
+
+    *aperture = (struct aperture)APERTURE_NULL;
+    aperture->status_file = status_file;
+    aperture->is_required = strcmp(mode, "require") == 0;
+    if (!is_off && !aperture->is_required && strcmp(mode, "auto") != 0)
+        return fail(aperture, -EINVAL, "the aperture's mode is none of auto, require, off");
+    r = options_read_token(options, &base, &size);
+    if (r < 0)
+        return fail(aperture, r, "the device's options are no option string");
+    if (r == 0 && aperture->is_required)
+        return fail(aperture, -ENOTSUP, "an aperture is required, and the VM has no token");
+    if (r > 0 && is_off)
+        tell(aperture, APERTURE_NONE, 0, "switched off");
+    if (r == 0 || is_off)
+        return 0;
+    if (size == 0 || (base | size) % page != 0 || base > UINT64_MAX - size)
+        return fail(aperture, -EINVAL, "the token's pool is not one of whole pages of this host");
+    aperture->base = base;
+    aperture->size = size;
+    aperture->obstacle = find_obstacle(aperture);
+    if (aperture->obstacle)
+        aperture->piece = size;
+    if (aperture->obstacle && aperture->is_required)
+        return fail(aperture, -ENOTSUP, aperture->obstacle);
+    return 0;
+}
+
+bool aperture_is_in_force(const struct aperture *aperture)
+{
+    return aperture->size > 0;
+}
+
+/* ---- what it is made of */
+
+struct range {
+    uint64_t begin, end;
+};
+
+struct ranges {
+    struct range items[RINGS_MAX * RING_PARTS];
+    size_t count;
+};
+
+/* Where a ring's parts are in the guest. @return 0 or -EFAULT */
+static int find_parts(const struct memory_table *memory, const struct ring *ring,
+                      struct range parts[RING_PARTS])
+{
+    for (size_t i = 0; i < RING_PARTS; i++) {
+        if (memory_table_find(memory, ring->parts[i].address, ring->parts[i].size,
+                              &parts[i].begin) < 0)
+            return -EFAULT;
+        parts[i].end = parts[i].begin + ring->parts[i].size;
+    }
+    return 0;
+}
+
+/* Adds the pages of a range, in order; those that touch each other become one. */
+static void add_pages(struct ranges *ranges, struct range range)
+{
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    struct ranges merged = {.count = 0};
+
+    range.begin -= range.begin % page;
+    range.end += (page - range.end % page) % page;
+    for (size_t i = 0; i < ranges->count; i++) {
+        const struct range *other = &ranges->items[i];
+
+        if (other->end < range.begin || range.end < other->begin) {
+            merged.items[merged.count++] = *other;
+            continue;
+        }
+        if (other->begin < range.begin)
+            range.begin = other->begin;
+        if (other->end > range.end)
+            range.end = other->end;
+    }
+    merged.items[merged.count++] = range;
+    *ranges = merged;
+}
+
+/* The pages of rings that the pool does not have. */
+static int add_rings(const struct aperture *aperture, const struct memory_table *memory,
+                     const struct ranges *ranges, struct memory_table *table)
+{
+    const uint64_t pool = aperture->base, pool_end = aperture->base + aperture->size;
+    int r = 0;
+
+    for (size_t i = 0; i < ranges->count && r == 0; i++) {
+        struct range range = ranges->items[i];
+        uint64_t front = range.end < pool ? range.end : pool;
+        uint64_t back = range.begin > pool_end ? range.begin : pool_end;
+
+        if (range.begin < front)
+            r = memory_table_add(table, memory, range.begin, front);
+        if (r == 0 && back < range.end)
+            r = memory_table_add(table, memory, back, range.end);
+    }
+    return r;
+}
+
+static int add_pool(const struct aperture *aperture, const struct memory_table *memory,
+                    struct memory_table *table)
+{
+    const uint64_t end = aperture->base + aperture->size;
+    int r = 0;
+
+    for (uint64_t begin = aperture->base; begin < end && r == 0; begin += aperture->piece)
+        r = memory_table_add(table, memory, begin,
+                             end - begin < aperture->piece ? end : begin + aperture->piece);
+    return r;
+}
+
+/* Each part of a ring must be in one region: the process maps them one by one. */
+static int check_rings(const struct memory_table *memory, const struct rings *rings,
+                       const struct memory_table *table)
+{
+    struct range parts[RING_PARTS];
+    uint64_t address;
+
+    for (size_t i = 0; i < rings->count; i++) {
+        if (rings->items[i].is_stopped)
+            continue;
+        if (find_parts(memory, &rings->items[i], parts) < 0)
+            return -EFAULT;
+        for (size_t j = 0; j < RING_PARTS; j++)
+            if (memory_table_find(table, parts[j].begin, parts[j].end - parts[j].begin, &address) <
+                0)
+                return -EFAULT;
+    }
+    return 0;
+}
+
+static int collect(const struct memory_table *memory, const struct rings *rings, bool stopped,
+                   struct ranges *ranges)
+{
+    struct range parts[RING_PARTS];
+
+    for (size_t i = 0; i < rings->count; i++) {
+        if (rings->items[i].is_stopped && !stopped)
+            continue;
+        if (find_parts(memory, &rings->items[i], parts) < 0) {
+            if (rings->items[i].is_stopped)
+                continue;
+            return -EFAULT;
+        }
+        for (size_t j = 0; j < RING_PARTS; j++)
+            add_pages(ranges, parts[j]);
+    }
+    return 0;
+}
+
+static int explain(int error, const char *reason, const char **ret_reason)
+{
+    *ret_reason = error == -E2BIG ? REGION_FAULT : reason;
+    return error;
+}
+
+int aperture_find(const struct aperture *aperture, const struct session *session, bool stopped,
+                  struct memory_table *ret_table, const char **ret_reason)
+{
+    const struct session_entry *entry = session_find(session, VHOST_USER_SET_MEM_TABLE, 0);
+    struct memory_table memory, table = {.count = 0};
+    struct ranges ranges = {.count = 0};
+    struct rings rings;
+    int r;
+
+    if (!entry || memory_table_unpack(&entry->message, &memory) < 0)
+        return explain(-EPROTO, "QEMU said nothing of the guest's memory that can be used",
+                       ret_reason);
+    r = rings_read(session, &rings);
+    if (r < 0)
+        return explain(r, "QEMU gave a ring no size before its place", ret_reason);
+    r = add_pool(aperture, &memory, &table);
+    if (r < 0)
+        return explain(r, "the token's pool is not all in memory that QEMU shares", ret_reason);
+    r = collect(&memory, &rings, stopped, &ranges);
+    if (r == 0)
+        r = add_rings(aperture, &memory, &ranges, &table);
+    if (r == 0)
+        r = check_rings(&memory, &rings, &table);
+    if (r < 0)
+        return explain(r, RING_FAULT, ret_reason);
+    memory_table_sort(&table);
+    *ret_table = table;
+    return 0;
+}
+
+/* ---- how a process gets it */
+
+/* One region as a file of its own. @return 0 or -errno */
+static int confine(int device, struct vhost_user_region *region, struct memory_file *file)
+{
+    int fd = udmabuf_make(device, file->fd, region->file_offset, region->size);
+
+    if (fd < 0)
+        return fd;
+    region->file_offset = 0;
+    file->fd = fd;
+    return 0;
+}
+
+/* One region in QEMU's own file. @return 0 or -errno */
+static int lend(struct memory_file *file)
+{
+    int fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -errno;
+    file->fd = fd;
+    return 0;
+}
+
+/* A message of a table, with descriptors of its own. @param device  negative: without dma-bufs */
+static int make(int device, struct memory_table table, struct vhost_user_message *ret_message)
+{
+    size_t count = table.count;
+    int r = 0;
+
+    for (table.count = 0; table.count < count && r == 0; table.count += r == 0)
+        r = device < 0 ? lend(&table.files[table.count])
+                       : confine(device, &table.regions[table.count], &table.files[table.count]);
+    memory_table_pack(&table, ret_message);
+    if (r < 0)
+        vhost_user_close(ret_message);
+    return r;
+}
+
+int aperture_hand_over(struct aperture *aperture, const struct memory_table *table,
+                       struct vhost_user_message *ret_message, const char **ret_reason)
+{
+    int r = aperture->obstacle ? make(-1, *table, ret_message)
+                               : make(aperture->device, *table, ret_message);
+
+    if (r < 0 && !aperture->obstacle && !aperture->is_enforced && udmabuf_obstacle(r)) {
+        aperture->obstacle = udmabuf_obstacle(r);
+        if (aperture->is_required)
+            return explain(r, aperture->obstacle, ret_reason);
+        r = make(-1, *table, ret_message);
+    }
+    if (r < 0)
+        return explain(r, strerrordesc_np(-r), ret_reason);
+    aperture->is_enforced = !aperture->obstacle;
+    aperture->told = *table;
+    tell(aperture, aperture->obstacle ? APERTURE_NARROWED : APERTURE_ENFORCED,
+         memory_table_bytes(table), aperture->obstacle ? aperture->obstacle : "");
+    return 0;
+}
+
+int aperture_translate(const struct session *session, struct vhost_user_message *message)
+{
+    const struct session_entry *entry = session_find(session, VHOST_USER_SET_MEM_TABLE, 0);
+    struct vhost_user_vring_address address;
+    struct memory_table memory;
+
+    if (!entry || memory_table_unpack(&entry->message, &memory) < 0 ||
+        !vhost_user_read(message, 0, &address, sizeof(address)) ||
+        memory_table_find(&memory, address.descriptors, 1, &address.descriptors) < 0 ||
+        memory_table_find(&memory, address.available, 1, &address.available) < 0 ||
+        memory_table_find(&memory, address.used, 1, &address.used) < 0)
+        return -EFAULT;
+    address.flags = 0; /* of which there is one: that writes are logged */
+    address.log = 0;
+    memcpy(message->payload, &address, sizeof(address));
+    return 0;
+}

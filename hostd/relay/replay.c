@@ -1,0 +1,195 @@
+/* replay: tells a new backend what the one before it was told. */
+#include "replay.h"
+
+#include "descriptor.h"
+#include "filter.h"
+#include "passage.h"
+#include "rings.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The ring's flags stand before its index (virtio 1.2, 2.7.8). */
+#define USED_INDEX_OFFSET 2
+
+/* Reads the guest's memory at a frontend's address. @return 0, or -EFAULT if no region has it */
+static int read_memory(const struct session *session, uint64_t address, void *data, size_t size)
+{
+    for (const struct session_entry *entry = session->first; entry; entry = entry->next) {
+        if (entry->message.request != VHOST_USER_SET_MEM_TABLE &&
+            entry->message.request != VHOST_USER_ADD_MEM_REG)
+            continue;
+        for (size_t i = 0; i < entry->message.fd_count; i++) {
+            struct vhost_user_region region;
+
+            if (!vhost_user_read(&entry->message, VHOST_USER_REGIONS_OFFSET + i * sizeof(region),
+                                 &region, sizeof(region)) ||
+                region.size < size || address < region.user_address ||
+                address - region.user_address > region.size - size)
+                continue;
+            if (pread(entry->message.fds[i], data, size,
+                      (off_t)(region.file_offset + (address - region.user_address))) ==
+                (ssize_t)size)
+                return 0;
+        }
+    }
+    return -EFAULT;
+}
+
+/* Where the vring goes on: what is used up is done, what came after is not. */
+static int used_index(const struct session *session, uint64_t vring, uint32_t *ret_index)
+{
+    const struct session_entry *entry = session_find(session, VHOST_USER_SET_VRING_ADDR, vring);
+    struct vhost_user_vring_address address;
+    uint16_t index;
+    int r;
+
+    if (!entry || !vhost_user_read(&entry->message, 0, &address, sizeof(address)))
+        return -ENOENT;
+    r = read_memory(session, address.used + USED_INDEX_OFFSET, &index, sizeof(index));
+    if (r == 0)
+        *ret_index = index;
+    return r;
+}
+
+/* Sends it, as soon as the other side reads. @return 0 or -errno */
+static int say(int fd, const struct vhost_user_message *message)
+{
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
+    int r;
+
+    do
+        r = vhost_user_send(fd, message);
+    while (r == -EAGAIN && poll(&room, 1, PASSAGE_PATIENCE_MS) > 0);
+    return r == -EAGAIN ? -ETIMEDOUT : r;
+}
+
+/* @return 0 or -errno */
+static int say_memory(const struct session *session, struct aperture *aperture, int fd,
+                      const char **ret_reason)
+{
+    struct vhost_user_message message;
+    struct memory_table table;
+    int r = aperture_find(aperture, session, false, &table, ret_reason);
+
+    if (r == 0)
+        r = aperture_hand_over(aperture, &table, &message, ret_reason);
+    if (r < 0)
+        return r;
+    r = say(fd, &message);
+    vhost_user_close(&message);
+    return r;
+}
+
+/* A ring that is stopped is set up anew before it is used. */
+static bool is_stopped(const struct session *session, uint64_t vring)
+{
+    struct rings rings;
+
+    if (rings_read(session, &rings) < 0)
+        return true;
+    for (size_t i = 0; i < rings.count; i++)
+        if (rings.items[i].key == vring)
+            return rings.items[i].is_stopped;
+    return true;
+}
+
+/* Changes a message as the process of an aperture gets it. @return false: it does not */
+static bool confine(const struct session *session, struct vhost_user_message *message, uint64_t key)
+{
+    const char *reason;
+
+    switch (filter_judge(message, &reason)) {
+    case FILTER_PASS:
+        filter_down(message);
+        return true;
+    case FILTER_TRANSLATE:
+        return !is_stopped(session, key) && aperture_translate(session, message) == 0;
+    default:
+        return false;
+    }
+}
+
+/* @return 0 or -errno */
+static int replay_one(const struct session *session, struct aperture *aperture,
+                      const struct session_entry *entry, int fd, const char **ret_reason)
+{
+    struct vhost_user_message message = entry->message;
+    struct vhost_user_vring_state state;
+
+    if (aperture_is_in_force(aperture)) {
+        if (message.request == VHOST_USER_SET_MEM_TABLE)
+            return say_memory(session, aperture, fd, ret_reason);
+        if (!confine(session, &message, entry->key))
+            return 0;
+    }
+    if (message.request == VHOST_USER_SET_VRING_BASE &&
+        vhost_user_read(&message, 0, &state, sizeof(state)) &&
+        used_index(session, entry->key, &state.number) == 0)
+        memcpy(message.payload, &state, sizeof(state));
+    return say(fd, &message);
+}
+
+/* As if the other side of a vring had said that there is something new: none is harmless. One that
+ * is full has been said so much about that nobody needs this. */
+static void announce(const struct session_entry *entry)
+{
+    const uint64_t one = 1;
+    struct pollfd room = {.events = POLLOUT};
+
+    /* The frontend says that it is one, and root's writing into another file might do anything. */
+    if (entry->message.fd_count != 1 || !descriptor_is_event(entry->message.fds[0]))
+        return;
+    room.fd = entry->message.fds[0];
+    if (poll(&room, 1, 0) > 0 && room.revents & POLLOUT)
+        (void)!write(room.fd, &one, sizeof(one));
+}
+
+/* What needs the memory comes after it, which may have come late; and the kicks last: with its kick
+ * a vring starts, and requests wait in it, whose answers need all the rest. */
+static int step_of(const struct session_entry *entry)
+{
+    switch (entry->message.request) {
+    case VHOST_USER_SET_VRING_ADDR:
+    case VHOST_USER_SET_VRING_ENABLE:
+        return 1;
+    case VHOST_USER_SET_VRING_KICK:
+        return 2;
+    case VHOST_USER_GET_VRING_BASE:
+    case VHOST_USER_SET_BACKEND_REQ_FD:
+        return -1; /* for the relay alone */
+    default:
+        return 0;
+    }
+}
+
+static int replay_step(const struct session *session, struct aperture *aperture, int step, int fd,
+                       const char **ret_reason)
+{
+    int r = 0;
+
+    for (const struct session_entry *entry = session->first; entry && r == 0; entry = entry->next)
+        if (step_of(entry) == step)
+            r = replay_one(session, aperture, entry, fd, ret_reason);
+    return r;
+}
+
+int replay_session(const struct session *session, struct aperture *aperture, int fd,
+                   const char **ret_reason)
+{
+    int r = 0;
+
+    *ret_reason = NULL;
+    aperture->told.count = 0;
+    for (int step = 0; step <= 2 && r == 0; step++)
+        r = replay_step(session, aperture, step, fd, ret_reason);
+    /* What waited when the old one ended was announced to that one only; an answer that it gave in
+     * its last moment may not have been announced. */
+    for (const struct session_entry *entry = session->first; entry && r == 0; entry = entry->next)
+        if (entry->message.request == VHOST_USER_SET_VRING_CALL ||
+            entry->message.request == VHOST_USER_SET_VRING_KICK)
+            announce(entry);
+    return r;
+}
