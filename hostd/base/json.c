@@ -59,6 +59,16 @@ struct json_object *json_member(struct json_object *object, const char *key)
     return value;
 }
 
+size_t json_count(struct json_object *value)
+{
+    return json_object_is_type(value, json_type_array) ? json_object_array_length(value) : 0;
+}
+
+struct json_object *json_element(struct json_object *value, size_t index)
+{
+    return index < json_count(value) ? json_object_array_get_idx(value, index) : NULL;
+}
+
 struct json_object *json_parse_object(const char *text, size_t size, int depth)
 {
     struct json_tokener *tokener = json_tokener_new_ex(depth);

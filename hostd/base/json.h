@@ -23,6 +23,12 @@ void json_add_flag(struct json_object *object, const char *key, json_bool flag);
 /* @return the member, borrowed; NULL if there is none, it is null, or @p object is no object */
 struct json_object *json_member(struct json_object *object, const char *key);
 
+/* @return the elements of an array; 0 if @p value is none */
+size_t json_count(struct json_object *value);
+
+/* @return the element, borrowed; NULL if there is none, it is null, or @p value is no array */
+struct json_object *json_element(struct json_object *value, size_t index);
+
 /* Parses a document that others wrote: strictly, UTF-8, an object, at most @p depth levels deep; a
  * NUL is behind its @p size bytes. @return NULL if it is not that,
  * or there is no memory */

@@ -1,6 +1,8 @@
 /* qmp socket: connects to a VM's QMP socket, and to no other VM's. */
 #include "qmp_socket.h"
 
+#include "fd.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -188,7 +190,8 @@ int qmp_socket_connect(const char *path, struct qmp_socket *ret_socket, const ch
 {
     struct walk walk = {.fd = -1};
     char name[NAME_MAX + 1];
-    int fd = -1, r = walk_to_folder(&walk, path, name);
+    FD fd = -1;
+    int r = walk_to_folder(&walk, path, name);
 
     if (r == 0)
         r = walk_to_socket(&walk, name);
@@ -196,16 +199,11 @@ int qmp_socket_connect(const char *path, struct qmp_socket *ret_socket, const ch
         r = -errno;
     if (r == 0)
         r = connect_to(&walk, fd);
-    if (walk.fd >= 0)
-        (void)close(walk.fd);
-    if (r == 0) {
-        *ret_socket =
-            (struct qmp_socket){.fd = fd, .uid = walk.status.st_uid, .gid = walk.status.st_gid};
-        return 0;
-    }
-    if (fd >= 0)
-        (void)close(fd);
+    fd_close(&walk.fd);
     if (r == -EPERM)
         *ret_problem = walk.problem ? walk.problem : strerrordesc_np(EPERM);
+    else if (r == 0)
+        *ret_socket = (struct qmp_socket){
+            .fd = fd_take(&fd), .uid = walk.status.st_uid, .gid = walk.status.st_gid};
     return r;
 }

@@ -99,7 +99,7 @@ static void reload(void *userdata, struct varlink_call *call, struct json_object
     (void)params;
     r = control->reload(control->reload_userdata, add_remark, remarks);
     if (r != 0) {
-        struct json_object *first = json_object_array_get_idx(remarks, 0);
+        struct json_object *first = json_element(remarks, 0);
 
         control_method_fail_text(call, "io.guestlink.Refused", "reason",
                                  first != NULL ? json_object_get_string(first) : strerror(-r));

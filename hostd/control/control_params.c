@@ -93,12 +93,12 @@ bool control_params_texts(struct varlink_call *call, struct json_object *params,
     if (value == NULL)
         return true;
     if (json_object_is_type(value, json_type_array)) {
-        count = json_object_array_length(value);
+        count = json_count(value);
         items = calloc(count + 1, sizeof(*items));
     }
     for (size_t i = 0; items != NULL && i < count; i++) {
         /* read alone: struct config_strings has no const form */
-        items[i] = (char *)(uintptr_t)text_of(json_object_array_get_idx(value, i));
+        items[i] = (char *)(uintptr_t)text_of(json_element(value, i));
         if (items[i] == NULL) {
             free(items);
             items = NULL;

@@ -76,10 +76,8 @@ int command_reload(const struct options *options, char **words)
     remarks = json_member(reply, "remarks");
     if (options->json)
         say_json(reply);
-    for (size_t i = 0; !options->json && json_object_is_type(remarks, json_type_array) &&
-                       i < json_object_array_length(remarks);
-         i++)
-        say_error("%s", json_object_get_string(json_object_array_get_idx(remarks, i)));
+    for (size_t i = 0; !options->json && i < json_count(remarks); i++)
+        say_error("%s", json_object_get_string(json_element(remarks, i)));
     json_object_put(reply);
     return 0;
 }

@@ -62,8 +62,8 @@ int command_list(const struct options *options, char **words)
     if (options->json) {
         say_json(reply);
     } else if (json_object_is_type(vms, json_type_array) && table != NULL) {
-        for (size_t i = 0; i < json_object_array_length(vms); i++)
-            add_row(table, json_object_array_get_idx(vms, i));
+        for (size_t i = 0; i < json_count(vms); i++)
+            add_row(table, json_element(vms, i));
         table_print(table);
     }
     (void)table_free(table);

@@ -38,10 +38,10 @@ static void join(struct json_object *list, char *buffer, size_t capacity)
     size_t used = 0, count;
 
     buffer[0] = '\0';
-    count = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+    count = json_count(list);
     for (size_t i = 0; i < count && used < capacity; i++)
         used += (size_t)snprintf(buffer + used, capacity - used, "%s%s", i == 0 ? "" : " ",
-                                 json_object_get_string(json_object_array_get_idx(list, i)));
+                                 json_object_get_string(json_element(list, i)));
 }
 
 static void show_reported_pool(struct json_object *capabilities, bool dynamic)
@@ -169,11 +169,10 @@ static void show_head(struct json_object *vm)
 static void show_pools(struct json_object *usage)
 {
     struct json_object *pools = json_member(usage, "pools");
-    size_t count =
-        json_object_is_type(pools, json_type_array) ? json_object_array_length(pools) : 0;
+    size_t count = json_count(pools);
 
     for (size_t i = 0; i < count; i++) {
-        struct json_object *pool = json_object_array_get_idx(pools, i);
+        struct json_object *pool = json_element(pools, i);
         uint64_t high = command_number(pool, "high_water_bytes");
         char text[256], used[32], total[32], most[32];
 
@@ -202,10 +201,10 @@ static void show_vm(struct json_object *vm)
                        command_number(vm, "pool_exhausted"));
         line("", SAY_RED, text);
     }
-    for (size_t i = 0; shares != NULL && i < json_object_array_length(shares); i++)
-        show_share(json_object_array_get_idx(shares, i));
-    for (size_t i = 0; adapters != NULL && i < json_object_array_length(adapters); i++)
-        show_adapter(json_object_array_get_idx(adapters, i));
+    for (size_t i = 0; shares != NULL && i < json_count(shares); i++)
+        show_share(json_element(shares, i));
+    for (size_t i = 0; adapters != NULL && i < json_count(adapters); i++)
+        show_adapter(json_element(adapters, i));
     show_payload(json_member(vm, "payload"));
 }
 

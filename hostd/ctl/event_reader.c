@@ -4,6 +4,8 @@
  */
 #include "event_reader.h"
 
+#include "base/fd.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -28,13 +30,6 @@ struct event_reader {
     size_t begin, end; /* of what is read and not yet taken */
     bool skipping;     /* in a line that is too long */
 };
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        (void)close(*fd);
-    *fd = -1;
-}
 
 /* @param number  0: the newest. @return the descriptor, or -errno */
 static int open_number(const struct event_reader *reader, unsigned number)
@@ -78,12 +73,9 @@ static bool same_file(int a, int b)
 static int find_number(const struct event_reader *reader)
 {
     for (unsigned i = 0; i <= ROTATED_MAX; i++) {
-        int fd = open_number(reader, i);
-        bool same = fd >= 0 && same_file(fd, reader->fd);
+        FD fd = open_number(reader, i);
 
-        if (fd >= 0)
-            (void)close(fd);
-        if (same)
+        if (fd >= 0 && same_file(fd, reader->fd))
             return (int)i;
         if (fd < 0 && i > 0)
             break;
@@ -168,7 +160,7 @@ static int open_next(struct event_reader *reader)
             break;
         (void)close(fd);
     }
-    close_fd(&reader->fd);
+    fd_close(&reader->fd);
     reader->fd = fd;
     reader->begin = reader->end = 0;
     return 1;
@@ -217,8 +209,8 @@ struct event_reader *event_reader_free(struct event_reader *reader)
 {
     if (reader == NULL)
         return NULL;
-    close_fd(&reader->fd);
-    close_fd(&reader->notify);
+    fd_close(&reader->fd);
+    fd_close(&reader->notify);
     free(reader->path);
     free(reader->data);
     free(reader);

@@ -87,8 +87,8 @@ static void on_reset(struct device_qemu *qemu)
 static void on_event(void *userdata, const char *name, struct json_object *data)
 {
     struct device_qemu *qemu = userdata;
-    const char *device = qmp_reader_text(qmp_reader_member(data, "device"));
-    const char *netdev = qmp_reader_text(qmp_reader_member(data, "netdev-id"));
+    const char *device = qmp_reader_text(json_member(data, "device"));
+    const char *netdev = qmp_reader_text(json_member(data, "netdev-id"));
 
     if (strcmp(name, "RESET") == 0)
         on_reset(qemu);

@@ -62,7 +62,7 @@ static void on_bus(struct qemu_task *task, const struct qmp_reply *reply)
         task->port_found(task, reply);
         return;
     }
-    for (size_t i = 0; i < qmp_reader_count(reply->result); i++) {
+    for (size_t i = 0; i < json_count(reply->result); i++) {
         if (strncmp(qemu_task_property(reply, i, "name"), "child[", 6) == 0) {
             task->port++;
             look_at_port(task);
@@ -82,7 +82,7 @@ static bool is_port(const struct qmp_reply *reply, size_t index)
 /* @return where the row begins: behind the port that was found last */
 static size_t find_first(const struct qemu_task *task, const struct qmp_reply *reply)
 {
-    size_t count = qmp_reader_count(reply->result);
+    size_t count = json_count(reply->result);
 
     for (size_t i = 0; i < count; i++)
         if (is_port(reply, i) &&
@@ -93,7 +93,7 @@ static size_t find_first(const struct qemu_task *task, const struct qmp_reply *r
 
 static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply)
 {
-    size_t count = qmp_reader_count(reply->result), ports = 0, begin;
+    size_t count = json_count(reply->result), ports = 0, begin;
 
     if (reply->error) {
         task->port_found(task, reply);

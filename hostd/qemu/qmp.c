@@ -11,6 +11,7 @@
  */
 #include "qmp.h"
 
+#include "base/json.h"
 #include "base/qmp_socket.h"
 #include "qmp_command.h"
 #include "qmp_link.h"
@@ -255,7 +256,7 @@ int qmp_execute(struct qmp *qmp, const char *command, struct json_object *argume
 
 static const char *take_event(struct qmp *qmp, struct json_object *message)
 {
-    const char *name = qmp_reader_text(qmp_reader_member(message, "event"));
+    const char *name = qmp_reader_text(json_member(message, "event"));
     struct json_object *data = NULL;
 
     if (!name || (qmp_reader_has(message, "data", &data) && !qmp_reader_is_object(data)))
@@ -267,7 +268,7 @@ static const char *take_event(struct qmp *qmp, struct json_object *message)
 
 static const char *take_greeting(struct qmp *qmp, struct json_object *message)
 {
-    if (qmp->greeted || !qmp_reader_is_object(qmp_reader_member(message, "QMP")))
+    if (qmp->greeted || !qmp_reader_is_object(json_member(message, "QMP")))
         return "a second greeting, or none";
     qmp->greeted = true;
     if (qmp_commands_send(&qmp->commands, qmp->event, qmp->link, "qmp_capabilities", NULL,

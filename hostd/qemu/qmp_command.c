@@ -129,14 +129,13 @@ const char *qmp_commands_answer(struct qmp_commands *commands, struct json_objec
                                 struct json_object *error)
 {
     char text[LIMITS_TEXT] = "";
-    struct qmp_reply reply = {.text = text, .result = qmp_reader_member(message, "return")};
+    struct qmp_reply reply = {.text = text, .result = json_member(message, "return")};
     struct qmp_command *command;
     int64_t id;
 
-    if (!qmp_reader_number(qmp_reader_member(message, "id"), &id) || id < 1 ||
-        id > commands->last_id)
+    if (!qmp_reader_number(json_member(message, "id"), &id) || id < 1 || id > commands->last_id)
         return "an answer to nothing that was asked";
-    if (error && !qmp_reader_words(qmp_reader_member(error, "desc"), text, sizeof(text)))
+    if (error && !qmp_reader_words(json_member(error, "desc"), text, sizeof(text)))
         return "an error without words";
     command = find(commands, id);
     if (!command)

@@ -1,6 +1,7 @@
 /* qmp reader: what QEMU says, read by type. */
 #include "qmp_reader.h"
 
+#include "base/json.h"
 #include "base/text.h"
 
 #include <string.h>
@@ -50,40 +51,23 @@ bool qmp_reader_has(struct json_object *value, const char *key, struct json_obje
     return qmp_reader_is_object(value) && json_object_object_get_ex(value, key, ret_member);
 }
 
-struct json_object *qmp_reader_member(struct json_object *value, const char *key)
-{
-    struct json_object *member = NULL;
-
-    return qmp_reader_has(value, key, &member) ? member : NULL;
-}
-
-size_t qmp_reader_count(struct json_object *value)
-{
-    return json_object_is_type(value, json_type_array) ? json_object_array_length(value) : 0;
-}
-
-struct json_object *qmp_reader_element(struct json_object *value, size_t index)
-{
-    return index < qmp_reader_count(value) ? json_object_array_get_idx(value, index) : NULL;
-}
-
 static bool is_property(struct json_object *value)
 {
-    return qmp_reader_text(qmp_reader_member(value, "name")) &&
-           qmp_reader_text(qmp_reader_member(value, "type"));
+    return qmp_reader_text(json_member(value, "name")) &&
+           qmp_reader_text(json_member(value, "type"));
 }
 
 static bool is_memory(struct json_object *value)
 {
-    return json_object_is_type(qmp_reader_member(value, "share"), json_type_boolean);
+    return json_object_is_type(json_member(value, "share"), json_type_boolean);
 }
 
 static bool is_array_of(struct json_object *value, bool (*is_right)(struct json_object *element))
 {
     bool right = json_object_is_type(value, json_type_array);
 
-    for (size_t i = 0; right && i < qmp_reader_count(value); i++)
-        right = is_right(qmp_reader_element(value, i));
+    for (size_t i = 0; right && i < json_count(value); i++)
+        right = is_right(json_element(value, i));
     return right;
 }
 

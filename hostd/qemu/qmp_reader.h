@@ -1,8 +1,9 @@
 /*
  * qmp reader: what QEMU says, read by type.
  *
- * A QEMU that its guest took over says what it likes. Nothing of it is read but by these functions:
- * each takes any value, NULL (JSON's null) included, and gives what was asked for or nothing.
+ * A QEMU that its guest took over says what it likes. Nothing of it is read but by these functions,
+ * and json_member(), json_count() and json_element(): each takes any value, NULL (JSON's null)
+ * included, and gives what was asked for or nothing.
  */
 #ifndef GUESTLINK_HOSTD_QMP_READER_H
 #define GUESTLINK_HOSTD_QMP_READER_H
@@ -44,14 +45,5 @@ bool qmp_reader_is_object(struct json_object *value);
 
 /* @return true if @p value is an object that has @p key; *ret_member may be NULL (null) */
 bool qmp_reader_has(struct json_object *value, const char *key, struct json_object **ret_member);
-
-/* @return the member of an object; NULL if there is none, or no object */
-struct json_object *qmp_reader_member(struct json_object *value, const char *key);
-
-/* @return the elements of an array; 0 if it is none */
-size_t qmp_reader_count(struct json_object *value);
-
-/* @return the element; NULL if there is none, or no array */
-struct json_object *qmp_reader_element(struct json_object *value, size_t index);
 
 #endif

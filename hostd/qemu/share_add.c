@@ -85,8 +85,8 @@ static void on_memory(struct qemu_task *task, const struct qmp_reply *reply)
 {
     bool shared = false;
 
-    for (size_t i = 0; !shared && i < qmp_reader_count(reply->result); i++)
-        shared = qmp_reader_flag(qmp_reader_member(qmp_reader_element(reply->result, i), "share"));
+    for (size_t i = 0; !shared && i < json_count(reply->result); i++)
+        shared = qmp_reader_flag(json_member(json_element(reply->result, i), "share"));
     if (reply->error)
         qemu_share_fail(task, reply->error, "QEMU could not tell about its memory", reply->text);
     else if (!shared)

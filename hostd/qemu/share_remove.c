@@ -14,7 +14,7 @@
  */
 static void sweep(struct device_qemu *qemu, const char *name)
 {
-    struct json_object *shares = qmp_reader_member(qemu->memory, "shares");
+    struct json_object *shares = json_member(qemu->memory, "shares");
 
     if (!qemu_name_is_hash(name))
         return;
@@ -33,7 +33,7 @@ static void sweep(struct device_qemu *qemu, const char *name)
 
 void qemu_share_sweep_all(struct device_qemu *qemu)
 {
-    struct json_object *shares = qmp_reader_member(qemu->memory, "shares");
+    struct json_object *shares = json_member(qemu->memory, "shares");
 
     if (!qmp_reader_is_object(shares))
         return;

@@ -206,8 +206,7 @@ int qemu_task_wait(struct qemu_task *task, uint64_t us, void (*waited)(struct qe
 
 const char *qemu_task_property(const struct qmp_reply *reply, size_t index, const char *key)
 {
-    const char *text =
-        qmp_reader_text(qmp_reader_member(qmp_reader_element(reply->result, index), key));
+    const char *text = qmp_reader_text(json_member(json_element(reply->result, index), key));
 
     return text ? text : "";
 }
@@ -216,7 +215,7 @@ bool qemu_task_device_is_listed(const struct qemu_task *task, const struct qmp_r
 {
     bool listed = false;
 
-    for (size_t i = 0; !listed && i < qmp_reader_count(reply->result); i++)
+    for (size_t i = 0; !listed && i < json_count(reply->result); i++)
         listed = strcmp(qemu_task_property(reply, i, "name"), task->device) == 0;
     return listed;
 }

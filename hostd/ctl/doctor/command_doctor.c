@@ -74,11 +74,11 @@ static void print_finding(struct json_object *finding)
 /* @param vm  its name, "" for the host */
 static void print_findings_of(const struct doctor *doctor, const char *vm)
 {
-    size_t count = json_object_array_length(doctor->findings);
+    size_t count = json_count(doctor->findings);
     bool told = false;
 
     for (size_t i = 0; i < count; i++) {
-        struct json_object *finding = json_object_array_get_idx(doctor->findings, i);
+        struct json_object *finding = json_element(doctor->findings, i);
 
         if (strcmp(vm, command_text(finding, "vm")) != 0)
             continue;

@@ -314,10 +314,10 @@ static void try_qmp(struct doctor *doctor, const struct config_vm *vm)
 static void tell_failed(struct doctor *doctor, const struct config_vm *vm, struct json_object *list,
                         const char *kind, const char *key)
 {
-    size_t count = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+    size_t count = json_count(list);
 
     for (size_t i = 0; i < count; i++) {
-        struct json_object *device = json_object_array_get_idx(list, i);
+        struct json_object *device = json_element(list, i);
         const char *error = command_text(device, "error");
         char name[128];
         int size;
