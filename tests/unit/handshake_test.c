@@ -2,9 +2,9 @@
  * AF_VSOCK itself is not opened: the peer's CID and port are what the listener would say. */
 #include "vm_support.h"
 
+#include "device/device_host.h"
 #include "guest/listener.h"
 #include "protocol/welcome.h"
-#include "device/device_host.h"
 #include "vm/vm_parts.h"
 
 #include <errno.h>
