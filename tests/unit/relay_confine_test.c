@@ -118,14 +118,14 @@ static void need_bits(int spy, uint32_t request, uint64_t bits)
 static void need_table(int spy, int fd, bool is_enforced, size_t pages, const uint64_t *addresses)
 {
     struct vhost_user_message message;
-    struct memory_table table;
+    struct memory_table table = {.count = 0};
     struct stat guest, file;
 
     need_heard(spy, VHOST_USER_SET_MEM_TABLE, &message);
     assert_int_equal(memory_table_unpack(&message, &table), 0);
     assert_int_equal(table.count, 1 + pages);
     assert_int_equal(fstat(fd, &guest), 0);
-    for (size_t i = 0; i < table.count; i++) {
+    for (size_t i = 0; i < 1 + pages; i++) {
         const struct vhost_user_region *region = &table.regions[i];
         uint64_t address = i == 0 ? POOL : addresses[i - 1];
 
