@@ -217,7 +217,8 @@ static void a_pool_that_does_not_add_up_is_not_read(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         if (says_where(bad[i], &base, &size) != KMSG_DEFAULT_POOL_UNREADABLE)
             fail_msg("\"%s\"", bad[i]);
-    assert_true(base == 42 && size == 42);
+    assert_int_equal(base, 42);
+    assert_int_equal(size, 42);
 }
 
 static void other_lines_say_nothing_of_the_default_pool(void **state)

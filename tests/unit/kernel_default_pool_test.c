@@ -50,7 +50,8 @@ static void the_kernels_record_is_found(void **state)
     struct default_pool pool = LOG(FIRST, ANOTHER, MAPPED, ANOTHER);
 
     (void)state;
-    assert_true(pool.base == BASE && pool.size == 64 * MIB);
+    assert_int_equal(pool.base, BASE);
+    assert_int_equal(pool.size, 64 * MIB);
     assert_false(pool.overwritten || pool.torn_down || pool.unreadable);
 }
 
@@ -59,19 +60,20 @@ static void a_log_without_it_has_no_pool(void **state)
     struct default_pool pool = LOG(FIRST, ANOTHER);
 
     (void)state;
-    assert_true(pool.base == 0 && pool.size == 0);
+    assert_int_equal(pool.base, 0);
+    assert_int_equal(pool.size, 0);
     assert_false(pool.overwritten || pool.torn_down || pool.unreadable);
 }
 
 static void the_last_of_several_counts(void **state)
 {
     (void)state;
-    assert_true(LOG(FIRST, MAPPED, MAPPED).base == BASE);
-    assert_true(LOG(FIRST, MAPPED, LATER).base == 0x2b000000);
-    assert_true(LOG(FIRST, MAPPED, LATER).size == 32 * MIB);
-    assert_true(LOG(FIRST, TORN, MAPPED).base == BASE);
+    assert_int_equal(LOG(FIRST, MAPPED, MAPPED).base, BASE);
+    assert_int_equal(LOG(FIRST, MAPPED, LATER).base, 0x2b000000);
+    assert_int_equal(LOG(FIRST, MAPPED, LATER).size, 32 * MIB);
+    assert_int_equal(LOG(FIRST, TORN, MAPPED).base, BASE);
     assert_false(LOG(FIRST, TORN, MAPPED).torn_down);
-    assert_true(LOG(FIRST, OLD, MAPPED).base == BASE);
+    assert_int_equal(LOG(FIRST, OLD, MAPPED).base, BASE);
 }
 
 static void a_pool_that_was_given_back_is_none(void **state)
@@ -79,9 +81,12 @@ static void a_pool_that_was_given_back_is_none(void **state)
     struct default_pool pool = LOG(FIRST, MAPPED, TORN);
 
     (void)state;
-    assert_true(pool.base == 0 && pool.size == 0 && pool.torn_down);
+    assert_int_equal(pool.base, 0);
+    assert_int_equal(pool.size, 0);
+    assert_true(pool.torn_down);
     pool = LOG(FIRST, MAPPED, TORN, LATER);
-    assert_true(pool.base == 0x2b000000 && !pool.torn_down);
+    assert_int_equal(pool.base, 0x2b000000);
+    assert_false(pool.torn_down);
 }
 
 static void a_sentence_that_is_not_trusted_takes_back_too(void **state)
@@ -89,15 +94,17 @@ static void a_sentence_that_is_not_trusted_takes_back_too(void **state)
     struct default_pool pool = LOG(FIRST, MAPPED, OLD);
 
     (void)state;
-    assert_true(pool.base == 0 && pool.size == 0 && pool.unreadable);
+    assert_int_equal(pool.base, 0);
+    assert_int_equal(pool.size, 0);
+    assert_true(pool.unreadable);
 }
 
 static void what_a_program_wrote_changes_nothing(void **state)
 {
     (void)state;
-    assert_true(LOG(FIRST, FORGED).base == 0);
-    assert_true(LOG(FIRST, MAPPED, FORGED).base == BASE);
-    assert_true(LOG(FIRST, MAPPED, UNTRUE).base == BASE);
+    assert_int_equal(LOG(FIRST, FORGED).base, 0);
+    assert_int_equal(LOG(FIRST, MAPPED, FORGED).base, BASE);
+    assert_int_equal(LOG(FIRST, MAPPED, UNTRUE).base, BASE);
 }
 
 static void a_log_that_lost_its_beginning_is_noticed(void **state)
@@ -105,11 +112,15 @@ static void a_log_that_lost_its_beginning_is_noticed(void **state)
     struct default_pool pool = LOG(ANOTHER, ANOTHER);
 
     (void)state;
-    assert_true(pool.overwritten && pool.size == 0);
+    assert_true(pool.overwritten);
+    assert_int_equal(pool.size, 0);
     pool = LOG(ANOTHER, MAPPED);
-    assert_true(pool.overwritten && pool.base == BASE && pool.size == 64 * MIB);
+    assert_true(pool.overwritten);
+    assert_int_equal(pool.base, BASE);
+    assert_int_equal(pool.size, 64 * MIB);
     pool = LOG(ANOTHER, FORGED);
-    assert_true(pool.overwritten && pool.size == 0);
+    assert_true(pool.overwritten);
+    assert_int_equal(pool.size, 0);
 }
 
 static void an_error_is_no_pool(void **state)
@@ -118,7 +129,7 @@ static void an_error_is_no_pool(void **state)
 
     (void)state;
     assert_int_equal(default_pool_read(-1, &pool), -EBADF);
-    assert_true(pool.base == 0);
+    assert_int_equal(pool.base, 0);
 }
 
 int main(void)
