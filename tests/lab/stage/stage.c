@@ -9,12 +9,14 @@
  *   lab_kind=published   load the stand-in publisher with the size in hv_pci_swiotlb, consume it
  *   lab_kind=failed      consume hv_pci_swiotlb, publish nothing: the allocation failed
  *   lab_kind=old         leave hv_pci_swiotlb in the environment, as a kernel without the patch
- *   lab_kind=stock       likewise: a distribution's kernel as it is, with a command line that forces
- *                        devices through its default pool
+ *   lab_kind=stock       likewise, where the command line forces bouncing (lab/run.py)
  *   lab_exec=PATH        the program to become
+ *
  *   lab_builtin=1        load the image's modules first and take its list away, as if the kernel
- * had those drivers built in lab_mark=1           say when, right before, to QEMU's debug console:
- * CLOCK_BOOTTIME and CLOCK_REALTIME, nanoseconds, 8 bytes each, little-endian
+ *                        had those drivers built in
+ *
+ *   lab_mark=1           say when, right before, to QEMU's debug console: CLOCK_BOOTTIME and
+ *                        CLOCK_REALTIME, nanoseconds, 8 bytes each, little-endian
  */
 #include <errno.h>
 #include <fcntl.h>
