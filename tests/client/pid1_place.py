@@ -56,10 +56,12 @@ mount -t sysfs -o ro sysfs "$root/sys"
 mount -t tmpfs class "$root/sys/class"
 mkdir -p "$root/sys/class/virtio-ports/vport0p1"
 echo host >"$root/sys/class/virtio-ports/vport0p1/name"
+: >"$root/how"
 . "$folder/before"
 cd "$root"
 pivot_root . old
 umount -l old
+. /how
 exec /init "$@"
 """
 
