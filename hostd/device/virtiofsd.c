@@ -156,6 +156,14 @@ static int open_log(sd_event *event, struct virtiofsd *virtiofsd, bool make)
     return r < 0 ? r : fd_take(&writer);
 }
 
+static const char *access_of(const struct virtiofsd_spec *spec,
+                             const struct virtiofsd_command *command)
+{
+    if (!command->place[0])
+        return "none";
+    return spec->read_only ? "ro" : "rw";
+}
+
 /* The words for the relay: not as arguments, so that who looks for virtiofsd by what it serves
  * finds virtiofsd. @return a descriptor to read them from, or -errno */
 static int write_words(const struct virtiofsd *virtiofsd, const struct virtiofsd_spec *spec,
@@ -165,9 +173,10 @@ static int write_words(const struct virtiofsd *virtiofsd, const struct virtiofsd
 
     if (fd < 0)
         return -errno;
-    if (dprintf(fd, "%s%c%s%c%s%c%s%c%s%c%s%c%s%c", virtiofsd->inner, 0, virtiofsd->ended, 0,
+    if (dprintf(fd, "%s%c%s%c%s%c%s%c%s%c%s%c%s%c%s%c", virtiofsd->inner, 0, virtiofsd->ended, 0,
                 virtiofsd->aperture, 0, spec->options, 0, spec->aperture, 0,
-                command->place[0] ? spec->path : "", 0, command->place, 0) < 0)
+                command->place[0] ? spec->path : "", 0, command->place, 0, access_of(spec, command),
+                0) < 0)
         return -errno;
     for (size_t i = 0; command->argv[i]; i++)
         if (dprintf(fd, "%s%c", command->argv[i], 0) < 0)
@@ -188,12 +197,14 @@ static int start_child(sd_event *event, struct virtiofsd *virtiofsd,
         .outside = true,
         .detached = true,
         .record = virtiofsd->record,
-        .folder = spec->path,
-        .read_only = spec->read_only,
         .gate = virtiofsd->gate,
     };
     int r = virtiofsd_command_make(spec->program, spec->path, relay_argv[0] != NULL, &command);
 
+    if (r == 0 && !command.place[0]) { /* or the jail does it, where the relay keeps its own view */
+        child.folder = spec->path;
+        child.read_only = spec->read_only;
+    }
     if (r == 0 && relay_argv[0])
         r = child.fds[0] = write_words(virtiofsd, spec, &command);
     if (r >= 0 && pipe2(virtiofsd->gate, O_CLOEXEC) < 0)

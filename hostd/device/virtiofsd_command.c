@@ -83,9 +83,9 @@ const char *virtiofsd_command_find_relay(char buffer[LIMITS_PATH])
 
 /* A script cannot run in the jail: the program alone is in there, with its libraries. A program that
  * cannot do without some capability (modcaps) would not begin. */
-static bool fits_jail(const char *program, const char *path, bool rust)
+static bool fits_jail(const char *program, bool rust)
 {
-    return knows(program, ELFMAG) && strcmp(path, "/") != 0 &&
+    return knows(program, ELFMAG) &&
            (rust ? knows(program, "modcaps") && knows(program, "rlimit-nofile")
                  : knows(program, OWN_SANDBOX));
 }
@@ -135,7 +135,7 @@ int virtiofsd_command_make(const char *program, const char *path, bool jail,
     if (!program)
         return -ENOENT;
     rust = knows(program, "shared-dir");
-    jail = jail && fits_jail(program, path, rust);
+    jail = jail && fits_jail(program, rust);
     ret_command->place[0] = '\0';
     if (jail) {
         if ((size_t)snprintf(ret_command->place, sizeof(ret_command->place), PLACE "%s", path) >=

@@ -72,7 +72,7 @@ static int fail(struct aperture *aperture, int error, const char *reason)
 }
 
 int aperture_open(struct aperture *aperture, const char *options, const char *mode,
-                  const char *status_file)
+                  const char *status_file, const char *obstacle)
 {
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     bool is_off = strcmp(mode, "off") == 0;
@@ -97,7 +97,7 @@ int aperture_open(struct aperture *aperture, const char *options, const char *mo
         return fail(aperture, -EINVAL, "the token's pool is not one of whole pages of this host");
     aperture->base = base;
     aperture->size = size;
-    aperture->obstacle = find_obstacle(aperture);
+    aperture->obstacle = obstacle ? obstacle : find_obstacle(aperture);
     if (aperture->obstacle)
         aperture->piece = size;
     if (aperture->obstacle && aperture->is_required)

@@ -44,11 +44,13 @@ struct aperture {
  * @param options      the device's option string, verbatim
  * @param mode         auto: enforced if it can be, else narrowed; require: enforced or nothing; off
  * @param status_file  outlives the aperture
+ * @param obstacle     why the kernel could not keep the process out, whatever it is handed; static,
+ *                     or NULL
  * @return 0: see aperture_is_in_force(); -EINVAL: options or mode are none; -ENOTSUP: required, and
  *         not to be had. After an error aperture_refuse() is called already
  */
 int aperture_open(struct aperture *aperture, const char *options, const char *mode,
-                  const char *status_file);
+                  const char *status_file, const char *obstacle);
 
 bool aperture_is_in_force(const struct aperture *aperture);
 

@@ -17,6 +17,8 @@
  *                 virtiofsd gets an aperture (aperture.h),
  *                 whether it does: auto, require, off,
  *                 the folder of the jail that virtiofsd runs in, and where it finds it; or "", "",
+ *                 whether it may write there: ro, rw; or none: nothing keeps it from the relay's
+ *                 memory, and so it has no aperture that holds,
  *                 virtiofsd's command line; it finds its listening socket as descriptor 3 (--fd=3)
  *   descriptor 2: for virtiofsd's words, too
  *   descriptor 3: the listening socket to which QEMU connects
@@ -46,6 +48,10 @@
      JAIL_CAPABILITY(CAP_FOWNER) | JAIL_CAPABILITY(CAP_FSETID) | JAIL_CAPABILITY(CAP_SETUID) |     \
      JAIL_CAPABILITY(CAP_SETGID) | JAIL_CAPABILITY(CAP_SYS_CHROOT) | JAIL_CAPABILITY(CAP_SETPCAP))
 
+#define NO_JAIL                                                                                    \
+    "virtiofsd runs in no jail, from where it reaches the memory of QEMU and of the relay: have "  \
+    "device_host.virtiofsd name the program itself, not a script, and a newer one if it is that"
+
 /* In their order. */
 enum word {
     WORD_SOCKET,
@@ -55,6 +61,7 @@ enum word {
     WORD_MODE,
     WORD_JAIL_FOLDER,
     WORD_JAIL_PLACE,
+    WORD_JAIL_ACCESS,
     WORD_PROGRAM, /* and what follows */
 };
 
@@ -99,11 +106,14 @@ int main(void)
     if (r == 0 && words.items[WORD_JAIL_FOLDER][0])
         relay.jail = (struct jail){.folder = words.items[WORD_JAIL_FOLDER],
                                    .place = words.items[WORD_JAIL_PLACE],
+                                   .read_only = strcmp(words.items[WORD_JAIL_ACCESS], "rw") != 0,
                                    .processes = true,
                                    .capabilities = CAPABILITIES};
     relay.argv = words.items + WORD_PROGRAM;
-    if (r == 0 && aperture_open(&relay.aperture, words.items[WORD_OPTIONS], words.items[WORD_MODE],
-                                words.items[WORD_STATUS_FILE]) < 0)
+    if (r == 0 &&
+        aperture_open(&relay.aperture, words.items[WORD_OPTIONS], words.items[WORD_MODE],
+                      words.items[WORD_STATUS_FILE],
+                      strcmp(words.items[WORD_JAIL_ACCESS], "none") == 0 ? NO_JAIL : NULL) < 0)
         end_as(relay.end_file, W_EXITCODE(RELAY_EXIT_REFUSED, 0));
     if (r == 0)
         r = keeper_split(&relay.journal, relay.end_file);

@@ -234,7 +234,11 @@ static void virtiofsd_outside_is_told_with_how_it_ended(void **state)
 {
     struct devices *devices = *state;
     char buffer[LIMITS_PATH], text[64];
-    struct virtiofsd_spec spec = {.directory = devices->directory, .name = "c", .path = "/tmp", .options = "", .aperture = "off"};
+    struct virtiofsd_spec spec = {.directory = devices->directory,
+                                  .name = "c",
+                                  .path = "/tmp",
+                                  .options = "",
+                                  .aperture = "off"};
     struct virtiofsd *virtiofsd = NULL;
     int listener;
     pid_t pid, launched;

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 
+import forged
 from share import need
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "lab"))
@@ -196,18 +197,39 @@ def of_a_user(scene, program):
     if subprocess.run([*within[:4], "test", "-x", program], check=False).returncode != 0:
         print(f"  {of_a_user.__doc__}: not tried, for {program} is not that user's to run", flush=True)
         return
-    with scene.serve(program, within=within) as server, server.fuse() as guest:
-        guest.still_serves()
-        pid = server.worker()
-        need(status(pid, "NSpid").split()[1:] == ["1"], "virtiofsd is not alone in its namespace")
-        need(os.stat(f"/proc/{pid}").st_uid == USER, "virtiofsd is not the user's")
-        need(sorted(os.listdir(f"/proc/{pid}/root")) == sorted(os.listdir(scene.share)),
-             "virtiofsd's root is not the share")
+    for read_only in (False, True):
+        with scene.serve(program, read_only, within=within) as server, server.fuse() as guest:
+            guest.still_serves()
+            pid = server.worker()
+            need(status(pid, "NSpid").split()[1:] == ["1"], "virtiofsd is not alone in there")
+            need(os.stat(f"/proc/{pid}").st_uid == USER, "virtiofsd is not the user's")
+            need(sorted(os.listdir(f"/proc/{pid}/root")) == sorted(os.listdir(scene.share)),
+                 "virtiofsd's root is not the share")
+            need(("ro" in mounts(pid)[0][1]) == read_only, f"the share is {mounts(pid)}")
     shutil.rmtree(scene.base / "run")
     print(f"  {of_a_user.__doc__}: served", flush=True)
 
 
+def has_no_jail(scene, program):
+    """A script around it has no jail, hence no aperture, and no device where one is required"""
+    scene.make()
+    script = scene.base / "script"
+    script.write_text(f"#!/bin/sh\nexec {program} \"$@\"\n")
+    script.chmod(0o755)
+    with scene.serve(str(script), device=(forged.OPTIONS, "require")) as server:
+        words = server.line()
+        need("runs in no jail" in words, f"it is served, or nobody says why it is not: {words}")
+    with scene.serve(str(script), device=(forged.OPTIONS, "auto")) as server:
+        front = forged.Ear(server.socket)
+        forged.converse(front, [], "truth")
+        told = pathlib.Path(server.socket).with_suffix(".ap").read_text()
+        need(told.startswith("narrowed ") and "runs in no jail" in told, f"the relay says: {told}")
+        front.close()
+    print(f"  {has_no_jail.__doc__}", flush=True)
+
+
 def play(scene, program):
+    has_no_jail(scene, program)
     of_a_user(scene, program)
     begins_jailed(scene, program)
     for read_only in (False, True):
