@@ -294,8 +294,7 @@ int virtiofsd_adopt(sd_event *event, const char *directory, const char *name,
                     virtiofsd_ended_fn ended, void *userdata, struct virtiofsd **ret_virtiofsd)
 {
     struct virtiofsd *virtiofsd;
-    FD writer = -1;
-    int r;
+    int writer, r;
 
     r = new_named(directory, name, ended, userdata, &virtiofsd);
     if (r < 0)
@@ -306,6 +305,7 @@ int virtiofsd_adopt(sd_event *event, const char *directory, const char *name,
         return r;
     }
     writer = open_log(event, virtiofsd, false); /* without it there are no last words, no more */
+    fd_close(&writer);
     *ret_virtiofsd = virtiofsd;
     return 0;
 }

@@ -71,6 +71,7 @@ def names_anothers_chardev(lab, hostd, liar, other):
     hostd.start()
     event = wait_for("the device to be made anew", lab.seconds(60), lambda: hostd.events(
         "AddVirtioFsShare", vm="taken", created=True)[1:])[0]
+    hostd.wait_event("GuestReady", lab.seconds(60), count=2, vm="other")
     lab.say(f"told that {chardev[0]} is behind the device: {event}")
     liar.leave()
     lab.wait_counting("taken")
@@ -106,7 +107,7 @@ def leads_to_another(lab, hostd, liar, other):
     hostd.process.wait()
     undo = link_instead(liar.path, other.qmp)
     hostd.start()
-    hostd.wait_event("GuestReady", lab.seconds(60), count=2, vm="other")
+    hostd.wait_event("GuestReady", lab.seconds(60), count=3, vm="other")
     told = wait_for("the link to be told of", lab.seconds(60), lambda: [
         event for event in hostd.failures("device-host") if "symbolic link" in event["text"]])
     lab.say(f"telemetry: {told}")
