@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 #define FLOOD 3000u
+/* More than a burst, and over before the first telling is due, on a slow machine too. */
+#define FEW 300u
 /* What all kinds together may have in a burst, and what comes back while a slow machine floods. */
 #define LINES_MOST 600u
 
@@ -56,9 +58,10 @@ static void need_event(const struct fixture *f, const char *what)
 }
 
 /* Each is a connection that sends one byte and is closed for it. */
-static void flood_with_bytes(struct fixture *f, const struct peer *peer, struct vm *vm)
+static void flood_with_bytes(struct fixture *f, unsigned times, const struct peer *peer,
+                             struct vm *vm)
 {
-    for (unsigned i = 0; i < FLOOD; i++) {
+    for (unsigned i = 0; i < times; i++) {
         int ends[2];
 
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends),
@@ -76,14 +79,14 @@ static void flood_with_resets(struct fixture *f)
         vm_device_host_events.reset(f->vm);
 }
 
-static void flood_with_records(struct fixture *f)
+static void flood_with_records(struct fixture *f, unsigned times)
 {
     const struct event_log_record record = {.level = LOG_INFO, .text = wire_text_of("flood")};
     uint8_t payload[64];
     struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
 
     event_log_record_pack(&writer, &record);
-    for (unsigned i = 0; i < FLOOD; i++) {
+    for (unsigned i = 0; i < times; i++) {
         say(f, FRAME_LOG_RECORD, 0, 0, payload, writer.size);
         if (i % 100 == 0)
             run(f);
@@ -137,11 +140,11 @@ static void no_flood_mutes_what_counts(void **state)
 
     assert_non_null(text);
     flood_with_resets(f);
-    flood_with_bytes(f, &stranger, NULL);
-    flood_with_bytes(f, &stranger, f->vm);
-    flood_with_bytes(f, &privileged, f->vm);
+    flood_with_bytes(f, FLOOD, &stranger, NULL);
+    flood_with_bytes(f, FLOOD, &stranger, f->vm);
+    flood_with_bytes(f, FLOOD, &privileged, f->vm);
     connect_guest(f, 67108864);
-    flood_with_records(f);
+    flood_with_records(f, FLOOD);
     flood_with_failures(f);
     end_guest(f);
     (void)captured(file, saved, text, 1u << 22);
@@ -160,10 +163,10 @@ static void what_was_dropped_is_told_by_kind(void **state)
     struct fixture *f = *state;
 
     f->step_us = start_us;
-    flood_with_bytes(f, &(struct peer){.vsock = true, .cid = 4, .port = 40000}, f->vm);
-    flood_with_bytes(f, &(struct peer){.vsock = true, .cid = 9, .port = 40000}, NULL);
+    flood_with_bytes(f, FEW, &(struct peer){.vsock = true, .cid = 4, .port = 40000}, f->vm);
+    flood_with_bytes(f, FEW, &(struct peer){.vsock = true, .cid = 9, .port = 40000}, NULL);
     connect_guest(f, 67108864);
-    flood_with_records(f);
+    flood_with_records(f, FEW);
     expire(f, f->vm->dropped_timer, LIMITS_DROPPED_TELL_MS);
     f->step_us = start_us;
     expire(f, f->services.nobodys_dropped_timer, LIMITS_DROPPED_TELL_MS);
@@ -193,7 +196,7 @@ static void what_was_dropped_is_told_before_the_vm_goes(void **state)
     struct fixture *f = *state;
 
     connect_guest(f, 67108864);
-    flood_with_records(f);
+    flood_with_records(f, FLOOD);
     f->vm = vm_free(f->vm);
     need_event(f, "\"event\":\"EventsDropped\",\"vm\":\"dev\"");
 }
