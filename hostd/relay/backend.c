@@ -36,17 +36,6 @@ static void allow_files(void)
     (void)setrlimit(RLIMIT_NOFILE, &now);
 }
 
-/* What the relay was told by the daemon is nothing that virtiofsd may read, or write. */
-static bool lose_words(void)
-{
-    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    bool done = fd >= 0 && dup2(fd, STDIN_FILENO) == STDIN_FILENO;
-
-    if (fd > STDIN_FILENO)
-        (void)close(fd);
-    return done;
-}
-
 _Noreturn static void execute(int listener, char *const argv[], const struct jail *jail,
                               bool stubborn)
 {
@@ -57,7 +46,7 @@ _Noreturn static void execute(int listener, char *const argv[], const struct jai
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)signal(SIGTERM, stubborn ? SIG_IGN : SIG_DFL);
     (void)signal(SIGPIPE, SIG_DFL);
-    if (!lose_words() || dup2(listener, SOCKET_FD) < 0 || fcntl(SOCKET_FD, F_SETFD, 0) < 0)
+    if (dup2(listener, SOCKET_FD) < 0 || fcntl(SOCKET_FD, F_SETFD, 0) < 0)
         _exit(126);
     (void)close_range(SOCKET_FD + 1, ~0U, CLOSE_RANGE_UNSHARE);
     if (jail)
