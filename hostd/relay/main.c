@@ -74,7 +74,8 @@ struct words {
     char *items[WORDS_MAX + 1];
 };
 
-/* Also what virtiofsd finds as its descriptor 0 is no longer ours. */
+/* What the daemon said is nothing that virtiofsd may read, or write: descriptor 0 is /dev/null from
+ * then on. */
 static int read_words(struct words *words)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);

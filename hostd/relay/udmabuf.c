@@ -24,7 +24,8 @@ static const struct {
              "has it (Debian 12: linux-image-6.12-cloud-amd64)"},
     {ENODEV, DEVICE " has no driver: load the kernel's module udmabuf"},
     {ENXIO, DEVICE " has no driver: load the kernel's module udmabuf"},
-    {EACCES, DEVICE " may not be opened: give guestlink's group kvm read and write access to it"},
+    {EACCES,
+     DEVICE " may not be opened: let guestlink-launch@.service open it, as its unit file does"},
     {EBADF, "the VM's memory is no memfd: start QEMU with -object memory-backend-memfd,share=on"},
     {EPERM, "the VM's memory is not sealed: start QEMU with -object memory-backend-memfd,share=on "
             "without seal=off"},
@@ -37,6 +38,8 @@ int udmabuf_open(void)
 {
     int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 
+    if (fd < 0 && errno == EPERM) /* by a control group's list of devices */
+        return -EACCES;
     return fd < 0 ? -errno : fd;
 }
 
