@@ -162,12 +162,12 @@ static void a_full_pool_comes_with_advice(void **state)
     SAYING(report_pool_exhausted(f->vm, &full));
     expect_event("SwiotlbPoolExhausted",
                  "\"count\":5,\"used\":31000,\"total\":32768,\"bytes\":7,\"advice\":\"set "
-                 "\\\"swiotlb\\\" of the VM to \\\"128M\\\" and restart it\"");
+                 "\\\"swiotlb\\\" of the VM to \\\"128M\\\" and restart it");
     expect_words("31000 of 32768 slots used, 5 mappings failed so far; set \"swiotlb\"");
     SAYING(report_pool_exhausted(f->vm, &absurd));
     expect_event("SwiotlbPoolExhausted",
                  "\"count\":6,\"used\":1048576,\"total\":1048576,\"bytes\":2147483648,"
-                 "\"advice\":\"set \\\"swiotlb\\\" of the VM to \\\"128M\\\" and restart it\"");
+                 "\"advice\":\"set \\\"swiotlb\\\" of the VM to \\\"128M\\\" and restart it");
 }
 
 static void what_did_not_work(void **state)
@@ -257,8 +257,9 @@ static void a_connection_says_who_it_is(void **state)
                                           "\"0x14000000\",\"HvPciSwiotlbSize\":67108864");
     expect_event("ApplyGuestCapabilities",
                  "\"features\":\"0x12\",\"HvPciSwiotlbBase\":\"0x14000000\","
-                 "\"HvPciSwiotlbSize\":67108864,\"token\":\"swiotlb=0x14000000,67108864\"");
-    expect_words("devices get the token swiotlb=0x14000000,67108864\n");
+                 "\"HvPciSwiotlbSize\":67108864");
+    assert_non_null(strstr(events, ",\"token\":\"swiotlb=0x14000000,67108864\""));
+    expect_words("devices get the token swiotlb=0x14000000,67108864");
     expect_event("AddVirtioFsShare",
                  "\"path\":\"/usr\",\"options\":\"swiotlb=0x14000000,67108864;vmId=11111111-2222-"
                  "3333-4444-555555555555\",\"tag\":\"a\",\"created\":true,\"shareCount\":1,"

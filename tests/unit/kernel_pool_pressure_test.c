@@ -2,7 +2,7 @@
  * soon as there is a host. */
 #include "descriptors.h"
 #include "init/kernel/pool_pressure.h"
-#include "init_link_support.h"
+#include "link_support.h"
 
 #include <errno.h>
 #include <fcntl.h>
