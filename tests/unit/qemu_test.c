@@ -165,6 +165,32 @@ static void share_is_added_and_taken_over_by_the_next_daemon(void **state)
     assert_int_equal(devices->losses, 0);
 }
 
+/* The relay offers what QEMU wants for that. One of another token is another device. */
+static void share_with_a_token_bounces(void **state)
+{
+    struct devices *devices = *state;
+    struct device_share share = {.tag = "c",
+                                 .path = share_path,
+                                 .iommu_platform = true,
+                                 .options = "swiotlb=0x4000000,67108864"};
+
+    assert_int_equal(devices_add_share(devices, &share), 0);
+    assert_true(devices->outcome.created);
+    assert_true(devices->outcome.iommu_platform);
+    assert_string_equal(devices->text, "");
+
+    devices->host = device_host_free(devices->host);
+    devices->ups = 0;
+    devices_start(devices);
+    devices_wait(devices, &devices->ups, 1);
+    assert_int_equal(devices_add_share(devices, &share), 0);
+    assert_false(devices->outcome.created);
+    assert_true(devices->outcome.iommu_platform);
+    /* It is not taken over but unplugged first, which there is no guest for. */
+    share.options = "swiotlb=0x4000000,33554432";
+    assert_int_equal(devices_add_share(devices, &share), ETIMEDOUT);
+}
+
 struct notes {
     unsigned dones, full;
 };
@@ -574,6 +600,7 @@ static void memory_that_is_not_shared_is_told_with_what_to_do(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(share_with_a_token_bounces),
         TEST(share_is_added_and_taken_over_by_the_next_daemon),
         TEST(adapters_bounce_with_a_token_and_ports_run_out),
         TEST(stream_adapter_needs_somebody_at_its_socket),
