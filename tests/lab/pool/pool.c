@@ -6,11 +6,13 @@
  * it: /sys/bus/vmbus/drivers/hv_pci/swiotlb_{base,size}, both files or none. What it publishes is the
  * kernel's default pool, through which devices really bounce; where that is, who loads it says.
  *
+ * With dynamic=1, debugfs has the file by which a kernel with CONFIG_SWIOTLB_DYNAMIC is known.
  * With says= it writes one line of the kernel's log instead, as only the kernel can, and is gone.
  *
  * It says GPL because the kernel exports driver attributes to GPL modules alone; nothing else of
  * guestlink is linked with it.
  */
+#include <linux/debugfs.h>
 #include <linux/device.h>
 #include <linux/module.h>
 
@@ -21,6 +23,11 @@ MODULE_PARM_DESC(base, "guest physical address of the default pool");
 static unsigned long size;
 module_param(size, ulong, 0444);
 MODULE_PARM_DESC(size, "its bytes");
+
+static bool dynamic;
+module_param(dynamic, bool, 0444);
+MODULE_PARM_DESC(dynamic, "make io_tlb_transient_nslabs in debugfs; nothing is published then");
+static u32 transient_slots;
 
 static char *says;
 module_param(says, charp, 0444);
@@ -62,6 +69,13 @@ static int __init pool_init(void)
     if (says) {
         pr_info("%s\n", says);
         return -ECANCELED;
+    }
+    if (dynamic) {
+        struct dentry *folder = debugfs_lookup("swiotlb", NULL);
+
+        debugfs_create_u32("io_tlb_transient_nslabs", 0400, folder, &transient_slots);
+        dput(folder);
+        return 0;
     }
     if (!base || !size)
         return -EINVAL;
