@@ -21,7 +21,8 @@ struct device_share {
     const char *tag;  /* names the device in this VM */
     const char *path; /* of the host */
     bool read_only;
-    bool iommu_platform; /* a token is in force: to be asked for where it can be had */
+    bool iommu_platform; /* to be asked for where it can be had: a token is in force, and the
+                          * guest's kernel keeps to the pool that it names */
     const char *options; /* the option string, verbatim */
 };
 

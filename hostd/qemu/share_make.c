@@ -112,7 +112,7 @@ static void start_virtiofsd(struct qemu_task *task)
         .read_only = task->read_only,
         .options = task->options,
         /* Without iommu_platform the guest does not use the pool. */
-        .aperture = task->qemu->no_iommu_shares ? "off" : "auto",
+        .aperture = task->iommu_platform && !task->qemu->no_iommu_shares ? "auto" : "off",
         .uid = (uid_t)-1,
         .gid = (gid_t)-1,
     };

@@ -61,6 +61,12 @@ static inline bool boot_pool_is_dynamic(const struct boot *boot)
            (boot->capabilities.features & CAPABILITIES_SWIOTLB_DYNAMIC) != 0;
 }
 
+/* True if a device's process may be confined to the pool. */
+static inline bool boot_may_confine(const struct boot *boot)
+{
+    return boot_has_token(boot) && !boot_pool_is_dynamic(boot);
+}
+
 /*
  * Joins the options of a device of this boot; see options_join().
  *

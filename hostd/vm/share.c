@@ -186,7 +186,7 @@ static int add_device(struct virtio_device *device, device_done_fn done)
         &(struct device_share){.tag = device->name,
                                .path = device->path,
                                .read_only = device->read_only,
-                               .iommu_platform = boot_has_token(&device->vm->boot),
+                               .iommu_platform = boot_may_confine(&device->vm->boot),
                                .options = device->options},
         done, device);
 }

@@ -54,7 +54,8 @@ class Boot:
         self._mark.listen()
         self._guest = Guest(
             folder, sockets, kernel, image,
-            f"quiet lab_kind=published lab_mark=1 lab_exec={program} hv_pci_swiotlb=16M {words}",
+            "quiet lab_kind=published swiotlb=8192,force iommu=soft hv_pci_swiotlb=16M "
+            f"lab_mark=1 lab_exec={program} {words}",
             extra=["-chardev", f"socket,id=mark,path={sockets / 'mark'}",
                    "-device", "isa-debugcon,chardev=mark,iobase=0xe9",
                    *(ICOUNT if icount else [])])

@@ -25,7 +25,7 @@ WAYS = {
     "unsigned": ("PID 1 loads the modules, without signatures", "", ("--strip-signatures",)),
     "built-in": ("drivers built in (a kernel like WSL's)", "lab_builtin=1", ()),
     "stock": ("drivers built in, nothing published: the kernel's log says where its pool is",
-              "lab_builtin=1 lab_kind=stock swiotlb=8192,force iommu=soft", ()),
+              "lab_builtin=1 lab_kind=stock", ()),
 }
 ATTEMPTS = 4
 # (the ratio of one to the other, the goal)

@@ -19,7 +19,8 @@ def trace(run, kernel, image, name):
     """Every call's name, in order, up to the one that sends the frame."""
     folder = run.sockets / f"strace-{name}"
     guest = Guest(folder, folder, kernel, image,
-                  f"quiet lab_kind=published lab_exec=/sbin/trace-{name} hv_pci_swiotlb=16M")
+                  "quiet lab_kind=published swiotlb=8192,force iommu=soft hv_pci_swiotlb=16M "
+                  f"lab_exec=/sbin/trace-{name}")
     with calls(guest):
         guest.start()
         try:

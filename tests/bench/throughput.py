@@ -22,7 +22,7 @@ ICOUNT_ROUNDS = 2
 SETUPS = {
     "plain": ("old", ""),
     "force, no token": ("failed", "swiotlb=force"),
-    "force, token": ("published", "swiotlb=force"),
+    "force, token": ("published", "swiotlb=32768,force iommu=soft"),
 }
 STEPS = ("virtiofs write", "virtiofs read", "virtio-net send")
 NOW = "now() { read -r up idle </proc/uptime; echo at $up $idle; }"

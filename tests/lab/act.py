@@ -46,7 +46,7 @@ class Act:
     def kernel_publishes(self):
         line = self.guest.wait_console(r"hv_pci: pool of (\d+) bytes at (0x[0-9a-f]+)\n", SLOW)
         self.pool, self.kind = (line[2], int(line[1])), "published"
-        return f"{self.pool[1] >> 20} MiB reserved at {self.pool[0]}, says the guest's kernel log"
+        return f"{self.pool[1] >> 20} MiB published at {self.pool[0]}, says the guest's kernel log"
 
     def kernel_has_a_pool(self):
         line = self.guest.wait_console(
@@ -241,7 +241,7 @@ def play(act, kind):
     step("the interface", act.interface)
     step("a packet, there and back", act.packet)
     step("the guest is ready", act.ready)
-    if kind == "stock":
+    if kind in ("stock", "published"):
         step("do its devices use the pool?", act.pool_bounced_through)
     step("the payload ends", act.payload_ends)
     step("warnings about the kernel", lambda: act.warnings(REASONS[kind]))

@@ -71,14 +71,13 @@ def _lock(folder):
 POOL = 64 << 20  # bytes
 
 # What each kind's kernel is told of the pool. Bouncing is forced where there is one: a stock
-# kernel would have its default pool else, and be neither old nor failed. A published one is asked
-# for as it was before stock kernels could have any: without iommu=soft, the default pool is not in
-# the log.
+# kernel would have its default pool else, and be neither old nor failed.
+FORCED = f"swiotlb={POOL // 2048},force iommu=soft hv_pci_swiotlb={POOL}"
 WORDS = {
-    "published": "swiotlb=force hv_pci_swiotlb=64M",
-    "old": "hv_pci_swiotlb=64M",
-    "failed": "hv_pci_swiotlb=64M",
-    "stock": f"swiotlb={POOL // 2048},force iommu=soft hv_pci_swiotlb={POOL}",
+    "published": FORCED,
+    "stock": FORCED,
+    "old": f"hv_pci_swiotlb={POOL}",
+    "failed": f"hv_pci_swiotlb={POOL}",
 }
 
 

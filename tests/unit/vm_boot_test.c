@@ -73,6 +73,8 @@ static void the_token_follows_the_report(void **state)
         assert_int_equal(boot_pool_trouble(&boot), rows[i].trouble);
         assert_int_equal(boot_pool_is_dynamic(&boot),
                          (rows[i].features & DYNAMIC) != 0 && rows[i].token[0] != '\0');
+        assert_int_equal(boot_may_confine(&boot),
+                         (rows[i].features & DYNAMIC) == 0 && rows[i].token[0] != '\0');
     }
 }
 

@@ -3,46 +3,45 @@
  * pool: stands in for the publisher of the SWIOTLB pool in WSL's kernel.
  *
  * A distribution's kernel has no such publisher. This module does what a guest's PID 1 can see of
- * it: it takes a contiguous, zeroed range below 4 GiB from the page allocator and publishes it as
- * /sys/bus/vmbus/drivers/hv_pci/swiotlb_{base,size}, both files or none. The range is really
- * reserved; no device uses it.
+ * it: /sys/bus/vmbus/drivers/hv_pci/swiotlb_{base,size}, both files or none. What it publishes is the
+ * kernel's default pool, through which devices really bounce; where that is, who loads it says.
  *
+ * With dynamic=1, debugfs has the file by which a kernel with CONFIG_SWIOTLB_DYNAMIC is known.
  * With says= it writes one line of the kernel's log instead, as only the kernel can, and is gone.
  *
- * It says GPL because the kernel exports driver attributes and alloc_contig_range() to GPL modules
- * alone; nothing else of guestlink is linked with it.
+ * It says GPL because the kernel exports driver attributes to GPL modules alone; nothing else of
+ * guestlink is linked with it.
  */
+#include <linux/debugfs.h>
 #include <linux/device.h>
-#include <linux/gfp.h>
-#include <linux/highmem.h>
-#include <linux/memory_hotplug.h>
 #include <linux/module.h>
-#include <linux/sizes.h>
 
-#define POOL_START SZ_16M /* the DMA zone below it is for old devices */
-#define POOL_LIMIT (1ull << 32)
-#define POOL_STEP  SZ_2M
+static unsigned long base;
+module_param(base, ulong, 0444);
+MODULE_PARM_DESC(base, "guest physical address of the default pool");
 
-static char *size = "";
-module_param(size, charp, 0444);
-MODULE_PARM_DESC(size, "bytes, with K, M or G: what hv_pci_swiotlb= says");
+static unsigned long size;
+module_param(size, ulong, 0444);
+MODULE_PARM_DESC(size, "its bytes");
+
+static bool dynamic;
+module_param(dynamic, bool, 0444);
+MODULE_PARM_DESC(dynamic, "make io_tlb_transient_nslabs in debugfs; nothing is published then");
+static u32 transient_slots;
 
 static char *says;
 module_param(says, charp, 0444);
-MODULE_PARM_DESC(says, "a line for the kernel's log; no pool is made then");
-
-static unsigned long pool_pfn;
-static size_t pool_bytes;
+MODULE_PARM_DESC(says, "a line for the kernel's log; nothing is published then");
 
 static ssize_t swiotlb_base_show(struct device_driver *driver, char *text)
 {
-    return sysfs_emit(text, "0x%llx\n", (unsigned long long)PFN_PHYS(pool_pfn));
+    return sysfs_emit(text, "0x%lx\n", base);
 }
 static DRIVER_ATTR_RO(swiotlb_base);
 
 static ssize_t swiotlb_size_show(struct device_driver *driver, char *text)
 {
-    return sysfs_emit(text, "%zu\n", pool_bytes);
+    return sysfs_emit(text, "%lu\n", size);
 }
 static DRIVER_ATTR_RO(swiotlb_size);
 
@@ -63,71 +62,32 @@ static struct device_driver pool_driver = {
     .groups = pool_groups,
 };
 
-/* True if all of the range is memory of one zone, as alloc_contig_range() demands. */
-static bool pool_is_memory(unsigned long pfn, unsigned long pages)
-{
-    struct page *first = pfn_to_online_page(pfn);
-    unsigned long i;
-
-    if (!first)
-        return false;
-    for (i = 0; i < pages; i += SZ_2M / PAGE_SIZE) {
-        struct page *page = pfn_to_online_page(pfn + i);
-
-        if (!page || page_zone(page) != page_zone(first))
-            return false;
-    }
-    return true;
-}
-
-static int pool_reserve(size_t bytes)
-{
-    unsigned long pages = bytes >> PAGE_SHIFT;
-    unsigned long pfn, i;
-
-    for (pfn = PFN_DOWN(POOL_START); PFN_PHYS(pfn) + bytes <= POOL_LIMIT;
-         pfn += PFN_DOWN(POOL_STEP)) {
-        if (!pool_is_memory(pfn, pages))
-            continue;
-        if (alloc_contig_range(pfn, pfn + pages, MIGRATE_MOVABLE, GFP_KERNEL | __GFP_NOWARN))
-            continue;
-        for (i = 0; i < pages; i++)
-            clear_highpage(pfn_to_page(pfn + i));
-        pool_pfn = pfn;
-        pool_bytes = bytes;
-        return 0;
-    }
-    return -ENOMEM;
-}
-
 static int __init pool_init(void)
 {
-    size_t bytes = round_up(memparse(size, NULL), POOL_STEP);
     int r;
 
     if (says) {
         pr_info("%s\n", says);
         return -ECANCELED;
     }
-    if (!bytes || bytes > POOL_LIMIT)
+    if (dynamic) {
+        struct dentry *folder = debugfs_lookup("swiotlb", NULL);
+
+        debugfs_create_u32("io_tlb_transient_nslabs", 0400, folder, &transient_slots);
+        dput(folder);
+        return 0;
+    }
+    if (!base || !size)
         return -EINVAL;
-    r = pool_reserve(bytes);
-    if (r) {
-        pr_warn("hv_pci: no room for a pool of %zu bytes below 4 GiB\n", bytes);
-        return r;
-    }
     r = bus_register(&pool_bus);
-    if (!r) {
-        r = driver_register(&pool_driver);
-        if (r)
-            bus_unregister(&pool_bus);
-    }
+    if (r)
+        return r;
+    r = driver_register(&pool_driver);
     if (r) {
-        free_contig_range(pool_pfn, pool_bytes >> PAGE_SHIFT);
+        bus_unregister(&pool_bus);
         return r;
     }
-    pr_notice("hv_pci: pool of %zu bytes at 0x%llx\n", pool_bytes,
-              (unsigned long long)PFN_PHYS(pool_pfn));
+    pr_notice("hv_pci: pool of %lu bytes at 0x%lx\n", size, base);
     return 0;
 }
 module_init(pool_init);

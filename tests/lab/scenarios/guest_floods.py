@@ -11,8 +11,8 @@ LINES, LINES_PER_S = 600, 60
 
 def play(lab):
     image = Image(Kernel()).add_init().add_program("/bin/strangers", lab.compile("strangers"))
-    guest, hostd = lab.serve("published", TINY, image=image)
-    lab.wait_counting()
+    guest, hostd = lab.serve("published", TINY, image=image, shares=[])
+    lab.need_alive(hostd)
     lab.run_in_guest(hostd, "lab", "/bin/sh", "-c", "/bin/strangers >/dev/null 2>&1 </dev/null &")
     dropped = hostd.wait_event("EventsDropped", lab.seconds(20))
     lab.say(f"nobody calls; dropped: {dropped['count']}, {dropped['reason']}")

@@ -37,6 +37,7 @@ floods)
     while [ $n -lt {LINES} ]; do n=$((n + 1)); echo "<6>line $n of many"; done >/dev/kmsg
     ;;
 made_late) insmod /lab/pool.ko says='"{LATE}"' ;;
+dynamic) insmod /lab/pool.ko dynamic=1 ;;
 torn_down) insmod /lab/pool.ko says='"{TORN}"' ;;
 in_old_words) insmod /lab/pool.ko says='"{OLD}"' ;;
 esac 2>/dev/null
@@ -60,6 +61,7 @@ BOOTS = (
     ("made_late", FORCED, 0x2000000, ""),
     ("torn_down", FORCED, 0, "the kernel tore its pool down"),
     ("in_old_words", FORCED, 0, "does not understand"),
+    ("dynamic", FORCED, None, ""),
     ("nothing", "swiotlb=32768 iommu=soft", 0, ""),
 )
 
@@ -82,7 +84,8 @@ def boot(lab, image, number, before, words, where, why):
         said = re.search(r"\] software IO TLB: mapped \[mem (\w+)-\w+\] \(64MB\)$", guest.console(),
                          re.MULTILINE)
         where = int(said[1], 16)
-    expected = (where, SIZE if where else 0, 1 << 7 if where else 0)
+    bits = 3 if before == "dynamic" else 1
+    expected = (where, SIZE if where else 0, bits << 7 if where else 0)
     need((base, size, features & DEFAULT) == expected,
          f"{before}, {words}: {base:#x}, {size}, features {features:#x}")
     warned = [line for line in guest.console().splitlines() if WARNING in line]

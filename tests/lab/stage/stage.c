@@ -6,7 +6,8 @@
  * to do stands on the kernel command line, whose words without a dot the kernel passes on as
  * environment variables:
  *
- *   lab_kind=published   load the stand-in publisher with the size in hv_pci_swiotlb, consume it
+ *   lab_kind=published   load the stand-in publisher, which publishes the kernel's default pool as
+ *                        WSL's kernel publishes its own; consume hv_pci_swiotlb
  *   lab_kind=failed      consume hv_pci_swiotlb, publish nothing: the allocation failed
  *   lab_kind=old         leave hv_pci_swiotlb in the environment, as a kernel without the patch
  *   lab_kind=stock       likewise, where the command line forces bouncing (lab/run.py)
@@ -25,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/io.h>
+#include <sys/klog.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,6 +34,8 @@
 #define STAGE_MODULE     "/lab/pool.ko"
 #define STAGE_LIST       "/etc/guestlink/modules"
 #define STAGE_LIST_SIZE  16384u
+#define STAGE_LOG_SIZE   262144u
+#define STAGE_READ_ALL   3 /* SYSLOG_ACTION_READ_ALL of syslog(2) */
 #define STAGE_POOL       "hv_pci_swiotlb"
 #define STAGE_DEBUG_PORT 0xe9 /* QEMU: -device isa-debugcon */
 
@@ -46,11 +50,19 @@ static void stage_load(const char *path, const char *parameters)
         (void)close(module);
 }
 
-static void stage_publish(const char *size)
+static void stage_publish(void)
 {
-    char parameters[64];
+    static char log[STAGE_LOG_SIZE];
+    char parameters[64], *found = NULL;
+    unsigned long base = 0, end = 0;
 
-    (void)snprintf(parameters, sizeof(parameters), "size=%s", size);
+    if (klogctl(STAGE_READ_ALL, log, sizeof(log) - 1) > 0)
+        found = strstr(log, "software IO TLB: mapped [mem 0x");
+    if (!found || sscanf(found, "software IO TLB: mapped [mem %lx-%lx]", &base, &end) != 2) {
+        (void)dprintf(STDERR_FILENO, "stage: the kernel's log has no pool to publish\n");
+        return;
+    }
+    (void)snprintf(parameters, sizeof(parameters), "base=0x%lx size=%lu", base, end - base);
     stage_load(STAGE_MODULE, parameters);
 }
 
@@ -75,10 +87,8 @@ static void stage_build_in(void)
 
 static void stage_play(const char *kind)
 {
-    const char *size = getenv(STAGE_POOL);
-
-    if (strcmp(kind, "published") == 0 && size)
-        stage_publish(size);
+    if (strcmp(kind, "published") == 0)
+        stage_publish();
     if (strcmp(kind, "published") == 0 || strcmp(kind, "failed") == 0)
         (void)unsetenv(STAGE_POOL);
 }
