@@ -43,7 +43,6 @@ static void test_every_counter_has_its_name(void **state)
         "guestlink_events_total{event=\"GuestReady\"} 1",
         "guestlink_events_total{event=\"GuestConnected\"} 0",
         "guestlink_events_lost_total 0",
-        "guestlink_build_info{version=\"" GUESTLINK_VERSION "\"} 1",
         "# TYPE guestlink_boots_total counter",
         "# TYPE guestlink_connections gauge",
         "# TYPE guestlink_ready_seconds histogram",
@@ -86,6 +85,7 @@ static void test_every_counter_has_its_name(void **state)
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
         if (strncmp(text, lines[i], strlen(lines[i])) != 0)
             expect_line(text, lines[i]);
+    expect_line(text, "guestlink_build_info{version=\"" GUESTLINK_VERSION "\"} 1");
     for (unsigned i = 0; i < 6; i++) {
         char line[128];
 

@@ -196,7 +196,7 @@ static void test_a_cid_of_nobody_that_called_lately_is_told(void **state)
         {7, WELCOME_UNKNOWN_VM, 10, false}, /* somebody's by now */
         {8, WELCOME_UNKNOWN_VM, 10, false},
     };
-    char name[80], event[256], both[512];
+    char name[80], event[256], later[256], both[512];
     const char *found;
 
     (void)state;
@@ -207,8 +207,8 @@ static void test_a_cid_of_nobody_that_called_lately_is_told(void **state)
         assert_int_equal(strstr(found, "wrong cid : CID 99 called at ") != NULL, cases[i].told);
         assert_int_equal(strstr(found, " called at ") != NULL, cases[i].told);
     }
-    (void)snprintf(both, sizeof(both), "%s", stranger(event, sizeof(event), 98, 2, 10));
-    (void)strcat(both, stranger(event, sizeof(event), 99, 2, 5));
+    (void)snprintf(both, sizeof(both), "%s%s", stranger(event, sizeof(event), 98, 2, 10),
+                   stranger(later, sizeof(later), 99, 2, 5));
     write_events(both);
     found = look(name, "64M");
     assert_non_null(strstr(found, "CID 99 called"));

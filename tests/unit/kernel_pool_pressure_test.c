@@ -20,7 +20,7 @@
 #include <cmocka.h>
 
 /* pool_pressure.c's EVENT_INTERVAL_MS. */
-#define INTERVAL_MS 1000u
+#define INTERVAL_MS UINT64_C(1000)
 
 static int kernel = -1;    /* where the test writes the records of /dev/kmsg */
 static int open_error;     /* of /dev/kmsg, an errno */

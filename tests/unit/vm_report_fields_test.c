@@ -15,10 +15,11 @@ static char events[65536], words[65536];
 
 static void on_line(void *userdata, const char *line, size_t size)
 {
+    size_t used = strlen(events);
+
     (void)userdata;
-    assert_in_range(strlen(events) + size + 2, 0, sizeof(events));
-    (void)strncat(events, line, size);
-    (void)strcat(events, "\n");
+    assert_in_range(used + size + 2, 0, sizeof(events));
+    (void)snprintf(events + used, sizeof(events) - used, "%.*s\n", (int)size, line);
 }
 
 /* What is reported from here on. */
@@ -36,8 +37,11 @@ static void expect_event(const char *event, const char *members)
 
     (void)snprintf(head, sizeof(head), "\"event\":\"%s\"", event);
     at = strstr(events, head);
-    if (at == NULL || (at = strstr(at, "\"boot_id\":\"")) == NULL)
+    at = at == NULL ? NULL : strstr(at, "\"boot_id\":\"");
+    if (at == NULL) {
         fail_msg("no %s in %s", event, events);
+        return;
+    }
     at += strcspn(at, ",");
     if (strncmp(at + 1, members, strlen(members)) != 0)
         fail_msg("%s is%.500s\nnot %s", event, at, members);
