@@ -31,8 +31,8 @@ int jail_libraries(const char *program, char *buffer, size_t capacity, const cha
 int jail_root_enter(const struct jail *jail, const char *program, const char **ret_step);
 
 /*
- * Covers each file system of the kernel's own that is mounted below the jail's folder: what is there
- * then is an empty directory, or /dev/null.
+ * Covers each file system of the kernel's own that is mounted below the jail's folder: what is
+ * there then is an empty directory, or /dev/null.
  *
  * @param mounted_at  where the jail's root is, as the mounts are listed
  * @param place       where the folder is in it

@@ -15,8 +15,6 @@ from kernel import Kernel
 from show import need
 from wait import wait_for
 
-# What a stock kernel wants to hear for a pool of which it says where it is.
-POOL = "swiotlb=32768,force iommu=soft"
 LOG, ORDER, DONE = "spy.log", "spy.look", "spy.done"
 
 # Names of attempts on whatever there is in any case.
@@ -90,13 +88,13 @@ class Spied:
     """A guest that holds a secret, and shares that it uses and a spy serves: one for each kind of
     virtiofsd that there is."""
 
-    def __init__(self, lab, name, **vm):
-        """vm: more of the VM's settings."""
+    def __init__(self, lab, name, kind="stock", **vm):
+        """kind: the guest's (run.py), old: one that has no pool; vm: more of the VM's settings."""
         self.lab, self.name = lab, name
         self.secret = secrets.token_hex(16)
         self._program = lab.sockets / f"{name}-virtiofsd"
         image = Image(Kernel()).add_init().add_program("/bin/secret", lab.compile("secret"))
-        self.guest = lab.guest(name, "old", POOL, image=image)
+        self.guest = lab.guest(name, kind, image=image)
         settings = vm_settings(self.guest, name, networking="none", **vm)
         settings["device_host"]["virtiofsd"] = str(self._program)
         turn(list(programs().values())[0], lab.sockets, self._program)
@@ -134,11 +132,12 @@ class Spied:
         need(set(report.found.values()) <= {self.secret}, f"another secret: {report.found}")
         return report
 
-    def aperture(self, tag, kind):
-        """How many bytes the daemon says that the share's virtiofsd can reach."""
-        event = self.hostd.wait_event("AddVirtioFsShare", self.lab.seconds(5), tag=tag)
-        need(event["aperture"] == kind, f"{event}")
-        return event["apertureBytes"]
+    def aperture(self, kind):
+        """What the relay of the latest share says of its aperture: bytes, and the reason."""
+        latest = max(self.lab.sockets.rglob("*.ap"), key=lambda path: path.stat().st_ctime_ns)
+        said, size, *reason = latest.read_text().split(maxsplit=2)
+        need(said == kind, f"{latest}: {said}, not {kind}")
+        return int(size), "".join(reason)
 
     def _works(self, kind, folder):
         """A MiB there and back, and a file of the host's."""

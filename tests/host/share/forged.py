@@ -103,8 +103,8 @@ def reached(heard):
     return wrong
 
 
-def liar(scene):
-    return scene.serve(str(scene.build / "tests/host/share/forger"), device=(OPTIONS, "auto"))
+def liar(scene, mode="auto"):
+    return scene.serve(str(scene.build / "tests/host/share/forger"), device=(OPTIONS, mode))
 
 
 def lie(scene, name):
@@ -155,8 +155,26 @@ def way(scene, request, payload):
     return request in requests(scene)
 
 
+def required(scene):
+    """Where the kernel cannot enforce an aperture that is required, there is no device."""
+    scene.make()
+    (scene.share / "lie").write_text("truth")
+    with liar(scene, "require") as server:
+        if not os.path.exists("/dev/udmabuf"):
+            words = server.line()
+            need("udmabuf" in words, f"it is served, or nobody says why it is not: {words}")
+        else:  # this frontend's memory has no seal against shrinking
+            front, heard = Ear(server.socket), []
+            converse(front, heard, "truth")
+            words = server.line()
+            need("memory-backend-memfd" in words, f"not refused: {words}; QEMU heard {heard}")
+            front.close()
+    print(f"{required.__doc__} {words}", flush=True)
+
+
 def play(scene):
     """Each lie and each way prints a line; the truth must reach QEMU."""
+    required(scene)
     granted = []
     for name in LIES:
         wrong = lie(scene, name)
