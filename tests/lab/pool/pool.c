@@ -3,8 +3,8 @@
  * pool: stands in for the publisher of the SWIOTLB pool in WSL's kernel.
  *
  * A distribution's kernel has no such publisher. This module does what a guest's PID 1 can see of
- * it: /sys/bus/vmbus/drivers/hv_pci/swiotlb_{base,size}, both files or none. What it publishes is the
- * kernel's default pool, through which devices really bounce; where that is, who loads it says.
+ * it: /sys/bus/vmbus/drivers/hv_pci/swiotlb_{base,size}, both files or none. What it publishes is
+ * the kernel's default pool, through which devices really bounce; where that is, who loads it says.
  *
  * With dynamic=1, debugfs has the file by which a kernel with CONFIG_SWIOTLB_DYNAMIC is known.
  * With says= it writes one line of the kernel's log instead, as only the kernel can, and is gone.
