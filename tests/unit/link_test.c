@@ -355,6 +355,30 @@ static void pauses_grow_while_nobody_is_there(void **state)
     assert_int_equal(last, INIT_PAUSE_LAST_MS);
 }
 
+/* ± 25 %, so that a hundred guests do not knock at once. */
+static void pauses_are_not_all_the_same(void **state)
+{
+    const uint64_t ns = UINT64_C(1000000);
+    bool shorter = false, longer = false;
+
+    (void)state;
+    dial_error = ECONNREFUSED;
+    host = fd_close(host);
+    loop_turn(&loop);
+    for (int i = 0; i < 60; i++) {
+        uint64_t before = clock_now_ns();
+
+        fire();
+        if (i < 12)
+            continue;
+        assert_in_range(connection.timer.at_ns, before + INIT_PAUSE_LAST_MS * 3 / 4 * ns,
+                        clock_now_ns() + INIT_PAUSE_LAST_MS * 5 / 4 * ns);
+        shorter = shorter || connection.timer.at_ns < before + INIT_PAUSE_LAST_MS * ns;
+        longer = longer || connection.timer.at_ns > clock_now_ns() + INIT_PAUSE_LAST_MS * ns;
+    }
+    assert_true(shorter && longer);
+}
+
 static void a_missing_device_is_waited_for(void **state)
 {
     (void)state;
@@ -519,6 +543,7 @@ int main(void)
         LIVE(a_host_that_goes_is_called_again),
         LIVE(a_silent_host_is_asked_and_given_up_only_if_it_stays_silent),
         LIVE(pauses_grow_while_nobody_is_there),
+        LIVE(pauses_are_not_all_the_same),
         LIVE(a_missing_device_is_waited_for),
         LIVE(a_host_that_does_not_read_makes_requests_wait),
         LIVE(who_waits_for_room_is_told_also_if_a_frame_took_the_rest_along),
