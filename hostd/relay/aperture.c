@@ -2,6 +2,7 @@
 #include "aperture.h"
 
 #include "../../protocol/options.h"
+#include "extent.h"
 #include "rings.h"
 #include "udmabuf.h"
 
@@ -112,123 +113,6 @@ bool aperture_is_in_force(const struct aperture *aperture)
 
 /* ---- what it is made of */
 
-struct range {
-    uint64_t begin, end;
-};
-
-struct ranges {
-    struct range items[RINGS_MAX * RING_PARTS];
-    size_t count;
-};
-
-/* Where a ring's parts are in the guest. @return 0 or -EFAULT */
-static int find_parts(const struct memory_table *memory, const struct ring *ring,
-                      struct range parts[RING_PARTS])
-{
-    for (size_t i = 0; i < RING_PARTS; i++) {
-        if (memory_table_find(memory, ring->parts[i].address, ring->parts[i].size,
-                              &parts[i].begin) < 0)
-            return -EFAULT;
-        parts[i].end = parts[i].begin + ring->parts[i].size;
-    }
-    return 0;
-}
-
-/* Adds the pages of a range, in order; those that touch each other become one. */
-static void add_pages(struct ranges *ranges, struct range range)
-{
-    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    struct ranges merged = {.count = 0};
-
-    range.begin -= range.begin % page;
-    range.end += (page - range.end % page) % page;
-    for (size_t i = 0; i < ranges->count; i++) {
-        const struct range *other = &ranges->items[i];
-
-        if (other->end < range.begin || range.end < other->begin) {
-            merged.items[merged.count++] = *other;
-            continue;
-        }
-        if (other->begin < range.begin)
-            range.begin = other->begin;
-        if (other->end > range.end)
-            range.end = other->end;
-    }
-    merged.items[merged.count++] = range;
-    *ranges = merged;
-}
-
-/* The pages of rings that the pool does not have. */
-static int add_rings(const struct aperture *aperture, const struct memory_table *memory,
-                     const struct ranges *ranges, struct memory_table *table)
-{
-    const uint64_t pool = aperture->base, pool_end = aperture->base + aperture->size;
-    int r = 0;
-
-    for (size_t i = 0; i < ranges->count && r == 0; i++) {
-        struct range range = ranges->items[i];
-        uint64_t front = range.end < pool ? range.end : pool;
-        uint64_t back = range.begin > pool_end ? range.begin : pool_end;
-
-        if (range.begin < front)
-            r = memory_table_add(table, memory, range.begin, front);
-        if (r == 0 && back < range.end)
-            r = memory_table_add(table, memory, back, range.end);
-    }
-    return r;
-}
-
-static int add_pool(const struct aperture *aperture, const struct memory_table *memory,
-                    struct memory_table *table)
-{
-    const uint64_t end = aperture->base + aperture->size;
-    int r = 0;
-
-    for (uint64_t begin = aperture->base; begin < end && r == 0; begin += aperture->piece)
-        r = memory_table_add(table, memory, begin,
-                             end - begin < aperture->piece ? end : begin + aperture->piece);
-    return r;
-}
-
-/* Each part of a ring must be in one region: the process maps them one by one. */
-static int check_rings(const struct memory_table *memory, const struct rings *rings,
-                       const struct memory_table *table)
-{
-    struct range parts[RING_PARTS];
-    uint64_t address;
-
-    for (size_t i = 0; i < rings->count; i++) {
-        if (rings->items[i].is_stopped)
-            continue;
-        if (find_parts(memory, &rings->items[i], parts) < 0)
-            return -EFAULT;
-        for (size_t j = 0; j < RING_PARTS; j++)
-            if (memory_table_find(table, parts[j].begin, parts[j].end - parts[j].begin, &address) <
-                0)
-                return -EFAULT;
-    }
-    return 0;
-}
-
-static int collect(const struct memory_table *memory, const struct rings *rings, bool stopped,
-                   struct ranges *ranges)
-{
-    struct range parts[RING_PARTS];
-
-    for (size_t i = 0; i < rings->count; i++) {
-        if (rings->items[i].is_stopped && !stopped)
-            continue;
-        if (find_parts(memory, &rings->items[i], parts) < 0) {
-            if (rings->items[i].is_stopped)
-                continue;
-            return -EFAULT;
-        }
-        for (size_t j = 0; j < RING_PARTS; j++)
-            add_pages(ranges, parts[j]);
-    }
-    return 0;
-}
-
 static int explain(int error, const char *reason, const char **ret_reason)
 {
     *ret_reason = error == -E2BIG ? REGION_FAULT : reason;
@@ -239,8 +123,8 @@ int aperture_find(const struct aperture *aperture, const struct session *session
                   struct memory_table *ret_table, const char **ret_reason)
 {
     const struct session_entry *entry = session_find(session, VHOST_USER_SET_MEM_TABLE, 0);
-    struct memory_table memory, table = {.count = 0};
-    struct ranges ranges = {.count = 0};
+    const struct extent_pool pool = {aperture->base, aperture->size, aperture->piece};
+    struct memory_table memory;
     struct rings rings;
     int r;
 
@@ -250,19 +134,10 @@ int aperture_find(const struct aperture *aperture, const struct session *session
     r = rings_read(session, &rings);
     if (r < 0)
         return explain(r, "QEMU gave a ring no size before its place", ret_reason);
-    r = add_pool(aperture, &memory, &table);
-    if (r < 0)
+    r = extent_find(&pool, &memory, &rings, stopped, ret_table);
+    if (r == -ENXIO)
         return explain(r, "the token's pool is not all in memory that QEMU shares", ret_reason);
-    r = collect(&memory, &rings, stopped, &ranges);
-    if (r == 0)
-        r = add_rings(aperture, &memory, &ranges, &table);
-    if (r == 0)
-        r = check_rings(&memory, &rings, &table);
-    if (r < 0)
-        return explain(r, RING_FAULT, ret_reason);
-    memory_table_sort(&table);
-    *ret_table = table;
-    return 0;
+    return r < 0 ? explain(r, RING_FAULT, ret_reason) : 0;
 }
 
 /* ---- how a process gets it */
