@@ -84,7 +84,36 @@ static enum say_colour device_colour(const char *state)
     return strcmp(state, "failed") == 0 ? SAY_RED : SAY_YELLOW;
 }
 
-static void show_share(struct json_object *share)
+/* "virtiofsd of share code can reach 64.0 MiB + 8 KiB of 512 MiB (enforced by the kernel)" */
+static void show_aperture(struct json_object *vm, struct json_object *share)
+{
+    const char *aperture = command_text(share, "aperture");
+    struct json_object *capabilities = json_member(vm, "capabilities");
+    uint64_t bytes = command_number(share, "aperture_bytes");
+    uint64_t pool = command_number(capabilities, "swiotlb_size");
+    uint64_t memory = command_number(vm, "memory_bytes");
+    char text[512], rings[32], all[32];
+
+    /* Without a reason there is no process that we know of. */
+    if (bytes == 0 && command_text(share, "aperture_reason")[0] == '\0')
+        return;
+    if (memory == 0)
+        memory = command_number(capabilities, "memory_bytes");
+    if (bytes == 0)
+        (void)snprintf(text, sizeof(text), "virtiofsd of share %s can reach all of %s",
+                       command_text(share, "tag"), say_size(memory, all));
+    else
+        (void)snprintf(text, sizeof(text),
+                       "virtiofsd of share %s can reach %.1f MiB + %s of %s (%s)",
+                       command_text(share, "tag"), (double)pool / (1 << 20),
+                       say_size(bytes > pool ? bytes - pool : 0, rings), say_size(memory, all),
+                       strcmp(aperture, "enforced") == 0 ? "enforced by the kernel"
+                                                         : "by its good will, not enforced");
+    line("", strcmp(aperture, "enforced") == 0 ? SAY_GREEN : SAY_YELLOW, text);
+    line("", SAY_YELLOW, command_text(share, "aperture_reason"));
+}
+
+static void show_share(struct json_object *vm, struct json_object *share)
 {
     const char *state = command_text(share, "state"), *device = command_text(share, "device");
     char text[1024];
@@ -101,6 +130,7 @@ static void show_share(struct json_object *share)
         (void)snprintf(text, sizeof(text), "uses the device of %s", device);
         line("", SAY_PLAIN, text);
     }
+    show_aperture(vm, share);
     line("", SAY_RED, command_text(share, "error"));
 }
 
@@ -196,13 +226,14 @@ static void show_vm(struct json_object *vm)
         show_capabilities(capabilities);
     line("pool", SAY_PLAIN, command_text(vm, "pool"));
     line("token", SAY_PLAIN, command_text(vm, "token"));
+    line("aperture", SAY_PLAIN, command_text(vm, "aperture"));
     if (command_number(vm, "pool_exhausted") != 0) {
         (void)snprintf(text, sizeof(text), "the pool was full %" PRIu64 " times in this boot",
                        command_number(vm, "pool_exhausted"));
         line("", SAY_RED, text);
     }
     for (size_t i = 0; shares != NULL && i < json_count(shares); i++)
-        show_share(json_element(shares, i));
+        show_share(vm, json_element(shares, i));
     for (size_t i = 0; adapters != NULL && i < json_count(adapters); i++)
         show_adapter(json_element(adapters, i));
     show_payload(json_member(vm, "payload"));

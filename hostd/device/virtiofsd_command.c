@@ -81,8 +81,8 @@ const char *virtiofsd_command_find_relay(char buffer[LIMITS_PATH])
     return program_find_own(RELAY, buffer);
 }
 
-/* A script cannot run in the jail: the program alone is in there, with its libraries. A program that
- * cannot do without some capability (modcaps) would not begin. */
+/* A script cannot run in the jail: the program alone is in there, with its libraries. A program
+ * that cannot do without some capability (modcaps) would not begin. */
 static bool fits_jail(const char *program, bool rust)
 {
     return knows(program, ELFMAG) &&
