@@ -1,4 +1,5 @@
 /* commands show and capabilities: one VM in full. */
+#include "aperture.h"
 #include "client.h"
 #include "command.h"
 #include "say.h"
@@ -84,32 +85,13 @@ static enum say_colour device_colour(const char *state)
     return strcmp(state, "failed") == 0 ? SAY_RED : SAY_YELLOW;
 }
 
-/* "virtiofsd of share code can reach 64.0 MiB + 8 KiB of 512 MiB (enforced by the kernel)" */
 static void show_aperture(struct json_object *vm, struct json_object *share)
 {
-    const char *aperture = command_text(share, "aperture");
-    struct json_object *capabilities = json_member(vm, "capabilities");
-    uint64_t bytes = command_number(share, "aperture_bytes");
-    uint64_t pool = command_number(capabilities, "swiotlb_size");
-    uint64_t memory = command_number(vm, "memory_bytes");
-    char text[512], rings[32], all[32];
+    char text[512];
 
-    /* Without a reason there is no process that we know of. */
-    if (bytes == 0 && command_text(share, "aperture_reason")[0] == '\0')
+    if (!aperture_describe(vm, share, text, sizeof(text)))
         return;
-    if (memory == 0)
-        memory = command_number(capabilities, "memory_bytes");
-    if (bytes == 0)
-        (void)snprintf(text, sizeof(text), "virtiofsd of share %s can reach all of %s",
-                       command_text(share, "tag"), say_size(memory, all));
-    else
-        (void)snprintf(text, sizeof(text),
-                       "virtiofsd of share %s can reach %.1f MiB + %s of %s (%s)",
-                       command_text(share, "tag"), (double)pool / (1 << 20),
-                       say_size(bytes > pool ? bytes - pool : 0, rings), say_size(memory, all),
-                       strcmp(aperture, "enforced") == 0 ? "enforced by the kernel"
-                                                         : "by its good will, not enforced");
-    line("", strcmp(aperture, "enforced") == 0 ? SAY_GREEN : SAY_YELLOW, text);
+    line("", aperture_is_enforced(share) ? SAY_GREEN : SAY_YELLOW, text);
     line("", SAY_YELLOW, command_text(share, "aperture_reason"));
 }
 
