@@ -22,6 +22,7 @@ struct config_strings {
 extern const char *const config_transport_names[];
 extern const char *const config_backend_names[];
 extern const char *const config_networking_names[];
+extern const char *const config_aperture_names[];
 extern const char *const config_device_host_names[];
 
 enum config_transport { CONFIG_TRANSPORT_AUTO, CONFIG_TRANSPORT_VIRTIOFS, CONFIG_TRANSPORT_9P };
@@ -89,6 +90,9 @@ enum config_networking {
     CONFIG_NETWORKING_NONE
 };
 
+/* Whether what serves a device is kept from the rest of the guest's memory. */
+enum config_aperture { CONFIG_APERTURE_AUTO, CONFIG_APERTURE_REQUIRE, CONFIG_APERTURE_OFF };
+
 enum config_swiotlb { CONFIG_SWIOTLB_AUTO, CONFIG_SWIOTLB_OFF, CONFIG_SWIOTLB_SIZE };
 
 struct config_timeouts { /* ms; each phase of a guest's way has one */
@@ -115,7 +119,8 @@ struct config_vm {
     bool networking_is_default; /* the file does not say it */
     enum config_swiotlb swiotlb;
     uint64_t swiotlb_size; /* bytes, if CONFIG_SWIOTLB_SIZE */
-    char *hostname;        /* NULL: leave the guest's */
+    enum config_aperture aperture;
+    char *hostname; /* NULL: leave the guest's */
     struct config_share *shares;
     size_t share_count;
     struct config_network *networks;
@@ -123,8 +128,9 @@ struct config_vm {
     struct config_payload payload;
     struct config_device_host device_host;
     struct config_timeouts timeouts;
-    unsigned line;                          /* of the file, where the VM's object begins */
-    unsigned networking_line, swiotlb_line; /* where the key stands; 0: the file does not say it */
+    unsigned line; /* of the file, where the VM's object begins */
+    /* Where the key stands; 0: the file does not say it. */
+    unsigned networking_line, swiotlb_line, aperture_line;
 };
 
 struct config_telemetry {

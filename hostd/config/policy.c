@@ -22,6 +22,9 @@
  *     on      auto       no share, networking not virtioproxy   none
  *     on      auto       a share, or networking virtioproxy     64 MiB
  *
+ * "aperture": "require" without a pool, or with a device host whose devices the daemon does not
+ * confine, is kept to the letter: no virtiofs device is made, and that is warned of.
+ *
  * 9P over a vsock connection needs no device that virtio=false takes away and is always allowed.
  */
 #include "policy.h"
@@ -150,6 +153,22 @@ static uint64_t decide_swiotlb(const struct policy *policy, const struct config_
     }
 }
 
+/* Of what can never be kept. */
+static void check_aperture(const struct policy *policy, const struct config_vm *vm, bool shares,
+                           const struct teller *teller)
+{
+    if (vm->aperture != CONFIG_APERTURE_REQUIRE || !shares || !policy->virtiofs)
+        return;
+    if (vm->device_host.type != CONFIG_DEVICE_HOST_QEMU)
+        warn(teller, vm->aperture_line, "aperture",
+             "require needs a device_host of type qemu, which alone makes devices that are "
+             "confined; no virtiofs share is made");
+    else if (policy->swiotlb_bytes == 0)
+        warn(teller, vm->aperture_line, "aperture",
+             "require needs a pool, and swiotlb asks for none, expected a size such as \"64M\"; "
+             "no virtiofs share is made unless the guest's kernel makes one all the same");
+}
+
 struct policy policy_decide(const struct config *config, const struct config_vm *vm,
                             config_remark_fn on_warning, void *userdata)
 {
@@ -160,6 +179,7 @@ struct policy policy_decide(const struct config *config, const struct config_vm 
     policy.networking = decide_networking(vm, &teller);
     shares = uses_shares(&policy, vm, &teller);
     policy.swiotlb_bytes = decide_swiotlb(&policy, vm, shares, &teller);
+    check_aperture(&policy, vm, shares, &teller);
     return policy;
 }
 

@@ -18,6 +18,7 @@
 
 static const char *const kernels[] = {"custom", "bundled", NULL};
 const char *const config_networking_names[] = {"virtioproxy", "nat", "none", NULL};
+const char *const config_aperture_names[] = {"auto", "require", "off", NULL};
 
 static void read_id(struct config_reader *reader, const struct config_json *node,
                     const struct config_field *field, void *to)
@@ -45,6 +46,15 @@ static void read_networking(struct config_reader *reader, const struct config_js
     config_read_enum(reader, node, field, &vm->networking);
     vm->networking_is_default = false;
     vm->networking_line = node->line;
+}
+
+static void read_aperture(struct config_reader *reader, const struct config_json *node,
+                          const struct config_field *field, void *to)
+{
+    struct config_vm *vm = to;
+
+    config_read_enum(reader, node, field, &vm->aperture);
+    vm->aperture_line = node->line;
 }
 
 /* A bad value is no error: a VM that starts with the default pool serves better than none. */
@@ -176,6 +186,7 @@ static const struct config_field fields[] = {
     CONFIG_KEY(config_vm, virtiofs, bool),
     {.key = "networking", .read = read_networking, .names = config_networking_names},
     {.key = "swiotlb", .read = read_swiotlb},
+    {.key = "aperture", .read = read_aperture, .names = config_aperture_names},
     CONFIG_KEY(config_vm, hostname, text, .check = config_text_check_hostname),
     {.key = "shares", .read = read_shares},
     {.key = "network", .read = read_networks},
@@ -252,8 +263,9 @@ bool config_vm_equal(const struct config_vm *a, const struct config_vm *b)
            a->bundled_kernel == b->bundled_kernel && a->virtio == b->virtio &&
            a->virtiofs == b->virtiofs && a->networking == b->networking &&
            a->networking_is_default == b->networking_is_default && a->swiotlb == b->swiotlb &&
-           a->swiotlb_size == b->swiotlb_size && config_text_equal(a->hostname, b->hostname) &&
-           lists_equal(a, b) && config_payload_equal(&a->payload, &b->payload) &&
+           a->swiotlb_size == b->swiotlb_size && a->aperture == b->aperture &&
+           config_text_equal(a->hostname, b->hostname) && lists_equal(a, b) &&
+           config_payload_equal(&a->payload, &b->payload) &&
            config_device_host_equal(&a->device_host, &b->device_host) &&
            timeouts_equal(&a->timeouts, &b->timeouts);
 }

@@ -77,6 +77,14 @@ struct json_object *control_view_capabilities(const struct guest_capabilities *c
     return object;
 }
 
+/* @param aperture  NULL: not known */
+static void add_aperture(struct json_object *object, const struct aperture_status *aperture)
+{
+    json_add_text(object, "aperture", aperture ? aperture_state_name(aperture->state) : "");
+    json_add_number(object, "aperture_bytes", aperture ? aperture->bytes : 0);
+    json_add_text(object, "aperture_reason", aperture ? aperture->reason : "");
+}
+
 static struct json_object *view_share(const struct vm_share_view *share)
 {
     struct json_object *object = json_object_new_object();
@@ -91,6 +99,7 @@ static struct json_object *view_share(const struct vm_share_view *share)
     json_add_text(object, "options", share->options);
     json_add_text(object, "state", vm_device_state_name(share->state));
     json_add_flag(object, "iommu_platform", share->iommu_platform);
+    add_aperture(object, share->aperture);
     json_add_flag(object, "configured", share->configured);
     json_add_text(object, "error", share->error);
     return object;
@@ -108,6 +117,7 @@ static struct json_object *view_adapter(const struct vm_adapter_view *adapter)
     json_add_text(object, "options", adapter->options);
     json_add_text(object, "state", vm_device_state_name(adapter->state));
     json_add_flag(object, "iommu_platform", adapter->iommu_platform);
+    add_aperture(object, adapter->aperture);
     json_add_text(object, "error", adapter->error);
     return object;
 }
@@ -192,6 +202,24 @@ static void add_pool(struct json_object *object, const struct vm_view *view)
     json_add_number(object, "pool_size", has_one ? view->capabilities->swiotlb_size : 0);
 }
 
+/* Of its shares, what the least confined of their processes can reach: states are in that order.
+ * @return NULL: none has one */
+static const struct aperture_status *widest_aperture(const struct vm *vm,
+                                                     const struct vm_view *view)
+{
+    const struct aperture_status *widest = NULL;
+    struct vm_share_view share;
+
+    for (size_t i = 0; i < view->share_count; i++) {
+        vm_get_share(vm, i, &share);
+        if (share.aperture &&
+            (!widest || share.aperture->state < widest->state ||
+             (share.aperture->state == widest->state && share.aperture->bytes > widest->bytes)))
+            widest = share.aperture;
+    }
+    return widest;
+}
+
 struct json_object *control_view_summary(const struct vm *vm)
 {
     struct json_object *object = json_object_new_object();
@@ -203,6 +231,7 @@ struct json_object *control_view_summary(const struct vm *vm)
                   view.capabilities != NULL ? view.capabilities->kernel_release : "");
     json_add_text(object, "token", view.token);
     add_pool(object, &view);
+    add_aperture(object, widest_aperture(vm, &view));
     json_add_number(object, "shares", view.share_count);
     json_add_number(object, "adapters", view.adapter_count);
     json_add_text(object, "error", first_error(vm, &view));
@@ -249,6 +278,7 @@ struct json_object *control_view_vm(const struct vm *vm)
         json_add_text(object, "pool", "");
     }
     json_add_text(object, "token", view.token);
+    json_add_text(object, "aperture", config_aperture_names[view.config->aperture]);
     add_devices(object, vm, &view);
     json_object_object_add(object, "payload", view_payload(&view.payload));
     json_object_object_add(object, "timings", view_timings(&view.timings));

@@ -131,6 +131,32 @@ static void write_vms(const struct fleet *fleet, FILE *stream)
     }
 }
 
+/* Shares of which it is known, by how far what serves them is confined. */
+static void write_apertures(const struct fleet *fleet, FILE *stream)
+{
+    size_t count = registry_count(fleet->registry);
+
+    head("vm_shares", "gauge",
+         "Shares in use, by what keeps their servers from the guest's memory.", stream);
+    for (size_t i = 0; i < count; i++) {
+        const struct vm *vm = registry_get(fleet->registry, i);
+        unsigned shares[APERTURE_REFUSED] = {0};
+        struct vm_share_view share;
+        struct vm_view view;
+
+        vm_get_view(vm, &view);
+        for (size_t j = 0; j < view.share_count; j++) {
+            vm_get_share(vm, j, &share);
+            if (share.aperture)
+                shares[share.aperture->state]++;
+        }
+        for (unsigned state = 0; state < APERTURE_REFUSED; state++)
+            (void)fprintf(stream, "guestlink_vm_shares{vm=\"%s\",aperture=\"%s\"} %u\n",
+                          view.config->name, aperture_state_name((enum aperture_state)state),
+                          shares[state]);
+    }
+}
+
 static void write_all(const struct fleet *fleet, FILE *stream)
 {
     head("build_info", "gauge", "The version of the daemon.", stream);
@@ -140,6 +166,7 @@ static void write_all(const struct fleet *fleet, FILE *stream)
     write_latencies(&fleet->services.latencies, stream);
     write_telemetry(fleet->services.telemetry, stream);
     write_vms(fleet, stream);
+    write_apertures(fleet, stream);
 }
 
 char *metrics_text_make(const struct fleet *fleet)

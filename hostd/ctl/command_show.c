@@ -1,4 +1,5 @@
 /* commands show and capabilities: one VM in full. */
+#include "aperture.h"
 #include "client.h"
 #include "command.h"
 #include "say.h"
@@ -84,7 +85,17 @@ static enum say_colour device_colour(const char *state)
     return strcmp(state, "failed") == 0 ? SAY_RED : SAY_YELLOW;
 }
 
-static void show_share(struct json_object *share)
+static void show_aperture(struct json_object *vm, struct json_object *share)
+{
+    char text[512];
+
+    if (!aperture_describe(vm, share, text, sizeof(text)))
+        return;
+    line("", aperture_is_enforced(share) ? SAY_GREEN : SAY_YELLOW, text);
+    line("", SAY_YELLOW, command_text(share, "aperture_reason"));
+}
+
+static void show_share(struct json_object *vm, struct json_object *share)
 {
     const char *state = command_text(share, "state"), *device = command_text(share, "device");
     char text[1024];
@@ -101,6 +112,7 @@ static void show_share(struct json_object *share)
         (void)snprintf(text, sizeof(text), "uses the device of %s", device);
         line("", SAY_PLAIN, text);
     }
+    show_aperture(vm, share);
     line("", SAY_RED, command_text(share, "error"));
 }
 
@@ -196,13 +208,14 @@ static void show_vm(struct json_object *vm)
         show_capabilities(capabilities);
     line("pool", SAY_PLAIN, command_text(vm, "pool"));
     line("token", SAY_PLAIN, command_text(vm, "token"));
+    line("aperture", SAY_PLAIN, command_text(vm, "aperture"));
     if (command_number(vm, "pool_exhausted") != 0) {
         (void)snprintf(text, sizeof(text), "the pool was full %" PRIu64 " times in this boot",
                        command_number(vm, "pool_exhausted"));
         line("", SAY_RED, text);
     }
     for (size_t i = 0; shares != NULL && i < json_count(shares); i++)
-        show_share(json_element(shares, i));
+        show_share(vm, json_element(shares, i));
     for (size_t i = 0; adapters != NULL && i < json_count(adapters); i++)
         show_adapter(json_element(adapters, i));
     show_payload(json_member(vm, "payload"));

@@ -7,7 +7,7 @@ _guestlinkctl_vms() {
 _guestlinkctl_events() {
     printf '%s\n' GuestConnected GuestKernelInfo ReadGuestCapabilities ApplyGuestCapabilities \
         SwiotlbKernelUnsupported SwiotlbPoolRejected SwiotlbPoolExhausted AddVirtioFsShare \
-        RemoveVirtioFsShare AddNetAdapter RemoveNetAdapter DeviceFailed MountShare \
+        RemoveVirtioFsShare AddNetAdapter RemoveNetAdapter DeviceFailed DeviceAperture MountShare \
         ConfigureNetwork StartPayload GuestReady ChildExit GuestLog GuestFarewell \
         GuestDisconnected ProtocolError HandshakeTimeout GuestTimeout ConfigWarning EventsDropped
 }

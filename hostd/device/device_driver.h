@@ -26,6 +26,9 @@ struct device_driver {
                        struct device_operation *operation);
     int (*remove_adapter)(struct device_host *host, const char *id,
                           struct device_operation *operation);
+    /* NULL: no process that it knows of has any of the guest's memory */
+    int (*get_aperture)(const struct device_host *host, const char *tag,
+                        struct aperture_status *ret_status);
     bool (*is_up)(const struct device_host *host);
     struct json_object *(*remember)(const struct device_host *host); /* NULL: nothing */
     struct device_host *(*free)(struct device_host *host);

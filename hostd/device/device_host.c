@@ -147,6 +147,15 @@ int device_host_remove_adapter(struct device_host *host, const char *id, device_
                      : -ENOMEM;
 }
 
+int device_host_get_aperture(const struct device_host *host, const char *tag,
+                             struct aperture_status *ret_status)
+{
+    if (host->driver->get_aperture)
+        return host->driver->get_aperture(host, tag, ret_status);
+    *ret_status = (struct aperture_status){.state = APERTURE_NONE};
+    return 0;
+}
+
 bool device_host_is_up(const struct device_host *host)
 {
     return host->driver->is_up(host);

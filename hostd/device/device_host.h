@@ -8,6 +8,7 @@
 #ifndef GUESTLINK_HOSTD_DEVICE_HOST_H
 #define GUESTLINK_HOSTD_DEVICE_HOST_H
 
+#include "base/aperture_status.h"
 #include "config/config.h"
 
 #include <json-c/json.h>
@@ -24,6 +25,7 @@ struct device_share {
     bool iommu_platform; /* to be asked for where it can be had: a token is in force, and the
                           * guest's kernel keeps to the pool that it names */
     const char *options; /* the option string, verbatim */
+    enum config_aperture aperture; /* with a token; else without meaning */
 };
 
 struct device_adapter {
@@ -52,6 +54,10 @@ struct device_host_events {
     /* What serves a share's device ended by itself; @p text has its status and last words.
      * @p restored: it was started again and the device lives on. */
     void (*share_lost)(void *userdata, const char *tag, bool restored, const char *text);
+    /* Nothing serves the share's device any more, for its aperture cannot be kept: @p reason. */
+    void (*share_refused)(void *userdata, const char *tag, const char *reason);
+    /* The aperture of the share's device may be another: device_host_get_aperture(). */
+    void (*aperture_changed)(void *userdata, const char *tag);
 };
 
 /*
@@ -79,6 +85,15 @@ int device_host_add_adapter(struct device_host *host, const struct device_adapte
                             device_done_fn done, void *userdata);
 int device_host_remove_adapter(struct device_host *host, const char *id, device_done_fn done,
                                void *userdata);
+
+/*
+ * What keeps the process behind a share's device from the guest's memory.
+ *
+ * @param ret_status  its `reason` is "" where the device host knows of no process of that kind
+ * @return 0; -ENOENT: not known yet, as long as the guest's driver has not started the device
+ */
+int device_host_get_aperture(const struct device_host *host, const char *tag,
+                             struct aperture_status *ret_status);
 
 /* True between the events `up` and `down`. */
 bool device_host_is_up(const struct device_host *host);

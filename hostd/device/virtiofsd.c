@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -30,9 +31,9 @@ struct virtiofsd {
     struct child *child;
     struct sink *sink;
     struct scope *scope;
-    int gate[2]; /* holds the child back until it has its scope; -1 when it was let go */
-    virtiofsd_ready_fn on_ready;
-    virtiofsd_ended_fn on_ended;
+    int gate[2];            /* holds the child back until it has its scope; -1 when it was let go */
+    sd_event_source *watch; /* of the status' folder */
+    struct virtiofsd_events events;
     void *userdata;
     char text[VIRTIOFSD_TEXT_SIZE];
 };
@@ -90,10 +91,11 @@ static void on_child_ended(void *userdata, const struct child_end *end)
 
     (void)end;
     (void)snprintf(text, sizeof(text), "%s", virtiofsd_describe(virtiofsd));
-    virtiofsd->on_ended(virtiofsd->userdata, text);
+    virtiofsd->events.ended(virtiofsd->userdata, text);
 }
 
-static int new_named(const char *directory, const char *name, virtiofsd_ended_fn ended,
+/* @param events  NULL: none is of interest */
+static int new_named(const char *directory, const char *name, const struct virtiofsd_events *events,
                      void *userdata, struct virtiofsd **ret_virtiofsd)
 {
     struct virtiofsd *virtiofsd;
@@ -111,7 +113,8 @@ static int new_named(const char *directory, const char *name, virtiofsd_ended_fn
     (void)snprintf(virtiofsd->ended, FILE_NAME_SIZE, "%s/%s.end", directory, name);
     (void)snprintf(virtiofsd->aperture, FILE_NAME_SIZE, "%s/%s.ap", directory, name);
     virtiofsd->gate[0] = virtiofsd->gate[1] = -1;
-    virtiofsd->on_ended = ended;
+    if (events)
+        virtiofsd->events = *events;
     virtiofsd->userdata = userdata;
     *ret_virtiofsd = virtiofsd;
     return 0;
@@ -164,6 +167,51 @@ static const char *access_of(const struct virtiofsd_spec *spec,
     return spec->read_only ? "ro" : "rw";
 }
 
+static int on_folder(sd_event_source *source, const struct inotify_event *event, void *userdata)
+{
+    struct virtiofsd *virtiofsd = userdata;
+
+    (void)source;
+    /* An overflow may have swallowed the one that counts. */
+    if (event->mask & IN_Q_OVERFLOW ||
+        (event->len > 0 && strcmp(event->name, strrchr(virtiofsd->aperture, '/') + 1) == 0))
+        virtiofsd->events.aperture(virtiofsd->userdata);
+    return 0;
+}
+
+static int watch_aperture(sd_event *event, struct virtiofsd *virtiofsd, const char *directory)
+{
+    return sd_event_add_inotify(event, &virtiofsd->watch, directory, IN_MOVED_TO | IN_ONLYDIR,
+                                on_folder, virtiofsd) < 0
+               ? -EIO
+               : 0;
+}
+
+int virtiofsd_get_aperture(const struct virtiofsd *virtiofsd, struct aperture_status *ret_status)
+{
+    int r = aperture_status_read(virtiofsd->aperture, ret_status);
+
+    if (r < 0 && r != -ENOENT) {
+        *ret_status =
+            (struct aperture_status){.state = APERTURE_NONE,
+                                     .reason = "cannot read what the relay says of the aperture; "
+                                               "remove the share and add it again"};
+        r = 0;
+    }
+    return r;
+}
+
+/* Without a relay there is no aperture. @return 0, or -EOPNOTSUPP: it is required */
+static int do_without_relay(const struct virtiofsd *virtiofsd, const struct virtiofsd_spec *spec)
+{
+    if (spec->aperture == CONFIG_APERTURE_REQUIRE)
+        return -EOPNOTSUPP;
+    return aperture_status_write(
+        virtiofsd->aperture,
+        &(struct aperture_status){.state = APERTURE_NONE,
+                                  .reason = "guestlink-virtiofs-relay is not installed"});
+}
+
 /* The words for the relay: not as arguments, so that who looks for virtiofsd by what it serves
  * finds virtiofsd. @return a descriptor to read them from, or -errno */
 static int write_words(const struct virtiofsd *virtiofsd, const struct virtiofsd_spec *spec,
@@ -174,7 +222,7 @@ static int write_words(const struct virtiofsd *virtiofsd, const struct virtiofsd
     if (fd < 0)
         return -errno;
     if (dprintf(fd, "%s%c%s%c%s%c%s%c%s%c%s%c%s%c%s%c", virtiofsd->inner, 0, virtiofsd->ended, 0,
-                virtiofsd->aperture, 0, spec->options, 0, spec->aperture, 0,
+                virtiofsd->aperture, 0, spec->options, 0, config_aperture_names[spec->aperture], 0,
                 command->place[0] ? spec->path : "", 0, command->place, 0, access_of(spec, command),
                 0) < 0)
         return -errno;
@@ -205,7 +253,9 @@ static int start_child(sd_event *event, struct virtiofsd *virtiofsd,
         child.folder = spec->path;
         child.read_only = spec->read_only;
     }
-    if (r == 0 && relay_argv[0])
+    if (r == 0 && !relay_argv[0])
+        r = do_without_relay(virtiofsd, spec);
+    else if (r == 0)
         r = child.fds[0] = write_words(virtiofsd, spec, &command);
     if (r >= 0 && pipe2(virtiofsd->gate, O_CLOEXEC) < 0)
         r = -errno;
@@ -234,7 +284,7 @@ static void on_scope_done(void *userdata, const char *remark)
 
     open_gate(virtiofsd);
     if (!child_has_ended(virtiofsd->child, NULL))
-        virtiofsd->on_ready(virtiofsd->userdata, remark);
+        virtiofsd->events.ready(virtiofsd->userdata, remark);
 }
 
 static int start_scope(sd_event *event, struct virtiofsd *virtiofsd,
@@ -259,15 +309,16 @@ int virtiofsd_make_directory(const char *path)
                : 0;
 }
 
-int virtiofsd_start(sd_event *event, const struct virtiofsd_spec *spec, virtiofsd_ready_fn ready,
-                    virtiofsd_ended_fn ended, void *userdata, struct virtiofsd **ret_virtiofsd)
+int virtiofsd_start(sd_event *event, const struct virtiofsd_spec *spec,
+                    const struct virtiofsd_events *events, void *userdata,
+                    struct virtiofsd **ret_virtiofsd)
 {
     struct virtiofsd *virtiofsd;
     FD socket_fd = -1;
     FD log_fd = -1;
     int r;
 
-    r = new_named(spec->directory, spec->name, ended, userdata, &virtiofsd);
+    r = new_named(spec->directory, spec->name, events, userdata, &virtiofsd);
     if (r < 0)
         return r;
     r = virtiofsd_make_directory(spec->directory);
@@ -279,7 +330,8 @@ int virtiofsd_start(sd_event *event, const struct virtiofsd_spec *spec, virtiofs
     socket_fd = listen_for_qemu(virtiofsd, spec->uid, spec->gid);
     log_fd = socket_fd < 0 ? socket_fd : open_log(event, virtiofsd, true);
     r = log_fd < 0 ? log_fd : start_child(event, virtiofsd, spec, socket_fd, log_fd);
-    virtiofsd->on_ready = ready;
+    if (r == 0)
+        r = watch_aperture(event, virtiofsd, spec->directory);
     if (r == 0)
         r = start_scope(event, virtiofsd, spec);
     if (r < 0) {
@@ -291,15 +343,18 @@ int virtiofsd_start(sd_event *event, const struct virtiofsd_spec *spec, virtiofs
 }
 
 int virtiofsd_adopt(sd_event *event, const char *directory, const char *name,
-                    virtiofsd_ended_fn ended, void *userdata, struct virtiofsd **ret_virtiofsd)
+                    const struct virtiofsd_events *events, void *userdata,
+                    struct virtiofsd **ret_virtiofsd)
 {
     struct virtiofsd *virtiofsd;
     int writer, r;
 
-    r = new_named(directory, name, ended, userdata, &virtiofsd);
+    r = new_named(directory, name, events, userdata, &virtiofsd);
     if (r < 0)
         return r;
     r = child_recall(event, virtiofsd->record, on_child_ended, virtiofsd, &virtiofsd->child);
+    if (r == 0)
+        r = watch_aperture(event, virtiofsd, directory);
     if (r < 0) {
         (void)virtiofsd_free(virtiofsd);
         return r;
@@ -335,6 +390,7 @@ struct virtiofsd *virtiofsd_free(struct virtiofsd *virtiofsd)
     if (!virtiofsd)
         return NULL;
     open_gate(virtiofsd);
+    (void)sd_event_source_disable_unref(virtiofsd->watch);
     scope_free(virtiofsd->scope);
     child_free(virtiofsd->child);
     sink_free(virtiofsd->sink);

@@ -11,8 +11,10 @@
 #ifndef GUESTLINK_HOSTD_VIRTIOFSD_H
 #define GUESTLINK_HOSTD_VIRTIOFSD_H
 
+#include "base/aperture_status.h"
 #include "base/child.h"
 #include "base/sink.h"
+#include "config/config.h"
 #include "protocol/limits.h"
 
 #include <stdbool.h>
@@ -31,8 +33,8 @@ struct virtiofsd_spec {
     const char *path;      /* the directory served */
     bool read_only;        /* enforced on the host: it sees the directory mounted read-only */
     const char *options;   /* the device's option string, verbatim */
-    const char *aperture;  /* the relay's mode: auto, require, off */
-    uid_t uid;             /* who may connect besides root: QEMU's user */
+    enum config_aperture aperture;
+    uid_t uid; /* who may connect besides root: QEMU's user */
     gid_t gid;
 };
 
@@ -44,6 +46,15 @@ typedef void (*virtiofsd_ready_fn)(void *userdata, const char *remark);
  * virtiofsd_stop(). */
 typedef void (*virtiofsd_ended_fn)(void *userdata, const char *text);
 
+/* virtiofsd_get_aperture() may say something else than before. */
+typedef void (*virtiofsd_aperture_fn)(void *userdata);
+
+struct virtiofsd_events {
+    virtiofsd_ready_fn ready; /* not of one that is taken over */
+    virtiofsd_ended_fn ended;
+    virtiofsd_aperture_fn aperture;
+};
+
 /* Makes a folder that others may pass through, as QEMU's user must, but not look around in. Its
  * parent is there. @return 0 or -errno */
 int virtiofsd_make_directory(const char *path);
@@ -52,14 +63,17 @@ int virtiofsd_make_directory(const char *path);
  * Starts one; a former one of the same name, and its files, are removed first.
  *
  * @return 0; -ENOENT: no virtiofsd is installed, or not where @p program says; -ENAMETOOLONG: the
- *         socket's path does not fit; -errno
+ *         socket's path does not fit; -EOPNOTSUPP: an aperture is required, and there is no relay
+ *         to make one; -errno
  */
-int virtiofsd_start(sd_event *event, const struct virtiofsd_spec *spec, virtiofsd_ready_fn ready,
-                    virtiofsd_ended_fn ended, void *userdata, struct virtiofsd **ret_virtiofsd);
+int virtiofsd_start(sd_event *event, const struct virtiofsd_spec *spec,
+                    const struct virtiofsd_events *events, void *userdata,
+                    struct virtiofsd **ret_virtiofsd);
 
 /* Watches the one that an earlier daemon started. @return 0; -ESRCH: it does not run; -errno */
 int virtiofsd_adopt(sd_event *event, const char *directory, const char *name,
-                    virtiofsd_ended_fn ended, void *userdata, struct virtiofsd **ret_virtiofsd);
+                    const struct virtiofsd_events *events, void *userdata,
+                    struct virtiofsd **ret_virtiofsd);
 
 /* Kills the one of that name that an earlier daemon started, if it runs, and removes its files. */
 void virtiofsd_sweep(sd_event *event, const char *directory, const char *name);
@@ -72,6 +86,14 @@ bool virtiofsd_has_ended(struct virtiofsd *virtiofsd);
 
 /* The last words so far, or how it ended with them; its own. */
 const char *virtiofsd_describe(struct virtiofsd *virtiofsd);
+
+/*
+ * What its relay says of its aperture, at this moment. Nonsense, which a relay that was taken over
+ * may say, is APERTURE_NONE: nothing is known to hold.
+ *
+ * @return 0; -ENOENT: nothing yet
+ */
+int virtiofsd_get_aperture(const struct virtiofsd *virtiofsd, struct aperture_status *ret_status);
 
 /* Stops watching; the process and its files stay. NULL is fine. @return NULL */
 struct virtiofsd *virtiofsd_free(struct virtiofsd *virtiofsd);

@@ -141,6 +141,7 @@ int qemu_driver_new(sd_event *event, const struct config_vm *vm, const char *sta
         .remove_share = qemu_share_remove,
         .add_adapter = qemu_adapter_add,
         .remove_adapter = qemu_adapter_remove,
+        .get_aperture = qemu_share_get_aperture,
         .is_up = is_up,
         .remember = qemu_remember,
         .free = qemu_free,

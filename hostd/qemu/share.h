@@ -12,8 +12,12 @@ int qemu_share_add(struct device_host *host, const struct device_share *share,
 int qemu_share_remove(struct device_host *host, const char *tag,
                       struct device_operation *operation);
 
+int qemu_share_get_aperture(const struct device_host *host, const char *tag,
+                            struct aperture_status *ret_status);
+
 /*
- * The rest is for its own parts. From the top: share_add.c, share_make.c, share_remove.c, share.c.
+ * The rest is for its own parts. From the top: share_add.c, share_make.c, share_remove.c,
+ * share_events.c, share.c.
  */
 
 /* Makes the share of a task, of which nothing is there: a free port; virtiofsd; chardev; device. It
@@ -53,7 +57,19 @@ void qemu_shares_stay(struct device_qemu *qemu);
 /* QEMU said of the device @p id, which need not be a share's, that it is gone, or that it stays. */
 void qemu_share_on_unplug_event(struct device_qemu *qemu, const char *id);
 
-/* A virtiofsd_ended_fn; @p userdata is the struct qemu_share. */
-void qemu_share_on_virtiofsd_ended(void *userdata, const char *text);
+/* What a virtiofsd is watched for; the userdata is the struct qemu_share. In share_events.c. */
+extern const struct virtiofsd_events qemu_share_events;
+
+/* The share of that tag, or NULL. */
+struct qemu_share *qemu_share_find(const struct device_qemu *qemu, const char *tag);
+
+/* A virtiofsd_ready_fn; @p userdata is the struct qemu_share. */
+void qemu_share_on_virtiofsd_ready(void *userdata, const char *remark);
+
+/* True if there is no device of it, for its aperture cannot be kept. @param ret_status  says why */
+bool qemu_share_is_refused(const struct qemu_share *share, struct aperture_status *ret_status);
+
+/* Its task failed: undoes it at once. */
+void qemu_share_fail_now(struct qemu_task *task);
 
 #endif

@@ -13,15 +13,6 @@
     "virtiofs needs the guest's memory shared with virtiofsd: start QEMU with -object "            \
     "memory-backend-memfd,id=mem,size=<the VM's memory>,share=on -machine memory-backend=mem"
 
-static struct qemu_share *find(const struct device_qemu *qemu, const char *tag)
-{
-    struct qemu_share *share = qemu->shares;
-
-    while (share && strcmp(share->tag, tag) != 0)
-        share = share->next;
-    return share;
-}
-
 static void on_old_unplugged(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error) {
@@ -46,12 +37,12 @@ static int adopt(struct qemu_task *task)
 {
     const struct device_qemu *qemu = task->qemu;
     struct qemu_share *share = task->share;
-    int r = virtiofsd_adopt(qemu->host.event, qemu->directory, share->name,
-                            qemu_share_on_virtiofsd_ended, share, &share->virtiofsd);
+    int r = virtiofsd_adopt(qemu->host.event, qemu->directory, share->name, &qemu_share_events,
+                            share, &share->virtiofsd);
 
     if (r < 0)
-        r = virtiofsd_adopt(qemu->host.event, qemu->old_directory, share->name,
-                            qemu_share_on_virtiofsd_ended, share, &share->virtiofsd);
+        r = virtiofsd_adopt(qemu->host.event, qemu->old_directory, share->name, &qemu_share_events,
+                            share, &share->virtiofsd);
     return r;
 }
 
@@ -98,14 +89,17 @@ static void on_memory(struct qemu_task *task, const struct qmp_reply *reply)
 /* The share of a task that may begin. @return 0 or -errno */
 static int begin(struct qemu_task *task, const struct device_share *share)
 {
-    (void)qemu_share_free(find(task->qemu, share->tag), false); /* looked at as by a new daemon */
+    (void)qemu_share_free(qemu_share_find(task->qemu, share->tag),
+                          false); /* looked at as by a new daemon */
     task->share = qemu_share_new(task->qemu, share);
     task->path = strdup(share->path);
     if (!task->share || !task->path)
         return -ENOMEM;
     task->share->task = task;
     task->cleanup = qemu_share_drop;
-    task->iommu_platform = share->iommu_platform;
+    /* Without an aperture QEMU could not have virtiofsd take it. */
+    task->iommu_platform = share->iommu_platform && share->aperture != CONFIG_APERTURE_OFF;
+    task->aperture = share->aperture;
     task->read_only = share->read_only;
     (void)snprintf(task->options, sizeof(task->options), "%s", share->options);
     (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_FS, task->share->name);

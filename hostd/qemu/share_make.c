@@ -14,6 +14,10 @@
 
 #define CHARDEV_WAIT_US UINT64_C(20000)
 
+#define IOMMU_REQUIRED                                                                             \
+    "its aperture is required, and QEMU cannot have the guest use the pool for it (update QEMU, "  \
+    "or set \"aperture\": \"auto\")"
+
 static void on_device_added(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error)
@@ -54,7 +58,9 @@ static void on_refused_chardev_removed(struct qemu_task *task, const struct qmp_
  * what was answered to the first. Hence both anew, and that QEMU is not asked again. */
 static void on_device_added_with_iommu(struct qemu_task *task, const struct qmp_reply *reply)
 {
-    if (qemu_refusal_is(QEMU_REFUSAL_IOMMU, reply)) {
+    if (qemu_refusal_is(QEMU_REFUSAL_IOMMU, reply) && task->aperture == CONFIG_APERTURE_REQUIRE) {
+        qemu_share_fail(task, EREMOTEIO, IOMMU_REQUIRED, reply->text);
+    } else if (qemu_refusal_is(QEMU_REFUSAL_IOMMU, reply)) {
         task->qemu->no_iommu_shares = true;
         task->device_sent = false;
         qemu_task_next(task, "chardev-remove", json_texts("id", task->backend, NULL),
@@ -66,11 +72,17 @@ static void on_device_added_with_iommu(struct qemu_task *task, const struct qmp_
     }
 }
 
+/* False if QEMU refused that before, and it need not be. */
+static bool may_bounce(const struct qemu_task *task)
+{
+    return !task->qemu->no_iommu_shares || task->aperture == CONFIG_APERTURE_REQUIRE;
+}
+
 static void on_chardev_added(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error)
         qemu_share_fail(task, reply->error, "QEMU could not connect to virtiofsd", reply->text);
-    else if (task->iommu_platform && !task->qemu->no_iommu_shares)
+    else if (task->iommu_platform && may_bounce(task))
         add_device(task, true, on_device_added_with_iommu);
     else
         add_device(task, false, on_device_added);
@@ -92,7 +104,7 @@ static void add_chardev(struct qemu_task *task)
         QMP_SHAPE_OBJECT, on_chardev_added);
 }
 
-static void on_virtiofsd_ready(void *userdata, const char *remark)
+void qemu_share_on_virtiofsd_ready(void *userdata, const char *remark)
 {
     struct qemu_share *share = userdata;
 
@@ -112,7 +124,7 @@ static void start_virtiofsd(struct qemu_task *task)
         .read_only = task->read_only,
         .options = task->options,
         /* Without iommu_platform the guest does not use the pool. */
-        .aperture = task->iommu_platform && !task->qemu->no_iommu_shares ? "auto" : "off",
+        .aperture = task->iommu_platform && may_bounce(task) ? task->aperture : CONFIG_APERTURE_OFF,
         .uid = (uid_t)-1,
         .gid = (gid_t)-1,
     };
@@ -127,8 +139,8 @@ static void start_virtiofsd(struct qemu_task *task)
     /* virtiofsd's socket gets the owner of the QMP socket: QEMU's user. */
     (void)qmp_owner(task->qemu->qmp, &spec.uid, &spec.gid);
     task->awaits_ready = true;
-    r = virtiofsd_start(task->qemu->host.event, &spec, on_virtiofsd_ready,
-                        qemu_share_on_virtiofsd_ended, task->share, &task->share->virtiofsd);
+    r = virtiofsd_start(task->qemu->host.event, &spec, &qemu_share_events, task->share,
+                        &task->share->virtiofsd);
     if (r == -ENOENT)
         qemu_share_fail(task, ENOENT,
                         "virtiofsd is not installed, or not where device_host.virtiofsd says; "
@@ -140,6 +152,10 @@ static void start_virtiofsd(struct qemu_task *task)
             "the path of virtiofsd's socket would have more than 107 bytes; use a shorter "
             "state_dir than",
             task->qemu->directory);
+    else if (r == -EOPNOTSUPP)
+        qemu_share_fail(task, EPERM, "",
+                        "its aperture is required, and guestlink-virtiofs-relay, which would make "
+                        "it, is not installed; install guestlink-hostd again");
     else if (r < 0)
         qemu_share_fail(task, -r, "virtiofsd could not be started", strerrordesc_np(-r));
 }

@@ -26,7 +26,9 @@ struct qemu_share {
     struct virtiofsd *virtiofsd;
     char *tag;
     char name[QEMU_NAME_HASH_SIZE]; /* of the chardev and of virtiofsd's files */
-    bool leaving; /* QEMU was asked to unplug its device, and has not said yet what came of it */
+    const char
+        *obstacle; /* why its device has no aperture, static; NULL: its relay says what it has */
+    bool leaving;  /* QEMU was asked to unplug its device, and has not said yet what came of it */
 };
 
 struct device_qemu {
@@ -74,6 +76,7 @@ struct qemu_task {
     bool awaits_ready; /* virtiofsd was started; no command is under way */
     char *path;
     char options[OPTIONS_SIZE];
+    enum config_aperture aperture;
     struct qemu_share *share;
     bool share_adopted; /* an earlier daemon's, with its device */
     const struct config_network *network;

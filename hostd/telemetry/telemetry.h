@@ -34,6 +34,7 @@ enum telemetry_event {
     TELEMETRY_ADD_NET_ADAPTER,
     TELEMETRY_REMOVE_NET_ADAPTER,
     TELEMETRY_DEVICE_FAILED,
+    TELEMETRY_DEVICE_APERTURE,   /* tag, aperture, apertureBytes, reason */
     TELEMETRY_MOUNT_SHARE,       /* the guest's answer: tag, target, error, text */
     TELEMETRY_CONFIGURE_NETWORK, /* the guest's answer: id, error, text */
     TELEMETRY_START_PAYLOAD,     /* the guest's answer: argv0, error, text */

@@ -32,6 +32,8 @@ static const struct telemetry_kind kinds[TELEMETRY_EVENT_COUNT] = {
                                       LOG_INFO, "a network adapter is removed"},
     [TELEMETRY_DEVICE_FAILED] = {"DeviceFailed", "6e704245a4ff41e3a7949b80dcb0b82e", LOG_ERR,
                                  "a device failed"},
+    [TELEMETRY_DEVICE_APERTURE] = {"DeviceAperture", "591aa7c4abb946d8a1e7e95f9da88a05", LOG_NOTICE,
+                                   "what a device's process can reach of the guest's memory"},
     [TELEMETRY_MOUNT_SHARE] = {"MountShare", "de1b1471320a48eab7a788d106762832", LOG_INFO,
                                "the guest answered to a mount"},
     [TELEMETRY_CONFIGURE_NETWORK] = {"ConfigureNetwork", "4350cc1721e54f21acd552a09ddbef12",

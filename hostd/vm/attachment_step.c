@@ -2,6 +2,7 @@
 #include "attachment.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "device_aperture.h"
 #include "guest/guest.h"
 #include "operation.h"
 #include "virtio_device.h"
@@ -66,8 +67,11 @@ static void step_up(struct attachment *a)
         attachment_await(a, a->device ? VM_DEVICE_ADDING : VM_DEVICE_WAITING);
     } else if (r < 0) {
         fail_preparing(a, -r);
+    } else if (a->device && !device_aperture_is_kept(a->device)) {
+        device_aperture_refuse(a->device);
     } else {
-        if (a->device && !a->told)
+        /* What its process can reach is known when the guest's driver has started the device. */
+        if (a->device && !a->told && a->device->aperture_known)
             virtio_device_tell(a);
         if (!a->asked && (!a->renew || !attachment_release(a)))
             set_up(a);

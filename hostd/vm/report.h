@@ -80,6 +80,7 @@ void report_device_failed(struct vm *vm, const char *kind, const char *name, con
                           int error, const char *text);
 void report_share_added(const struct attachment *a);
 void report_share_removed(const struct virtio_device *device);
+void report_aperture(const struct virtio_device *device);
 void report_mount(const struct share *share, int error, const char *text);
 void report_adapter_added(const struct attachment *a);
 void report_adapter_removed(const struct virtio_device *device);

@@ -8,6 +8,7 @@
 #include "vm_parts.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #define SAY(vm, level, ...) log_vm(level, (vm)->config->name, (vm)->boot.id, __VA_ARGS__)
@@ -64,9 +65,17 @@ static unsigned count_shares(const struct vm *vm)
     return count;
 }
 
+static void add_aperture(struct fields *fields, const struct aperture_status *aperture)
+{
+    fields_text(fields, "aperture", aperture_state_name(aperture->state));
+    fields_number(fields, "apertureBytes", aperture->bytes);
+}
+
 static void add_outcome(struct fields *fields, const struct virtio_device *device)
 {
     fields_flag(fields, "iommu_platform", device->iommu_platform);
+    if (device->aperture_known)
+        add_aperture(fields, &device->aperture);
     if (device->remark)
         fields_text(fields, "text", device->remark);
 }
@@ -106,6 +115,33 @@ void report_share_removed(const struct virtio_device *device)
     fields_text(&fields, "tag", device->name);
     fields_number(&fields, "shareCount", count_shares(vm));
     report_emit(vm, TELEMETRY_REMOVE_VIRTIO_FS_SHARE, &fields);
+}
+
+void report_aperture(const struct virtio_device *device)
+{
+    const struct aperture_status *aperture = &device->aperture;
+    struct vm *vm = device->vm;
+    struct fields fields = {.count = 0};
+
+    if (!report_allow(vm, ALLOWANCE_DEVICE))
+        return;
+    if (aperture->state == APERTURE_ENFORCED)
+        SAY(vm, LOG_INFO,
+            "share %s: the kernel keeps its virtiofsd out of all but %" PRIu64
+            " bytes of the guest's memory",
+            device->name, aperture->bytes);
+    else if (aperture->state == APERTURE_NARROWED)
+        SAY(vm, LOG_WARNING,
+            "share %s: its virtiofsd is told of %" PRIu64
+            " bytes of the guest's memory alone, but the kernel does not keep it from the rest: %s",
+            device->name, aperture->bytes, aperture->reason);
+    else
+        SAY(vm, LOG_WARNING, "share %s: its virtiofsd can reach all of the guest's memory: %s",
+            device->name, aperture->reason);
+    fields_text(&fields, "tag", device->name);
+    add_aperture(&fields, aperture);
+    fields_text(&fields, "reason", aperture->reason);
+    report_emit(vm, TELEMETRY_DEVICE_APERTURE, &fields);
 }
 
 void report_mount(const struct share *share, int error, const char *text)

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "device_aperture.h"
 #include "guest/guest.h"
 #include "p9_share.h"
 #include "report.h"
@@ -95,6 +96,8 @@ static int prepare(struct attachment *a)
         policy_share_transport(&vm->policy, &share->config, vm->boot.capabilities.features);
     switch (share->transport) {
     case POLICY_TRANSPORT_VIRTIOFS:
+        if (device_aperture_obstacle(vm))
+            return -EPERM;
         return virtio_device_take(a, &(struct virtio_device){.path = share->config.path,
                                                              .read_only = share->config.read_only});
     case POLICY_TRANSPORT_9P:
@@ -135,8 +138,13 @@ static void explain(const struct attachment *a, int error, char *text, size_t ca
 {
     const struct share *share = (const struct share *)a;
     const struct config_share *config = &share->config;
+    const char *obstacle = device_aperture_obstacle(a->vm);
 
     switch (error) {
+    case EPERM:
+        (void)snprintf(text, capacity, "%s",
+                       obstacle ? obstacle : "the host does not permit to make its device");
+        break;
     case ENOENT:
         (void)snprintf(text, capacity,
                        "its path %s does not exist on the host (make it, or correct \"path\" of "
@@ -187,7 +195,8 @@ static int add_device(struct virtio_device *device, device_done_fn done)
                                .path = device->path,
                                .read_only = device->read_only,
                                .iommu_platform = boot_may_confine(&device->vm->boot),
-                               .options = device->options},
+                               .options = device->options,
+                               .aperture = device->aperture_mode},
         done, device);
 }
 
@@ -225,7 +234,7 @@ static bool may_retry(struct share *share)
 /* The mount is of no use any more: it is taken away, and the share made again, or given up. One
  * that is just being made is, too; whether it was made in time the answer does not say. Where the
  * guest has none of ours, nothing is: what is on that target then is its own. */
-static void lose(struct share *share)
+static void let_go(struct share *share)
 {
     struct attachment *a = &share->attachment;
     bool mounted = a->is_set && guest_is_attached(a->vm->guest) && !a->asked;
@@ -235,8 +244,13 @@ static void lose(struct share *share)
         a->is_set = false;
         virtio_device_release(a);
     }
+}
+
+static void lose(struct share *share)
+{
+    let_go(share);
     if (!may_retry(share))
-        attachment_fail(a, "serve", EPIPE, GIVEN_UP);
+        attachment_fail(&share->attachment, "serve", EPIPE, GIVEN_UP);
 }
 
 void shares_lost(struct vm *vm, const char *tag, bool restored, const char *text)
@@ -257,4 +271,31 @@ void shares_lost(struct vm *vm, const char *tag, bool restored, const char *text
     }
     saver_now(&vm->saver);
     vm_wake(vm);
+}
+
+void shares_refused(struct vm *vm, const char *tag, const char *reason)
+{
+    struct virtio_device *device = virtio_device_find(vm, &share_kind, tag);
+
+    if (!device)
+        return;
+    device->stale = true;
+    for (struct share *s = share_next(vm, NULL); s; s = share_next(vm, s)) {
+        if (s->attachment.device != device)
+            continue;
+        let_go(s);
+        attachment_fail(&s->attachment, "device", EPERM, reason);
+    }
+    saver_now(&vm->saver);
+    vm_wake(vm);
+}
+
+void shares_renew(struct vm *vm)
+{
+    for (struct share *s = share_next(vm, NULL); s; s = share_next(vm, s)) {
+        if (s->attachment.wanted && s->attachment.device &&
+            s->attachment.device->aperture_mode != device_aperture_mode(vm))
+            let_go(s);
+    }
+    virtio_devices_mark_stale(vm);
 }

@@ -44,6 +44,12 @@ int share_new(struct vm *vm, const struct config_share *config, bool configured,
 /* What serves a device ended. @p restored  it was started again and the device lives on */
 void shares_lost(struct vm *vm, const char *tag, bool restored, const char *text);
 
+/* Nothing serves a device any more, nor will: its aperture cannot be kept, for @p reason. */
+void shares_refused(struct vm *vm, const char *tag, const char *reason);
+
+/* Devices whose aperture is not the configuration's, for that changed, are made again. */
+void shares_renew(struct vm *vm);
+
 /* In share_mount.c, as attachment_kind has them: the guest is asked to mount and to unmount it. */
 int share_mount(struct attachment *a);
 int share_unmount(struct attachment *a);

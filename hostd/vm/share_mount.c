@@ -1,6 +1,7 @@
 /* share mount: the guest is asked to mount a share, or to unmount it. */
 #include "base/clock.h"
 #include "base/limits.h"
+#include "device_aperture.h"
 #include "guest/guest.h"
 #include "operation.h"
 #include "p9_share.h"
@@ -19,7 +20,13 @@
 static void fail_mount(struct share *share, const struct guest_answer *answer)
 {
     const char *trouble = p9_share_trouble(share->p9);
+    struct virtio_device *device = share->attachment.device;
     char text[2 * LIMITS_TEXT];
+
+    if (device && device->aperture.state == APERTURE_REFUSED) {
+        device_aperture_refuse(device);
+        return;
+    }
 
     (void)snprintf(text, sizeof(text), "%.*s%s%.*s", (int)LIMITS_TEXT - 8, answer->text,
                    trouble ? "; " : "", (int)LIMITS_TEXT, trouble ? trouble : "");
@@ -52,6 +59,11 @@ static void on_mounted(void *userdata, const struct guest_answer *answer)
         (void)attachment_release(a);
         return;
     }
+    if (a->device)
+        (void)device_aperture_look(a->device);
+    if (a->device && !a->told && a->device->aperture.state != APERTURE_REFUSED &&
+        device_aperture_is_kept(a->device))
+        virtio_device_tell(a);
     latency_add(&a->vm->services->latencies.mount, clock_now_us() - a->asked_us);
     report_mount(share, answer->error, answer->text);
     if (answer->error == ETIMEDOUT)

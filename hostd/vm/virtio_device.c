@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "config/settings.h"
 #include "device/device_host.h"
+#include "device_aperture.h"
 #include "report.h"
 #include "services.h"
 #include "vm_parts.h"
@@ -151,6 +152,7 @@ static void take_added(struct virtio_device *device, const struct device_outcome
     device->state = VIRTIO_DEVICE_THERE;
     device->created = outcome->created;
     device->iommu_platform = outcome->iommu_platform;
+    (void)device_aperture_look(device);
     device->remark = *outcome->text ? strdup(outcome->text) : NULL;
     /* the others may say so of a device that was there before */
     if (outcome->created && vm->config->device_host.type == CONFIG_DEVICE_HOST_QEMU)
@@ -204,6 +206,7 @@ static int add(const struct attachment *a, const struct virtio_device *wanted, c
                                .read_only = wanted->read_only,
                                .settings = wanted->settings ? settings_ref(wanted->settings) : NULL,
                                .network = wanted->network,
+                               .aperture_mode = device_aperture_mode(vm),
                                .asked_us = clock_now_us()};
     vm->devices = device;
     memcpy(device->options, options, strlen(options) + 1);
@@ -275,6 +278,7 @@ void virtio_device_tell(struct attachment *a)
 {
     a->kind->report_added(a);
     a->told = true;
+    device_aperture_told(a->device);
     /* whoever uses it next finds it there */
     a->device->created = false;
 }
@@ -307,7 +311,8 @@ bool virtio_device_leave(struct attachment *a)
 void virtio_devices_mark_stale(struct vm *vm)
 {
     for (struct virtio_device *d = vm->devices; d; d = d->next) {
-        if (boot_options_are_stale(&vm->boot, d->read_only, vm->config->id, d->options))
+        if (boot_options_are_stale(&vm->boot, d->read_only, vm->config->id, d->options) ||
+            (d->path && d->aperture_mode != device_aperture_mode(vm)))
             d->stale = true;
     }
 }

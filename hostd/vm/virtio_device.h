@@ -5,6 +5,9 @@
 #ifndef GUESTLINK_HOSTD_VIRTIO_DEVICE_H
 #define GUESTLINK_HOSTD_VIRTIO_DEVICE_H
 
+#include "base/aperture_status.h"
+#include "config/config.h"
+
 #include "protocol/options.h"
 
 #include <stdbool.h>
@@ -36,6 +39,9 @@ struct virtio_device {
     bool stale; /* of another token, or without its server: goes as soon as nobody uses it */
     bool created;
     bool iommu_platform;
+    enum config_aperture aperture_mode; /* a share's: that it was made with */
+    bool aperture_known, aperture_told;
+    struct aperture_status aperture;
     uint64_t asked_us;
     char *remark; /* what a person should know although it worked, or NULL */
 };
@@ -68,7 +74,8 @@ bool virtio_device_leave(struct attachment *a);
 struct virtio_device *virtio_device_find(const struct vm *vm, const struct attachment_kind *kind,
                                          const char *name);
 
-/* Marks devices whose options are not those of this boot's token. */
+/* Marks devices whose options are not those of this boot's token, or whose aperture is not that of
+ * the configuration. */
 void virtio_devices_mark_stale(struct vm *vm);
 
 /* The VM is gone, with its devices. */

@@ -9,6 +9,7 @@
 #ifndef GUESTLINK_HOSTD_VM_H
 #define GUESTLINK_HOSTD_VM_H
 
+#include "base/aperture_status.h"
 #include "config/config.h"
 #include "config/policy.h"
 #include "exec.h"
@@ -63,8 +64,10 @@ struct vm_share_view {
     const char *options; /* the option string, "" until there is one */
     enum vm_device_state state;
     bool iommu_platform; /* the device bounces through the guest's pool */
-    bool configured;     /* from the configuration file; false: added at runtime */
-    const char *error;   /* what went wrong last, "" if nothing */
+    /* What its virtiofsd can reach of the guest's memory; NULL: not known (yet), or it has none. */
+    const struct aperture_status *aperture;
+    bool configured;   /* from the configuration file; false: added at runtime */
+    const char *error; /* what went wrong last, "" if nothing */
 };
 
 struct vm_adapter_view {
@@ -72,6 +75,7 @@ struct vm_adapter_view {
     const char *options;
     enum vm_device_state state;
     bool iommu_platform;
+    const struct aperture_status *aperture; /* as a share's */
     const char *error;
 };
 

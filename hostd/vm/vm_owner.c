@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "config/settings.h"
 #include "device/device_host.h"
+#include "device_aperture.h"
 #include "exec_parts.h"
 #include "guest/guest.h"
 #include "operation.h"
@@ -79,8 +80,24 @@ static void on_share_lost(void *userdata, const char *tag, bool restored, const 
     shares_lost(userdata, tag, restored, text);
 }
 
+static void on_share_refused(void *userdata, const char *tag, const char *reason)
+{
+    shares_refused(userdata, tag, reason);
+}
+
+static void on_aperture_changed(void *userdata, const char *tag)
+{
+    device_aperture_changed(userdata, tag);
+}
+
 const struct device_host_events vm_device_host_events = {
-    .up = on_up, .down = on_down, .reset = on_reset, .share_lost = on_share_lost};
+    .up = on_up,
+    .down = on_down,
+    .reset = on_reset,
+    .share_lost = on_share_lost,
+    .share_refused = on_share_refused,
+    .aperture_changed = on_aperture_changed,
+};
 
 static int on_left(sd_event_source *source, uint64_t at_us, void *userdata)
 {

@@ -8,6 +8,7 @@
 #define GUESTLINK_HOSTD_VM_PARTS_H
 
 #include "allowance.h"
+#include "base/aperture_status.h"
 #include "boot.h"
 #include "bringup.h"
 #include "guest/session.h"
@@ -67,8 +68,9 @@ struct vm {
     struct allowances allowances;
     sd_event_source *dropped_timer;
     struct warned warned;
-    uint64_t exhausted;    /* lines of the guest's kernel, this boot */
-    uint64_t exhausted_us; /* when the newest was heard of */
+    char aperture_reason[APERTURE_REASON_SIZE]; /* told last, or "": its devices are confined */
+    uint64_t exhausted;                         /* lines of the guest's kernel, this boot */
+    uint64_t exhausted_us;                      /* when the newest was heard of */
 
     void (*left)(void *userdata, struct vm *vm); /* see vm_leave() */
     void *left_userdata;

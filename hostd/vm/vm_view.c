@@ -84,6 +84,15 @@ void vm_get_view(const struct vm *vm, struct vm_view *ret_view)
     };
 }
 
+static const struct aperture_status *aperture_of(const struct attachment *a)
+{
+    const struct virtio_device *device = a->device;
+
+    return device && device->aperture_known && device->aperture.state != APERTURE_REFUSED
+               ? &device->aperture
+               : NULL;
+}
+
 static struct attachment *nth(const struct vm *vm, const struct attachment_kind *kind, size_t index)
 {
     struct attachment *a = attachment_next(vm, kind, NULL);
@@ -109,6 +118,7 @@ void vm_get_share(const struct vm *vm, size_t index, struct vm_share_view *ret_v
         .options = a->device ? a->device->options : "",
         .state = a->state,
         .iommu_platform = a->device && a->device->iommu_platform,
+        .aperture = aperture_of(a),
         .configured = share->configured,
         .error = a->error ? a->error : "",
     };
@@ -123,6 +133,7 @@ void vm_get_adapter(const struct vm *vm, size_t index, struct vm_adapter_view *r
         .options = a->device ? a->device->options : "",
         .state = a->state,
         .iommu_platform = a->device && a->device->iommu_platform,
+        .aperture = aperture_of(a),
         .error = a->error ? a->error : "",
     };
 }

@@ -157,6 +157,18 @@ static void on_share_lost(void *userdata, const char *tag, bool restored, const 
     FUZZ_CHECK(tag && text);
 }
 
+static void on_share_refused(void *userdata, const char *tag, const char *reason)
+{
+    (void)userdata;
+    FUZZ_CHECK(tag && reason);
+}
+
+static void on_aperture_changed(void *userdata, const char *tag)
+{
+    (void)userdata;
+    FUZZ_CHECK(tag);
+}
+
 /* A listening socket at the path that the device host connects to. */
 static int listen_for_daemon(void)
 {
@@ -266,8 +278,12 @@ static void end_children(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct device_host_events events = {
-        .up = begin, .down = on_down, .reset = on_reset, .share_lost = on_share_lost};
+    static const struct device_host_events events = {.up = begin,
+                                                     .down = on_down,
+                                                     .reset = on_reset,
+                                                     .share_lost = on_share_lost,
+                                                     .share_refused = on_share_refused,
+                                                     .aperture_changed = on_aperture_changed};
     struct config_vm vm = {.name = "dev",
                            .id = "6c1f3f6e-8f0a-4a53-9d0b-2f6f7f1f0a01",
                            .device_host = {.type = CONFIG_DEVICE_HOST_QEMU}};

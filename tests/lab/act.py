@@ -2,6 +2,7 @@
 console, the host's files, telemetry."""
 
 import json
+import os
 import subprocess
 
 import payload
@@ -84,8 +85,31 @@ class Act:
         return self.token
 
     def share_device(self):
-        event = self.event("AddVirtioFsShare", tag="c")
+        """Known once its driver runs: what it is told with, and whether that is all."""
+        event = self.event("AddVirtioFsShare", SLOW, tag="c")
+        self.aperture = event["aperture"], event["apertureBytes"]
         return self.options_of(event)
+
+    def aperture_made(self):
+        """What keeps virtiofsd from the rest of the memory, as telemetry and `show` have it."""
+        kind, size = self.aperture
+        told = self.hostd.events("DeviceAperture", vm=self.name)
+        if not self.pool:
+            need((kind, size, told) == ("none", 0, []), f"{kind}, {size} without a pool: {told}")
+            return "none: there is no pool"
+        expected = "enforced" if os.path.exists("/dev/udmabuf") else "narrowed"
+        need(kind == expected, f"{kind} instead of {expected}")
+        # Rings take a few pages; how many is the guest's kernel's.
+        need(0 <= size - self.pool[1] < 1 << 20, f"{size} bytes, the pool has {self.pool[1]}")
+        reasons = [event["reason"] for event in told]
+        need(len(reasons) == (kind == "narrowed") and all("udmabuf" in one for one in reasons),
+             f"{told}")
+        shown = subprocess.run(self.hostd.ctl("show", self.name), check=True, timeout=SOON,
+                               stdout=subprocess.PIPE, text=True).stdout
+        line = next((line.strip() for line in shown.splitlines() if "can reach" in line), "")
+        need(line.startswith(f"virtiofsd of share c can reach {self.pool[1] >> 20}.0 MiB + "
+                             f"{size - self.pool[1] >> 10} KiB of "), f"show: {shown}")
+        return line
 
     def net_device(self):
         event = self.event("AddNetAdapter", id="eth0")
@@ -232,6 +256,7 @@ def play(act, kind):
     step("its capabilities arrive", act.capabilities)
     step("the token", act.token_made)
     step("device 1: virtiofs share", act.share_device)
+    step("what can virtiofsd reach?", act.aperture_made)
     step("device 2: virtio-net adapter", act.net_device)
     step("are they there?", act.plugged)
     step("the payload looks at the pool", act.pool_read_in_guest)
@@ -282,6 +307,7 @@ SHOWN = {
     "ApplyGuestCapabilities": ("token",),
     "SwiotlbKernelUnsupported": ("reason", "advice"),
     "AddVirtioFsShare": ("tag", "options"),
+    "DeviceAperture": ("tag", "aperture", "reason"),
     "AddNetAdapter": ("id", "options"),
     "MountShare": ("tag", "target", "transport"),
     "ConfigureNetwork": ("id", "mac"),

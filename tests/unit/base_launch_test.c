@@ -229,6 +229,11 @@ static void on_virtiofsd_ready(void *userdata, const char *remark)
     (void)remark;
 }
 
+static void on_aperture(void *userdata)
+{
+    (void)userdata;
+}
+
 /* Nobody here is its parent, and yet its end is known. */
 static void virtiofsd_outside_is_told_with_how_it_ended(void **state)
 {
@@ -238,7 +243,7 @@ static void virtiofsd_outside_is_told_with_how_it_ended(void **state)
                                   .name = "c",
                                   .path = "/tmp",
                                   .options = "",
-                                  .aperture = "off"};
+                                  .aperture = CONFIG_APERTURE_OFF};
     struct virtiofsd *virtiofsd = NULL;
     int listener;
     pid_t pid, launched;
@@ -246,7 +251,10 @@ static void virtiofsd_outside_is_told_with_how_it_ended(void **state)
     if (!program_find_virtiofsd(NULL, buffer) || geteuid() != 0)
         skip();
     listener = listen_as_systemd(devices);
-    assert_int_equal(virtiofsd_start(devices->event, &spec, on_virtiofsd_ready, on_virtiofsd_ended,
+    assert_int_equal(virtiofsd_start(devices->event, &spec,
+                                     &(struct virtiofsd_events){.ready = on_virtiofsd_ready,
+                                                                .ended = on_virtiofsd_ended,
+                                                                .aperture = on_aperture},
                                      devices, &virtiofsd),
                      0);
     launched = launch_as_systemd(listener);

@@ -76,7 +76,7 @@ static void test_the_design_s_example_is_read(void **state)
         "    \"cid\": 4, \"socket\": \"/run/vm/dev.sock_50000\",\n"
         "    \"memory\": \"2G\", \"kernel\": \"bundled\",\n"
         "    \"virtio\": true, \"virtiofs\": true, \"networking\": \"nat\",\n"
-        "    \"swiotlb\": \"64M\", \"hostname\": \"dev\",\n"
+        "    \"swiotlb\": \"64M\", \"aperture\": \"off\", \"hostname\": \"dev\",\n"
         "    \"shares\": [{\"tag\": \"c\", \"path\": \"/srv/c\", \"target\": \"/mnt/c\", "
         "\"read_only\": true, \"transport\": \"9p\"}],\n"
         "    \"network\": [{\"id\": \"eth0\", \"mac\": \"52:54:00:12:34:56\", \"address\": "
@@ -101,6 +101,7 @@ static void test_the_design_s_example_is_read(void **state)
     assert_int_equal(vm->networking, CONFIG_NETWORKING_NAT);
     assert_false(vm->networking_is_default);
     assert_int_equal(vm->swiotlb_size, 64 << 20);
+    assert_int_equal(vm->aperture, CONFIG_APERTURE_OFF);
     assert_int_equal(vm->shares[0].transport, CONFIG_TRANSPORT_9P);
     assert_true(vm->shares[0].read_only);
     assert_int_equal(vm->networks[0].mac[5], 0x56);
@@ -123,6 +124,7 @@ static void test_defaults_are_filled_in(void **state)
     assert_true(config->vms[0].virtio && config->vms[0].virtiofs);
     assert_true(config->vms[0].networking_is_default);
     assert_int_equal(config->vms[0].swiotlb, CONFIG_SWIOTLB_AUTO);
+    assert_int_equal(config->vms[0].aperture, CONFIG_APERTURE_AUTO);
     assert_int_equal(config->vms[0].device_host.type, CONFIG_DEVICE_HOST_NONE);
     assert_int_equal(config->vms[0].timeouts.connect, 60000);
     (void)config_free(config);
@@ -182,6 +184,9 @@ static const struct {
     {VM(",\"kernel\":\"mine\""), "vms[0].kernel: \"mine\", expected \"custom\" or \"bundled\""},
     {VM(",\"virtio\":1"), "vms[0].virtio: 1, expected true or false"},
     {VM(",\"networking\":\"bridge\""), "expected \"virtioproxy\", \"nat\" or \"none\""},
+    {VM(",\"aperture\":\"on\""),
+     "vms[0].aperture: \"on\", expected \"auto\", \"require\" or \"off\""},
+    {VM(",\"aperture\":true"), "expected \"auto\", \"require\" or \"off\""},
     {VM(",\"hostname\":\"a_b\""), "vms[0].hostname: "},
     {VM(",\"sharez\":[]"), "vms[0].sharez: an unknown key, expected `shares`?"},
     {VM(",\"timeouts_ms\":{\"mout\":1}"),
@@ -427,6 +432,7 @@ static void test_vms_are_equal_or_not(void **state)
         VM(",\"virtio\":false"),
         VM(",\"networking\":\"virtioproxy\""),
         VM(",\"swiotlb\":\"off\""),
+        VM(",\"aperture\":\"require\""),
         VM(",\"shares\":[{\"tag\":\"a\",\"path\":\"/a\",\"target\":\"/b\"}]"),
         VM(",\"network\":[{\"id\":\"e\",\"mac\":\"52:54:00:12:34:56\"}]"),
         VM(",\"payload\":[\"a\"]"),

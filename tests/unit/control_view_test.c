@@ -17,6 +17,7 @@ static const struct config_vm config = {.name = "dev",
                                         .socket = "/run/socket",
                                         .memory = 102,
                                         .bundled_kernel = true,
+                                        .aperture = CONFIG_APERTURE_REQUIRE,
                                         .device_host = {.type = CONFIG_DEVICE_HOST_COMMAND}};
 static const struct policy policy = {
     .virtiofs = true, .networking = CONFIG_NETWORKING_NAT, .swiotlb_bytes = 103};
@@ -33,6 +34,10 @@ static const struct guest_capabilities capabilities = {.major = 1,
                                                        .init_version = "0.9",
                                                        .started_ns = 108,
                                                        .sent_ns = 109};
+static const struct aperture_status narrowed = {.state = APERTURE_NARROWED,
+                                                .bytes = 502,
+                                                .reason = "for want"},
+                                    enforced = {.state = APERTURE_ENFORCED, .bytes = 503};
 static char *const argv[] = {"/bin/sh", "-c"};
 static const struct config_payload payload = {.argv = {.items = (char **)argv, .count = 2}};
 static char *const addresses[] = {"10.0.2.15/24"};
@@ -117,6 +122,7 @@ static int set_up(void **state)
                                        .transport = POLICY_TRANSPORT_9P,
                                        .device = "d0",
                                        .port = 501,
+                                       .aperture = &narrowed,
                                        .options = "o0",
                                        .state = VM_DEVICE_IN_USE,
                                        .configured = true,
@@ -129,6 +135,7 @@ static int set_up(void **state)
                                        .options = "",
                                        .state = VM_DEVICE_ADDED,
                                        .iommu_platform = true,
+                                       .aperture = &enforced,
                                        .error = ""};
     adapters[0] = (struct vm_adapter_view){.network = &network,
                                            .options = "o2",
@@ -161,9 +168,9 @@ static void test_a_whole_view_has_every_value(void **state)
            "\"socket\":\"/run/socket\"", "\"memory_bytes\":102", "\"kernel\":\"bundled\"",
            "\"virtiofs\":true", "\"networking\":\"nat\"", "\"swiotlb_bytes\":103",
            "\"device_host\":\"command\"", "\"device_host_up\":true", "\"device_host_error\":\"\"",
-           "\"pool\":\"usable\"", "\"token\":\"a-token\"", "\"version\":\"1.7\"",
-           "\"features\":[\"9p\"]", "\"swiotlb_base\":\"0x14000000\"", "\"swiotlb_size\":104",
-           "\"memory_bytes\":105", "\"page_size\":106", "\"cpu_count\":107",
+           "\"pool\":\"usable\"", "\"token\":\"a-token\"", "\"aperture\":\"require\"",
+           "\"version\":\"1.7\"", "\"features\":[\"9p\"]", "\"swiotlb_base\":\"0x14000000\"",
+           "\"swiotlb_size\":104", "\"memory_bytes\":105", "\"page_size\":106", "\"cpu_count\":107",
            "\"boot_id\":\"01234567-8900-0000-0000-000000000000\"", "\"kernel_release\":\"6.1.0-x\"",
            "\"init_version\":\"0.9\"", "\"started_ns\":108", "\"sent_ns\":109",
            "\"accepted_us\":201", "\"capabilities_ms\":202", "\"devices_ms\":203",
@@ -183,13 +190,15 @@ static void test_shares_and_adapters_have_theirs(void **state)
     EXPECT(control_view_vm(NULL),
            "\"shares\":[{\"tag\":\"t0\",\"path\":\"/path\",\"target\":\"/target\","
            "\"read_only\":true,\"transport\":\"9p\",\"device\":\"d0\",\"port\":501,"
-           "\"options\":\"o0\",\"state\":\"in-use\",\"iommu_platform\":false,\"configured\":true,"
-           "\"error\":\"\"},{\"tag\":\"t1\"",
+           "\"options\":\"o0\",\"state\":\"in-use\",\"iommu_platform\":false,"
+           "\"aperture\":\"narrowed\",\"aperture_bytes\":502,\"aperture_reason\":\"for want\","
+           "\"configured\":true,\"error\":\"\"},{\"tag\":\"t1\"",
            "\"read_only\":false,\"transport\":\"virtiofs\"",
-           "\"state\":\"added\",\"iommu_platform\":true,\"configured\":false",
+           "\"state\":\"added\",\"iommu_platform\":true,\"aperture\":\"enforced\","
+           "\"aperture_bytes\":503,\"aperture_reason\":\"\",\"configured\":false",
            "\"adapters\":[{\"id\":\"eth0\",\"mac\":\"52:54:00:12:34:fe\",\"address\":["
            "\"10.0.2.15/24\"],\"options\":\"o2\",\"state\":\"setting\",\"iommu_platform\":true,"
-           "\"error\":\"\"}]");
+           "\"aperture\":\"\",\"aperture_bytes\":0,\"aperture_reason\":\"\",\"error\":\"\"}]");
 }
 
 static void test_what_is_not_known_is_left_out(void **state)
@@ -214,7 +223,11 @@ static void test_a_summary_has_the_pool_if_there_is_a_token(void **state)
     EXPECT(control_view_summary(NULL), "\"name\":\"dev\"", "\"state\":\"ready\"", "\"cid\":101",
            "\"socket\":\"/run/socket\"", "\"kernel_release\":\"6.1.0-x\"", "\"token\":\"a-token\"",
            "\"pool_base\":\"0x14000000\"", "\"pool_size\":104", "\"shares\":2", "\"adapters\":1",
-           "\"error\":\"payload's\"");
+           "\"aperture\":\"narrowed\",\"aperture_bytes\":502", "\"error\":\"payload's\"");
+    shares[0].aperture = NULL;
+    EXPECT(control_view_summary(NULL), "\"aperture\":\"enforced\",\"aperture_bytes\":503");
+    shares[1].aperture = NULL;
+    EXPECT(control_view_summary(NULL), "\"aperture\":\"\",\"aperture_bytes\":0");
     view.token = "";
     EXPECT(control_view_summary(NULL), "\"pool_base\":\"\"", "\"pool_size\":0");
     view.token = "a-token";

@@ -24,6 +24,8 @@ struct fixture {
     char folder[FOLDER_BYTES];
     struct config *config;
     struct doctor doctor;
+    const char *udmabuf;
+    struct json_object *view;
 };
 
 static void write_bytes(const struct fixture *fixture, const char *name, const char *data,
@@ -49,7 +51,7 @@ static void set_up_folder(struct fixture *fixture)
 {
     char path[128];
 
-    *fixture = (struct fixture){0};
+    *fixture = (struct fixture){.udmabuf = "/dev/null"};
     folder_make(fixture->folder);
     (void)snprintf(path, sizeof(path), "%s/42", fixture->folder);
     assert_int_equal(mkdir(path, 0700), 0);
@@ -104,10 +106,15 @@ static void look(struct fixture *fixture, const char *vhost_vsock)
 {
     const struct config_vm *vm = &fixture->config->vms[0];
 
-    fixture->doctor.places = (struct doctor_places){vhost_vsock, fixture->folder};
+    char limit[128];
+
+    (void)snprintf(limit, sizeof(limit), "%s/limit", fixture->folder);
+    fixture->doctor.places =
+        (struct doctor_places){vhost_vsock, fixture->folder, fixture->udmabuf, limit};
     doctor_look_at_host(&fixture->doctor);
     doctor_look_at_shares(&fixture->doctor, vm);
     doctor_look_at_qemu(&fixture->doctor, vm, NULL);
+    doctor_look_at_aperture(&fixture->doctor, vm, fixture->view);
     doctor_look_at_telemetry(&fixture->doctor, vm, 1);
 }
 
@@ -210,6 +217,88 @@ static void test_a_pool_that_was_not_made_is_found(void **state)
                  "give the VM more memory");
     assert_found(&fixture, "qemu", "unknown", "no process has", "");
     tear_down_folder(&fixture);
+}
+
+/* What guestlink-hostd says of the VM's only share. */
+#define VIEW(aperture)                                                                             \
+    "{\"device_host_up\": true, \"memory_bytes\": 536870912, \"capabilities\": "                   \
+    "{\"swiotlb_size\": "                                                                          \
+    "67108864}, \"shares\": [{\"tag\": \"src\", \"state\": \"in-use\", " aperture "}]}"
+
+static void test_what_keeps_virtiofsd_from_memory_is_found(void **state)
+{
+    static const struct {
+        const char *view, *udmabuf, *limit;
+        enum config_aperture mode;
+        const char *check, *state, *text, *advice;
+    } cases[] = {
+        {VIEW("\"aperture\": \"enforced\", \"aperture_bytes\": 67117056"), "/dev/null", "64",
+         CONFIG_APERTURE_REQUIRE, "aperture", "right",
+         "virtiofsd of share src can reach 64.0 MiB + 8 KiB of 512 MiB (enforced by the kernel)",
+         ""},
+        {VIEW("\"aperture\": \"narrowed\", \"aperture_bytes\": 67117056, \"aperture_reason\": "
+              "\"for want\""),
+         "/dev/null", "64", CONFIG_APERTURE_AUTO, "aperture", "note",
+         "can reach 64.0 MiB + 8 KiB of 512 MiB (all that it is told of; not enforced): for want",
+         "mend that"},
+        {VIEW("\"aperture\": \"none\", \"aperture_reason\": \"for want\""), "/dev/null", "64",
+         CONFIG_APERTURE_AUTO, "aperture", "note", "can reach all of 512 MiB: for want", ""},
+        {VIEW("\"aperture\": \"\""), "/dev/null", "64", CONFIG_APERTURE_AUTO, "udmabuf", "right",
+         "/dev/null is there, for dma-bufs of up to 64 MiB", ""},
+        {VIEW("\"aperture\": \"\""), "/dev/null", "15", CONFIG_APERTURE_AUTO, "udmabuf", "note",
+         "a pool of 64 MiB takes more than 4 dma-bufs of 15 MiB", "size_limit_mb="},
+        {VIEW("\"aperture\": \"\""), "/nonexistent/udmabuf", "64", CONFIG_APERTURE_AUTO, "udmabuf",
+         "note", "/nonexistent/udmabuf: No such file", "modprobe udmabuf"},
+        {VIEW("\"aperture\": \"\""), "/nonexistent/udmabuf", "64", CONFIG_APERTURE_REQUIRE,
+         "udmabuf", "wrong", "/nonexistent/udmabuf: No such file", "modprobe udmabuf"},
+        {VIEW("\"aperture\": \"\""), "/dev/null", "64", CONFIG_APERTURE_OFF, "aperture", "note",
+         "\"aperture\" is \"off\"", "remove \"aperture\""},
+        {"{}", "/dev/null", "64", CONFIG_APERTURE_AUTO, "aperture", "note", "the VM has no pool",
+         "\"swiotlb\": \"64M\""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct fixture fixture;
+
+        set_up_folder(&fixture);
+        read_config(&fixture, "/tmp", "/bin/true");
+        fixture.config->vms[0].aperture = cases[i].mode;
+        if (strcmp(cases[i].view, "{}") == 0)
+            fixture.config->vms[0].swiotlb = CONFIG_SWIOTLB_OFF;
+        fixture.udmabuf = cases[i].udmabuf;
+        fixture.view = json_tokener_parse(cases[i].view);
+        write_text(&fixture, "telemetry", "");
+        write_text(&fixture, "limit", cases[i].limit);
+        look(&fixture, "/dev/null");
+        assert_found(&fixture, cases[i].check, cases[i].state, cases[i].text, cases[i].advice);
+        json_object_put(fixture.view);
+        tear_down_folder(&fixture);
+    }
+}
+
+static void test_memory_that_no_dma_buf_is_made_of_is_found(void **state)
+{
+    static const char *const objects[] = {
+        "memory-backend-memfd,id=mem,size=2G,share=on,seal=off",
+        "memory-backend-file,id=mem,size=2G,share=on,mem-path=/dev/shm/x"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {
+        const char *const line[] = {
+            "qemu-system-x86_64",     "-qmp", "QMP", "-object", objects[i], "-machine",
+            "q35,memory-backend=mem", ""};
+        struct fixture fixture;
+
+        set_up_folder(&fixture);
+        read_config(&fixture, "/tmp", "/bin/true");
+        write_command_line(&fixture, line);
+        write_text(&fixture, "telemetry", "");
+        look(&fixture, "/dev/null");
+        assert_found(&fixture, "memory", "note", "not in a sealed memfd",
+                     "memory-backend-memfd,id=mem,size=2048M,share=on");
+        tear_down_folder(&fixture);
+    }
 }
 
 static int listen_for_qmp(const struct fixture *fixture)
@@ -315,6 +404,8 @@ int main(void)
         cmocka_unit_test(test_the_likeliest_failures_are_found),
         cmocka_unit_test(test_a_pool_that_was_not_made_is_found),
         cmocka_unit_test(test_another_client_of_qmp_is_found),
+        cmocka_unit_test(test_what_keeps_virtiofsd_from_memory_is_found),
+        cmocka_unit_test(test_memory_that_no_dma_buf_is_made_of_is_found),
         cmocka_unit_test(test_nothing_is_found_where_nothing_is_wrong),
     };
 

@@ -76,6 +76,22 @@ static void on_share_lost(void *userdata, const char *tag, bool restored, const 
     (void)snprintf(devices->text, sizeof(devices->text), "%s: %s", tag, text);
 }
 
+static void on_share_refused(void *userdata, const char *tag, const char *reason)
+{
+    struct devices *devices = userdata;
+
+    devices->refusals++;
+    (void)snprintf(devices->text, sizeof(devices->text), "%s: %s", tag, reason);
+}
+
+static void on_aperture_changed(void *userdata, const char *tag)
+{
+    struct devices *devices = userdata;
+
+    (void)tag;
+    devices->apertures++;
+}
+
 void devices_start(struct devices *devices)
 {
     static const struct device_host_events events = {
@@ -83,6 +99,8 @@ void devices_start(struct devices *devices)
         .down = on_down,
         .reset = on_reset,
         .share_lost = on_share_lost,
+        .share_refused = on_share_refused,
+        .aperture_changed = on_aperture_changed,
     };
 
     assert_int_equal(device_host_new(devices->event, &devices->vm, devices->directory, NULL,

@@ -595,6 +595,151 @@ static void memory_that_is_not_shared_is_told_with_what_to_do(void **state)
     assert_int_equal(files_of_virtiofsd(devices), 0);
 }
 
+/* A pool that this QEMU's guest would have. */
+#define TOKEN "swiotlb=0x1000000,16777216;vmId=6c1f3f6e-8f0a-4a53-9d0b-2f6f7f1f0a01"
+
+static const struct device_share confined = {
+    .tag = "c", .path = share_path, .iommu_platform = true, .options = TOKEN};
+
+/* Where the relay of the only share says what its aperture is. */
+static const char *status_file(const struct devices *devices)
+{
+    static char path[256];
+    char name[32] = "";
+
+    assert_true(files_in(devices, folder_of(&devices->vm), name) > 0);
+    (void)snprintf(path, sizeof(path), "%s/%s/%s.ap", devices->directory, folder_of(&devices->vm),
+                   name);
+    return path;
+}
+
+/* In the relay's place: the guest of this QEMU never starts a driver. */
+static void say_as_relay(struct devices *devices, enum aperture_state state, const char *reason)
+{
+    struct aperture_status status = {.state = state, .bytes = state == APERTURE_NONE ? 0 : 4096};
+    unsigned apertures = devices->apertures;
+
+    (void)snprintf(status.reason, sizeof(status.reason), "%s", reason);
+    assert_int_equal(aperture_status_write(status_file(devices), &status), 0);
+    if (state != APERTURE_REFUSED)
+        devices_wait(devices, &devices->apertures, apertures + 1);
+}
+
+static void assert_aperture(struct devices *devices, enum aperture_state state, const char *reason)
+{
+    struct aperture_status status;
+
+    assert_int_equal(device_host_get_aperture(devices->host, "c", &status), 0);
+    assert_int_equal(status.state, state);
+    assert_non_null(strstr(status.reason, reason));
+}
+
+static void what_the_relay_says_is_heard_at_once_and_by_the_next_daemon(void **state)
+{
+    struct devices *devices = *state;
+    struct aperture_status status;
+
+    assert_int_equal(devices_add_share(devices, &confined), 0);
+    assert_true(devices->outcome.iommu_platform);
+    assert_string_equal(devices->text, "");
+    assert_int_equal(device_host_get_aperture(devices->host, "c", &status), -ENOENT);
+    assert_int_equal(device_host_get_aperture(devices->host, "d", &status), -ENOENT);
+    say_as_relay(devices, APERTURE_ENFORCED, "");
+    assert_aperture(devices, APERTURE_ENFORCED, "");
+
+    devices->host = device_host_free(devices->host);
+    assert_int_equal(aperture_status_write(status_file(devices),
+                                           &(struct aperture_status){.state = APERTURE_NARROWED,
+                                                                     .bytes = 1,
+                                                                     .reason = "meanwhile"}),
+                     0);
+    devices->ups = 0;
+    devices_start(devices);
+    devices_wait(devices, &devices->ups, 1);
+    assert_int_equal(devices_add_share(devices, &confined), 0);
+    assert_false(devices->outcome.created);
+    assert_aperture(devices, APERTURE_NARROWED, "meanwhile");
+    say_as_relay(devices, APERTURE_ENFORCED, "");
+    assert_aperture(devices, APERTURE_ENFORCED, "");
+}
+
+/* It is root's, but what it says may be what virtiofsd made it say. */
+static void what_a_relay_says_may_be_nonsense(void **state)
+{
+    static const char *const nonsense[] = {
+        "enforced",       "enforced 1 2\n",         "enforced -1\n",
+        "perfect 4096\n", "narrowed 4096 \33[2J\n", ""};
+    struct devices *devices = *state;
+    char path[256], other[272];
+    unsigned heard;
+
+    assert_int_equal(devices_add_share(devices, &confined), 0);
+    (void)snprintf(path, sizeof(path), "%s", status_file(devices));
+    (void)snprintf(other, sizeof(other), "%s.other", path);
+    for (size_t i = 0; i < sizeof(nonsense) / sizeof(nonsense[0]); i++) {
+        FILE *file = fopen(other, "we");
+
+        assert_non_null(file);
+        (void)fputs(nonsense[i], file);
+        (void)fclose(file);
+        heard = devices->apertures;
+        assert_int_equal(rename(other, path), 0);
+        devices_wait(devices, &devices->apertures, heard + 1);
+        assert_aperture(devices, APERTURE_NONE, "cannot read");
+    }
+    (void)unlink(path);
+    assert_int_equal(symlink("/dev/zero", path), 0);
+    assert_aperture(devices, APERTURE_NONE, "cannot read");
+}
+
+static void what_a_relay_refuses_is_told_with_its_reason(void **state)
+{
+    struct devices *devices = *state;
+    char record[256], text[64];
+    pid_t relay;
+
+    assert_int_equal(devices_add_share(devices, &confined), 0);
+    (void)snprintf(record, sizeof(record), "%s",
+                   status_file(devices) + strlen(devices->directory) + 1);
+    memcpy(record + strlen(record) - 3, ".pid", 5);
+    say_as_relay(devices, APERTURE_REFUSED, "its driver did not accept it");
+    relay = (pid_t)strtol(devices_read(devices, record, text, sizeof(text)), NULL, 10);
+    assert_true(relay > 0);
+    assert_int_equal(kill(relay, SIGKILL), 0);
+    devices_wait(devices, &devices->refusals, 1);
+    assert_string_equal(devices->text, "c: its driver did not accept it");
+    assert_int_equal(devices->losses, 0);
+}
+
+static void what_is_required_is_not_done_without(void **state)
+{
+    struct devices *devices = *state;
+    struct device_share share = confined;
+
+    if (access("/dev/udmabuf", F_OK) == 0)
+        skip();
+    share.aperture = CONFIG_APERTURE_REQUIRE;
+    assert_int_equal(devices_add_share(devices, &share), EPERM);
+    assert_non_null(strstr(devices->text, "/dev/udmabuf"));
+    assert_int_equal(files_of_virtiofsd(devices), 0);
+}
+
+static void what_is_switched_off_does_not_bounce(void **state)
+{
+    struct devices *devices = *state;
+    struct device_share share = confined;
+
+    share.aperture = CONFIG_APERTURE_OFF;
+    assert_int_equal(devices_add_share(devices, &share), 0);
+    assert_false(devices->outcome.iommu_platform);
+    assert_string_equal(devices->text, "");
+    assert_aperture(devices, APERTURE_NONE, "\"off\"");
+    share.aperture = CONFIG_APERTURE_AUTO;
+    share.tag = "d"; /* the guest is stopped: it does not let go of the other */
+    assert_int_equal(devices_add_share(devices, &share), 0);
+    assert_true(devices->outcome.iommu_platform);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -613,6 +758,11 @@ int main(void)
         TEST(qmp_socket_that_leads_to_another_vm_is_not_connected_to),
         TEST(socket_of_virtiofsd_is_for_qemus_user_alone),
         TEST(refusals_that_decide_something_are_understood),
+        TEST(what_the_relay_says_is_heard_at_once_and_by_the_next_daemon),
+        TEST(what_a_relay_says_may_be_nonsense),
+        TEST(what_a_relay_refuses_is_told_with_its_reason),
+        TEST(what_is_required_is_not_done_without),
+        TEST(what_is_switched_off_does_not_bounce),
         cmocka_unit_test_setup_teardown(memory_that_is_not_shared_is_told_with_what_to_do,
                                         set_up_private, tear_down),
     };

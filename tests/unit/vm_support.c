@@ -83,8 +83,8 @@ void say(struct fixture *f, uint16_t type, uint16_t flags, uint32_t id, const ui
 
 void report(struct fixture *f, uint64_t pool)
 {
-    struct guest_capabilities c = {.features =
-                                       CAPABILITIES_VIRTIOFS | CAPABILITIES_SWIOTLB_PUBLISHED,
+    struct guest_capabilities c = {.features = CAPABILITIES_VIRTIOFS |
+                                               CAPABILITIES_SWIOTLB_PUBLISHED | f->features,
                                    .swiotlb_base = 0x14000000,
                                    .swiotlb_size = pool,
                                    .boot_id = {f->boot},

@@ -29,7 +29,8 @@ struct fixture {
     struct vm *vm;
     int guest; /* its end of the connection, or -1 */
     uint8_t boot;
-    uint64_t step_us; /* expire(): no timer of this test was armed before, CLOCK_MONOTONIC */
+    uint64_t features; /* of the guest's kernel, with virtiofs and a published pool */
+    uint64_t step_us;  /* expire(): no timer of this test was armed before, CLOCK_MONOTONIC */
     /* how many requests of each type the guest has answered */
     unsigned asked[64];
     int answer; /* what it answers to MOUNT and UNMOUNT, an errno */

@@ -55,7 +55,7 @@ static void look_at_vsock(struct doctor *doctor)
                     "%s: %s; guests with a CID cannot reach the host", device, strerror(errno));
 }
 
-static bool wants_virtiofs(const struct config *config, const struct config_vm *vm)
+bool doctor_wants_virtiofs(const struct config *config, const struct config_vm *vm)
 {
     struct policy policy = policy_decide(config, vm, NULL, NULL);
 
@@ -90,7 +90,7 @@ void doctor_look_at_host(struct doctor *doctor)
 
 void doctor_look_at_shares(struct doctor *doctor, const struct config_vm *vm)
 {
-    if (wants_virtiofs(doctor->config, vm))
+    if (doctor_wants_virtiofs(doctor->config, vm))
         look_at_virtiofsd(doctor, vm);
     for (size_t i = 0; i < vm->share_count; i++) {
         const struct config_share *share = &vm->shares[i];

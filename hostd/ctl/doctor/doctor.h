@@ -18,10 +18,12 @@ enum doctor_state {
 
 /* Where the kernel shows things; tests have others. */
 struct doctor_places {
-    const char *vhost_vsock, *proc;
+    const char *vhost_vsock, *proc, *udmabuf, *udmabuf_limit;
 };
 
-#define DOCTOR_PLACES ((struct doctor_places){"/dev/vhost-vsock", "/proc"})
+#define DOCTOR_PLACES                                                                              \
+    ((struct doctor_places){"/dev/vhost-vsock", "/proc", "/dev/udmabuf",                           \
+                            "/sys/module/udmabuf/parameters/size_limit_mb"})
 
 struct doctor {
     struct doctor_places places;
@@ -55,6 +57,13 @@ void doctor_look_at_shares(struct doctor *doctor, const struct config_vm *vm);
  */
 void doctor_look_at_qemu(struct doctor *doctor, const struct config_vm *vm,
                          struct json_object *view);
+
+/* What a VM's virtiofsd can reach of its guest's memory. @param view  as above */
+void doctor_look_at_aperture(struct doctor *doctor, const struct config_vm *vm,
+                             struct json_object *view);
+
+/* True if the daemon is to make virtiofs devices for the VM in a QEMU. */
+bool doctor_wants_virtiofs(const struct config *config, const struct config_vm *vm);
 
 /* What telemetry says of the last boots of @p vms: versions, kernels, pools, CIDs of nobody. */
 void doctor_look_at_telemetry(struct doctor *doctor, const struct config_vm *vms, size_t count);

@@ -141,6 +141,15 @@ static bool memory_is_shared(const struct words *words)
     return false;
 }
 
+/* True if the kernel can make dma-bufs of it: the file of a memfd that can no longer shrink. */
+static bool memory_is_sealed(const struct words *words)
+{
+    const char *word = find_word(words, words->data, "memory-backend-memfd");
+
+    return word != NULL && strstr(word, "seal=off") == NULL && strstr(word, "seal=false") == NULL &&
+           strstr(word, "\"seal\":false") == NULL;
+}
+
 static size_t count_virtiofs(const struct config *config, const struct config_vm *vm)
 {
     struct policy policy = policy_decide(config, vm, NULL, NULL);
@@ -163,7 +172,12 @@ static void look_at_memory(struct doctor *doctor, const struct config_vm *vm,
                    "start QEMU with -object memory-backend-memfd,id=mem,size=%lluM,share=on "
                    "-machine memory-backend=mem",
                    (unsigned long long)(vm->memory >> 20));
-    if (memory_is_shared(words))
+    if (memory_is_shared(words) && vm->aperture != CONFIG_APERTURE_OFF && !memory_is_sealed(words))
+        doctor_find(doctor, vm->aperture == CONFIG_APERTURE_REQUIRE ? DOCTOR_WRONG : DOCTOR_NOTE,
+                    "memory", vm->name, advice,
+                    "QEMU shares the guest's memory, and not in a sealed memfd: the kernel cannot "
+                    "keep virtiofsd from any of it");
+    else if (memory_is_shared(words))
         doctor_find(doctor, DOCTOR_RIGHT, "memory", vm->name, "",
                     "QEMU shares the guest's memory, as virtiofs needs it");
     else

@@ -9,6 +9,7 @@
 #include "base/child.h"
 #include "device/virtiofsd.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,22 @@ static void on_ended(void *userdata, const char *text)
     (void)fflush(stdout);
 }
 
+static void on_aperture(void *userdata)
+{
+    (void)userdata;
+}
+
+/* @return false: it is none */
+static bool read_mode(const char *word, enum config_aperture *ret_mode)
+{
+    for (int i = 0; config_aperture_names[i]; i++) {
+        *ret_mode = (enum config_aperture)i;
+        if (strcmp(config_aperture_names[i], word) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int on_stdin(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
     char byte;
@@ -42,25 +59,25 @@ static int on_stdin(sd_event_source *source, int fd, uint32_t revents, void *use
 
 int main(int argc, char *argv[])
 {
+    static const struct virtiofsd_events events = {on_ready, on_ended, on_aperture};
     struct virtiofsd_spec spec = {.uid = getuid(), .gid = getgid()};
     struct virtiofsd *virtiofsd = NULL;
     sd_event *event = NULL;
     int r;
 
-    if (argc < 7)
+    if (argc < 7 || !read_mode(argv[6], &spec.aperture))
         return EXIT_FAILURE;
     spec.directory = argv[1];
     spec.name = argv[2];
     spec.path = argv[3];
     spec.read_only = strcmp(argv[4], "ro") == 0;
     spec.options = argv[5];
-    spec.aperture = argv[6];
     spec.program = argv[7];
     r = sd_event_default(&event);
     if (r >= 0)
         r = sd_event_add_io(event, NULL, STDIN_FILENO, EPOLLIN, on_stdin, NULL);
     if (r >= 0)
-        r = virtiofsd_start(event, &spec, on_ready, on_ended, &virtiofsd, &virtiofsd);
+        r = virtiofsd_start(event, &spec, &events, &virtiofsd, &virtiofsd);
     if (r >= 0)
         r = sd_event_loop(event);
     if (r < 0)

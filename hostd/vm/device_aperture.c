@@ -1,0 +1,105 @@
+/* device aperture: how much of the guest's memory the process behind a virtio device can reach. */
+#include "device_aperture.h"
+
+#include "device/device_host.h"
+#include "report.h"
+#include "share.h"
+#include "virtio_device.h"
+#include "vm_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define REQUIRED "\"aperture\" of the VM is \"require\", and "
+
+#define NO_QEMU                                                                                    \
+    REQUIRED "its \"device_host\" is not of the type qemu, whose devices alone are confined; use " \
+             "that, or set \"aperture\": \"auto\""
+#define NO_TOKEN                                                                                   \
+    REQUIRED "the VM has no token, for its guest has no pool that can be used (guestlinkctl show " \
+             "says why); boot it with what guestlinkctl cmdline prints, or set \"aperture\": "     \
+             "\"auto\""
+#define DYNAMIC                                                                                    \
+    "the guest's kernel uses memory outside of the pool once the pool is full; boot a kernel "     \
+    "without CONFIG_SWIOTLB_DYNAMIC"
+
+/* True if a process of ours serves the device. */
+static bool is_ours(const struct virtio_device *device)
+{
+    return device->path && device->vm->config->device_host.type == CONFIG_DEVICE_HOST_QEMU;
+}
+
+enum config_aperture device_aperture_mode(const struct vm *vm)
+{
+    return boot_pool_is_dynamic(&vm->boot) ? CONFIG_APERTURE_OFF : vm->config->aperture;
+}
+
+const char *device_aperture_obstacle(const struct vm *vm)
+{
+    if (vm->config->aperture != CONFIG_APERTURE_REQUIRE)
+        return NULL;
+    if (vm->config->device_host.type != CONFIG_DEVICE_HOST_QEMU)
+        return NO_QEMU;
+    if (!boot_has_token(&vm->boot))
+        return NO_TOKEN;
+    return boot_pool_is_dynamic(&vm->boot) ? REQUIRED DYNAMIC ", or set \"aperture\": \"auto\""
+                                           : NULL;
+}
+
+bool device_aperture_look(struct virtio_device *device)
+{
+    const struct vm *vm = device->vm;
+    struct aperture_status status = {.state = APERTURE_NONE};
+    bool changed;
+
+    if (is_ours(device) && device_host_get_aperture(vm->host, device->name, &status) < 0)
+        return false;
+    if (is_ours(device) && status.state == APERTURE_NONE && boot_pool_is_dynamic(&vm->boot))
+        (void)snprintf(status.reason, sizeof(status.reason), DYNAMIC);
+    changed = !device->aperture_known || status.state != device->aperture.state ||
+              status.bytes != device->aperture.bytes ||
+              strcmp(status.reason, device->aperture.reason) != 0;
+    device->aperture = status;
+    device->aperture_known = true;
+    return changed;
+}
+
+void device_aperture_told(struct virtio_device *device)
+{
+    struct vm *vm = device->vm;
+
+    device->aperture_told = true;
+    if (!is_ours(device) || !device->aperture_known || !boot_has_token(&vm->boot) ||
+        vm->config->aperture == CONFIG_APERTURE_OFF ||
+        strcmp(vm->aperture_reason, device->aperture.reason) == 0)
+        return;
+    memcpy(vm->aperture_reason, device->aperture.reason, sizeof(vm->aperture_reason));
+    if (device->aperture.state != APERTURE_ENFORCED)
+        report_aperture(device);
+}
+
+bool device_aperture_is_kept(const struct virtio_device *device)
+{
+    return !is_ours(device) || device->vm->config->aperture != CONFIG_APERTURE_REQUIRE ||
+           !device->aperture_known || device->aperture.state == APERTURE_ENFORCED;
+}
+
+void device_aperture_refuse(struct virtio_device *device)
+{
+    char reason[APERTURE_REASON_SIZE];
+
+    memcpy(reason, device->aperture.reason, sizeof(reason));
+    shares_refused(device->vm, device->name, reason);
+}
+
+void device_aperture_changed(struct vm *vm, const char *tag)
+{
+    struct virtio_device *device = virtio_device_find(vm, &share_kind, tag);
+
+    if (!device || device->state != VIRTIO_DEVICE_THERE || !device_aperture_look(device))
+        return;
+    if (device->aperture_told && device->aperture.state != APERTURE_REFUSED &&
+        device_aperture_is_kept(device))
+        report_aperture(device);
+    vm_wake(vm);
+}

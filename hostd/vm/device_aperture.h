@@ -1,0 +1,40 @@
+/*
+ * device aperture: how much of the guest's memory the process behind a virtio device can reach: of
+ * a share's, what its device host says; an adapter is part of its VMM, which has all of it.
+ */
+#ifndef GUESTLINK_HOSTD_DEVICE_APERTURE_H
+#define GUESTLINK_HOSTD_DEVICE_APERTURE_H
+
+#include "config/config.h"
+
+#include <stdbool.h>
+
+struct virtio_device;
+struct vm;
+
+/* What a share's device of this boot gets: the configuration's, or "off" where the pool confines
+ * nothing. */
+enum config_aperture device_aperture_mode(const struct vm *vm);
+
+/* Why no virtiofs device of this boot can be confined although the configuration requires it, and
+ * what to do; static. NULL: nothing is known to be in the way */
+const char *device_aperture_obstacle(const struct vm *vm);
+
+/* Asks the device host. @return true if it says something else than before, or the first thing */
+bool device_aperture_look(struct virtio_device *device);
+
+/* The device was told, with what is known of its aperture. Of one that is not confined, tells why,
+ * once for a VM, until its devices are confined or the reason is another. */
+void device_aperture_told(struct virtio_device *device);
+
+/* False if the configuration requires more than there is. The device host does not make such a
+ * device; this is for a relay that says otherwise later. */
+bool device_aperture_is_kept(const struct virtio_device *device);
+
+/* The shares that use it fail, and it goes. */
+void device_aperture_refuse(struct virtio_device *device);
+
+/* The device host may say something else of the share's device. */
+void device_aperture_changed(struct vm *vm, const char *tag);
+
+#endif
