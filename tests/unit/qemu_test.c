@@ -181,6 +181,7 @@ static void share_with_a_token_bounces(void **state)
 
     devices->host = device_host_free(devices->host);
     devices->ups = 0;
+    devices->vm.device_host.timeout_ms = 2000; /* QEMU answers within, also on a busy machine */
     devices_start(devices);
     devices_wait(devices, &devices->ups, 1);
     assert_int_equal(devices_add_share(devices, &share), 0);
