@@ -83,7 +83,7 @@ def a_sound_machine(lab):
     if not os.path.exists("/dev/udmabuf"):
         need("/dev/udmabuf" in notes["udmabuf"]["text"]
              and "modprobe udmabuf" in notes.pop("udmabuf")["advice"], f"{notes}")
-        need(re.search(r"virtiofsd of share lab can reach [0-9.]+ MiB \+ \S+ KiB of \S+ MiB .*not "
+        need(re.search(r"virtiofsd of share c can reach [0-9.]+ MiB \+ \S+ KiB of \S+ MiB .*not "
                        "enforced.*udmabuf", notes.pop("aperture")["text"]), f"{notes}")
     need(not notes, f"{notes}")
     said = {one["check"] for one in found}
