@@ -12,6 +12,17 @@
 /* One request queue: more makes a guest's requests overtake each other and gains nothing here. */
 #define REQUEST_QUEUES 1
 
+/*
+ * The request queue of a device whose guest bounces. A pool's limits are a kernel's (swiotlb.h: one
+ * mapping is at most IO_TLB_SEGSIZE * IO_TLB_SIZE, 256 KiB), and what does not fit fails there,
+ * since Linux 6.9 as ENOMEM to the program that reads or writes; a queue that is full is waited
+ * for. So the queue is to be full first. virtio_fs makes no request of more pages than the queue
+ * has descriptors, less four: 60 are 240 KiB, which fit where they lie side by side, too. Without
+ * indirect descriptors each page that is under way has one of the queue: 64 pages a share are 256
+ * KiB of the pool, and with them it would be 64 requests, 15 MiB.
+ */
+#define BOUNCED_QUEUE_SIZE 64
+
 #define CHARDEV_WAIT_US UINT64_C(20000)
 
 #define IOMMU_REQUIRED                                                                             \
@@ -35,8 +46,11 @@ static void add_device(struct qemu_task *task, bool iommu_platform, qemu_step_fn
         json_object_new_string(qemu_task_port(task)), "num-request-queues",
         json_object_new_int(REQUEST_QUEUES), NULL);
 
-    if (arguments && iommu_platform)
+    if (arguments && iommu_platform) {
         json_add_flag(arguments, "iommu_platform", true);
+        json_add_number(arguments, "queue-size", BOUNCED_QUEUE_SIZE);
+        json_add_flag(arguments, "indirect_desc", false);
+    }
     task->device_sent = true;
     qemu_task_next(task, "device_add", arguments, QMP_SHAPE_OBJECT, step);
 }

@@ -2,6 +2,8 @@
 within bounds that only a mistake, or a program that became slow, leaves: for tests/run.
 Instructions repeat on a busy machine, so their bounds are close; the others are generous."""
 
+from aperture import MOVING
+from aperture import SETUPS as WITHOUT_AND_WITH
 from first_frame import NAMES, WAYS
 from power_on import PARTS
 from sizes import MEMORY, PROGRAMS
@@ -48,6 +50,12 @@ MUST_COUNTED = [
     # What the token's flag costs an adapter, and that it costs where QEMU takes it only.
     (("throughput", "setups", "force, token", "instructions_to_plain", "virtio-net send"),
      1.02, 20),
+    *((("aperture", "kernels", "*", setup, "million_instructions_per_mib", step), 0.01, None)
+      for setup in WITHOUT_AND_WITH for step in MOVING),
+    # Who bounces pays for it; and neither relay nor hostd takes part in the data.
+    *((("aperture", "kernels", "*", "ratio", step), 1.05, 20) for step in MOVING),
+    (("aperture", "kernels", "*", "mount_ratio"), 0.9, 1.1),
+    (("aperture", "kernels", "*", "aperture", "ran", "relay", "times"), 0, 10),
 ]
 
 

@@ -22,14 +22,16 @@ done 2>/dev/null"""
 
 def play(lab):
     image = Image(Kernel()).add_init().add_program("/bin/fault", lab.compile("fault"))
-    guest, hostd = lab.serve("published", TINY, image=image, shares=[])
+    guest, hostd = lab.serve("stock", TINY, image=image, shares=[])
     forged(lab, hostd, guest)
     lab.run_in_guest(hostd, "lab", "/bin/sh", "-c",
                      f"dd if=/dev/zero bs=64k count=64 | nc -w 2 10.0.2.2 {lab.listener.port}")
     event = hostd.wait_event("SwiotlbPoolExhausted", lab.seconds(30))
     lab.say(f"telemetry: {event}")
     need(said(guest) > 0, "the kernel says nothing of it")
-    need(event["count"] > 0 and event["total"] > 0 and "swiotlb" in event["advice"], "no figures")
+    need(event["count"] > 0 and event["total"] > 0, "no figures")
+    need(re.search(r" swiotlb=\d+,force on its kernel command line", event["advice"]),
+         f"the advice is for another kernel: {event['advice']}")
     status, words = lab.control(hostd, "show", "lab")
     lab.say(words)
     need(status == 0, f"guestlinkctl show: {status}")

@@ -1,0 +1,124 @@
+"""A share's largest requests fit the guest's pool, and many writers wait for a small one: no error."""
+
+import os
+import shutil
+
+import spy
+from guest import acceleration
+from hostd import vm_settings
+from image import Image
+from kernel import Kernel
+from paths import LAB
+from show import need
+
+NEEDS = "virtiofsd unpacking newest"
+KERNELS = ("cloud", "unpacking", "newest")
+MIB = 1 << 20
+# 4 MiB in slots of 2 KiB. What Linux finds no room for in a pool is an error of the program that
+# reads or writes, since 6.9.
+SMALL = "swiotlb=2048,force"
+MAPPING = 128  # slots: more than 256 KiB in one piece is never to be had
+WAYS = (("buffered", MIB), ("direct", MIB), ("direct", 4 * MIB), ("mapped", 0))
+NAMES = 300
+WRITERS, TURNS = 40, 2
+POOL = "/sys/kernel/debug/swiotlb"
+
+
+def play(lab):
+    for kernel in KERNELS:
+        if (LAB / "kernel" / kernel / "complete").exists():
+            play_kernel(lab, kernel)
+        else:
+            lab.say(f"apt here has no kernel {kernel} (tests/lab/setup run {kernel}): left out")
+
+
+def play_kernel(lab, kernel):
+    guest = Requests(lab, kernel)
+    folders = {kind: guest.add(kind, program) for kind, program in spy.programs().items()}
+    for kind, folder in folders.items():
+        guest.copies(kind, folder)
+        guest.names(kind, folder)
+        guest.one_request(kind)
+    guest.writers(folders)
+    guest.end()
+
+
+class Requests:
+    """A guest with a stock kernel and a small pool, and shares of each kind of virtiofsd."""
+
+    def __init__(self, lab, kernel):
+        self.lab, self.name = lab, kernel
+        self._program = lab.sockets / f"{kernel}-virtiofsd"
+        image = Image(Kernel(kernel)).add_init().add_program("/bin/requests",
+                                                             lab.compile("requests"))
+        self.guest = lab.guest(kernel, "stock", SMALL, image=image,
+                               extra=["-cpu", f"{acceleration()[-1]},-cx16"])
+        settings = vm_settings(self.guest, kernel, networking="none")
+        settings["device_host"]["virtiofsd"] = str(self._program)
+        shutil.copy(list(spy.programs().values())[0], self._program)
+        self.hostd = lab.hostd([settings]).start()
+        self.guest.start()
+        self.hostd.wait_event("GuestReady", lab.seconds(60), vm=kernel)
+        self._in_guest("mount -t debugfs debugfs /sys/kernel/debug")
+
+    def _in_guest(self, command):
+        status, words = self.lab.control(self.hostd, "exec", self.name, "--", "/bin/sh", "-c",
+                                         command, seconds=60)
+        need(status == 0, f"{self.name}: {command}: status {status}: {words}")
+        return words
+
+    def add(self, kind, program):
+        self._program.unlink()
+        shutil.copy(program, self._program)
+        folder = self.lab.share_folder(f"{self.name}-{kind}")
+        status, words = self.lab.control(self.hostd, "share", "add", self.name, kind, str(folder),
+                                         f"/mnt/{kind}", seconds=60)
+        need(status == 0, f"share add: {status}: {words}")
+        return folder
+
+    def copies(self, kind, folder):
+        source = os.urandom(8 * MIB)
+        (folder / "source").write_bytes(source)
+        for way, size in WAYS:
+            target = folder / f"{way}-{size}"
+            self._in_guest(f"cd /mnt/{kind} && "
+                           f"/bin/requests copy {way} {size} source {target.name}")
+            need(target.read_bytes() == source, f"{self.name}, {kind}: {target.name} is not equal")
+        self.lab.say(f"{self.name}, {kind}: {len(WAYS)} copies are equal")
+
+    def names(self, kind, folder):
+        (folder / "many").mkdir()
+        for number in range(NAMES):
+            (folder / "many" / f"{number:0200}").touch()
+        words = self._in_guest(f"/bin/requests list {MIB} /mnt/{kind}/many")
+        need(int(words) == NAMES + 2, f"{self.name}, {kind}: {words} names")
+
+    def one_request(self, kind):
+        """What the largest request takes of the pool, where the kernel keeps that in mind."""
+        words = self._in_guest(f"cd {POOL} && [ -e io_tlb_used_hiwater ] || exit 0; "
+                               "cat io_tlb_used; echo 0 >io_tlb_used_hiwater; "
+                               f"dd if=/mnt/{kind}/source of=/dev/null bs=1M count=1 iflag=direct "
+                               "2>/dev/null; cat io_tlb_used_hiwater").split()
+        if words:
+            before, most = (int(word) for word in words)
+            self.lab.say(f"{self.name}, {kind}: the largest request takes {most - before} slots")
+            need(0 < most - before <= MAPPING, f"{most - before} slots, {MAPPING} are one mapping")
+
+    def writers(self, folders):
+        """As many in each share, all at once, with more under way than the pool has room for."""
+        for folder in folders.values():
+            (folder / "written").mkdir()
+        started = " ".join(f"/bin/requests write {MIB} {TURNS} {WRITERS} /mnt/{kind}/written & "
+                           f"{kind}=$!;" for kind in folders)
+        self._in_guest(f"{started} " + " && ".join(f"wait ${kind}" for kind in folders))
+        for kind, folder in folders.items():
+            for number in range(WRITERS):
+                wrote = (folder / "written" / str(number)).read_bytes()
+                need(wrote == bytes([number]) * MIB * TURNS, f"{self.name}, {kind}: file {number}")
+        self.lab.say(f"{self.name}: {WRITERS} writers wrote all of theirs in "
+                     f"{' and '.join(folders)}")
+        need("virtio_fs_enqueue_req() failed" not in self.guest.console(), "a request failed")
+
+    def end(self):
+        self.lab.shut_down(self.hostd, self.guest, self.name)
+        self.lab.stop_daemons()
