@@ -41,7 +41,10 @@ __attribute__((format(printf, 6, 7))) void doctor_find(struct doctor *doctor,
                                                        const char *vm, const char *advice,
                                                        const char *format, ...);
 
-/* The host: its vsock device, virtiofsd. */
+/* The shares of a VM that virtiofs may serve. */
+size_t doctor_count_virtiofs(const struct config *config, const struct config_vm *vm);
+
+/* The host: its vsock device. */
 void doctor_look_at_host(struct doctor *doctor);
 
 /* The folders that a VM's shares name. */
