@@ -25,7 +25,8 @@ struct client {
     char error[1024];
 };
 
-int client_new_quietly(const char *socket_path, struct client **ret_client)
+/* @return 0 or -errno */
+static int client_new_quietly(const char *socket_path, struct client **ret_client)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct client *client;
@@ -157,13 +158,6 @@ static int read_more(struct client *client)
     return 0;
 }
 
-static const char *get_text(struct json_object *object, const char *key)
-{
-    struct json_object *value;
-
-    return json_object_object_get_ex(object, key, &value) ? json_object_get_string(value) : "";
-}
-
 static void note_error(struct client *client, const char *name, struct json_object *params)
 {
     static const struct {
@@ -187,40 +181,35 @@ static void note_error(struct client *client, const char *name, struct json_obje
     (void)snprintf(client->error, sizeof(client->error), "the daemon answered %s", name);
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         const char *mark = strstr(known[i].format, "%s");
+        struct json_object *value = json_member(params, known[i].key);
 
         if (strcmp(known[i].name, name) == 0 && mark != NULL)
             (void)snprintf(client->error, sizeof(client->error), "%.*s%s%s",
                            (int)(mark - known[i].format), known[i].format,
-                           get_text(params, known[i].key), mark + 2);
+                           value != NULL ? json_object_get_string(value) : "", mark + 2);
     }
 }
 
 /* @return 0 (more follow), 1 (the last), -EREMOTE, -EPROTO */
 static int take_reply(struct client *client, const char *text, struct json_object **ret_params)
 {
-    struct json_object *root = json_tokener_parse(text), *value, *params = NULL;
-    int r = -EPROTO;
+    struct json_object *root = json_tokener_parse(text);
+    struct json_object *error = json_member(root, "error"), *params;
+    int r = json_object_get_boolean(json_member(root, "continues")) ? 0 : 1;
 
-    if (json_object_is_type(root, json_type_object)) {
-        if (json_object_object_get_ex(root, "parameters", &params))
-            json_object_get(params);
-        if (params == NULL)
-            params = json_object_new_object();
-        if (json_object_object_get_ex(root, "error", &value)) {
-            note_error(client, json_object_get_string(value), params);
-            r = -EREMOTE;
-        } else {
-            r = json_object_object_get_ex(root, "continues", &value) &&
-                        json_object_get_boolean(value)
-                    ? 0
-                    : 1;
-        }
+    if (!json_object_is_type(root, json_type_object)) {
+        json_object_put(root);
+        return -EPROTO;
+    }
+    params = json_object_get(json_member(root, "parameters"));
+    if (error != NULL) {
+        note_error(client, json_object_get_string(error), params);
+        json_object_put(params);
+        r = -EREMOTE;
+    } else {
+        *ret_params = params != NULL ? params : json_object_new_object();
     }
     json_object_put(root);
-    if (r < 0)
-        json_object_put(params);
-    else
-        *ret_params = params;
     return r;
 }
 
@@ -273,4 +262,21 @@ int client_call(struct client *client, const char *method, struct json_object *p
         return 0;
     say_error("%s", client_error(client, r));
     return 1;
+}
+
+struct json_object *client_ask(const char *socket_path, const char *method,
+                               struct json_object *params)
+{
+    struct json_object *reply = NULL;
+    struct client *client = NULL;
+
+    if (client_new_quietly(socket_path, &client) < 0) {
+        json_object_put(params);
+    } else if (client_send(client, method, params, false) < 0 ||
+               client_receive(client, CLIENT_QUICK_MS, &reply) != 1) {
+        json_object_put(reply);
+        reply = NULL;
+    }
+    (void)client_free(client);
+    return reply;
 }

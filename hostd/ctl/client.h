@@ -20,8 +20,6 @@ struct client;
  * @return 0, or 1 after saying on stderr what is wrong
  */
 int client_new(const char *socket, struct client **ret_client);
-/* As client_new(), without saying anything. @return 0 or -errno */
-int client_new_quietly(const char *socket, struct client **ret_client);
 struct client *client_free(struct client *client);
 
 /* For poll(2). */
@@ -50,6 +48,10 @@ int client_receive(struct client *client, int timeout_ms, struct json_object **r
 /* What is wrong, as a sentence, after client_receive() or client_send() returned @p r < 0. The
  * client's own, until its next call. */
 const char *client_error(const struct client *client, int r);
+
+/* Connects, calls and disconnects, without saying anything. @param params  consumed
+ * @return the reply, the caller's; NULL: no daemon, or it refuses */
+struct json_object *client_ask(const char *socket, const char *method, struct json_object *params);
 
 /* Sends a call and takes its one reply. @return 0, or 1 after saying what is wrong */
 int client_call(struct client *client, const char *method, struct json_object *params,

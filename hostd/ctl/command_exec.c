@@ -159,25 +159,18 @@ static void take_written(struct session *session)
 /* The command gets our signals; a third of them ends us, should it not care. */
 static void pass_signal(struct session *session)
 {
-    struct json_object *params = process_params(session), *reply = NULL;
+    struct json_object *params;
     struct signalfd_siginfo info;
-    struct client *client = NULL;
 
-    if (read(session->signals, &info, sizeof(info)) != sizeof(info)) {
-        json_object_put(params);
+    if (read(session->signals, &info, sizeof(info)) != sizeof(info))
         return;
-    }
     if (!session->started || ++session->interrupts >= 3)
         session->status = 128 + (int)info.ssi_signo;
+    if (!session->started)
+        return;
+    params = process_params(session);
     json_add_number(params, "signal", info.ssi_signo);
-    if (session->started && client_new_quietly(session->options->socket, &client) == 0) {
-        if (client_send(client, "SendSignal", params, false) == 0)
-            (void)client_receive(client, CLIENT_QUICK_MS, &reply);
-        json_object_put(reply);
-    } else {
-        json_object_put(params);
-    }
-    (void)client_free(client);
+    json_object_put(client_ask(session->options->socket, "SendSignal", params));
 }
 
 static int run(struct session *session)

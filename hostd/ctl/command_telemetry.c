@@ -50,19 +50,16 @@ static int read_filter(const struct options *options, struct event_filter *ret_f
 static char *find_file(const struct options *options)
 {
     struct json_object *reply = NULL;
-    struct client *client = NULL;
-    char *file = NULL;
+    const char *file = options->file;
+    char *copy;
 
-    if (options->file != NULL)
-        return strdup(options->file);
-    if (client_new_quietly(options->socket, &client) == 0 &&
-        client_send(client, "Files", NULL, false) == 0 &&
-        client_receive(client, CLIENT_QUICK_MS, &reply) == 1 &&
-        command_text(reply, "telemetry")[0] != '\0')
-        file = strdup(command_text(reply, "telemetry"));
+    if (file == NULL) {
+        reply = client_ask(options->socket, "Files", NULL);
+        file = command_text(reply, "telemetry");
+    }
+    copy = strdup(file[0] != '\0' ? file : DEFAULT_FILE);
     json_object_put(reply);
-    (void)client_free(client);
-    return file != NULL ? file : strdup(DEFAULT_FILE);
+    return copy;
 }
 
 static void show_line(const struct options *options, const struct event_filter *filter,

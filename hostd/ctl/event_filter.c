@@ -1,26 +1,26 @@
 /* event filter: compares members of a line. */
 #include "event_filter.h"
 
+#include "base/json.h"
 #include "since.h"
 
 #include <strings.h>
 
 static bool is(struct json_object *event, const char *key, const char *wanted)
 {
-    struct json_object *value;
+    struct json_object *value = json_member(event, key);
 
-    return json_object_object_get_ex(event, key, &value) &&
-           json_object_is_type(value, json_type_string) &&
+    return json_object_is_type(value, json_type_string) &&
            strcasecmp(json_object_get_string(value), wanted) == 0;
 }
 
 static bool is_since(struct json_object *event, uint64_t since_us)
 {
-    struct json_object *value;
+    struct json_object *value = json_member(event, "ts");
     uint64_t at;
 
-    return json_object_object_get_ex(event, "ts", &value) &&
-           since_parse_timestamp(json_object_get_string(value), &at) == 0 && at >= since_us;
+    return value != NULL && since_parse_timestamp(json_object_get_string(value), &at) == 0 &&
+           at >= since_us;
 }
 
 bool event_filter_matches(const struct event_filter *filter, struct json_object *event)

@@ -3,6 +3,7 @@
 
 #include "command.h"
 #include "say.h"
+#include "wrap.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -89,40 +90,16 @@ static size_t add(char *words, size_t used, const char *key, struct json_object 
     return used + (size_t)n < WORDS_BYTES ? used + (size_t)n : WORDS_BYTES - 1;
 }
 
-static size_t trimmed(const char *words, size_t size)
+/* Prints words with a margin; the first line begins at @p column. */
+static void print_wrapped(const char *words, unsigned column, unsigned columns)
 {
-    while (size > 0 && words[size - 1] == ' ')
-        size--;
-    return size;
-}
+    for (unsigned at = column; *words != '\0'; at = INDENT) {
+        size_t size = wrap_line(words, columns > at ? columns - at : 1);
 
-/* Prints words with a margin, broken at blanks, else behind a `;`, where there are some. */
-static void print_wrapped(char *words, unsigned column, unsigned columns)
-{
-    unsigned room = columns > column ? columns - column : 1;
-
-    while (*words != '\0') {
-        size_t size = 0, blank = 0;
-        unsigned width = 0;
-
-        while (words[size] != '\0' && width < room) {
-            int letter = mblen(words + size, MB_CUR_MAX);
-
-            if (words[size] == ' ')
-                blank = size;
-            else if (words[size] == ';' && (blank == 0 || words[blank] != ' '))
-                blank = size + 1;
-            size += letter > 0 ? (size_t)letter : 1;
-            width++;
-        }
-        if (words[size] != '\0' && words[size] != ' ' && blank > 0)
-            size = blank;
-        (void)printf("%.*s\n", (int)trimmed(words, size), words);
-        words += size;
-        words += strspn(words, " ");
+        (void)printf("%.*s\n", (int)size, words);
+        words = wrap_rest(words, size);
         if (*words != '\0')
             (void)printf("%*s", (int)INDENT, "");
-        room = columns - INDENT;
     }
 }
 

@@ -82,32 +82,19 @@ static bool add_variable(struct options *options, char *variable)
 /* An option that belongs to commands. */
 static bool take(struct options *options, unsigned bit, char *value)
 {
+    const struct {
+        unsigned bit;
+        const char **text;
+    } texts[] = {{OPTIONS_CONFIG, &options->config}, {OPTIONS_TRANSPORT, &options->transport},
+                 {OPTIONS_FILE, &options->file},     {OPTIONS_VM, &options->vm},
+                 {OPTIONS_EVENT, &options->event},   {OPTIONS_SINCE, &options->since},
+                 {OPTIONS_SVG, &options->svg},       {OPTIONS_DIRECTORY, &options->directory}};
+
     options->given |= bit;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        if (texts[i].bit == bit)
+            *texts[i].text = value;
     switch (bit) {
-    case OPTIONS_CONFIG:
-        options->config = value;
-        return true;
-    case OPTIONS_TRANSPORT:
-        options->transport = value;
-        return true;
-    case OPTIONS_FILE:
-        options->file = value;
-        return true;
-    case OPTIONS_VM:
-        options->vm = value;
-        return true;
-    case OPTIONS_EVENT:
-        options->event = value;
-        return true;
-    case OPTIONS_SINCE:
-        options->since = value;
-        return true;
-    case OPTIONS_SVG:
-        options->svg = value;
-        return true;
-    case OPTIONS_DIRECTORY:
-        options->directory = value;
-        return true;
     case OPTIONS_ENVIRONMENT:
         return add_variable(options, value);
     case OPTIONS_GRACE:

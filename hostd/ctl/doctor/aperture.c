@@ -86,7 +86,8 @@ void doctor_look_at_aperture(struct doctor *doctor, const struct config_vm *vm,
     uint64_t reported = command_number(json_member(view, "capabilities"), "swiotlb_size");
     uint64_t pool = reported != 0 ? reported : policy.swiotlb_bytes;
 
-    if (!doctor_wants_virtiofs(doctor->config, vm))
+    if (vm->device_host.type != CONFIG_DEVICE_HOST_QEMU ||
+        doctor_count_virtiofs(doctor->config, vm) == 0)
         return;
     if (vm->aperture == CONFIG_APERTURE_OFF)
         doctor_find(doctor, DOCTOR_NOTE, "aperture", vm->name,

@@ -17,30 +17,10 @@ static void tell(void *userdata, const char *remark)
     say_error("%s", remark);
 }
 
-/* @return the reply, or NULL: no daemon, or it refuses */
-static struct json_object *ask(const struct options *options, const char *method,
-                               struct json_object *params)
-{
-    struct json_object *reply = NULL;
-    struct client *client = NULL;
-
-    if (client_new_quietly(options->socket, &client) == 0) {
-        if (client_send(client, method, params, false) == 0 &&
-            client_receive(client, CLIENT_QUICK_MS, &reply) != 1) {
-            json_object_put(reply);
-            reply = NULL;
-        }
-    } else {
-        json_object_put(params);
-    }
-    (void)client_free(client);
-    return reply;
-}
-
 static void look_at_vm(const struct options *options, struct doctor *doctor,
                        const struct config_vm *vm)
 {
-    struct json_object *reply = ask(options, "Show", command_vm_params(vm->id));
+    struct json_object *reply = client_ask(options->socket, "Show", command_vm_params(vm->id));
 
     doctor_look_at_shares(doctor, vm);
     doctor_look_at_qemu(doctor, vm, json_member(reply, "vm"));
@@ -125,7 +105,7 @@ static void look(const struct options *options, struct doctor *doctor, const str
 int command_doctor(const struct options *options, char **words)
 {
     struct doctor doctor = {.places = DOCTOR_PLACES};
-    struct json_object *files = ask(options, "Files", NULL);
+    struct json_object *files = client_ask(options->socket, "Files", NULL);
     const char *file = command_text(files, "configuration");
     const struct config_vm *vm = NULL;
     struct config *config = NULL;

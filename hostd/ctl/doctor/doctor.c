@@ -36,7 +36,7 @@ void doctor_find(struct doctor *doctor, enum doctor_state state, const char *che
         doctor->wrong = true;
 }
 
-static void look_at_vsock(struct doctor *doctor)
+void doctor_look_at_host(struct doctor *doctor)
 {
     const char *device = doctor->places.vhost_vsock;
     bool needed = false;
@@ -55,16 +55,15 @@ static void look_at_vsock(struct doctor *doctor)
                     "%s: %s; guests with a CID cannot reach the host", device, strerror(errno));
 }
 
-bool doctor_wants_virtiofs(const struct config *config, const struct config_vm *vm)
+size_t doctor_count_virtiofs(const struct config *config, const struct config_vm *vm)
 {
     struct policy policy = policy_decide(config, vm, NULL, NULL);
+    size_t count = 0;
 
-    if (vm->device_host.type != CONFIG_DEVICE_HOST_QEMU || !policy.virtiofs)
-        return false;
-    for (size_t i = 0; i < vm->share_count; i++)
+    for (size_t i = 0; policy.virtiofs && i < vm->share_count; i++)
         if (vm->shares[i].transport != CONFIG_TRANSPORT_9P)
-            return true;
-    return false;
+            count++;
+    return count;
 }
 
 static void look_at_virtiofsd(struct doctor *doctor, const struct config_vm *vm)
@@ -83,14 +82,10 @@ static void look_at_virtiofsd(struct doctor *doctor, const struct config_vm *vm)
                     wanted != NULL ? wanted : "virtiofsd");
 }
 
-void doctor_look_at_host(struct doctor *doctor)
-{
-    look_at_vsock(doctor);
-}
-
 void doctor_look_at_shares(struct doctor *doctor, const struct config_vm *vm)
 {
-    if (doctor_wants_virtiofs(doctor->config, vm))
+    if (vm->device_host.type == CONFIG_DEVICE_HOST_QEMU &&
+        doctor_count_virtiofs(doctor->config, vm) > 0)
         look_at_virtiofsd(doctor, vm);
     for (size_t i = 0; i < vm->share_count; i++) {
         const struct config_share *share = &vm->shares[i];

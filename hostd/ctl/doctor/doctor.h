@@ -43,7 +43,10 @@ __attribute__((format(printf, 6, 7))) void doctor_find(struct doctor *doctor,
                                                        const char *vm, const char *advice,
                                                        const char *format, ...);
 
-/* The host: its vsock device, virtiofsd. */
+/* The shares of a VM that virtiofs may serve. */
+size_t doctor_count_virtiofs(const struct config *config, const struct config_vm *vm);
+
+/* The host: its vsock device. */
 void doctor_look_at_host(struct doctor *doctor);
 
 /* The folders that a VM's shares name. */
@@ -61,9 +64,6 @@ void doctor_look_at_qemu(struct doctor *doctor, const struct config_vm *vm,
 /* What a VM's virtiofsd can reach of its guest's memory. @param view  as above */
 void doctor_look_at_aperture(struct doctor *doctor, const struct config_vm *vm,
                              struct json_object *view);
-
-/* True if the daemon is to make virtiofs devices for the VM in a QEMU. */
-bool doctor_wants_virtiofs(const struct config *config, const struct config_vm *vm);
 
 /* What telemetry says of the last boots of @p vms: versions, kernels, pools, CIDs of nobody. */
 void doctor_look_at_telemetry(struct doctor *doctor, const struct config_vm *vms, size_t count);

@@ -4,7 +4,6 @@
  */
 #include "base/qmp_socket.h"
 #include "command.h"
-#include "config/policy.h"
 #include "doctor.h"
 
 #include <ctype.h>
@@ -150,23 +149,12 @@ static bool memory_is_sealed(const struct words *words)
            strstr(word, "\"seal\":false") == NULL;
 }
 
-static size_t count_virtiofs(const struct config *config, const struct config_vm *vm)
-{
-    struct policy policy = policy_decide(config, vm, NULL, NULL);
-    size_t count = 0;
-
-    for (size_t i = 0; policy.virtiofs && i < vm->share_count; i++)
-        if (vm->shares[i].transport != CONFIG_TRANSPORT_9P)
-            count++;
-    return count;
-}
-
 static void look_at_memory(struct doctor *doctor, const struct config_vm *vm,
                            const struct words *words)
 {
     char advice[256];
 
-    if (count_virtiofs(doctor->config, vm) == 0)
+    if (doctor_count_virtiofs(doctor->config, vm) == 0)
         return;
     (void)snprintf(advice, sizeof(advice),
                    "start QEMU with -object memory-backend-memfd,id=mem,size=%lluM,share=on "
@@ -209,7 +197,7 @@ static bool is_taken(const struct words *words, const char *port)
 static void look_at_ports(struct doctor *doctor, const struct config_vm *vm,
                           const struct words *words)
 {
-    size_t devices = count_virtiofs(doctor->config, vm) + vm->network_count, ports = 0;
+    size_t devices = doctor_count_virtiofs(doctor->config, vm) + vm->network_count, ports = 0;
     const char *word = words->data;
 
     while ((word = find_word(words, word, "pcie-root-port")) != NULL) {
