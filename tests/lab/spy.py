@@ -132,12 +132,11 @@ class Spied:
         need(set(report.found.values()) <= {self.secret}, f"another secret: {report.found}")
         return report
 
-    def aperture(self, kind):
-        """What the relay of the latest share says of its aperture: bytes, and the reason."""
-        latest = max(self.lab.sockets.rglob("*.ap"), key=lambda path: path.stat().st_ctime_ns)
-        said, size, *reason = latest.read_text().split(maxsplit=2)
-        need(said == kind, f"{latest}: {said}, not {kind}")
-        return int(size), "".join(reason)
+    def aperture(self, tag, kind):
+        """How many bytes the daemon says that the share's virtiofsd can reach."""
+        event = self.hostd.wait_event("AddVirtioFsShare", self.lab.seconds(5), vm=self.name, tag=tag)
+        need(event["aperture"] == kind, f"{event}")
+        return event["apertureBytes"]
 
     def _works(self, kind, folder):
         """A MiB there and back, and a file of the host's."""

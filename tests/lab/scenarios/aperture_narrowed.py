@@ -1,4 +1,4 @@
-"""Without udmabuf an aperture is narrowed, and told so: a spy that cheats finds the secret then."""
+"""Without udmabuf an aperture is narrowed, and told so; a spy that cheats finds the secret then, and `require` refuses the share."""
 
 import os
 
@@ -18,12 +18,21 @@ def play(lab):
     for kind in spy.programs():
         report = spied.look(kind)
         lab.say(report.text)
-        size, reason = spied.aperture("narrowed")
-        lab.say(f"narrowed to {size} bytes: {reason}")
-        need("udmabuf" in reason, f"the reason is another: {reason}")
+        size = spied.aperture(kind, "narrowed")
         need("later/whole" in report.found, f"a spy that cheats finds nothing: {report.found}")
         if kind == "Rust":  # the other one maps all that lies before the pool, too
             need("later/whole" in report.granted, f"granted: {report.granted}")
             need(report.told == size and "later/told" not in report.found,
                  f"what it was told of holds the secret, or more than {size}: {report.text}")
+    events = spied.hostd.events("DeviceAperture", vm="narrow")
+    need(len(events) == 1 and "udmabuf" in events[0]["reason"], f"{events}")
+    lab.say(f"narrowed: {events[0]['reason']}")
+    spied.end()
+
+    spied = spy.Spied(lab, "shut", aperture="require")
+    for kind in spy.programs():
+        status, words, folder = spied.add(kind)
+        need(status != 0 and "udmabuf" in words, f"share add: {status}: {words}")
+        need("secret" not in "".join(os.listdir(folder)), "it is served all the same")
+        lab.say(f"refused: {words}")
     spied.end()

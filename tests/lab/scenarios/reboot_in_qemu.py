@@ -1,5 +1,8 @@
 """A guest reboots inside the same QEMU, twice: its devices are brought in line with its new boot."""
 
+import json
+import os
+
 from image import Image
 from kernel import Kernel
 from scenarios.kill_hostd_at_random import same_devices
@@ -35,9 +38,22 @@ def play(lab):
             need(token == before or told["boot_id"] == applied[-1]["boot_id"],
                  f"boot {boot} has another token than before, but its {event} is an older boot's")
         before = token
-        lab.say(f"boot {boot}: {token}")
+        lab.say(f"boot {boot}: {token}, {aperture(lab, hostd)}")
         if boot < 3:
             status, words = lab.control(hostd, "shutdown", "lab", "--reboot")
             need(status == 0, f"guestlinkctl shutdown --reboot: {status}: {words}")
     need(not hostd.failures(), f"{hostd.failures()}")
     lab.shut_down(hostd, guest)
+
+
+def aperture(lab, hostd):
+    """What the daemon says that the share's virtiofsd can reach in this boot."""
+    status, words = lab.control(hostd, "--json", "show", "lab")
+    need(status == 0, words)
+    vm = json.loads(words)
+    share = vm["shares"][0]
+    need(share["aperture"] == ("enforced" if os.path.exists("/dev/udmabuf") else "narrowed"),
+         f"{share}")
+    rings = share["aperture_bytes"] - vm["capabilities"]["swiotlb_size"]
+    need(0 < rings < 1 << 20, f"{share}, and the pool has {vm['capabilities']['swiotlb_size']}")
+    return f"{share['aperture']}, with {rings} bytes of rings"
