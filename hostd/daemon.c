@@ -206,34 +206,24 @@ static int open_metrics(struct daemon *daemon)
     return r;
 }
 
+static int open_doors(struct daemon *daemon)
+{
+    return doors_update(daemon->doors);
+}
+
 /* Guests are let in last, when all that serves them stands. */
 static int set_up(struct daemon *daemon)
 {
-    int r;
+    static int (*const steps[])(struct daemon * daemon) = {
+        make_parts,   watch_signals, take_passed_sockets, make_vms,
+        open_control, open_metrics,  open_doors};
+    int r = 0;
 
-    r = make_parts(daemon);
-    if (r < 0)
-        return r;
-    r = watch_signals(daemon);
-    if (r < 0)
-        return r;
-    r = take_passed_sockets(daemon);
-    if (r < 0)
-        return r;
-    r = make_vms(daemon);
-    if (r < 0)
-        return r;
-    r = open_control(daemon);
-    if (r < 0)
-        return r;
-    r = open_metrics(daemon);
-    if (r < 0)
-        return r;
-    r = doors_update(daemon->doors);
-    if (r < 0)
-        return r;
-    notify_ready(registry_count(daemon->fleet.registry));
-    return 0;
+    for (size_t i = 0; r >= 0 && i < sizeof(steps) / sizeof(steps[0]); i++)
+        r = steps[i](daemon);
+    if (r >= 0)
+        notify_ready(registry_count(daemon->fleet.registry));
+    return r;
 }
 
 int daemon_new(sd_event *event, struct config *config, struct daemon **ret_daemon)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@
 #include <linux/vm_sockets.h>
 
 struct door {
-    struct door *next;
+    LIST_ENTRY(door) of_all;
     struct doors *all;
     struct address address; /* its path is owned */
     struct listener *listener;
@@ -30,7 +31,7 @@ struct doors {
     struct services *services;
     struct registry *registry;
     struct handshakes *handshakes;
-    struct door *first;
+    LIST_HEAD(, door) list;
 };
 
 struct doors *doors_new(struct services *services, struct registry *registry,
@@ -46,11 +47,7 @@ struct doors *doors_new(struct services *services, struct registry *registry,
 
 static void door_free(struct door *door)
 {
-    struct door **position = &door->all->first;
-
-    while (*position != door)
-        position = &(*position)->next;
-    *position = door->next;
+    LIST_REMOVE(door, of_all);
     door->listener = listener_free(door->listener);
     free((char *)door->address.path);
     free(door);
@@ -60,8 +57,8 @@ struct doors *doors_free(struct doors *doors)
 {
     if (!doors)
         return NULL;
-    while (doors->first)
-        door_free(doors->first);
+    while (!LIST_EMPTY(&doors->list))
+        door_free(LIST_FIRST(&doors->list));
     free(doors);
     return NULL;
 }
@@ -88,17 +85,17 @@ static const struct listener_events listener_events = {.accepted = on_accepted,
 
 static struct door *find(struct doors *doors, const struct address *address)
 {
-    struct door *door = doors->first;
+    struct door *door;
 
-    for (; door; door = door->next) {
+    LIST_FOREACH(door, &doors->list, of_all) {
         if (door->address.family != address->family)
             continue;
         if (address->family == ADDRESS_UNIX
                 ? strcmp(door->address.path, address->path) == 0
                 : door->address.cid == address->cid && door->address.port == address->port)
-            return door;
+            break;
     }
-    return NULL;
+    return door;
 }
 
 /* @return a door without a listener yet, on the list; NULL: no memory */
@@ -110,8 +107,7 @@ static struct door *door_new(struct doors *doors, const struct address *address)
         return NULL;
     door->all = doors;
     door->address = *address;
-    door->next = doors->first;
-    doors->first = door;
+    LIST_INSERT_HEAD(&doors->list, door, of_all);
     if (address->family == ADDRESS_UNIX) {
         door->address.path = strdup(address->path);
         if (!door->address.path) {
@@ -227,7 +223,9 @@ static void on_warning(void *userdata, const char *remark)
 /* Of VMs without a door of their own or a shared one. */
 static void tell_unreachable(const struct doors *doors)
 {
-    for (const struct door *door = doors->first; door; door = door->next) {
+    const struct door *door;
+
+    LIST_FOREACH(door, &doors->list, of_all) {
         if (door->address.family == ADDRESS_VSOCK || (door->inherited && door->vm))
             return;
     }
@@ -236,17 +234,17 @@ static void tell_unreachable(const struct doors *doors)
 
 int doors_update(struct doors *doors)
 {
-    struct door *next;
+    struct door *door, *next;
     int shared, own;
 
-    for (struct door *door = doors->first; door; door = door->next) {
+    LIST_FOREACH(door, &doors->list, of_all) {
         door->wanted = door->inherited;
         door->vm = door->inherited ? only_vm(doors) : NULL;
     }
     shared = want_shared(doors);
     own = want_own(doors);
-    for (struct door *door = doors->first; door; door = next) {
-        next = door->next;
+    for (door = LIST_FIRST(&doors->list); door; door = next) {
+        next = LIST_NEXT(door, of_all);
         if (!door->wanted)
             door_free(door);
     }

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 /* exec_pause() asks for less than a second: everything else of that guest waits too. */
 #define PAUSE_MS 500u
@@ -28,21 +29,21 @@ struct running {
     uint32_t process; /* the client's number for it */
     sd_event_source *resume;
     bool paused;
-    struct running *next;
+    LIST_ENTRY(running) of_all;
 };
 
 struct control_execs {
     struct fleet *fleet;
-    struct running *running; /* a list */
-    struct input *inputs;    /* a list of those that wait, the oldest first */
-    uint32_t last;           /* number given out */
+    LIST_HEAD(, running) running;
+    TAILQ_HEAD(, input) inputs; /* those that wait, the oldest first */
+    uint32_t last;              /* number given out */
 };
 
 /* Input that its command has no room for yet. */
 struct input {
     struct control_execs *execs;
     struct varlink_call *call;
-    struct input *next;
+    TAILQ_ENTRY(input) of_all;
     uint32_t process;
     size_t size;
     uint8_t data[LIMITS_STREAM_CHUNK];
@@ -52,8 +53,10 @@ struct control_execs *control_execs_new(struct fleet *fleet)
 {
     struct control_execs *execs = calloc(1, sizeof(*execs));
 
-    if (execs != NULL)
-        execs->fleet = fleet;
+    if (execs == NULL)
+        return NULL;
+    execs->fleet = fleet;
+    TAILQ_INIT(&execs->inputs);
     return execs;
 }
 
@@ -69,12 +72,8 @@ static struct running *running_free(struct running *running)
 {
     struct control_execs *execs = running->execs;
     uint32_t process = running->process;
-    struct running **at = &execs->running;
 
-    while (*at != NULL && *at != running)
-        at = &(*at)->next;
-    if (*at != NULL)
-        *at = running->next;
+    LIST_REMOVE(running, of_all);
     sd_event_source_disable_unref(running->resume);
     (void)exec_free(running->exec);
     free(running);
@@ -225,17 +224,17 @@ void control_exec_run(struct control_execs *execs, struct varlink_call *call,
     running->execs = execs;
     running->call = call;
     running->process = ++execs->last;
-    running->next = execs->running;
-    execs->running = running;
+    LIST_INSERT_HEAD(&execs->running, running, of_all);
     varlink_call_watch(call, on_closed, on_drained, running);
 }
 
 static struct running *find(struct control_execs *execs, uint32_t process)
 {
-    struct running *running = execs->running;
+    struct running *running;
 
-    while (running != NULL && running->process != process)
-        running = running->next;
+    LIST_FOREACH(running, &execs->running, of_all)
+        if (running->process == process)
+            break;
     return running;
 }
 
@@ -250,12 +249,8 @@ static void fail_no_process(struct varlink_call *call, uint32_t process)
 static void input_free(void *userdata)
 {
     struct input *input = userdata;
-    struct input **at = &input->execs->inputs;
 
-    while (*at != NULL && *at != input)
-        at = &(*at)->next;
-    if (*at != NULL)
-        *at = input->next;
+    TAILQ_REMOVE(&input->execs->inputs, input, of_all);
     free(input);
 }
 
@@ -282,10 +277,11 @@ static bool try_input(struct input *input)
 
 static struct input *find_input(const struct control_execs *execs, uint32_t process)
 {
-    struct input *input = execs->inputs;
+    struct input *input;
 
-    while (input != NULL && input->process != process)
-        input = input->next;
+    TAILQ_FOREACH(input, &execs->inputs, of_all)
+        if (input->process == process)
+            break;
     return input;
 }
 
@@ -301,12 +297,9 @@ static void retry_inputs(struct control_execs *execs, uint32_t process)
 /* Behind what waits already: what was given first goes in first. */
 static void add_input(struct control_execs *execs, struct input *input)
 {
-    struct input **at = &execs->inputs;
     bool waits = find_input(execs, input->process) != NULL;
 
-    while (*at != NULL)
-        at = &(*at)->next;
-    *at = input;
+    TAILQ_INSERT_TAIL(&execs->inputs, input, of_all);
     if (!waits)
         (void)try_input(input);
 }

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,28 +33,21 @@ struct scrape {
     size_t received;
     char *answer; /* NULL until the request is whole */
     size_t size, sent;
-    struct scrape *next;
+    LIST_ENTRY(scrape) of_all;
 };
 
 struct metrics {
     struct fleet *fleet;
     struct listener *listener;
-    struct scrape *scrapes; /* a list */
+    LIST_HEAD(, scrape) scrapes;
     unsigned count;
     gid_t gid;
 };
 
 static struct scrape *scrape_free(struct scrape *scrape)
 {
-    struct metrics *metrics = scrape->metrics;
-
-    for (struct scrape **at = &metrics->scrapes; *at != NULL; at = &(*at)->next) {
-        if (*at == scrape) {
-            *at = scrape->next;
-            metrics->count--;
-            break;
-        }
-    }
+    LIST_REMOVE(scrape, of_all);
+    scrape->metrics->count--;
     sd_event_source_disable_unref(scrape->io);
     sd_event_source_disable_unref(scrape->timer);
     (void)close(scrape->fd);
@@ -150,8 +144,7 @@ static void on_accepted(void *userdata, int fd, const struct peer *peer)
     }
     scrape->metrics = metrics;
     scrape->fd = fd;
-    scrape->next = metrics->scrapes;
-    metrics->scrapes = scrape;
+    LIST_INSERT_HEAD(&metrics->scrapes, scrape, of_all);
     metrics->count++;
     if (sd_event_add_io(metrics->fleet->services.event, &scrape->io, fd, EPOLLIN, on_io, scrape) <
             0 ||
@@ -194,12 +187,8 @@ struct metrics *metrics_free(struct metrics *metrics)
     if (metrics == NULL)
         return NULL;
     (void)listener_free(metrics->listener);
-    while (metrics->scrapes != NULL) {
-        struct scrape *scrape = metrics->scrapes;
-
-        metrics->scrapes = scrape->next;
-        (void)scrape_free(scrape);
-    }
+    while (!LIST_EMPTY(&metrics->scrapes))
+        (void)scrape_free(LIST_FIRST(&metrics->scrapes));
     free(metrics);
     return NULL;
 }

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/queue.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,7 +30,7 @@ struct device_command;
 
 /* An operation that waits for its turn or has it. */
 struct run {
-    struct run *next;
+    TAILQ_ENTRY(run) of_all;
     struct device_command *command;
     struct device_operation *operation;
     const char *verb; /* "add-share" and so on */
@@ -46,17 +47,12 @@ struct device_command {
     struct device_host host;
     sd_event_source *start; /* tells `up` first, later begins the next run */
     bool is_up;
-    struct run *runs; /* in order; the first has its turn */
+    TAILQ_HEAD(, run) runs; /* in order; the first has its turn */
 };
 
 static void run_free(struct run *run)
 {
-    struct run **position = &run->command->runs;
-
-    while (*position && *position != run)
-        position = &(*position)->next;
-    if (*position)
-        *position = run->next;
+    TAILQ_REMOVE(&run->command->runs, run, of_all);
     child_kill(run->child);
     sink_free(run->output);
     sink_free(run->errors);
@@ -84,7 +80,7 @@ static void finish(struct run *run, int error, const char *text)
     else
         device_operation_finish(run->operation, 0, "%s", text);
     run_free(run);
-    if (command->runs)
+    if (!TAILQ_EMPTY(&command->runs))
         (void)sd_event_source_set_enabled(command->start, SD_EVENT_ONESHOT);
 }
 
@@ -217,7 +213,7 @@ static void begin_next(struct device_command *command)
 {
     const struct config_strings *argv = &command->host.vm->device_host.argv;
     const char *name = argv->count > 0 ? argv->items[0] : GUESTLINK_DEVICE_HOST;
-    struct run *run = command->runs;
+    struct run *run = TAILQ_FIRST(&command->runs);
     char program[4096], text[sizeof(program)];
     int r;
 
@@ -257,7 +253,6 @@ static int enqueue(struct device_host *host, const char *verb, const char *name,
                    struct device_operation *operation)
 {
     struct device_command *command = (struct device_command *)host;
-    struct run **position = &command->runs;
     struct run *run = calloc(1, sizeof(*run));
 
     if (!command->is_up) {
@@ -284,9 +279,7 @@ static int enqueue(struct device_host *host, const char *verb, const char *name,
     run->document = document;
     operation->driver_data = run;
     operation->canceled = on_canceled;
-    while (*position)
-        position = &(*position)->next;
-    *position = run;
+    TAILQ_INSERT_TAIL(&command->runs, run, of_all);
     return sd_event_source_set_enabled(command->start, SD_EVENT_ONESHOT) < 0 ? -EIO : 0;
 }
 
@@ -352,6 +345,7 @@ int device_command_new(sd_event *event, const struct config_vm *vm,
 
     if (!command)
         return -ENOMEM;
+    TAILQ_INIT(&command->runs);
     device_host_init(&command->host, &driver, event, vm, events, userdata);
     r = sd_event_add_defer(event, &command->start, on_start, command);
     if (r < 0) {

@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/queue.h>
 
 #define DEVICE_TEXT_SIZE 4096u
 
@@ -41,7 +42,7 @@ struct device_host {
     const struct config_vm *vm;
     struct device_host_events events;
     void *userdata;
-    struct device_operation *operations;
+    LIST_HEAD(, device_operation) operations;
     uint32_t timeout_ms; /* for one operation */
 };
 
@@ -54,7 +55,7 @@ void device_host_done(struct device_host *host);
 
 /* One call of add or remove, from its begin to its `done`. */
 struct device_operation {
-    struct device_operation *next;
+    LIST_ENTRY(device_operation) of_host;
     struct device_host *host;
     device_done_fn done;
     void *userdata;

@@ -22,9 +22,9 @@ void device_host_init(struct device_host *host, const struct device_driver *driv
 
 void device_host_done(struct device_host *host)
 {
-    while (host->operations) {
-        struct device_operation *operation = host->operations;
+    struct device_operation *operation;
 
+    while ((operation = LIST_FIRST(&host->operations))) {
         if (operation->canceled)
             operation->canceled(operation->driver_data);
         device_operation_finish(operation, ECANCELED, "the daemon lets go of the device host");
@@ -42,18 +42,13 @@ static struct device_operation *operation_new(struct device_host *host, device_d
     operation->host = host;
     operation->done = done;
     operation->userdata = userdata;
-    operation->next = host->operations;
-    host->operations = operation;
+    LIST_INSERT_HEAD(&host->operations, operation, of_host);
     return operation;
 }
 
 static void operation_free(struct device_operation *operation)
 {
-    struct device_operation **position = &operation->host->operations;
-
-    while (*position != operation)
-        position = &(*position)->next;
-    *position = operation->next;
+    LIST_REMOVE(operation, of_host);
     sd_event_source_disable_unref(operation->deferred);
     free(operation);
 }

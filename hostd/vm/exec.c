@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 struct exec {
-    struct exec *next;
+    LIST_ENTRY(exec) of_vm;
     struct vm *vm; /* NULL: it is gone, and this has ended */
     uint32_t process;
     bool running; /* START_PROCESS was answered well, CHILD_EXITED has not come */
@@ -28,10 +28,11 @@ struct exec {
 
 static struct exec *find(struct vm *vm, uint32_t process)
 {
-    struct exec *exec = vm->execs;
+    struct exec *exec;
 
-    while (exec && exec->process != process)
-        exec = exec->next;
+    LIST_FOREACH(exec, &vm->execs, of_vm)
+        if (exec->process == process)
+            break;
     return exec;
 }
 
@@ -110,8 +111,7 @@ int vm_exec(struct vm *vm, const struct exec_command *command, const struct exec
         free(exec);
         return r;
     }
-    exec->next = vm->execs;
-    vm->execs = exec;
+    LIST_INSERT_HEAD(&vm->execs, exec, of_vm);
     vm->exec_count++;
     *ret_exec = exec;
     return 0;
@@ -150,9 +150,10 @@ int exec_signal(struct exec *exec, uint32_t number)
 /* The guest is read only while nobody's output is held back. */
 static void update_pause(struct vm *vm)
 {
+    const struct exec *e;
     bool pause = false;
 
-    for (const struct exec *e = vm->execs; e; e = e->next)
+    LIST_FOREACH(e, &vm->execs, of_vm)
         pause = pause || e->paused;
     if (vm->connection)
         connection_pause(vm->connection, pause);
@@ -168,7 +169,6 @@ void exec_pause(struct exec *exec, bool pause)
 
 struct exec *exec_free(struct exec *exec)
 {
-    struct exec **position;
     struct vm *vm;
 
     if (!exec)
@@ -182,10 +182,7 @@ struct exec *exec_free(struct exec *exec)
         (void)send_signal(vm, exec->process, SIGHUP);
     guest_forget(vm->guest, exec);
     exec_input_done(&exec->input);
-    position = &vm->execs;
-    while (*position != exec)
-        position = &(*position)->next;
-    *position = exec->next;
+    LIST_REMOVE(exec, of_vm);
     vm->exec_count--;
     if (exec->paused)
         update_pause(vm);
@@ -222,26 +219,26 @@ void exec_take_exit(struct vm *vm, const struct event_child_exited *exited)
 /* The callee may free any of them, so the list is walked anew after each. */
 void execs_fail(struct vm *vm, const char *text)
 {
-    struct exec *exec = vm->execs;
+    struct exec *exec = LIST_FIRST(&vm->execs);
 
     while (exec) {
         if (exec->ended) {
-            exec = exec->next;
+            exec = LIST_NEXT(exec, of_vm);
             continue;
         }
         exec->paused = false;
         fail(exec, ECONNRESET, 125, text);
-        exec = vm->execs;
+        exec = LIST_FIRST(&vm->execs);
     }
 }
 
 void execs_orphan(struct vm *vm)
 {
     execs_fail(vm, "the VM was taken out of the daemon's configuration");
-    while (vm->execs) {
-        struct exec *exec = vm->execs;
+    while (!LIST_EMPTY(&vm->execs)) {
+        struct exec *exec = LIST_FIRST(&vm->execs);
 
-        vm->execs = exec->next;
+        LIST_REMOVE(exec, of_vm);
         exec_input_done(&exec->input);
         exec->input.guest = NULL;
         exec->vm = NULL;

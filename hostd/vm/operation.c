@@ -15,21 +15,15 @@ struct operation *operation_new(struct vm *vm, const struct operation *begun)
         return NULL;
     *operation = *begun;
     operation->vm = vm;
-    operation->next = vm->operations;
-    vm->operations = operation;
+    LIST_INSERT_HEAD(&vm->operations, operation, of_vm);
     return operation;
 }
 
 struct operation *operation_free(struct operation *operation)
 {
-    struct operation **position;
-
     if (!operation)
         return NULL;
-    position = &operation->vm->operations;
-    while (*position != operation)
-        position = &(*position)->next;
-    *position = operation->next;
+    LIST_REMOVE(operation, of_vm);
     (void)sd_event_source_disable_unref(operation->deferred);
     (void)sd_event_source_disable_unref(operation->timer);
     free(operation->text);
@@ -77,7 +71,9 @@ void operation_finish_later(struct operation *operation, int error, const char *
 
 void vm_forget(struct vm *vm, const void *userdata)
 {
-    for (struct operation *o = vm->operations; o; o = o->next) {
+    struct operation *o;
+
+    LIST_FOREACH(o, &vm->operations, of_vm) {
         if (o->userdata == userdata) {
             o->done = NULL;
             o->pool_done = NULL;

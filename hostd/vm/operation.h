@@ -6,10 +6,11 @@
 
 #include "vm.h"
 
+#include <sys/queue.h>
 #include <systemd/sd-event.h>
 
 struct operation {
-    struct operation *next;
+    LIST_ENTRY(operation) of_vm;
     struct vm *vm;
     void *userdata;  /* the caller's */
     vm_done_fn done; /* one of the three; all NULL: the caller went away */

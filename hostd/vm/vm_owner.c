@@ -185,8 +185,8 @@ struct vm *vm_free(struct vm *vm)
     saver_flush(&vm->saver);
     vm->refused = connection_free(vm->refused);
     report_dropped(vm);
-    while (vm->operations)
-        operation_finish(vm->operations, ECANCELED, "the daemon lets go of the VM");
+    while (!LIST_EMPTY(&vm->operations))
+        operation_finish(LIST_FIRST(&vm->operations), ECANCELED, "the daemon lets go of the VM");
     vm->host = device_host_free(vm->host);
     virtio_devices_done(vm);
     attachments_done(vm);

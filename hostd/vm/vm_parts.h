@@ -60,10 +60,10 @@ struct vm {
     struct attachment *attachments;
     struct virtio_device *devices;
     struct p9_bounds p9;
-    struct exec *execs;
+    LIST_HEAD(, exec) execs;
     unsigned exec_count;
     uint32_t exec_next; /* the number of the next command */
-    struct operation *operations;
+    LIST_HEAD(, operation) operations;
 
     struct allowances allowances;
     sd_event_source *dropped_timer;

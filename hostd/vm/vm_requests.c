@@ -218,17 +218,17 @@ int vm_shut_down(struct vm *vm, bool reboot, uint32_t grace_ms, vm_done_fn done,
 /* A `done` may begin or end others: the list is walked anew after each. */
 void operations_end_shut_down(struct vm *vm)
 {
-    struct operation *operation = vm->operations;
+    struct operation *operation = LIST_FIRST(&vm->operations);
 
     while (operation) {
         if (!operation->shut_down) {
-            operation = operation->next;
+            operation = LIST_NEXT(operation, of_vm);
             continue;
         }
         operation->shut_down = false;
         guest_forget(vm->guest, operation);
         operation_finish(operation, 0,
                          vm->boot.farewell ? "" : "the guest's connection ended without farewell");
-        operation = vm->operations;
+        operation = LIST_FIRST(&vm->operations);
     }
 }
