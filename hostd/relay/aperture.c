@@ -134,7 +134,7 @@ int aperture_find(const struct aperture *aperture, const struct session *session
     r = rings_read(session, &rings);
     if (r < 0)
         return explain(r, "QEMU gave a ring no size before its place", ret_reason);
-    r = extent_find(&pool, &memory, &rings, stopped, ret_table);
+    r = extent_find(&pool, &memory, &rings, stopped ? &aperture->told : NULL, ret_table);
     if (r == -ENXIO)
         return explain(r, "the token's pool is not all in memory that QEMU shares", ret_reason);
     return r < 0 ? explain(r, RING_FAULT, ret_reason) : 0;
@@ -193,7 +193,8 @@ int aperture_hand_over(struct aperture *aperture, const struct memory_table *tab
         r = make(-1, *table, ret_message);
     }
     if (r < 0)
-        return explain(r, strerrordesc_np(-r), ret_reason);
+        return explain(r, udmabuf_obstacle(r) ? udmabuf_obstacle(r) : strerrordesc_np(-r),
+                       ret_reason);
     aperture->is_enforced = !aperture->obstacle;
     aperture->told = *table;
     tell(aperture, aperture->obstacle ? APERTURE_NARROWED : APERTURE_ENFORCED,

@@ -57,7 +57,7 @@ bool aperture_is_in_force(const struct aperture *aperture);
 /*
  * Works out what a process is given.
  *
- * @param stopped     with the rings that are stopped: it has those, and need not give them up
+ * @param stopped     with those rings that are stopped and that it has: it need not give them up
  * @param ret_table   its files are the session's
  * @param ret_reason  on failure: whose fault it is; static
  * @return 0 or -errno: there can be no device

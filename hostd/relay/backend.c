@@ -49,6 +49,8 @@ _Noreturn static void execute(int listener, char *const argv[], const struct jai
     if (dup2(listener, SOCKET_FD) < 0 || fcntl(SOCKET_FD, F_SETFD, 0) < 0)
         _exit(126);
     (void)close_range(SOCKET_FD + 1, ~0U, CLOSE_RANGE_UNSHARE);
+    (void)prctl(PR_SET_DUMPABLE,
+                1); /* or /proc/self is root's, and an ordinary user's jail fails */
     if (jail)
         allow_files();
     r = jail ? jail_enter(jail, argv[0], &step) : 0;

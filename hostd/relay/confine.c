@@ -26,7 +26,9 @@ static enum confine_verdict move(struct aperture *aperture, const struct session
     *ret_reason = "QEMU placed a ring outside of the guest's memory";
     if (!is_table && aperture_translate(session, message) < 0)
         return CONFINE_REFUSE;
-    if (memory_table_holds(&aperture->told, &table))
+    /* A dma-buf holds the pages that the memory had when it was made, which QEMU may have given
+     * back since: with its memory a device gets it anew. */
+    if (memory_table_holds(&aperture->told, &table) && !(is_table && aperture->is_enforced))
         return is_table ? CONFINE_ANSWER : CONFINE_PASS;
     if (aperture_hand_over(aperture, &table, &table_message, ret_reason) < 0)
         return CONFINE_REFUSE;

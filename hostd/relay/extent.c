@@ -2,6 +2,7 @@
 #include "extent.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 struct range {
@@ -82,39 +83,42 @@ static int add_pool(const struct extent_pool *pool, const struct memory_table *m
     return r;
 }
 
-/* Each part of a ring must be in one region: the process maps them one by one. */
+/* Each in one region: the process maps them one by one. */
+static bool has_parts(const struct memory_table *table, const struct range parts[RING_PARTS])
+{
+    uint64_t address;
+
+    for (size_t i = 0; i < RING_PARTS; i++)
+        if (memory_table_find(table, parts[i].begin, parts[i].end - parts[i].begin, &address) < 0)
+            return false;
+    return true;
+}
+
 static int check_rings(const struct memory_table *memory, const struct rings *rings,
                        const struct memory_table *table)
 {
     struct range parts[RING_PARTS];
-    uint64_t address;
 
-    for (size_t i = 0; i < rings->count; i++) {
-        if (rings->items[i].is_stopped)
-            continue;
-        if (find_parts(memory, &rings->items[i], parts) < 0)
+    for (size_t i = 0; i < rings->count; i++)
+        if (!rings->items[i].is_stopped &&
+            (find_parts(memory, &rings->items[i], parts) < 0 || !has_parts(table, parts)))
             return -EFAULT;
-        for (size_t j = 0; j < RING_PARTS; j++)
-            if (memory_table_find(table, parts[j].begin, parts[j].end - parts[j].begin, &address) <
-                0)
-                return -EFAULT;
-    }
     return 0;
 }
 
-static int collect(const struct memory_table *memory, const struct rings *rings, bool stopped,
-                   struct ranges *ranges)
+static int collect(const struct memory_table *memory, const struct rings *rings,
+                   const struct memory_table *had, struct ranges *ranges)
 {
     struct range parts[RING_PARTS];
 
     for (size_t i = 0; i < rings->count; i++) {
-        if (rings->items[i].is_stopped && !stopped)
+        bool is_stopped = rings->items[i].is_stopped;
+        int r = find_parts(memory, &rings->items[i], parts);
+
+        if (is_stopped && (r < 0 || !had || !has_parts(had, parts)))
             continue;
-        if (find_parts(memory, &rings->items[i], parts) < 0) {
-            if (rings->items[i].is_stopped)
-                continue;
-            return -EFAULT;
-        }
+        if (r < 0)
+            return r;
         for (size_t j = 0; j < RING_PARTS; j++)
             add_pages(ranges, parts[j]);
     }
@@ -122,7 +126,8 @@ static int collect(const struct memory_table *memory, const struct rings *rings,
 }
 
 int extent_find(const struct extent_pool *pool, const struct memory_table *memory,
-                const struct rings *rings, bool stopped, struct memory_table *ret_table)
+                const struct rings *rings, const struct memory_table *had,
+                struct memory_table *ret_table)
 {
     struct memory_table table = {.count = 0};
     struct ranges ranges = {.count = 0};
@@ -130,7 +135,7 @@ int extent_find(const struct extent_pool *pool, const struct memory_table *memor
 
     if (r < 0)
         return r == -EFAULT ? -ENXIO : r;
-    r = collect(memory, rings, stopped, &ranges);
+    r = collect(memory, rings, had, &ranges);
     if (r == 0)
         r = add_rings(pool, memory, &ranges, &table);
     if (r == 0)

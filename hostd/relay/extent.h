@@ -8,7 +8,6 @@
 #include "memory_table.h"
 #include "rings.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 /* In the guest's physical addresses; whole pages. */
@@ -21,12 +20,14 @@ struct extent_pool {
  * Works them out, in the order of their guest addresses, with those as user addresses.
  *
  * @param memory     QEMU's
- * @param stopped    with rings that are stopped, as far as they are in the memory
+ * @param had        with rings that are stopped, as far as they are in this table and in the
+ * memory; NULL: without
  * @param ret_table  its files are those of @p memory
  * @return 0; -ENXIO: the pool is not all in the memory; -EFAULT: a part of a ring is not all in one
  *         region of the memory, or would not be in one of the process's; -E2BIG: too many regions
  */
 int extent_find(const struct extent_pool *pool, const struct memory_table *memory,
-                const struct rings *rings, bool stopped, struct memory_table *ret_table);
+                const struct rings *rings, const struct memory_table *had,
+                struct memory_table *ret_table);
 
 #endif

@@ -12,6 +12,7 @@ enum kind {
     KIND_MESSAGE,
     KIND_QEMU,
     KIND_ANSWERED,
+    KIND_ENFORCED,
     KIND_ENDED,
 };
 
@@ -98,6 +99,13 @@ void journal_note_answered(struct journal *journal)
     tell(journal->keeper, &(struct record){.kind = KIND_ANSWERED}, NULL, 0);
 }
 
+void journal_note_enforced(struct journal *journal)
+{
+    if (!journal->is_enforced)
+        tell(journal->keeper, &(struct record){.kind = KIND_ENFORCED}, NULL, 0);
+    journal->is_enforced = true;
+}
+
 void journal_note_ended(struct journal *journal, int status)
 {
     tell(journal->keeper, &(struct record){.kind = KIND_ENDED, .status = status}, NULL, 0);
@@ -153,6 +161,9 @@ enum journal_news journal_hear(struct journal *journal, int connection, int *ret
         break;
     case KIND_ANSWERED:
         journal->is_asked = false;
+        break;
+    case KIND_ENFORCED:
+        journal->is_enforced = true;
         break;
     case KIND_ENDED:
         *ret_status = record.status;

@@ -7,6 +7,7 @@
  *     relay -> keeper    QEMU sent this (with the descriptors that came with it)
  *     relay -> keeper    QEMU connected (its connection comes along)
  *     relay -> keeper    the question was answered
+ *     relay -> keeper    virtiofsd has got dma-bufs (aperture.h)
  *     relay -> keeper    virtiofsd ended, thus; the relay goes on, the keeper ends in the same way
  */
 #ifndef GUESTLINK_HOSTD_RELAY_JOURNAL_H
@@ -24,6 +25,7 @@ struct journal {
     bool is_asked;                   /* until it is answered, nothing more of QEMU's is read */
     bool is_setting;                 /* the question: the session has it, too */
     bool is_forgetful;               /* a message could not be remembered */
+    bool is_enforced;                /* a process got dma-bufs, and no other gets less */
 };
 
 #define JOURNAL_NULL                                                                               \
@@ -36,6 +38,7 @@ void journal_note_message(struct journal *journal, const struct vhost_user_messa
 /* @param qemu  the journal's from now on; negative: it did not connect after all */
 void journal_note_qemu(struct journal *journal, int qemu);
 void journal_note_answered(struct journal *journal);
+void journal_note_enforced(struct journal *journal);
 /* There is no keeper from then on. @param status  waitpid(2)'s */
 void journal_note_ended(struct journal *journal, int status);
 

@@ -238,6 +238,7 @@ void relay_begin_second(struct relay *relay)
 
     relay->second = true;
     relay->aperture.status_file = ""; /* it may be a successor's by now */
+    relay->aperture.is_enforced |= relay->journal.is_enforced;
     r = relay_start_backend(relay);
     if (r == 0)
         r = replay_session(&relay->journal.session, &relay->aperture, relay->backend.fd, &reason);
@@ -275,6 +276,8 @@ static void replace_backend(struct relay *relay)
 /* As far as they are read over there. That one is not there any more is noticed by itself. */
 static void pass_on(struct relay *relay)
 {
+    if (relay->aperture.is_enforced) /* before virtiofsd has what makes it so */
+        journal_note_enforced(&relay->journal);
     (void)passage_write(&relay->question, relay->backend.fd);
     if (!relay->question.is_whole && relay->has_next) {
         relay->has_next = false;

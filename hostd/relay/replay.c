@@ -83,7 +83,7 @@ static int say_memory(const struct session *session, struct aperture *aperture, 
     return r;
 }
 
-/* A ring that is stopped is set up anew before it is used. */
+/* A ring that is stopped is set up anew before it is used; what was its memory is the guest's. */
 static bool is_stopped(const struct session *session, uint64_t vring)
 {
     struct rings rings;
@@ -126,6 +126,7 @@ static int replay_one(const struct session *session, struct aperture *aperture,
             return 0;
     }
     if (message.request == VHOST_USER_SET_VRING_BASE &&
+        !(aperture_is_in_force(aperture) && is_stopped(session, entry->key)) &&
         vhost_user_read(&message, 0, &state, sizeof(state)) &&
         used_index(session, entry->key, &state.number) == 0)
         memcpy(message.payload, &state, sizeof(state));

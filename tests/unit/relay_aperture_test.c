@@ -334,10 +334,19 @@ static void more_parts_than_vhost_user_carries_are_refused(void **state)
     end(&play);
 }
 
-/* A ring that was stopped is what the process has, and not what the next one gets. */
+/* The process has what there is now. */
+static void give(struct play *play)
+{
+    const char *reason;
+
+    assert_int_equal(
+        aperture_find(&play->aperture, &play->session, true, &play->aperture.told, &reason), 0);
+}
+
+/* A ring that was stopped is what the process has, if it has it, and not what the next one gets. */
 static void stopped_ring_is_not_handed_over_anew(void **state)
 {
-    const uint32_t index[2] = {0, 0}, number[2] = {1, 64};
+    const uint32_t index[2] = {0, 0}, number[2] = {1, 64}, large[2] = {1, 4096};
     static const struct vhost_user_region all[] = {POOL_REGION, {HIGH, 2 * PAGE, 0, 32 * MB}},
                                           none[] = {POOL_REGION},
                                           one[] = {POOL_REGION, {HIGH, PAGE, 0, 32 * MB}};
@@ -347,6 +356,12 @@ static void stopped_ring_is_not_handed_over_anew(void **state)
     note_ring(&play, 0, 64, HIGH_USER, HIGH_USER + 1024, HIGH_USER + 2048);
     note_ring(&play, 1, 64, HIGH_USER + PAGE, HIGH_USER + PAGE + 1024, HIGH_USER + PAGE + 2048);
     need_table(&play, false, 2, all);
+    note(&play, VHOST_USER_SET_VRING_NUM, number, sizeof(number));
+    need_table(&play, true, 2, one);
+    note_ring(&play, 1, 64, HIGH_USER + PAGE, HIGH_USER + PAGE + 1024, HIGH_USER + PAGE + 2048);
+    give(&play);
+    note(&play, VHOST_USER_SET_VRING_NUM, large, sizeof(large));
+    need_table(&play, true, 2, one);
     note(&play, VHOST_USER_SET_VRING_NUM, number, sizeof(number));
     need_table(&play, true, 2, all);
     need_table(&play, false, 2, one);

@@ -8,6 +8,7 @@
 #include "relay_play.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -20,8 +21,10 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -391,6 +394,60 @@ static void ring_that_moved_is_another_processs(void **state)
     end(&scene);
 }
 
+/* What a driver leaves may be anything of the guest's by the time that another virtiofsd comes. */
+static void nothing_is_read_out_of_a_ring_that_stopped(void **state)
+{
+    const uint16_t secret = 0x5ec7;
+    const uint64_t moved = HIGH + 9 * PAGE;
+    struct vhost_user_vring_state base;
+    struct vhost_user_message message;
+    struct scene scene;
+
+    (void)state;
+    begin(&scene, "spy", false);
+    hand_over(&scene);
+    run_rings(&scene);
+    for (uint32_t i = 0; i < 2; i++) {
+        stop_ring(&scene.play, i);
+        need_heard(scene.spy, VHOST_USER_GET_VRING_BASE, &message);
+    }
+    assert_int_equal(pwrite(scene.memory, &secret, sizeof(secret),
+                            (off_t)(RING_0 - HIGH + 32 * MB + 3 * PAGE / 4 + 2)),
+                     sizeof(secret));
+    say_ring(&scene.play, 1, in_qemu(moved));
+    need_nothing_of_rings(scene.spy);
+    next_spy(&scene);
+    need_table(scene.spy, scene.memory, false, 1, &moved);
+    need_heard(scene.spy, VHOST_USER_SET_VRING_NUM, &message);
+    need_heard(scene.spy, VHOST_USER_SET_VRING_BASE, &message);
+    assert_true(vhost_user_read(&message, 0, &base, sizeof(base)));
+    assert_int_equal(base.index, 0);
+    assert_int_equal(base.number, 0);
+    end(&scene);
+}
+
+/* Between a ring's size and its place the two are of different drivers. */
+static void ring_that_grows_takes_nothing_of_where_it_was(void **state)
+{
+    const uint64_t places[] = {RING_0, RING_1};
+    struct vhost_user_message message;
+    struct scene scene;
+
+    (void)state;
+    begin(&scene, "spy", false);
+    hand_over(&scene);
+    run_rings(&scene);
+    stop_ring(&scene.play, 0);
+    need_heard(scene.spy, VHOST_USER_GET_VRING_BASE, &message);
+    say(&scene.play, VHOST_USER_SET_VRING_NUM, 0, (const uint32_t[]){0, 4096}, 8);
+    need_heard(scene.spy, VHOST_USER_SET_VRING_NUM, &message);
+    say_ring(&scene.play, 1, in_qemu(RING_1));
+    need_nothing_of_rings(scene.spy);
+    next_spy(&scene);
+    need_table(scene.spy, scene.memory, false, 1, places + 1);
+    end(&scene);
+}
+
 /* The same addresses, and other memory. */
 static void memory_that_was_exchanged_is_another_processs(void **state)
 {
@@ -497,23 +554,129 @@ static void next_virtiofsd_gets_no_more(void **state)
     end(&scene);
 }
 
+static void kill_relay(const struct scene *scene)
+{
+    pid_t relay = child_of(scene->play.relay);
+
+    assert_true(relay > 0);
+    assert_int_equal(kill(relay, SIGKILL), 0);
+}
+
 static void killed_relays_successor_gives_no_more(void **state)
 {
     struct scene scene;
-    pid_t relay;
 
     (void)state;
     begin(&scene, "spy", false);
     hand_over(&scene);
     run_rings(&scene);
-    relay = child_of(scene.play.relay);
-    assert_true(relay > 0);
-    assert_int_equal(kill(relay, SIGKILL), 0);
+    kill_relay(&scene);
     next_spy(&scene);
     need_session(&scene);
     say_memory(&scene.play, scene.memory, 2);
     assert_int_equal(answer_to(&scene.play, VHOST_USER_SET_MEM_TABLE), 0);
     end(&scene);
+}
+
+/* Nothing of both is a ring's: it has a size, and its place is the one of before. */
+static void relay_killed_before_a_ring_has_its_place_gives_the_pool(void **state)
+{
+    struct vhost_user_message message;
+    struct scene scene;
+
+    (void)state;
+    begin(&scene, "spy", false);
+    hand_over(&scene);
+    run_rings(&scene);
+    for (uint32_t i = 0; i < 2; i++) {
+        stop_ring(&scene.play, i);
+        need_heard(scene.spy, VHOST_USER_GET_VRING_BASE, &message);
+    }
+    say(&scene.play, VHOST_USER_SET_VRING_NUM, 0, (const uint32_t[]){0, 32768}, 8);
+    need_heard(scene.spy, VHOST_USER_SET_VRING_NUM, &message);
+    kill_relay(&scene);
+    next_spy(&scene);
+    need_table(scene.spy, scene.memory, false, 0, rings);
+    for (uint32_t i = 0; i < 2; i++)
+        say_ring(&scene.play, i, in_qemu(rings[i]));
+    while (hear(scene.spy, &message) && message.request != VHOST_USER_SET_MEM_TABLE)
+        vhost_user_close(&message);
+    assert_int_equal(message.fd_count, 2);
+    vhost_user_close(&message);
+    end(&scene);
+}
+
+static void successor_enforces_what_was_enforced(void **state)
+{
+    struct vhost_user_message message;
+    struct scene scene;
+    int memfd;
+
+    (void)state;
+    if (access("/dev/udmabuf", R_OK | W_OK) < 0) {
+        print_message("this kernel has no /dev/udmabuf, or it may not be opened\n");
+        skip();
+    }
+    begin(&scene, "spy", true);
+    hand_over(&scene);
+    run_rings(&scene);
+    kill_relay(&scene);
+    next_spy(&scene);
+    need_session(&scene);
+    memfd = make_memory(false); /* of which there can be no dma-buf */
+    say_memory(&scene.play, memfd, 2);
+    while (hear(scene.spy, &message)) {
+        vhost_user_close(&message);
+        assert_int_not_equal(message.request, VHOST_USER_SET_MEM_TABLE);
+    }
+    assert_true(is_hung_up(&scene.play, WAIT_MS));
+    need_said(&scene.play, "there is no device");
+    (void)close(memfd);
+    end(&scene);
+}
+
+static int open_memory_of(pid_t pid)
+{
+    char path[32];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* The same user with the same rights. @return an exit status */
+static int look_into_relay(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct rights[2] = {{0}};
+    struct scene scene;
+    bool is_mine, is_relays;
+
+    /* Who has this one may look into anybody; root's programs have what the bounding set has. */
+    (void)prctl(PR_CAPBSET_DROP, CAP_SYS_PTRACE);
+    if (syscall(SYS_capget, &header, rights) < 0)
+        return 1;
+    rights[0].permitted &= ~(1u << CAP_SYS_PTRACE);
+    rights[0].effective &= ~(1u << CAP_SYS_PTRACE);
+    if (syscall(SYS_capset, &header, rights) < 0)
+        return 2;
+    begin(&scene, "spy", false);
+    is_mine = open_memory_of(child_of(child_of(scene.play.relay))) >= 0;
+    is_relays =
+        open_memory_of(scene.play.relay) >= 0 || open_memory_of(child_of(scene.play.relay)) >= 0;
+    end(&scene);
+    return is_relays ? 3 : is_mine ? 0 : 4;
+}
+
+static void relay_and_keeper_cannot_be_looked_into(void **state)
+{
+    pid_t pid = fork();
+    int status;
+
+    (void)state;
+    if (pid == 0)
+        _exit(look_into_relay());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
 }
 
 static void ring_outside_of_memory_ends_the_device(void **state)
@@ -671,10 +834,15 @@ int main(int argc, char *argv[])
         cmocka_unit_test(backends_channel_ends_at_the_relay),
         cmocka_unit_test(what_did_not_move_is_told_again_to_nobody),
         cmocka_unit_test(ring_that_moved_is_another_processs),
+        cmocka_unit_test(nothing_is_read_out_of_a_ring_that_stopped),
+        cmocka_unit_test(ring_that_grows_takes_nothing_of_where_it_was),
         cmocka_unit_test(memory_that_was_exchanged_is_another_processs),
         cmocka_unit_test(guest_that_moves_its_rings_all_the_time_loses_its_device),
         cmocka_unit_test(next_virtiofsd_gets_no_more),
         cmocka_unit_test(killed_relays_successor_gives_no_more),
+        cmocka_unit_test(relay_killed_before_a_ring_has_its_place_gives_the_pool),
+        cmocka_unit_test(successor_enforces_what_was_enforced),
+        cmocka_unit_test(relay_and_keeper_cannot_be_looked_into),
         cmocka_unit_test(ring_outside_of_memory_ends_the_device),
         cmocka_unit_test(pool_outside_of_memory_ends_the_device),
         cmocka_unit_test(other_ways_to_memory_end_the_device),
