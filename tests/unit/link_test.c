@@ -2,6 +2,7 @@
 #include "descriptors.h"
 #include "init/base/clock.h"
 #include "init/base/fd.h"
+#include "init/base/uevent.h"
 #include "init/link/dial.h"
 #include "init/link/link.h"
 #include "protocol/welcome.h"
@@ -40,6 +41,22 @@ int __wrap_dial_open(const struct host_address *address, uint16_t *port)
     (void)fd_close(host);
     host = ends[1];
     return ends[0];
+}
+
+/* Instead of the kernel: events of its device's socket, until there is none or an error. */
+static const struct uevent *uevents;
+static unsigned uevent_count;
+static int uevent_error = EAGAIN;
+
+int __wrap_uevent_receive(int fd, struct uevent *ret);
+int __wrap_uevent_receive(int fd, struct uevent *ret)
+{
+    assert_int_equal(fd, connection.device.fd);
+    if (uevent_count == 0)
+        return -uevent_error;
+    uevent_count--;
+    *ret = *uevents++;
+    return 0;
 }
 
 static void greet(struct link *l, struct wire_writer *writer)
@@ -392,6 +409,42 @@ static void a_missing_device_is_waited_for(void **state)
     assert_true(connection.device.fd >= 0);
 }
 
+/* @return how often a link in @p state calls its host when the kernel reports that */
+static unsigned dials_after(enum link_state link_state, const struct uevent *events, unsigned count,
+                            int error)
+{
+    uevents = events;
+    uevent_count = count;
+    uevent_error = error;
+    dials = 0;
+    dial_error = ECONNREFUSED; /* then it stays DOWN */
+    connection.state = link_state;
+    connection.device.ready(&connection.device, EPOLLIN);
+    return dials;
+}
+
+static void what_may_have_brought_the_device_is_followed_by_a_call(void **state)
+{
+    static const char *const subsystems[] = {"virtio", "virtio-ports", "vmbus", "module"};
+    struct uevent events[3] = {{.action = "add", .subsystem = "net"},
+                               {.action = "remove", .subsystem = "virtio"},
+                               {.action = "change", .subsystem = "block"}};
+
+    a_missing_device_is_waited_for(state);
+    assert_int_equal(dials_after(LINK_DOWN, events, 3, EAGAIN), 0);
+    assert_int_equal(dials_after(LINK_DOWN, NULL, 0, EAGAIN), 0);
+    assert_int_equal(dials_after(LINK_DOWN, NULL, 0, ENOBUFS), 1); /* what was lost is not known */
+    for (size_t i = 0; i < sizeof(subsystems) / sizeof(subsystems[0]); i++) {
+        (void)strcpy(events[0].subsystem, subsystems[i]);
+        connection.pause_ms = INIT_PAUSE_LAST_MS;
+        assert_int_equal(dials_after(LINK_DOWN, events, 3, EAGAIN), 1);
+        assert_in_range(connection.pause_ms, INIT_PAUSE_FIRST_MS, 2 * INIT_PAUSE_FIRST_MS);
+    }
+    assert_int_equal(dials_after(LINK_UP, events, 3, EAGAIN), 0);
+    assert_int_equal(dials_after(LINK_UP, NULL, 0, ENOBUFS), 0);
+    connection.state = LINK_DOWN;
+}
+
 static void on_tick(struct loop_timer *timer)
 {
     (void)timer;
@@ -545,6 +598,7 @@ int main(void)
         LIVE(pauses_grow_while_nobody_is_there),
         LIVE(pauses_are_not_all_the_same),
         LIVE(a_missing_device_is_waited_for),
+        LIVE(what_may_have_brought_the_device_is_followed_by_a_call),
         LIVE(a_host_that_does_not_read_makes_requests_wait),
         LIVE(who_waits_for_room_is_told_also_if_a_frame_took_the_rest_along),
     };
