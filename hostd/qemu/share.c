@@ -29,14 +29,16 @@ struct qemu_share *qemu_share_find(const struct device_qemu *qemu, const char *t
     return share;
 }
 
-/* One with another token, or another mode, has another aperture, and is not equal. */
+/* One of another aperture is not equal: of another token, or of another mode. One without is named
+ * as daemons up to 0.1.0 named theirs, and those are taken over. */
 static void name_it(struct qemu_share *share, const struct device_share *from)
 {
     uint64_t base, size;
-    bool has_token = options_read_token(from->options, &base, &size) > 0;
+    bool confined = from->aperture != CONFIG_APERTURE_OFF &&
+                    options_read_token(from->options, &base, &size) > 0;
 
     qemu_name_hash(share->name, share->qemu->host.vm->id, from->tag, from->path,
-                   from->read_only ? "ro" : "rw", has_token ? from->options : NULL,
+                   from->read_only ? "ro" : "rw", confined ? from->options : NULL,
                    config_aperture_names[from->aperture], NULL);
 }
 

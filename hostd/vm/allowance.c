@@ -29,6 +29,7 @@ static const struct kind {
     [ALLOWANCE_COMMAND] = {"command-rate", 20, 50, 4},
     /* Two or three a device: a boot with dozens of them. */
     [ALLOWANCE_DEVICE] = {"device-rate", 40, 50, 8},
+    [ALLOWANCE_APERTURE] = {"aperture-rate", 5, 10, 4},
     [ALLOWANCE_STEP] = {"guest-failure-rate", 10, 10, 4},
     [ALLOWANCE_FAILURE] = {"failure-rate", 10, 10, 4},
 };

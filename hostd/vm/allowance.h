@@ -32,6 +32,7 @@ enum allowance_kind {
     ALLOWANCE_PAYLOAD,   /* ChildExit of the payload */
     ALLOWANCE_COMMAND,   /* ChildExit of an operator's command */
     ALLOWANCE_DEVICE,    /* devices and steps of a boot, and the daemon's work for them */
+    ALLOWANCE_APERTURE,  /* DeviceAperture: a guest moves a device's rings */
     ALLOWANCE_STEP,      /* DeviceFailed, because the guest says so */
     ALLOWANCE_FAILURE,   /* DeviceFailed, GuestTimeout: what the daemon saw itself */
     ALLOWANCE_KINDS,

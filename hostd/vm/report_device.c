@@ -123,7 +123,7 @@ void report_aperture(const struct virtio_device *device)
     struct vm *vm = device->vm;
     struct fields fields = {.count = 0};
 
-    if (!report_allow(vm, ALLOWANCE_DEVICE))
+    if (!report_allow(vm, ALLOWANCE_APERTURE))
         return;
     if (aperture->state == APERTURE_ENFORCED)
         SAY(vm, LOG_INFO,

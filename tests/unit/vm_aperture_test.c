@@ -217,6 +217,21 @@ static void another_aperture_is_told_again(void **state)
     assert_int_equal(count(f, APERTURE), 2);
 }
 
+static void rings_that_move_all_the_time_mute_nothing_else(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_guest(f, POOL);
+    for (unsigned i = 1; i <= 2000; i++) {
+        let_host_say(APERTURE_ENFORCED, BYTES + (uint64_t)i * 4096, "");
+        device_aperture_changed(f->vm, "a");
+    }
+    assert_in_range(count(f, APERTURE), 4, 200);
+    assert_int_equal(view_of(f, 0).aperture->bytes, BYTES + UINT64_C(2000) * 4096);
+    assert_int_equal(add_another(f, "new"), 0);
+    assert_int_equal(count(f, ADDED), 3);
+}
+
 static void one_that_nobody_wants_is_not_missed(void **state)
 {
     struct fixture *f = *state;
@@ -402,6 +417,7 @@ int main(void)
         TEST(what_is_known_with_a_failed_mount_is_told, set_up_auto),
         TEST(one_that_is_not_enforced_is_told_once, set_up_auto),
         TEST(another_aperture_is_told_again, set_up_auto),
+        TEST(rings_that_move_all_the_time_mute_nothing_else, set_up_auto),
         TEST(one_that_nobody_wants_is_not_missed, set_up_off),
         TEST(without_a_token_there_is_none, set_up_auto),
         TEST(a_device_host_of_another_kind_has_none, set_up_none),
