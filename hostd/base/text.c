@@ -96,35 +96,34 @@ void text_take(struct wire_text text, char *buffer, size_t capacity)
     (void)clean(buffer, 0, size);
 }
 
-static char *put_hex(char *p, uint8_t byte)
+char *text_hex(const uint8_t *bytes, size_t size, char *buffer)
 {
     static const char digits[] = "0123456789abcdef";
 
-    *p++ = digits[byte >> 4];
-    *p++ = digits[byte & 15];
-    return p;
+    for (size_t i = 0; i < size; i++) {
+        *buffer++ = digits[bytes[i] >> 4];
+        *buffer++ = digits[bytes[i] & 15];
+    }
+    *buffer = '\0';
+    return buffer;
 }
 
 void text_uuid(const uint8_t bytes[16], char *buffer)
 {
-    char *p = buffer;
+    static const uint8_t groups[] = {4, 2, 2, 2, 6};
 
-    for (unsigned i = 0; i < 16; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            *p++ = '-';
-        p = put_hex(p, bytes[i]);
+    for (size_t i = 0; i < sizeof(groups); bytes += groups[i++]) {
+        if (i > 0)
+            *buffer++ = '-';
+        buffer = text_hex(bytes, groups[i], buffer);
     }
-    *p = '\0';
 }
 
 void text_mac(const uint8_t bytes[6], char *buffer)
 {
-    char *p = buffer;
-
-    for (unsigned i = 0; i < 6; i++) {
+    for (size_t i = 0; i < 6; i++) {
         if (i > 0)
-            *p++ = ':';
-        p = put_hex(p, bytes[i]);
+            *buffer++ = ':';
+        buffer = text_hex(bytes + i, 1, buffer);
     }
-    *p = '\0';
 }

@@ -43,6 +43,9 @@ size_t text_clean(char *text);
  * NUL becomes a blank. */
 void text_take(struct wire_text text, char *buffer, size_t capacity);
 
+/* Two digits for each byte, and NUL. @return where that is */
+char *text_hex(const uint8_t *bytes, size_t size, char *buffer);
+
 /* Writes 16 bytes as a UUID in lower case. @param buffer of TEXT_UUID_SIZE bytes */
 void text_uuid(const uint8_t bytes[16], char *buffer);
 

@@ -61,7 +61,7 @@ int command_list(const struct options *options, char **words)
     table = table_new(headings);
     if (options->json) {
         say_json(reply);
-    } else if (json_object_is_type(vms, json_type_array) && table != NULL) {
+    } else if (table != NULL) {
         for (size_t i = 0; i < json_count(vms); i++)
             add_row(table, json_element(vms, i));
         table_print(table);

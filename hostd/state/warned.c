@@ -1,6 +1,7 @@
 /* warned: the kernel releases that a VM's operator was warned about, so that each is told once. */
 #include "warned.h"
 
+#include "base/json.h"
 #include "base/limits.h"
 
 #include <stdlib.h>
@@ -49,10 +50,8 @@ struct json_object *warned_to_json(const struct warned *warned)
 
 void warned_from_json(struct warned *warned, struct json_object *array)
 {
-    if (!json_object_is_type(array, json_type_array))
-        return;
-    for (size_t i = 0; i < json_object_array_length(array) && i < LIMITS_WARNED_RELEASES; i++) {
-        struct json_object *release = json_object_array_get_idx(array, i);
+    for (size_t i = 0; i < json_count(array) && i < LIMITS_WARNED_RELEASES; i++) {
+        struct json_object *release = json_element(array, i);
 
         if (json_object_is_type(release, json_type_string))
             (void)warned_note(warned, json_object_get_string(release));

@@ -1,6 +1,8 @@
 /* fields: an event's own names and values, and how each value reads. */
 #include "fields.h"
 
+#include "base/text.h"
+
 #include <string.h>
 
 static void add(struct fields *fields, struct field field)
@@ -31,11 +33,7 @@ void fields_address(struct fields *fields, const char *key, uint64_t value)
 
 void fields_mac(struct fields *fields, const char *key, const uint8_t mac[6])
 {
-    struct field field = {.key = key, .kind = FIELD_MAC};
-
-    for (unsigned i = 0; i < 6; i++)
-        field.number = field.number << 8 | mac[i];
-    add(fields, field);
+    add(fields, (struct field){.key = key, .kind = FIELD_MAC, .mac = mac});
 }
 
 bool field_is_text(const struct field *field)
@@ -51,19 +49,6 @@ static char *put_digits(char *end, uint64_t number, unsigned base)
         number /= base;
     } while (number > 0);
     return end;
-}
-
-static const char *mac_text(uint64_t mac, char *buffer)
-{
-    char *at = buffer;
-
-    for (int shift = 40; shift >= 0; shift -= 8) {
-        *at++ = "0123456789abcdef"[mac >> (shift + 4) & 15u];
-        *at++ = "0123456789abcdef"[mac >> shift & 15u];
-        *at++ = ':';
-    }
-    at[-1] = '\0';
-    return buffer;
 }
 
 const char *field_value(const struct field *field, char *buffer, size_t *ret_size)
@@ -90,7 +75,8 @@ const char *field_value(const struct field *field, char *buffer, size_t *ret_siz
         break;
     }
     case FIELD_MAC:
-        text = mac_text(field->number, buffer);
+        text_mac(field->mac, buffer);
+        text = buffer;
         break;
     }
     *ret_size = strlen(text);

@@ -1,6 +1,7 @@
 /*
  * fields: what an event says besides what every event says: a list of names and values, on the
- * stack of whoever tells the event. Nothing is copied: keys and texts must live until it is told.
+ * stack of whoever tells the event. Nothing is copied: keys, texts and MACs must live until it is
+ * told.
  */
 #ifndef GUESTLINK_HOSTD_FIELDS_H
 #define GUESTLINK_HOSTD_FIELDS_H
@@ -18,8 +19,9 @@
 struct field {
     const char *key;
     enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_FLAG, FIELD_ADDRESS, FIELD_MAC } kind;
-    const char *text; /* of a FIELD_TEXT, else NULL */
-    uint64_t number;  /* of all others */
+    const char *text;   /* of a FIELD_TEXT, else NULL */
+    const uint8_t *mac; /* of a FIELD_MAC */
+    uint64_t number;    /* of all others */
 };
 
 struct fields {

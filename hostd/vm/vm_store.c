@@ -14,6 +14,7 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "device/device_host.h"
 #include "report.h"
 #include "services.h"
@@ -25,33 +26,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const transports[] = {
-    [CONFIG_TRANSPORT_AUTO] = "auto",
-    [CONFIG_TRANSPORT_VIRTIOFS] = "virtiofs",
-    [CONFIG_TRANSPORT_9P] = "9p",
-};
-
-/* @return NULL: it has no such member, or is no object */
-static struct json_object *member(struct json_object *object, const char *key)
-{
-    struct json_object *value;
-
-    return json_object_object_get_ex(object, key, &value) ? value : NULL;
-}
-
 static uint64_t get_number(struct json_object *object, const char *key)
 {
-    return json_object_get_uint64(member(object, key));
+    return json_object_get_uint64(json_member(object, key));
 }
 
 static bool get_flag(struct json_object *object, const char *key)
 {
-    return json_object_get_boolean(member(object, key));
+    return json_object_get_boolean(json_member(object, key));
 }
 
 static const char *get_text(struct json_object *object, const char *key)
 {
-    struct json_object *value = member(object, key);
+    struct json_object *value = json_member(object, key);
 
     return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
 }
@@ -61,9 +48,8 @@ static struct json_object *timings_to_json(const struct vm_timings *t)
 {
     struct json_object *object = json_object_new_object();
 
-#define PUT(key, number) json_object_object_add(object, key, json_object_new_uint64(number));
-#define PUT_HOST(name)   PUT(#name, t->name)
-#define PUT_GUEST(name)  PUT("guest_" #name, t->guest.name)
+#define PUT_HOST(name)  json_add_number(object, #name, t->name);
+#define PUT_GUEST(name) json_add_number(object, "guest_" #name, t->guest.name);
     VM_TIMINGS_HOST(PUT_HOST)
     VM_TIMINGS_GUEST(PUT_GUEST)
     return object;
@@ -79,17 +65,12 @@ static void timings_from_json(struct json_object *object, struct vm_timings *t)
 
 static struct json_object *report_to_json(const struct guest_capabilities *report)
 {
-    static const char digits[] = "0123456789abcdef";
     uint8_t payload[CAPABILITIES_SIZE];
     struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
     char hex[2 * CAPABILITIES_SIZE + 1];
 
     capabilities_pack(&writer, report);
-    for (size_t i = 0; i < writer.size; i++) {
-        hex[2 * i] = digits[payload[i] >> 4];
-        hex[2 * i + 1] = digits[payload[i] & 15];
-    }
-    hex[2 * writer.size] = '\0';
+    (void)text_hex(payload, writer.size, hex);
     return json_object_new_string(hex);
 }
 
@@ -131,10 +112,10 @@ static struct json_object *shares_to_json(const struct vm *vm)
 
         if (s->configured || !s->attachment.wanted)
             continue;
-        object = json_texts("tag", s->config.tag, "path", s->config.path, "target",
-                            s->config.target, "transport", transports[s->config.transport], NULL);
-        (void)json_object_object_add(object, "read_only",
-                                     json_object_new_boolean(s->config.read_only));
+        object =
+            json_texts("tag", s->config.tag, "path", s->config.path, "target", s->config.target,
+                       "transport", config_transport_names[s->config.transport], NULL);
+        json_add_flag(object, "read_only", s->config.read_only);
         (void)json_object_array_add(array, object);
     }
     return array;
@@ -154,8 +135,8 @@ void vm_store_save(void *userdata)
         const struct boot *boot = &vm->boot;
 
         (void)json_object_object_add(document, "capabilities", report_to_json(&boot->capabilities));
-        (void)json_object_object_add(document, "ended", json_object_new_boolean(vm->ended));
-        (void)json_object_object_add(document, "ready", json_object_new_boolean(boot->ready));
+        json_add_flag(document, "ended", vm->ended);
+        json_add_flag(document, "ready", boot->ready);
         (void)json_object_object_add(document, "payload", payload_to_json(vm));
         if (boot->ready)
             (void)json_object_object_add(document, "timings", timings_to_json(&boot->timings));
@@ -174,17 +155,17 @@ void vm_store_save(void *userdata)
 
 static void recall_boot(struct vm *vm, struct json_object *document)
 {
-    struct json_object *payload = member(document, "payload");
+    struct json_object *payload = json_member(document, "payload");
     uint64_t state = get_number(payload, "state");
     struct guest_capabilities report;
 
-    if (!report_from_json(member(document, "capabilities"), &report))
+    if (!report_from_json(json_member(document, "capabilities"), &report))
         return;
     boot_begin(&vm->boot, &report, vm->config);
     vm->ended = get_flag(document, "ended");
     vm->boot.ready = get_flag(document, "ready");
     if (vm->boot.ready)
-        timings_from_json(member(document, "timings"), &vm->boot.timings);
+        timings_from_json(json_member(document, "timings"), &vm->boot.timings);
     vm->boot.payload_started = get_flag(payload, "started");
     vm->payload.status = (uint32_t)get_number(payload, "status");
     vm->payload.signal = (uint32_t)get_number(payload, "signal");
@@ -204,8 +185,8 @@ static void recall_share(struct vm *vm, struct json_object *object)
 
     if (!tag || !path || !target || strlen(tag) > LIMITS_TAG || path[0] != '/' || target[0] != '/')
         return;
-    for (unsigned i = 0; transport && i < sizeof(transports) / sizeof(transports[0]); i++) {
-        if (strcmp(transport, transports[i]) == 0)
+    for (unsigned i = 0; transport && config_transport_names[i]; i++) {
+        if (strcmp(transport, config_transport_names[i]) == 0)
             config.transport = (enum config_transport)i;
     }
     config.tag = (char *)tag;
@@ -217,14 +198,13 @@ static void recall_share(struct vm *vm, struct json_object *object)
 struct json_object *vm_store_recall(struct vm *vm)
 {
     struct json_object *document = store_load(vm->services->store, vm->config->id);
-    struct json_object *shares = member(document, "shares"), *devices;
+    struct json_object *shares = json_member(document, "shares"), *devices;
 
     recall_boot(vm, document);
-    warned_from_json(&vm->warned, member(document, "warned"));
-    for (size_t i = 0;
-         json_object_is_type(shares, json_type_array) && i < json_object_array_length(shares); i++)
-        recall_share(vm, json_object_array_get_idx(shares, i));
-    devices = json_object_get(member(document, "devices"));
+    warned_from_json(&vm->warned, json_member(document, "warned"));
+    for (size_t i = 0; i < json_count(shares); i++)
+        recall_share(vm, json_element(shares, i));
+    devices = json_object_get(json_member(document, "devices"));
     (void)json_object_put(document);
     return devices;
 }
