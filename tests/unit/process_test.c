@@ -280,6 +280,44 @@ static void input_is_answered_when_it_is_taken(void **state)
     (void)run_to_end();
 }
 
+/* What a pipe takes is a part of it: the rest follows, in order. */
+static void input_arrives_whole_and_in_order(void **state)
+{
+    struct request_process_input input = {.process = 7,
+                                          .data = {.data = chunk, .size = sizeof(chunk)}};
+    const unsigned odd = 7; /* so that no part ends where a write does */
+    struct report report = {0};
+    char wanted[64];
+    struct outcome outcome;
+    unsigned long sum = 0, at = 0;
+    uint32_t id = 100;
+    bool waits = false;
+
+    (void)state;
+    assert_int_equal(start("/bin/sh", "exec od -v -An -w1 -tu1 | awk '{s=(s*31+$1)%1000003} "
+                                      "END{print NR, s}'",
+                           REQUEST_ROLE_COMMAND, 0, REQUEST_PROCESS_INPUT),
+                     0);
+    for (unsigned i = 0; i < 40; i++) {
+        input.data.size = sizeof(chunk) - odd;
+        for (size_t k = 0; k < input.data.size; k++, at++) {
+            chunk[k] = (char)(at * at % 251);
+            sum = (sum * 31 + (unsigned char)chunk[k]) % 1000003;
+        }
+        assert_int_equal(process_input(process_find(&processes, 7), &input, ++id, 0, &report), 0);
+        waits = waits || answered_id != id;
+        while (answered_id != id)
+            loop_turn(&loop);
+        assert_int_equal(answered.error, 0);
+    }
+    input.data.size = 0;
+    assert_int_equal(process_input(process_find(&processes, 7), &input, ++id, 0, &report), 0);
+    outcome = run_to_end();
+    (void)snprintf(wanted, sizeof(wanted), "%lu %lu\n", at, sum);
+    assert_string_equal(outcome.out[0], wanted);
+    assert_true(waits);
+}
+
 static void input_that_nobody_takes_any_more_is_answered_too(void **state)
 {
     struct request_process_input input = {.process = 7,
@@ -296,6 +334,93 @@ static void input_that_nobody_takes_any_more_is_answered_too(void **state)
     (void)run_to_end();
     assert_int_equal(answered_id, id);
     assert_int_equal(answered.error, EPIPE);
+}
+
+static void one_that_is_not_there_or_asked_for_no_input_takes_none(void **state)
+{
+    struct request_process_input input = {.process = 7, .data = wire_text_of("hello")};
+    struct report report = {0};
+
+    (void)state;
+    assert_int_equal(start("/bin/sh", "cat", REQUEST_ROLE_COMMAND, 0, 0), 0);
+    assert_int_equal(process_input(process_find(&processes, 7), &input, 31, 0, &report), EPIPE);
+    assert_int_equal(answered_id, 0); /* the caller answers what was refused */
+    (void)run_to_end();
+}
+
+static void more_input_than_there_is_room_for_is_refused(void **state)
+{
+    static const char data[INIT_INPUT_SIZE + 1];
+    struct request_process_input input = {.process = 7, .data = {.data = data, .size = sizeof(data)}};
+    struct report report = {0};
+
+    (void)state;
+    assert_int_equal(start("/bin/sh", "exec wc -c", REQUEST_ROLE_COMMAND, 0, REQUEST_PROCESS_INPUT),
+                     0);
+    assert_int_equal(process_input(process_find(&processes, 7), &input, 31, 0, &report), EAGAIN);
+    input.data.size--;
+    assert_int_equal(process_input(process_find(&processes, 7), &input, 32, 0, &report), 0);
+    while (answered_id != 32)
+        loop_turn(&loop);
+    input.data.size = 0;
+    assert_int_equal(process_input(process_find(&processes, 7), &input, 33, 0, &report), 0);
+    assert_int_equal(strtoul(run_to_end().out[0], NULL, 10), INIT_INPUT_SIZE);
+}
+
+/* Reads as the host, and turns the loop, until process 7 was told to be over.
+ * @return how much its stdout was */
+static size_t count_output(void)
+{
+    struct loop_timer tick = {.expired = on_tick};
+    struct event_process_output output;
+    struct frame frame;
+    size_t size = 0;
+    bool over = false;
+
+    while (!over) {
+        int status;
+        pid_t pid = waitpid(-1, &status, WNOHANG);
+
+        if (pid > 0)
+            assert_true(process_reaped(&processes, pid, status));
+        loop_arm(&loop, &tick, clock_in_ms(2));
+        loop_turn(&loop);
+        while (link_support_take(host, &frame)) {
+            over = over || frame.type == FRAME_CHILD_EXITED;
+            if (frame.type == FRAME_PROCESS_OUTPUT &&
+                event_process_output_unpack(frame.payload, frame.length, &output) == 0)
+                size += output.data.size;
+        }
+        if (link_begin(&connection, FRAME_PING, 0, 1)) /* sends what waits, too */
+            (void)link_end(&connection);
+        process_resume(&processes);
+    }
+    loop_disarm(&loop, &tick);
+    return size;
+}
+
+/* Its child goes on, and prints without end. */
+static void output_after_the_end_is_bounded(void **state)
+{
+    (void)state;
+    assert_int_equal(start("/bin/sh", "yes & exit 0", REQUEST_ROLE_COMMAND, 0, 0), 0);
+    assert_in_range(count_output(), INIT_AFTER_EXIT,
+                    3 * INIT_AFTER_EXIT); /* with what came before the end */
+}
+
+/* A host that does not read holds the stream up; what is read then is all that was written. */
+static void output_waits_for_its_host(void **state)
+{
+    (void)state;
+    assert_int_equal(start("/bin/sh", "head -c 500000 /dev/zero", REQUEST_ROLE_COMMAND, 0, 0), 0);
+    while (processes.table[0].out[0].events != 0)
+        loop_turn(&loop);
+    assert_in_range(link_room(&connection), INIT_OUTPUT_RESERVE,
+                    INIT_OUTPUT_RESERVE + FRAME_HEADER_SIZE + LIMITS_STREAM_CHUNK + 64 - 1);
+    assert_false(processes.table[0].exited);
+    process_resume(&processes);
+    assert_int_equal(processes.table[0].out[0].events, EPOLLIN);
+    assert_int_equal(count_output(), 500000);
 }
 
 static void what_cannot_be_executed_is_answered_and_never_ended(void **state)
@@ -338,6 +463,58 @@ static void a_payload_is_started_again_with_growing_pauses(void **state)
         loop_turn(&loop);
 }
 
+/* The words of its request are gone by then. */
+static void a_payload_is_started_again_with_its_words_variables_and_directory(void **state)
+{
+    uint8_t bytes[1024];
+    struct wire_writer writer = {.data = bytes, .capacity = sizeof(bytes)};
+    struct request_start_process request = {.process = 7,
+                                            .role = REQUEST_ROLE_PAYLOAD,
+                                            .restart = REQUEST_RESTART_ALWAYS,
+                                            .flags = REQUEST_PROCESS_OUTPUT,
+                                            .uid = geteuid(),
+                                            .gid = getegid(),
+                                            .argv = {.data = bytes, .count = 3}};
+    char directory[] = "/usr/lib";
+    struct report report = {0};
+    struct outcome outcome;
+
+    (void)state;
+    wire_put_list_item(&writer, wire_text_of("/bin/sh"));
+    wire_put_list_item(&writer, wire_text_of("-c"));
+    wire_put_list_item(&writer, wire_text_of("echo $A-$B-$(pwd)"));
+    request.argv.size = writer.size;
+    request.environment = (struct wire_list){.data = bytes + writer.size, .count = 2};
+    wire_put_list_item(&writer, wire_text_of("A=first"));
+    wire_put_list_item(&writer, wire_text_of("B=second"));
+    request.environment.size = writer.size - request.argv.size;
+    request.directory = wire_text_of(directory);
+    assert_int_equal(process_start(&processes, &request, 21, 1, &report), 0);
+    memset(bytes, 'x', sizeof(bytes));
+    memset(directory, 'x', sizeof(directory) - 1);
+    for (unsigned i = 0; i < 3; i++) {
+        outcome = run_to_end();
+        assert_string_equal(outcome.out[0], "first-second-/usr/lib\n");
+        assert_int_equal(outcome.event.restarts, i);
+        loop_arm(&loop, &processes.table[0].timer, clock_now_ns());
+    }
+    processes.stopping = true;
+    while (processes.table[0].used)
+        loop_turn(&loop);
+}
+
+static void the_payload_does_not_notice_that_its_host_is_gone(void **state)
+{
+    struct report report = {0};
+
+    (void)state;
+    assert_int_equal(start("/bin/sh", "exec sleep 60", REQUEST_ROLE_PAYLOAD, 0, 0), 0);
+    process_lost(&processes);
+    assert_false(processes.table[0].orphaned);
+    assert_int_equal(process_signal(&processes, 7, SIGKILL, &report), 0);
+    assert_int_equal(run_to_end().event.signal, SIGKILL);
+}
+
 static void a_command_is_hung_up_on_when_its_host_is_gone(void **state)
 {
     int status;
@@ -365,9 +542,16 @@ int main(void)
         LIVE(a_number_is_used_once_and_one_payload_runs),
         LIVE(input_is_fed_and_ended),
         LIVE(input_is_answered_when_it_is_taken),
+        LIVE(input_arrives_whole_and_in_order),
+        LIVE(one_that_is_not_there_or_asked_for_no_input_takes_none),
+        LIVE(more_input_than_there_is_room_for_is_refused),
+        LIVE(output_after_the_end_is_bounded),
+        LIVE(output_waits_for_its_host),
         LIVE(input_that_nobody_takes_any_more_is_answered_too),
         LIVE(what_cannot_be_executed_is_answered_and_never_ended),
         LIVE(a_payload_is_started_again_with_growing_pauses),
+        LIVE(a_payload_is_started_again_with_its_words_variables_and_directory),
+        LIVE(the_payload_does_not_notice_that_its_host_is_gone),
         LIVE(a_command_is_hung_up_on_when_its_host_is_gone),
     };
 
