@@ -98,6 +98,12 @@ void device_aperture_changed(struct vm *vm, const char *tag)
 
     if (!device || device->state != VIRTIO_DEVICE_THERE || !device_aperture_look(device))
         return;
+    /* It grows from the pool by one ring at a time; how it is in the end is told with the mount. */
+    if (!device->aperture_told && device->aperture.state != APERTURE_REFUSED &&
+        device_aperture_is_kept(device)) {
+        device->aperture_known = false;
+        return;
+    }
     if (device->aperture_told && device->aperture.state != APERTURE_REFUSED &&
         device_aperture_is_kept(device))
         report_aperture(device);

@@ -110,7 +110,8 @@ static void remove_unused(struct virtio_device *device)
         return;
     r = device->kind->remove_device(vm->host, device->name, on_removed, device);
     if (r < 0) {
-        if (r == -ENOTCONN) /* the VM has ended; if not, its devices are found when it is back */
+        /* The VM has ended; if not, its devices are found when it is back. */
+        if (r == -ENOTCONN || r == -EPIPE || r == -ECONNRESET)
             report_line(vm, ALLOWANCE_DEVICE, LOG_INFO,
                         "%s %s: its device is left to its VM, which is not there",
                         device->kind->name, device->name);
