@@ -120,6 +120,7 @@ void attachments_begin(struct vm *vm, enum attachments_occasion occasion)
         virtio_devices_mark_stale(vm);
     for (struct attachment *a = vm->attachments; a; a = a->next) {
         a->failed = false;
+        attachment_set_error(a, NULL);
         if (a->kind->begin)
             a->kind->begin(a, occasion);
         if (occasion != ATTACHMENTS_BOOT)
@@ -127,7 +128,6 @@ void attachments_begin(struct vm *vm, enum attachments_occasion occasion)
         a->is_set = false;
         a->renew = false;
         a->state = VM_DEVICE_WAITING;
-        attachment_set_error(a, NULL);
         if (a->device && a->device->stale)
             virtio_device_release(a);
     }

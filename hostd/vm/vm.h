@@ -67,7 +67,7 @@ struct vm_share_view {
     /* What its virtiofsd can reach of the guest's memory; NULL: not known (yet), or it has none. */
     const struct aperture_status *aperture;
     bool configured;   /* from the configuration file; false: added at runtime */
-    const char *error; /* what went wrong last, "" if nothing */
+    const char *error; /* what went wrong since it was last tried, "" if nothing */
 };
 
 struct vm_adapter_view {

@@ -1,0 +1,174 @@
+/* options: each option of guestlinkctl's lands in its place, and nothing else does. */
+#include "descriptors.h"
+#include "options.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct options options;
+
+/* Parses up to three words behind the program's name; what it says is not looked at. */
+static int parse(const char *one, const char *two, const char *three)
+{
+    static char texts[4][64];
+    static char *words[5];
+    int count = 1, saved = dup(STDERR_FILENO), r;
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    const char *const given[] = {"guestlinkctl", one, two, three};
+
+    (void)strcpy(texts[0], given[0]);
+    words[0] = texts[0];
+    for (int i = 1; i < 4 && given[i] != NULL; i++) {
+        (void)strcpy(texts[i], given[i]);
+        words[count++] = texts[i];
+    }
+    words[count] = NULL;
+    options = OPTIONS_NULL;
+    optind = 0; /* getopt_long(3): from the beginning */
+    (void)dup2(null, STDERR_FILENO);
+    r = options_parse(count, words, &options);
+    (void)dup2(saved, STDERR_FILENO);
+    (void)close(saved);
+    (void)close(null);
+    return r;
+}
+
+static void a_text_lands_in_its_place(void **state)
+{
+    static const struct {
+        const char *name;
+        unsigned bit;
+        const char *const *place;
+    } texts[] = {
+        {"--config", OPTIONS_CONFIG, &options.config},
+        {"--transport", OPTIONS_TRANSPORT, &options.transport},
+        {"--file", OPTIONS_FILE, &options.file},
+        {"--vm", OPTIONS_VM, &options.vm},
+        {"--event", OPTIONS_EVENT, &options.event},
+        {"--since", OPTIONS_SINCE, &options.since},
+        {"--svg", OPTIONS_SVG, &options.svg},
+        {"--directory", OPTIONS_DIRECTORY, &options.directory},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        assert_int_equal(parse(texts[i].name, "value", "word"), 0);
+        assert_string_equal(*texts[i].place, "value");
+        assert_int_equal(options.given, texts[i].bit);
+        assert_string_equal(options_name(texts[i].bit), texts[i].name + 2);
+        assert_int_equal(options.word_count, 1);
+        assert_string_equal(options.words[0], "word");
+        for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++)
+            if (k != i)
+                assert_null(*texts[k].place);
+        assert_int_equal(parse(texts[i].name, NULL, NULL), 2);
+    }
+}
+
+static void a_switch_is_noted(void **state)
+{
+    static const struct {
+        const char *name;
+        unsigned bit;
+    } switches[] = {{"--refresh", OPTIONS_REFRESH},   {"--read-only", OPTIONS_READ_ONLY},
+                    {"--reboot", OPTIONS_REBOOT},     {"--follow", OPTIONS_FOLLOW},
+                    {"--no-input", OPTIONS_NO_INPUT}, {"-f", OPTIONS_FOLLOW}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
+        assert_int_equal(parse(switches[i].name, "word", NULL), 0);
+        assert_int_equal(options.given, switches[i].bit);
+        assert_int_equal(options.word_count, 1);
+        if (switches[i].name[1] == '-')
+            assert_string_equal(options_name(switches[i].bit), switches[i].name + 2);
+    }
+    assert_string_equal(options_name(OPTIONS_REBOOT | OPTIONS_GID), "reboot"); /* the lowest */
+    assert_string_equal(options_name(0), "");
+}
+
+static void what_belongs_to_no_command_is_read_too(void **state)
+{
+    (void)state;
+    assert_int_equal(parse(NULL, NULL, NULL), 0);
+    assert_string_equal(options.socket, OPTIONS_DEFAULT_SOCKET);
+    assert_false(options.json || options.help || options.version);
+    assert_int_equal(options.word_count, 0);
+    assert_int_equal(parse("-s", "/socket", "--json"), 0);
+    assert_string_equal(options.socket, "/socket");
+    assert_true(options.json);
+    assert_false(options.help || options.version);
+    assert_int_equal(parse("--help", NULL, NULL), 0);
+    assert_true(options.help);
+    assert_false(options.json || options.version);
+    assert_int_equal(parse("-V", NULL, NULL), 0);
+    assert_true(options.version);
+    assert_false(options.json || options.help);
+    assert_int_equal(options.given, 0);
+    assert_int_equal(parse("--no-such-option", NULL, NULL), 2);
+}
+
+static void a_number_is_whole_and_fits(void **state)
+{
+    static const struct {
+        const char *name;
+        unsigned bit;
+        const uint32_t *place;
+    } numbers[] = {{"--grace", OPTIONS_GRACE, &options.grace_ms},
+                   {"--uid", OPTIONS_UID, &options.uid},
+                   {"--gid", OPTIONS_GID, &options.gid}};
+    static const char *const wrong[] = {"",   "x",          "-1",         "+1",
+                                        " 1", "1x",         "4294967295", "18446744073709551616",
+                                        "0x", "99999999999"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        assert_int_equal(parse(numbers[i].name, "0", NULL), 0);
+        assert_int_equal(*numbers[i].place, 0);
+        assert_int_equal(options.given, numbers[i].bit);
+        assert_int_equal(parse(numbers[i].name, "9", NULL), 0);
+        assert_int_equal(*numbers[i].place, 9);
+        assert_int_equal(parse(numbers[i].name, "4294967294", NULL), 0);
+        assert_int_equal(*numbers[i].place, UINT32_MAX - 1);
+        for (size_t k = 0; k < sizeof(wrong) / sizeof(wrong[0]); k++)
+            assert_int_equal(parse(numbers[i].name, wrong[k], NULL), 2);
+    }
+}
+
+static void variables_are_gathered(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("--env=A=1", "--env=B=", "--env=C=3"), 0);
+    assert_int_equal(options.given, OPTIONS_ENVIRONMENT);
+    assert_int_equal(options.environment.count, 3);
+    assert_string_equal(options.environment.items[0], "A=1");
+    assert_string_equal(options.environment.items[2], "C=3");
+    options_done(&options);
+    assert_int_equal(options.environment.count, 0);
+    assert_null(options.environment.items);
+    assert_int_equal(parse("--env=A", NULL, NULL), 2);
+    options_done(&options);
+    assert_int_equal(parse("--env", "=1", NULL), 2);
+    options_done(&options);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_text_lands_in_its_place),
+        cmocka_unit_test(a_switch_is_noted),
+        cmocka_unit_test(what_belongs_to_no_command_is_read_too),
+        cmocka_unit_test(a_number_is_whole_and_fits),
+        cmocka_unit_test(variables_are_gathered),
+    };
+
+    return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
+}

@@ -1,0 +1,217 @@
+/* hostd attachment: a device that does not come, a device host that is away, and the reason that
+ * whoever asked for a share is given. */
+#include "base/clock.h"
+#include "config/policy.h"
+#include "device/device_host.h"
+#include "telemetry/telemetry.h"
+#include "vm/attachment.h"
+#include "vm/vm_parts.h"
+#include "vm_support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define POOL UINT64_C(67108864)
+
+static bool up;
+
+bool __wrap_device_host_is_up(const struct device_host *host);
+bool __wrap_device_host_is_up(const struct device_host *host)
+{
+    (void)host;
+    return up;
+}
+
+static int set_up_here(void **state)
+{
+    up = true;
+    return set_up(state);
+}
+
+static void need_all(struct fixture *f, enum vm_device_state state, const char *error)
+{
+    struct vm_share_view share;
+
+    for (size_t i = 0; i < 2; i++) {
+        vm_get_share(f->vm, i, &share);
+        assert_int_equal(share.state, state);
+        if (error)
+            assert_non_null(strstr(share.error, error));
+        else
+            assert_string_equal(share.error, "");
+    }
+}
+
+static uint64_t count(const struct fixture *f, enum telemetry_event event)
+{
+    return telemetry_count(f->services.telemetry, event);
+}
+
+static void a_device_that_does_not_come_fails_after_its_time(void **state)
+{
+    struct fixture *f = *state;
+
+    up = false;
+    f->step_us = clock_now_us();
+    f->settings->config->vms[0].timeouts.device = 77000;
+    connect_guest(f, POOL);
+    need_all(f, VM_DEVICE_WAITING, NULL);
+    assert_int_equal(f->asked[FRAME_COMPLETE_BOOT], 0);
+    for (struct attachment *a = f->vm->attachments; a; a = a->next) {
+        uint64_t since_us = f->step_us;
+
+        expire(f, a->timer, 77000);
+        f->step_us = since_us;
+    }
+    settle(f);
+    need_all(f, VM_DEVICE_FAILED, "the device was not there within 77000 ms");
+    assert_int_equal(count(f, TELEMETRY_GUEST_TIMEOUT), 2);
+    assert_int_equal(count(f, TELEMETRY_DEVICE_FAILED), 2);
+    assert_int_equal(f->asked[FRAME_COMPLETE_BOOT], 1); /* the boot does not wait for them */
+    assert_int_equal(f->asked[FRAME_MOUNT], 0);
+}
+
+static void a_device_host_that_goes_fails_what_waits_for_it_and_its_return_tries_again(void **state)
+{
+    struct fixture *f = *state;
+
+    up = false;
+    connect_guest(f, POOL);
+    need_all(f, VM_DEVICE_WAITING, NULL);
+    vm_device_host_events.down(f->vm, false, "words");
+    settle(f);
+    need_all(f, VM_DEVICE_FAILED, "words");
+    assert_int_equal(f->asked[FRAME_COMPLETE_BOOT], 1);
+    up = true;
+    vm_device_host_events.up(f->vm);
+    settle(f);
+    need_all(f, VM_DEVICE_IN_USE, NULL);
+    assert_int_equal(f->asked[FRAME_MOUNT], 2);
+    assert_null(f->vm->host_error);
+}
+
+static void a_device_host_that_goes_later_leaves_what_is_in_use(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_guest(f, POOL);
+    vm_device_host_events.down(f->vm, false, "words");
+    settle(f);
+    need_all(f, VM_DEVICE_IN_USE, NULL);
+    assert_false(f->vm->ended);
+    assert_non_null(f->vm->connection);
+}
+
+static void a_vm_that_ended_has_no_connection(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_guest(f, POOL);
+    vm_device_host_events.down(f->vm, true, "words");
+    run(f);
+    assert_true(f->vm->ended);
+    assert_null(f->vm->connection);
+    assert_int_equal(count(f, TELEMETRY_GUEST_DISCONNECTED), 1);
+    assert_null(f->vm->devices);
+}
+
+static void a_reset_ends_the_connection(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_guest(f, POOL);
+    vm_device_host_events.reset(f->vm);
+    run(f);
+    assert_null(f->vm->connection);
+    assert_false(f->vm->ended);
+    assert_non_null(f->vm->devices);
+}
+
+static char told[1024];
+static int told_error;
+
+static void on_done(void *userdata, int error, const char *text)
+{
+    (void)userdata;
+    told_error = error;
+    (void)snprintf(told, sizeof(told), "%s", text);
+}
+
+static void need_reason(struct fixture *f, const struct config_share *share, int error,
+                        const char *text)
+{
+    struct vm_view view;
+
+    told_error = -1;
+    assert_int_equal(vm_add_share(f->vm, share, on_done, f), 0);
+    settle(f);
+    assert_int_equal(told_error, error);
+    if (!strstr(told, text))
+        fail_msg("\"%s\" lacks \"%s\"", told, text);
+    vm_get_view(f->vm, &view);
+    assert_int_equal(view.share_count, 2); /* it is gone again */
+}
+
+static void whoever_asked_for_a_share_is_told_what_to_correct(void **state)
+{
+    struct fixture *f = *state;
+    struct config_share share = {
+        .tag = (char *)"new", .path = (char *)"/no/such", .target = (char *)"/new"};
+    char file[128];
+
+    connect_guest(f, POOL);
+    need_reason(f, &share, ENOENT, "its path /no/such does not exist on the host");
+    (void)snprintf(file, sizeof(file), "%s/file", f->folder);
+    (void)close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    share.path = file;
+    need_reason(f, &share, ENOTDIR, "is no directory on the host");
+    share.path = (char *)"/tmp";
+    f->vm->boot.capabilities.features &= ~CAPABILITIES_VIRTIOFS;
+    need_reason(f, &share, EOPNOTSUPP, "its kernel has no virtiofs");
+    share.transport = CONFIG_TRANSPORT_9P;
+    f->vm->policy.p9 = true;
+    need_reason(f, &share, EOPNOTSUPP, "its kernel has no 9P");
+    share.transport = CONFIG_TRANSPORT_VIRTIOFS;
+    f->vm->policy.virtiofs = false;
+    f->settings->config->vms[0].virtio = true;
+    need_reason(f, &share, EOPNOTSUPP, "which \"virtiofs\": false switches off for the VM");
+    f->settings->config->vms[0].virtio = false;
+    need_reason(f, &share, EOPNOTSUPP, "which \"virtio\": false switches off for the VM");
+}
+
+/* Its tag is that of another's device, which goes on after its share. */
+static void a_tag_that_another_device_has_is_told(void **state)
+{
+    struct fixture *f = *state;
+    const struct config_share share = {
+        .tag = (char *)"a", .path = (char *)"/tmp", .target = (char *)"/new"};
+
+    connect_guest(f, POOL);
+    assert_int_equal(vm_remove_share(f->vm, "a", on_done, f), 0);
+    settle(f);
+    assert_int_equal(told_error, 0);
+    told_error = -1;
+    assert_int_equal(vm_add_share(f->vm, &share, on_done, f), 0);
+    settle(f);
+    assert_int_equal(told_error, EEXIST);
+    assert_non_null(strstr(told, "the tag a is taken by another device of this VM"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_here, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_device_that_does_not_come_fails_after_its_time),
+        TEST(a_device_host_that_goes_fails_what_waits_for_it_and_its_return_tries_again),
+        TEST(a_device_host_that_goes_later_leaves_what_is_in_use),
+        TEST(a_vm_that_ended_has_no_connection),
+        TEST(a_reset_ends_the_connection),
+        TEST(whoever_asked_for_a_share_is_told_what_to_correct),
+        TEST(a_tag_that_another_device_has_is_told),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
