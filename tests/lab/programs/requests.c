@@ -3,8 +3,10 @@
  *
  *   requests copy buffered|direct|mapped BYTES FROM TO    by calls of so many bytes
  *   requests list BYTES FOLDER                            prints how many names it has
- *   requests write BYTES COUNT WRITERS FOLDER             so many writers at once, O_DIRECT, each a
- *                                                         file of its own, of its number's bytes */
+ *   requests write BYTES COUNT WRITERS FOLDER GO          so many writers at once, O_DIRECT, each a
+ *                                                         file of its own, of its number's bytes;
+ *                                                         says "open" when they have those, and
+ *                                                         begins when the path GO is there */
 #include <err.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -116,7 +118,12 @@ static void list(size_t bytes, const char *folder)
     (void)printf("%u\n", names);
 }
 
-static void writer(size_t bytes, unsigned count, unsigned number, int start, const char *folder)
+struct gate {
+    int ready[2], start[2];
+};
+
+static void writer(size_t bytes, unsigned count, unsigned number, const struct gate *gate,
+                   const char *folder)
 {
     char path[4096], *memory = buffer(bytes);
     int fd;
@@ -124,19 +131,22 @@ static void writer(size_t bytes, unsigned count, unsigned number, int start, con
     (void)snprintf(path, sizeof(path), "%s/%u", folder, number);
     fd = opened(path, O_WRONLY | O_CREAT | O_DIRECT);
     memset(memory, (int)number, bytes);
-    if (read(start, path, 1) < 0) /* the end of the pipe: all have come so far */
-        err(1, "read");
+    if (write(gate->ready[1], "", 1) != 1 || read(gate->start[0], path, 1) < 0)
+        err(1, "%u: pipe", number);
     for (unsigned i = 0; i < count; i++)
         if (write(fd, memory, bytes) != (ssize_t)bytes)
             err(1, "%u: write", number);
     exit(0);
 }
 
-static int write_all(size_t bytes, unsigned count, unsigned writers, const char *folder)
+static int write_all(size_t bytes, unsigned count, unsigned writers, const char *folder,
+                     const char *go)
 {
-    int start[2], status, failed = 0;
+    struct gate gate;
+    int status, failed = 0;
+    char byte;
 
-    if (pipe(start) < 0)
+    if (pipe(gate.ready) < 0 || pipe(gate.start) < 0)
         err(1, "pipe");
     for (unsigned number = 0; number < writers; number++) {
         pid_t child = fork();
@@ -144,11 +154,18 @@ static int write_all(size_t bytes, unsigned count, unsigned writers, const char 
         if (child < 0)
             err(1, "fork");
         if (child == 0) {
-            (void)close(start[1]);
-            writer(bytes, count, number, start[0], folder);
+            (void)close(gate.start[1]);
+            writer(bytes, count, number, &gate, folder);
         }
     }
-    (void)close(start[1]);
+    (void)close(gate.ready[1]);
+    for (unsigned ready = 0; ready < writers && read(gate.ready[0], &byte, 1) == 1;)
+        ready++;
+    (void)puts("open");
+    (void)fflush(stdout);
+    while (access(go, F_OK) != 0)
+        (void)usleep(10000);
+    (void)close(gate.start[1]);
     while (wait(&status) > 0)
         failed += status != 0;
     return failed > 0;
@@ -165,9 +182,9 @@ int main(int argc, char *argv[])
         copy(argv[2], number(argv[3]), argv[4], argv[5]);
     else if (argc == 4 && strcmp(argv[1], "list") == 0)
         list(number(argv[2]), argv[3]);
-    else if (argc == 6 && strcmp(argv[1], "write") == 0)
+    else if (argc == 7 && strcmp(argv[1], "write") == 0)
         return write_all(number(argv[2]), (unsigned)number(argv[3]), (unsigned)number(argv[4]),
-                         argv[5]);
+                         argv[5], argv[6]);
     else
         return 2;
     return 0;

@@ -1,7 +1,8 @@
-"""A share's largest requests fit the guest's pool, and many writers wait for a small one: no error."""
+"""A share's largest requests fit the pool; many writers, or a virtiofsd that stands still, do not fill it."""
 
 import os
 import shutil
+import signal
 
 import spy
 from guest import acceleration
@@ -9,6 +10,7 @@ from hostd import vm_settings
 from image import Image
 from kernel import Kernel
 from paths import LAB
+from process import pids_with
 from show import need
 
 NEEDS = "virtiofsd unpacking newest"
@@ -40,6 +42,7 @@ def play_kernel(lab, kernel):
         guest.names(kind, folder)
         guest.one_request(kind)
     guest.writers(folders)
+    guest.stalled(*folders.items())
     guest.end()
 
 
@@ -108,16 +111,49 @@ class Requests:
         """As many in each share, all at once, with more under way than the pool has room for."""
         for folder in folders.values():
             (folder / "written").mkdir()
-        started = " ".join(f"/bin/requests write {MIB} {TURNS} {WRITERS} /mnt/{kind}/written & "
+        started = " ".join(f"/bin/requests write {MIB} {TURNS} {WRITERS} /mnt/{kind}/written / & "
                            f"{kind}=$!;" for kind in folders)
         self._in_guest(f"{started} " + " && ".join(f"wait ${kind}" for kind in folders))
         for kind, folder in folders.items():
-            for number in range(WRITERS):
-                wrote = (folder / "written" / str(number)).read_bytes()
-                need(wrote == bytes([number]) * MIB * TURNS, f"{self.name}, {kind}: file {number}")
+            self._need_written(kind, folder / "written")
         self.lab.say(f"{self.name}: {WRITERS} writers wrote all of theirs in "
                      f"{' and '.join(folders)}")
         need("virtio_fs_enqueue_req() failed" not in self.guest.console(), "a request failed")
+
+    def _need_written(self, kind, folder):
+        for number in range(WRITERS):
+            need((folder / str(number)).read_bytes() == bytes([number]) * MIB * TURNS,
+                 f"{self.name}, {kind}: file {number} is not what was written")
+
+    def stalled(self, share, *others):
+        """A share whose virtiofsd does nothing, for as long as its disk does nothing, say."""
+        kind, folder = share
+        (folder / "stalled").mkdir()
+        self._in_guest(f"(/bin/requests write {MIB} {TURNS} {WRITERS} /mnt/{kind}/stalled /run/go;"
+                       " echo ended $?) >/run/said 2>&1 </dev/null & "
+                       "until grep -q open /run/said; do sleep 0.1; done")
+        pids = pids_with(str(folder))
+        need(pids, f"no virtiofsd of {folder}")
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            words = self._in_guest(f"before=$(cat {POOL}/io_tlb_used); touch /run/go; last=-1\n"
+                                   f"until read used <{POOL}/io_tlb_used && [ $used = $last ] && "
+                                   "[ $used -gt $before ]; do last=$used; sleep 0.3; done; "
+                                   "echo $((used - before))")
+            self.lab.say(f"{self.name}, {kind}: stands still, with {int(words)} slots")
+            need(int(words) <= 2 * MAPPING, f"{words} slots of the pool")
+            for other, place in others:
+                self._in_guest(f"cd /mnt/{other} && "
+                               f"/bin/requests copy direct {4 * MIB} source beside")
+                need((place / "beside").read_bytes() == (place / "source").read_bytes(), "not equal")
+                self.lab.say(f"{self.name}, {other}: goes on meanwhile")
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+        words = self._in_guest("until grep ended /run/said; do sleep 0.1; done; cat /run/said")
+        need("ended 0" in words, f"{self.name}, {kind}: {words}")
+        self._need_written(kind, folder / "stalled")
 
     def end(self):
         self.lab.shut_down(self.hostd, self.guest, self.name)
