@@ -36,20 +36,20 @@ def programs():
     return found
 
 
-def library(folder):
-    """Builds it."""
-    path = folder / "spy.so"
-    sources = sorted((paths.ROOT / "tests/lab/spy").glob("*.c"))
+def library(folder, name="spy"):
+    """Builds one of tests/lab's for virtiofsd."""
+    path = folder / f"{name}.so"
+    sources = sorted((paths.ROOT / "tests/lab" / name).glob("*.c"))
     subprocess.run(["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-fPIC", "-shared", "-Wall",
                     "-Wextra", "-Werror", "-o", path, *sources], check=True)
     return path
 
 
-def turn(program, folder, to):
-    """Writes to the path `to` a copy of a virtiofsd that is the spy's."""
+def turn(program, folder, to, name="spy"):
+    """Writes to the path `to` a copy of a virtiofsd that is the spy's, or another library's."""
     copy = folder / "virtiofsd-copy"
     shutil.copy(program, copy)
-    subprocess.run(["patchelf", "--add-needed", library(folder), copy], check=True)
+    subprocess.run(["patchelf", "--add-needed", library(folder, name), copy], check=True)
     copy.rename(to)
     return to
 

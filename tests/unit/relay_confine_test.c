@@ -394,6 +394,48 @@ static void ring_that_moved_is_another_processs(void **state)
     end(&scene);
 }
 
+static void ring_that_never_ran_can_be_stopped(void **state)
+{
+    struct vhost_user_message message;
+    struct scene scene;
+
+    (void)state;
+    begin(&scene, "spy", false);
+    stop_ring(&scene.play, 1);
+    need_heard(scene.spy, VHOST_USER_GET_VRING_BASE, &message);
+    hand_over(&scene);
+    stop_ring(&scene.play, 0);
+    need_heard(scene.spy, VHOST_USER_GET_VRING_BASE, &message);
+    run_rings(&scene);
+    end(&scene);
+}
+
+/* What may have been exchanged behind a dma-buf is not what a device starts on; and nobody takes it
+ * from under one that runs. */
+static void device_starts_on_new_dma_bufs(void **state)
+{
+    struct vhost_user_message message;
+    struct scene scene;
+
+    (void)state;
+    if (access("/dev/udmabuf", R_OK | W_OK) < 0) {
+        print_message("this kernel has no /dev/udmabuf, or it may not be opened\n");
+        skip();
+    }
+    begin(&scene, "spy", true);
+    hand_over(&scene);
+    run_rings(&scene);
+    say_memory(&scene.play, scene.memory, 2);
+    assert_int_equal(answer_to(&scene.play, VHOST_USER_SET_MEM_TABLE), 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        stop_ring(&scene.play, i);
+        need_heard(scene.spy, VHOST_USER_GET_VRING_BASE, &message);
+    }
+    say_memory(&scene.play, scene.memory, 2);
+    need_table(scene.spy, scene.memory, true, 2, rings);
+    end(&scene);
+}
+
 /* What a driver leaves may be anything of the guest's by the time that another virtiofsd comes. */
 static void nothing_is_read_out_of_a_ring_that_stopped(void **state)
 {
@@ -834,6 +876,8 @@ int main(int argc, char *argv[])
         cmocka_unit_test(backends_channel_ends_at_the_relay),
         cmocka_unit_test(what_did_not_move_is_told_again_to_nobody),
         cmocka_unit_test(ring_that_moved_is_another_processs),
+        cmocka_unit_test(ring_that_never_ran_can_be_stopped),
+        cmocka_unit_test(device_starts_on_new_dma_bufs),
         cmocka_unit_test(nothing_is_read_out_of_a_ring_that_stopped),
         cmocka_unit_test(ring_that_grows_takes_nothing_of_where_it_was),
         cmocka_unit_test(memory_that_was_exchanged_is_another_processs),

@@ -1,80 +1,202 @@
-"""A share's aperture through what happens to it: virtiofsd killed, a new daemon, another "aperture"; told each time, and never wider."""
+"""Under I/O, all that can happen to a share, its processes, its VM and its guest: no virtiofsd is ever told of more than pool and rings."""
 
-import json
-import os
-
-import process
+import spy
+from image import Image
+from kernel import Kernel
+from hostd import share, virtiofsd, vm_settings
+from run import FORCED, POOL
+from scenarios.kill_virtiofsd import Share
 from show import need
 from wait import wait_for
 
-# What this machine's kernel can.
-BEST = "enforced" if os.path.exists("/dev/udmabuf") else "narrowed"
+HOST = ("guestlink.host=virtio-port:guestlink "
+        "guestlink.modules=virtio_pci,virtio_console,virtiofs")
+# A ring has up to 1,024 entries, and a share two.
+RINGS = 2 * 16384
+
+# What is read is what was written. A share that is away meanwhile, or another mount, is no error.
+COMPARING = """n=0
+mount() { stat -c %d /mnt/c 2>/dev/null; }
+while :; do
+    n=$((n + 1))
+    head -c 300000 /dev/urandom >/tmp/data
+    before=$(mount)
+    cp /tmp/data /mnt/c/data 2>/dev/null && sync /mnt/c/data 2>/dev/null || continue
+    echo 3 >/proc/sys/vm/drop_caches
+    cp /mnt/c/data /tmp/back 2>/dev/null && [ "$before" = "$(mount)" ] || continue
+    cmp /tmp/data /tmp/back || echo "payload: another content" >/dev/console
+    echo $n >/mnt/c/counter 2>/dev/null
+done
+"""
 
 
 def play(lab):
-    guest, hostd = lab.serve("stock")
-    life = Life(lab, hostd)
-    size = life.added(BEST)
-    life.warned(BEST == "narrowed")
-
-    for pid in process.pids_with(str(lab.folder / "shares" / "lab")):
-        process.kill_pid(pid)
-    need(life.added(BEST) == size, "another size after virtiofsd's end")
-    lab.wait_counting()
-
-    hostd.process.kill()
-    hostd.process.wait()
-    hostd.start()
-    hostd.wait_event("GuestReady", lab.seconds(30), count=2)
-    need(life.added(BEST, created=False) == size, "the next daemon says another size")
-    need(life.shown()["aperture_bytes"] == size, f"{life.shown()}")
-    lab.wait_counting()
-
-    life.configure("off")
-    need(life.added("none") == 0, "bytes without an aperture")
-    lab.wait_counting()
-    life.configure("require")
-    if BEST == "enforced":
-        life.added(BEST)
-    else:
-        event = hostd.wait_event("DeviceFailed", lab.seconds(30), phase="device")
-        need("udmabuf" in event["text"], f"{event}")
-        wait_for("the share to be refused", lab.seconds(20),
-                 lambda: life.shown()["state"] == "failed")
-        need(life.shown()["aperture"] == "" and not life.shown()["device"], f"{life.shown()}")
-        need(not process.pids_with(str(lab.folder / "shares" / "lab")), "it is served all the same")
-        lab.say(f"refused: {event['text']}")
-    life.configure("auto")
-    life.added(BEST)
-    lab.wait_counting()
-    lab.shut_down(hostd, guest)
+    Life(lab).play()
 
 
 class Life:
-    def __init__(self, lab, hostd):
-        self.lab, self.hostd, self.seen = lab, hostd, 0
+    def __init__(self, lab):
+        self.lab = lab
+        self._program = spy.turn(virtiofsd(), lab.sockets, lab.sockets / "virtiofsd", "told")
+        # Over a virtio port: vhost-device-vsock does not serve a guest after its reset.
+        door = lab.sockets / "port"
+        self._image = Image(Kernel(), ["virtio_console"]).add_init().add_program(
+            "/bin/kexec", lab.compile("kexec"))
+        self.guest = lab.guest(
+            "lab", "stock", HOST, vsock_device=False, reboots=True, image=self._image,
+            extra=["-m", "512M,slots=2,maxmem=1G", "-device", "virtio-serial-pci",
+                   "-chardev", f"socket,id=port,path={door},reconnect=1",
+                   "-device", "virtserialport,chardev=port,name=guestlink"])
+        self.folders = {tag: lab.share_folder(f"share-{tag}") for tag in "cd"}
+        settings = vm_settings(
+            self.guest, "lab", networking="none", socket=str(door),
+            shares=[share(tag, folder, f"/mnt/{tag}") for tag, folder in self.folders.items()],
+            payload=["/bin/sh", "-c", COMPARING])
+        settings["device_host"]["virtiofsd"] = str(self._program)
+        self.hostd = lab.hostd([settings])
+        self._seen = 0
+        self._boots = 0
 
-    def added(self, kind, **fields):
-        """Waits until the share is added once more; returns how much its virtiofsd can reach."""
-        self.seen += 1
-        event = self.hostd.wait_event("AddVirtioFsShare", self.lab.seconds(30), count=self.seen)
-        need(event["aperture"] == kind, f"{event}")
-        need(event["iommu_platform"] == (kind != "none"), f"{event}")
-        need(all(event[name] == value for name, value in fields.items()), f"{event}")
-        self.lab.say(f"added: {kind}, {event['apertureBytes']} bytes")
-        return event["apertureBytes"]
+    def play(self):
+        self.hostd.start()
+        self.guest.start()
+        self.boots("the first boot")
+        self.processes_die()
+        self.daemon_restarts()
+        self.memory_grows()
+        self.machine_pauses()
+        self.driver_is_bound_again()
+        self.share_is_removed_in_use()
+        need(self.lab.control(self.hostd, "shutdown", "lab", "--reboot")[0] == 0, "no reboot")
+        self.boots("a reboot")
+        smaller = FORCED.replace(f"swiotlb={POOL // 2048}", f"swiotlb={POOL // 4096}")
+        self.another_kernel(FORCED, smaller, "kexec to another pool")
+        need(self.pool[1] == POOL // 2, f"the pool is {self.pool}")
+        self.another_kernel(smaller, "", "kexec to a kernel without a pool")
+        need(not self.pool, f"the pool is {self.pool}")
+        added = self.hostd.events("AddVirtioFsShare")[-1]
+        need(added["aperture"] == "none" and "swiotlb" not in added["options"], f"{added}")
+        need("another content" not in self.guest.console(), "what was read is not what was written")
+        self.lab.shut_down(self.hostd, self.guest)
 
-    def warned(self, is_due):
-        events = self.hostd.events("DeviceAperture")
-        need(len(events) == is_due and all("udmabuf" in event["reason"] for event in events),
-             f"{events}")
+    @property
+    def pool(self):
+        """Base and size, as the latest boot's token has them; None without a token."""
+        token = self.hostd.events("ApplyGuestCapabilities")[-1].get("token")
+        if not token:
+            return None
+        base, size = token.removeprefix("swiotlb=").split(",")
+        return int(base, 16), int(size)
 
-    def shown(self):
-        status, words = self.lab.control(self.hostd, "--json", "show", "lab")
-        need(status == 0, words)
-        return json.loads(words)["shares"][0]
+    def tables(self):
+        """Of all virtiofsds so far, in their order: guest addresses and sizes."""
+        for folder in self.folders.values():
+            log = folder / "told.log"
+            for line in log.read_text().splitlines() if log.exists() else ():
+                _, *numbers = [int(word, 16) for word in line.split()]
+                yield list(zip(numbers[::2], numbers[1::2]))
 
-    def configure(self, mode):
-        self.hostd.config["vms"][0]["aperture"] = mode
-        self.hostd.reload()
-        self.lab.say(f"\"aperture\": \"{mode}\"")
+    def works(self, what):
+        counter = self.folders["c"] / "counter"
+        counter.unlink(missing_ok=True)
+        wait_for(f"{what}: the payload to count on its share", self.lab.seconds(60),
+                 lambda: counter.exists() and counter.read_text().strip())
+
+    def holds(self, what):
+        """The share works, and nobody was told of more."""
+        self.works(what)
+        tables = list(self.tables())
+        need(len(tables) >= self._seen, "tables were lost")
+        widest = 0
+        for table in tables:
+            pools = [region for region in table if region in self._pools]
+            rings = sum(size for _, size in table) - sum(size for _, size in pools)
+            need(len(pools) == 1 and rings <= RINGS, f"{what}: told of more: {table}")
+            widest = max(widest, rings)
+        self.lab.say(f"{what}: {len(tables) - self._seen} tables, none with more than the pool and "
+                     f"{widest} bytes of rings")
+        self._seen = len(tables)
+
+    _pools = ()
+
+    def boots(self, what):
+        self._boots += 1
+        self.hostd.wait_event("GuestReady", self.lab.seconds(90), count=self._boots)
+        pool = self.pool
+        self.lab.say(f"{what}: the pool is {pool}")
+        if pool:
+            self._pools = (*self._pools, pool)
+            self.holds(what)
+        else:
+            self.works(what)
+
+    def processes_die(self):
+        served = Share(self.lab, self.hostd, str(self.folders["c"]))
+        for what, pids in (("virtiofsd", lambda: served.pids),
+                           ("the relay", lambda: [served.relays[-2]]),
+                           ("the keeper", lambda: [served.relays[-1]])):
+            served.killed(what, pids, "")
+            self.holds(f"{what} killed")
+
+    def daemon_restarts(self):
+        self.hostd.process.kill()
+        self.hostd.process.wait()
+        self.holds("no daemon")
+        self.hostd.start()
+        self._boots += 1
+        self.hostd.wait_event("GuestReady", self.lab.seconds(60), count=self._boots)
+        self.holds("another daemon")
+
+    def memory_grows(self):
+        self.guest.ask_qemu("object-add", **{"qom-type": "memory-backend-memfd", "id": "more",
+                                             "size": 128 << 20, "share": True})
+        self.guest.ask_qemu("device_add", driver="pc-dimm", id="dimm", memdev="more")
+        self.holds("more memory")
+
+    def machine_pauses(self):
+        served = Share(self.lab, self.hostd, str(self.folders["c"]))
+        pids = served.pids
+        self.guest.ask_qemu("stop")
+        self.guest.ask_qemu("cont")
+        self.holds("a pause")
+        need(served.pids == pids, "virtiofsd is another one after a pause")
+
+    def in_guest(self, script):
+        status, words = self.lab.run_in_guest(self.hostd, "lab", "/bin/sh", "-c", script)
+        need(status == 0, f"{script}: {status}: {words}")
+        return words
+
+    def driver_is_bound_again(self):
+        buses = [port["pci_bridge"] for port in self.guest.ask_qemu("query-pci")[0]["devices"]
+                 if "pci_bridge" in port]
+        (bus,) = [device["bus"] for bridge in buses for device in bridge.get("devices", ())
+                  if device["qdev_id"].endswith("-fs-d")]
+        self.in_guest(
+            f"umount /mnt/d && device=$(basename /sys/bus/pci/devices/0000:{bus:02x}:00.0/virtio*) "
+            "&& cd /sys/bus/virtio/drivers/virtiofs && echo $device >unbind && "
+            # Pages that the rings had are others' now, and the rings lie elsewhere.
+            "head -c 3000000 /dev/urandom >/tmp/between && echo $device >bind && rm /tmp/between && "
+            "mount -t virtiofs d /mnt/d && grep -q 'on the host' /mnt/d/from-host.txt")
+        self.holds("the driver bound again")
+
+    def share_is_removed_in_use(self):
+        self.in_guest("sleep 600 </mnt/d/from-host.txt >/dev/null 2>&1 & echo $! >/run/user")
+        for status, words in ((1, ("remove", "lab", "d")),
+                              (0, ("remove", "lab", "d")),
+                              (0, ("add", "lab", "d", str(self.folders["d"]), "/mnt/d"))):
+            found, said = self.lab.control(self.hostd, "share", *words, seconds=90)
+            need(found == status, f"share {words[0]}: {found}: {said}")
+            if status == 1:
+                need("busy" in said, f"share remove: {said}")
+                self.in_guest("kill $(cat /run/user)")
+        self.holds("a share removed in use, and added")
+
+    def another_kernel(self, pool, other, what):
+        """Without a reset: QEMU sees nothing of it. pool: words of the command line."""
+        folder = self.folders["c"]
+        (folder / "kernel").write_bytes(self._image.kernel.image.read_bytes())
+        self._image.write(folder / "initramfs")
+        line = self.in_guest("cat /proc/cmdline").strip().replace(pool, other)
+        self.lab.control(self.hostd, "exec", "lab", "--", "/bin/kexec", "/mnt/c/kernel",
+                         "/mnt/c/initramfs", line, seconds=60)
+        self.boots(what)
