@@ -226,6 +226,8 @@ static int write_words(const struct virtiofsd *virtiofsd, const struct virtiofsd
                 command->place[0] ? spec->path : "", 0, command->place, 0, access_of(spec, command),
                 0) < 0)
         return -errno;
+    if (dprintf(fd, "virtiofsd%c", 0) < 0)
+        return -errno;
     for (size_t i = 0; command->argv[i]; i++)
         if (dprintf(fd, "%s%c", command->argv[i], 0) < 0)
             return -errno;
