@@ -146,7 +146,8 @@ static int enter(const struct jail *jail, const char *program, bool own_users,
     int r;
 
     *ret_step = "namespaces";
-    if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP) < 0)
+    if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
+                (jail->network ? 0 : CLONE_NEWNET)) < 0)
         return -errno;
     *ret_step = "an environment";
     if (clearenv() != 0) /* before the libraries are listed: as they will be loaded */

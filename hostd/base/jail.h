@@ -3,9 +3,9 @@
  *
  * A mount namespace whose root holds the program, its libraries (read-only), /dev/null and one
  * folder, and nothing else: no procfs, and the old root is detached. Process, IPC, UTS, cgroup and
- * network namespaces of its own; the last has no interface. Only the capabilities and system calls
- * that the spec names. Names that the program is asked for are not looked at: there is nothing
- * else to reach.
+ * network namespaces of its own; the last has no interface, unless the spec says otherwise. Only
+ * the capabilities and system calls that the spec names. Names that the program is asked for are
+ * not looked at: there is nothing else to reach.
  *
  * What a jail holds no matter what the spec names: devices are neither made nor opened, threads
  * are started but no processes, nothing but the program and its libraries is executed, the
@@ -26,9 +26,10 @@
 
 struct jail {
     /* The host's directory that the program serves, with all that is mounted below it at that
-     * moment, without set-user-ID, devices and programs. */
+     * moment, without set-user-ID, devices and programs. NULL: an empty one that is the jail's. */
     const char *folder;
     bool read_only;
+    bool network;          /* it has the host's network */
     bool connected;        /* descriptor 3 is the connection for which alone it runs */
     const char *place;     /* where the program finds the folder; it is its working directory */
     uint64_t capabilities; /* JAIL_CAPABILITY() of each that it keeps */

@@ -194,7 +194,9 @@ static int place_folder(int root, const struct jail *jail, int folder, FILE *mou
 {
     int r;
 
-    *ret_step = jail->folder;
+    *ret_step = jail->folder ? jail->folder : "an empty folder in it";
+    if (!jail->folder)
+        return make_point(root, jail->place + 1, true);
     r = put_tree(root, folder, jail->place, true,
                  FOLDER | (jail->read_only ? MOUNT_ATTR_RDONLY : 0));
     if (r < 0)
@@ -235,8 +237,9 @@ int jail_root_enter(const struct jail *jail, const char *program, const char **r
     if (!mountinfo)
         return -errno;
     *ret_step = jail->folder;
-    folder = take_tree(jail->folder, true);
-    if (folder < 0)
+    if (jail->folder)
+        folder = take_tree(jail->folder, true);
+    if (jail->folder && folder < 0)
         return folder;
     *ret_step = "its root";
     root = make_root();

@@ -9,12 +9,14 @@
 
 #define READ_ONLY 1u
 #define CONNECTED 2u
+#define NETWORK   4u
 
 void launch_jail_pack(const struct jail *jail, char buffer[LAUNCH_NUMBERS_SIZE])
 {
     (void)snprintf(buffer, LAUNCH_NUMBERS_SIZE, "%" PRIx64 " %" PRIx64 " %" PRIx64 " %x",
                    jail->capabilities, jail->memory, jail->files,
-                   (jail->read_only ? READ_ONLY : 0) | (jail->connected ? CONNECTED : 0));
+                   (jail->read_only ? READ_ONLY : 0) | (jail->connected ? CONNECTED : 0) |
+                       (jail->network ? NETWORK : 0));
 }
 
 int launch_jail_unpack(const char *numbers, struct jail *jail)
@@ -33,7 +35,8 @@ int launch_jail_unpack(const char *numbers, struct jail *jail)
                           .memory = number[1],
                           .files = number[2],
                           .read_only = (number[3] & READ_ONLY) != 0,
-                          .connected = (number[3] & CONNECTED) != 0};
+                          .connected = (number[3] & CONNECTED) != 0,
+                          .network = (number[3] & NETWORK) != 0};
     /* what is no number, or more than four, does not come out as it went in */
     launch_jail_pack(jail, check);
     return strcmp(check, numbers) == 0 ? 0 : -EINVAL;

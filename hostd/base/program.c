@@ -2,9 +2,12 @@
 #include "program.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int program_find(const char *name, char *buffer, size_t capacity)
@@ -49,6 +52,24 @@ const char *program_find_own(const char *name, char buffer[LIMITS_PATH])
         access(buffer, R_OK) == 0)
         return buffer;
     return program_find(name, buffer, LIMITS_PATH) == 0 ? buffer : NULL;
+}
+
+bool program_knows(const char *program, const char *text)
+{
+    int fd = open(program, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    bool found = false;
+    void *words = MAP_FAILED;
+
+    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0)
+        words = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (words != MAP_FAILED) {
+        found = memmem(words, (size_t)status.st_size, text, strlen(text)) != NULL;
+        (void)munmap(words, (size_t)status.st_size);
+    }
+    if (fd >= 0)
+        (void)close(fd);
+    return found;
 }
 
 const char *program_find_virtiofsd(const char *program, char buffer[LIMITS_PATH])

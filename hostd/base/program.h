@@ -7,6 +7,7 @@
 
 #include "protocol/limits.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -23,6 +24,12 @@ int program_find(const char *name, char *buffer, size_t capacity);
  * @return @p buffer, or NULL: it is not there
  */
 const char *program_find_own(const char *name, char buffer[LIMITS_PATH]);
+
+/*
+ * True if an option of that name, or another text, stands in the program's own: looking there needs
+ * no trial run.
+ */
+bool program_knows(const char *program, const char *text);
 
 /*
  * Finds virtiofsd.

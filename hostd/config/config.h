@@ -36,7 +36,12 @@ struct config_share {
     unsigned line; /* of the file, where its object begins; 0: it is not from there */
 };
 
-enum config_backend { CONFIG_BACKEND_USER, CONFIG_BACKEND_TAP, CONFIG_BACKEND_STREAM };
+enum config_backend {
+    CONFIG_BACKEND_USER,
+    CONFIG_BACKEND_TAP,
+    CONFIG_BACKEND_STREAM,
+    CONFIG_BACKEND_PASST
+};
 
 struct config_network {
     char *id; /* unique in its VM */
@@ -48,7 +53,7 @@ struct config_network {
     struct config_strings dns;
     uint32_t mtu; /* bytes, 0: leave it */
     enum config_backend backend;
-    bool host_loopback; /* user: programs of the guest may reach the host's own addresses */
+    bool host_loopback; /* user, passt: programs of the guest may reach the host's own addresses */
     char *interface;    /* tap: the host's interface */
     char *socket_path;  /* stream: the Unix socket of passt or another */
 };
@@ -79,6 +84,7 @@ enum config_device_host_type {
 struct config_device_host {
     enum config_device_host_type type;
     char *qmp;                  /* qemu: path of the QMP Unix socket */
+    char *passt;                /* qemu: path of the program; NULL: from PATH */
     char *virtiofsd;            /* qemu: path of the program; NULL: the first of the usual places */
     struct config_strings argv; /* command: the program and its first words */
     uint32_t timeout_ms;        /* for one operation */
@@ -200,5 +206,8 @@ bool config_network_equal(const struct config_network *a, const struct config_ne
  * own addresses: QEMU is one process, so that holds for all of them. */
 bool config_vm_has_user_network(const struct config_vm *vm);
 bool config_vm_has_host_loopback(const struct config_vm *vm);
+
+/* True if a passt of ours serves an adapter of @p vm. */
+bool config_vm_has_passt(const struct config_vm *vm);
 
 #endif

@@ -12,6 +12,7 @@ static const struct config_field fields[] = {
     CONFIG_KEY(config_device_host, type, enum, .required = true, .names = config_device_host_names),
     CONFIG_KEY(config_device_host, qmp, text, .check = config_text_check_socket),
     CONFIG_KEY(config_device_host, virtiofsd, text, .check = config_text_check_path),
+    CONFIG_KEY(config_device_host, passt, text, .check = config_text_check_path),
     CONFIG_KEY(config_device_host, argv, texts, .min = 1, .max = 64,
                .check = config_text_check_word),
     CONFIG_KEY(config_device_host, timeout_ms, u32, .min = 1, .max = 3600000),
@@ -39,6 +40,7 @@ void config_device_host_read(struct config_reader *reader, const struct config_j
     if (host->type != CONFIG_DEVICE_HOST_QEMU) {
         refuse_key(reader, node, "qmp", "qemu");
         refuse_key(reader, node, "virtiofsd", "qemu");
+        refuse_key(reader, node, "passt", "qemu");
     } else if (host->qmp == NULL) {
         config_reader_error(reader, node, "no key `qmp`, expected the path of QEMU's QMP socket");
     }
@@ -58,7 +60,7 @@ bool config_device_host_equal(const struct config_device_host *a,
                               const struct config_device_host *b)
 {
     return a->type == b->type && config_text_equal(a->qmp, b->qmp) &&
-           config_text_equal(a->virtiofsd, b->virtiofsd) &&
+           config_text_equal(a->virtiofsd, b->virtiofsd) && config_text_equal(a->passt, b->passt) &&
            config_strings_equal(&a->argv, &b->argv) && a->timeout_ms == b->timeout_ms;
 }
 
@@ -66,5 +68,6 @@ void config_device_host_done(struct config_device_host *host)
 {
     free(host->qmp);
     free(host->virtiofsd);
+    free(host->passt);
     config_strings_done(&host->argv);
 }

@@ -11,7 +11,7 @@
 #define MTU_MIN 68u
 #define MTU_MAX 65535u
 
-const char *const config_backend_names[] = {"user", "tap", "stream", NULL};
+const char *const config_backend_names[] = {"user", "tap", "stream", "passt", NULL};
 
 static void read_mac(struct config_reader *reader, const struct config_json *node,
                      const struct config_field *field, void *to)
@@ -115,7 +115,9 @@ void config_network_read(struct config_reader *reader, const struct config_json 
                   network->backend == CONFIG_BACKEND_TAP, "tap");
     loopback_given = config_json_find(node, "host_loopback") != NULL;
     check_belongs(reader, node, "host_loopback", loopback_given,
-                  loopback_given && network->backend == CONFIG_BACKEND_USER, "user");
+                  loopback_given && (network->backend == CONFIG_BACKEND_USER ||
+                                     network->backend == CONFIG_BACKEND_PASST),
+                  "user\" or \"passt");
     check_belongs(reader, node, "socket", network->socket_path != NULL,
                   network->backend == CONFIG_BACKEND_STREAM, "stream");
 }
@@ -126,8 +128,9 @@ bool config_network_equal(const struct config_network *a, const struct config_ne
            config_strings_equal(&a->address, &b->address) &&
            config_strings_equal(&a->gateway, &b->gateway) &&
            config_strings_equal(&a->routes, &b->routes) && config_strings_equal(&a->dns, &b->dns) &&
-           /* Not host_loopback: the device is the same, and the VM's unit looks at its start. */
            a->mtu == b->mtu && a->backend == b->backend &&
+           /* Of `user` the device is the same, and the VM's unit looks at its start. */
+           (a->backend != CONFIG_BACKEND_PASST || a->host_loopback == b->host_loopback) &&
            config_text_equal(a->interface, b->interface) &&
            config_text_equal(a->socket_path, b->socket_path);
 }

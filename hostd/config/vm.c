@@ -228,6 +228,14 @@ bool config_vm_has_user_network(const struct config_vm *vm)
     return false;
 }
 
+bool config_vm_has_passt(const struct config_vm *vm)
+{
+    for (size_t i = 0; i < vm->network_count; i++)
+        if (vm->networks[i].backend == CONFIG_BACKEND_PASST)
+            return vm->device_host.type == CONFIG_DEVICE_HOST_QEMU;
+    return false;
+}
+
 bool config_vm_has_host_loopback(const struct config_vm *vm)
 {
     for (size_t i = 0; i < vm->network_count; i++)

@@ -1,4 +1,4 @@
-/* aperture: what a share's virtiofsd can reach of its guest's memory, in words. */
+/* aperture: what a share's virtiofsd, or passt, can reach of its guest's memory, in words. */
 #include "aperture.h"
 
 #include "command.h"
@@ -17,7 +17,9 @@ bool aperture_describe(struct json_object *vm, struct json_object *share, char *
                        size_t capacity)
 {
     struct json_object *capabilities = json_member(vm, "capabilities");
-    const char *tag = command_text(share, "tag"), *aperture = command_text(share, "aperture");
+    const char *tag = command_text(share, "tag"), *id = command_text(share, "id");
+    const char *program = tag[0] ? "virtiofsd of share" : "passt of adapter";
+    const char *name = tag[0] ? tag : id, *aperture = command_text(share, "aperture");
     uint64_t bytes = command_number(share, "aperture_bytes");
     uint64_t pool = command_number(capabilities, "swiotlb_size");
     uint64_t memory = command_number(vm, "memory_bytes");
@@ -30,10 +32,10 @@ bool aperture_describe(struct json_object *vm, struct json_object *share, char *
     if (aperture[0] == '\0' || (bytes == 0 && command_text(share, "aperture_reason")[0] == '\0'))
         return false;
     if (bytes < pool || bytes == 0)
-        (void)snprintf(buffer, capacity, "virtiofsd of share %s can reach all of %s", tag, all);
+        (void)snprintf(buffer, capacity, "%s %s can reach all of %s", program, name, all);
     else
-        (void)snprintf(buffer, capacity, "virtiofsd of share %s can reach %.1f MiB + %s of %s (%s)",
-                       tag, (double)pool / MIB, say_size(bytes - pool, rings), all,
+        (void)snprintf(buffer, capacity, "%s %s can reach %.1f MiB + %s of %s (%s)", program, name,
+                       (double)pool / MIB, say_size(bytes - pool, rings), all,
                        aperture_is_enforced(share) ? "enforced by the kernel"
                                                    : "all that it is told of; not enforced");
     return true;

@@ -85,14 +85,14 @@ static enum say_colour device_colour(const char *state)
     return strcmp(state, "failed") == 0 ? SAY_RED : SAY_YELLOW;
 }
 
-static void show_aperture(struct json_object *vm, struct json_object *share)
+static void show_aperture(struct json_object *vm, struct json_object *device)
 {
     char text[512];
 
-    if (!aperture_describe(vm, share, text, sizeof(text)))
+    if (!aperture_describe(vm, device, text, sizeof(text)))
         return;
-    line("", aperture_is_enforced(share) ? SAY_GREEN : SAY_YELLOW, text);
-    line("", SAY_YELLOW, command_text(share, "aperture_reason"));
+    line("", aperture_is_enforced(device) ? SAY_GREEN : SAY_YELLOW, text);
+    line("", SAY_YELLOW, command_text(device, "aperture_reason"));
 }
 
 static void show_share(struct json_object *vm, struct json_object *share)
@@ -116,7 +116,7 @@ static void show_share(struct json_object *vm, struct json_object *share)
     line("", SAY_RED, command_text(share, "error"));
 }
 
-static void show_adapter(struct json_object *adapter)
+static void show_adapter(struct json_object *vm, struct json_object *adapter)
 {
     const char *state = command_text(adapter, "state");
     char text[1024], addresses[512];
@@ -127,6 +127,7 @@ static void show_adapter(struct json_object *adapter)
     line("adapter", SAY_BOLD, text);
     line("", device_colour(state), state);
     line("", SAY_PLAIN, command_text(adapter, "options"));
+    show_aperture(vm, adapter);
     line("", SAY_RED, command_text(adapter, "error"));
 }
 
@@ -217,7 +218,7 @@ static void show_vm(struct json_object *vm)
     for (size_t i = 0; shares != NULL && i < json_count(shares); i++)
         show_share(vm, json_element(shares, i));
     for (size_t i = 0; adapters != NULL && i < json_count(adapters); i++)
-        show_adapter(json_element(adapters, i));
+        show_adapter(vm, json_element(adapters, i));
     show_payload(json_member(vm, "payload"));
 }
 

@@ -49,7 +49,7 @@ struct json_object *device_command_message_adapter(const struct config_vm *vm,
         json_add_text(object, "socket", network->socket_path);
     if (network->mtu)
         json_add_number(object, "mtu", network->mtu);
-    if (network->backend == CONFIG_BACKEND_USER)
+    if (network->backend == CONFIG_BACKEND_USER || network->backend == CONFIG_BACKEND_PASST)
         json_add_flag(object, "host_loopback", network->host_loopback);
     json_add_flag(object, "iommu_platform", adapter->iommu_platform);
     return message(vm, operation, "adapter", object, adapter->options);

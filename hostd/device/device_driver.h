@@ -30,6 +30,8 @@ struct device_driver {
     /* NULL: no process that it knows of has any of the guest's memory */
     int (*get_aperture)(const struct device_host *host, const char *tag,
                         struct aperture_status *ret_status);
+    int (*get_adapter_aperture)(const struct device_host *host, const char *id,
+                                struct aperture_status *ret_status); /* NULL: likewise */
     bool (*is_up)(const struct device_host *host);
     struct json_object *(*remember)(const struct device_host *host); /* NULL: nothing */
     struct device_host *(*free)(struct device_host *host);

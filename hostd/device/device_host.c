@@ -151,6 +151,15 @@ int device_host_get_aperture(const struct device_host *host, const char *tag,
     return 0;
 }
 
+int device_host_get_adapter_aperture(const struct device_host *host, const char *id,
+                                     struct aperture_status *ret_status)
+{
+    if (host->driver->get_adapter_aperture)
+        return host->driver->get_adapter_aperture(host, id, ret_status);
+    *ret_status = (struct aperture_status){.state = APERTURE_NONE};
+    return 0;
+}
+
 bool device_host_is_up(const struct device_host *host)
 {
     return host->driver->is_up(host);

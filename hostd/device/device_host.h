@@ -32,6 +32,7 @@ struct device_adapter {
     const struct config_network *network; /* id, mac, mtu, backend */
     bool iommu_platform;
     const char *options;
+    enum config_aperture aperture; /* of one that a process of its own serves, likewise */
 };
 
 struct device_outcome {
@@ -58,6 +59,10 @@ struct device_host_events {
     void (*share_refused)(void *userdata, const char *tag, const char *reason);
     /* The aperture of the share's device may be another: device_host_get_aperture(). */
     void (*aperture_changed)(void *userdata, const char *tag);
+    /* Likewise of an adapter that a process of its own serves. */
+    void (*adapter_lost)(void *userdata, const char *id, bool restored, const char *text);
+    void (*adapter_refused)(void *userdata, const char *id, const char *reason);
+    void (*adapter_aperture_changed)(void *userdata, const char *id);
 };
 
 /*
@@ -94,6 +99,10 @@ int device_host_remove_adapter(struct device_host *host, const char *id, device_
  */
 int device_host_get_aperture(const struct device_host *host, const char *tag,
                              struct aperture_status *ret_status);
+
+/* As device_host_get_aperture(), of an adapter that a process of its own serves. */
+int device_host_get_adapter_aperture(const struct device_host *host, const char *id,
+                                     struct aperture_status *ret_status);
 
 /* True between the events `up` and `down`. */
 bool device_host_is_up(const struct device_host *host);

@@ -19,6 +19,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define PASST_PLACE "/tmp"
+
 #define FILE_NAME_SIZE (sizeof(((struct sockaddr_un *)NULL)->sun_path))
 
 struct virtiofsd {
@@ -34,6 +36,7 @@ struct virtiofsd {
     int gate[2];            /* holds the child back until it has its scope; -1 when it was let go */
     sd_event_source *watch; /* of the status' folder */
     struct virtiofsd_events events;
+    const char *program; /* for messages */
     void *userdata;
     char text[VIRTIOFSD_TEXT_SIZE];
 };
@@ -66,9 +69,21 @@ static void recall_end(const struct virtiofsd *virtiofsd, struct child_end *end)
     }
 }
 
+static const char *describe(struct virtiofsd *virtiofsd, const char *end)
+{
+    char words[SINK_LAST_WORDS + 1];
+
+    if (virtiofsd->sink)
+        sink_drain(virtiofsd->sink);
+    (void)sink_last_words(virtiofsd->sink, words, sizeof(words));
+    (void)snprintf(virtiofsd->text, sizeof(virtiofsd->text), "%s: %s; last words: %s",
+                   virtiofsd->program, end, words[0] ? words : "none");
+    return virtiofsd->text;
+}
+
 const char *virtiofsd_describe(struct virtiofsd *virtiofsd)
 {
-    char end_text[CHILD_END_SIZE] = "still running", words[SINK_LAST_WORDS + 1];
+    char end_text[CHILD_END_SIZE] = "still running";
     struct child_end end;
 
     if (virtiofsd->child && child_has_ended(virtiofsd->child, &end)) {
@@ -76,12 +91,7 @@ const char *virtiofsd_describe(struct virtiofsd *virtiofsd)
             recall_end(virtiofsd, &end);
         (void)child_end_describe(&end, end_text);
     }
-    if (virtiofsd->sink)
-        sink_drain(virtiofsd->sink);
-    (void)sink_last_words(virtiofsd->sink, words, sizeof(words));
-    (void)snprintf(virtiofsd->text, sizeof(virtiofsd->text), "virtiofsd: %s; last words: %s",
-                   end_text, words[0] ? words : "none");
-    return virtiofsd->text;
+    return describe(virtiofsd, end_text);
 }
 
 static void on_child_ended(void *userdata, const struct child_end *end)
@@ -115,6 +125,8 @@ static int new_named(const char *directory, const char *name, const struct virti
     virtiofsd->gate[0] = virtiofsd->gate[1] = -1;
     if (events)
         virtiofsd->events = *events;
+    virtiofsd->program =
+        strncmp(name, VIRTIOFSD_PASST, sizeof(VIRTIOFSD_PASST) - 1) == 0 ? "passt" : "virtiofsd";
     virtiofsd->userdata = userdata;
     *ret_virtiofsd = virtiofsd;
     return 0;
@@ -162,9 +174,28 @@ static int open_log(sd_event *event, struct virtiofsd *virtiofsd, bool make)
 static const char *access_of(const struct virtiofsd_spec *spec,
                              const struct virtiofsd_command *command)
 {
+    if (spec->passt)
+        return "ro";
     if (!command->place[0])
         return "none";
     return spec->read_only ? "ro" : "rw";
+}
+
+static bool is_about(const struct inotify_event *event, const char *path)
+{
+    return event->len > 0 && strcmp(event->name, strrchr(path, '/') + 1) == 0;
+}
+
+static void tell_restored(struct virtiofsd *virtiofsd)
+{
+    char end_text[CHILD_END_SIZE];
+    struct child_end end = {0};
+
+    if (!virtiofsd->events.restored || virtiofsd_has_ended(virtiofsd))
+        return;
+    recall_end(virtiofsd, &end);
+    virtiofsd->events.restored(virtiofsd->userdata,
+                               describe(virtiofsd, child_end_describe(&end, end_text)));
 }
 
 static int on_folder(sd_event_source *source, const struct inotify_event *event, void *userdata)
@@ -173,8 +204,9 @@ static int on_folder(sd_event_source *source, const struct inotify_event *event,
 
     (void)source;
     /* An overflow may have swallowed the one that counts. */
-    if (event->mask & IN_Q_OVERFLOW ||
-        (event->len > 0 && strcmp(event->name, strrchr(virtiofsd->aperture, '/') + 1) == 0))
+    if (is_about(event, virtiofsd->ended))
+        tell_restored(virtiofsd);
+    else if (event->mask & IN_Q_OVERFLOW || is_about(event, virtiofsd->aperture))
         virtiofsd->events.aperture(virtiofsd->userdata);
     return 0;
 }
@@ -217,20 +249,33 @@ static int do_without_relay(const struct virtiofsd *virtiofsd, const struct virt
 static int write_words(const struct virtiofsd *virtiofsd, const struct virtiofsd_spec *spec,
                        const struct virtiofsd_command *command)
 {
+    const char *const *argv = spec->passt ? spec->passt : command->argv;
     FD fd = memfd_create("guestlink-virtiofs-relay", MFD_CLOEXEC);
 
     if (fd < 0)
         return -errno;
     if (dprintf(fd, "%s%c%s%c%s%c%s%c%s%c%s%c%s%c%s%c", virtiofsd->inner, 0, virtiofsd->ended, 0,
                 virtiofsd->aperture, 0, spec->options, 0, config_aperture_names[spec->aperture], 0,
-                command->place[0] ? spec->path : "", 0, command->place, 0, access_of(spec, command),
-                0) < 0)
+                command->place[0] && !spec->passt ? spec->path : "", 0, command->place, 0,
+                access_of(spec, command), 0) < 0)
         return -errno;
-    for (size_t i = 0; command->argv[i]; i++)
-        if (dprintf(fd, "%s%c", command->argv[i], 0) < 0)
+    if (dprintf(fd, "%s%c", virtiofsd->program, 0) < 0)
+        return -errno;
+    for (size_t i = 0; argv[i]; i++)
+        if (dprintf(fd, "%s%c", argv[i], 0) < 0)
             return -errno;
     (void)lseek(fd, 0, SEEK_SET);
     return fd_take(&fd);
+}
+
+/* passt wants a folder of that name, to cover it with a root of its own. @return 0 or -errno */
+static int make_command(const struct virtiofsd_spec *spec, bool relay,
+                        struct virtiofsd_command *command)
+{
+    if (!spec->passt)
+        return virtiofsd_command_make(spec->program, spec->path, relay, command);
+    memcpy(command->place, PASST_PLACE, sizeof(PASST_PLACE));
+    return relay ? 0 : -ENOPKG;
 }
 
 static int start_child(sd_event *event, struct virtiofsd *virtiofsd,
@@ -247,7 +292,7 @@ static int start_child(sd_event *event, struct virtiofsd *virtiofsd,
         .record = virtiofsd->record,
         .gate = virtiofsd->gate,
     };
-    int r = virtiofsd_command_make(spec->program, spec->path, relay_argv[0] != NULL, &command);
+    int r = make_command(spec, relay_argv[0] != NULL, &command);
 
     if (r == 0 && !command.place[0]) { /* or the jail does it, where the relay keeps its own view */
         child.folder = spec->path;
@@ -293,10 +338,10 @@ static int start_scope(sd_event *event, struct virtiofsd *virtiofsd,
     char unit[64], description[256];
 
     /* With its process id: one of the same share may have ended without systemd having seen it. */
-    (void)snprintf(unit, sizeof(unit), "guestlink-virtiofsd-%.32s-%d.scope", spec->name,
-                   (int)child_pid(virtiofsd->child));
-    (void)snprintf(description, sizeof(description), "virtiofsd of guestlink for %.200s",
-                   spec->path);
+    (void)snprintf(unit, sizeof(unit), "guestlink-%s-%.32s-%d.scope", virtiofsd->program,
+                   spec->name, (int)child_pid(virtiofsd->child));
+    (void)snprintf(description, sizeof(description), "%s of guestlink for %.200s",
+                   virtiofsd->program, spec->path);
     return scope_new(event, unit, description, child_pid(virtiofsd->child), on_scope_done,
                      virtiofsd, &virtiofsd->scope);
 }

@@ -24,15 +24,22 @@
 /* What it said last, how it ended, and the words between. */
 #define VIRTIOFSD_TEXT_SIZE (SINK_LAST_WORDS + CHILD_END_SIZE + 64)
 
+/* With this begins the name of what is a passt. */
+#define VIRTIOFSD_PASST "net-"
+
 struct virtiofsd;
 
+/* What is said of "virtiofsd" here holds for a passt as well, of which the relay takes care in
+ * another way (relay/kind.h). */
 struct virtiofsd_spec {
     const char *program;   /* NULL: the first of the usual places */
     const char *directory; /* of the files; made if missing, but not its parent */
     const char *name;      /* of the files; unique to what is served and how */
-    const char *path;      /* the directory served */
+    const char *path;      /* the directory served; or the adapter, for a person */
     bool read_only;        /* enforced on the host: it sees the directory mounted read-only */
-    const char *options;   /* the device's option string, verbatim */
+    /* The command line of a passt, which is started instead, for an adapter; or NULL. */
+    const char *const *passt;
+    const char *options; /* the device's option string, verbatim */
     enum config_aperture aperture;
     uid_t uid; /* who may connect besides root: QEMU's user */
     gid_t gid;
@@ -53,6 +60,8 @@ struct virtiofsd_events {
     virtiofsd_ready_fn ready; /* not of one that is taken over */
     virtiofsd_ended_fn ended;
     virtiofsd_aperture_fn aperture;
+    /* Of a passt: it ended, as @p text says, and another one has taken its place or is about to. */
+    void (*restored)(void *userdata, const char *text);
 };
 
 /* Makes a folder that others may pass through, as QEMU's user must, but not look around in. Its
@@ -64,7 +73,7 @@ int virtiofsd_make_directory(const char *path);
  *
  * @return 0; -ENOENT: no virtiofsd is installed, or not where @p program says; -ENAMETOOLONG: the
  *         socket's path does not fit; -EOPNOTSUPP: an aperture is required, and there is no relay
- *         to make one; -errno
+ *         to make one; -ENOPKG: no relay, without which there is no passt; -errno
  */
 int virtiofsd_start(sd_event *event, const struct virtiofsd_spec *spec,
                     const struct virtiofsd_events *events, void *userdata,

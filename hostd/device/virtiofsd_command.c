@@ -6,13 +6,9 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define RELAY "guestlink-virtiofs-relay"
 
@@ -36,29 +32,6 @@
 /* Handles would need CAP_DAC_READ_SEARCH, with which open_by_handle_at(2) opens any file of the
  * share's filesystem, inside of the share or not. */
 #define NO_HANDLES "inode-file-handles=never"
-
-/*
- * The Rust version names the directory with --shared-dir, the C version with -o source=. The name
- * of an option stands in the program's text: looking there needs no trial run. A wrapper script has
- * none of them and gets -o source= alone, which both understand.
- */
-static bool knows(const char *program, const char *option)
-{
-    int fd = open(program, O_RDONLY | O_CLOEXEC);
-    struct stat status;
-    bool found = false;
-    void *text = MAP_FAILED;
-
-    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0)
-        text = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (text != MAP_FAILED) {
-        found = memmem(text, (size_t)status.st_size, option, strlen(option)) != NULL;
-        (void)munmap(text, (size_t)status.st_size);
-    }
-    if (fd >= 0)
-        (void)close(fd);
-    return found;
-}
 
 /* The C version's option parser takes a comma for the next option unless it is escaped. */
 static int format_source(const char *path, char *buffer, size_t capacity)
@@ -85,9 +58,9 @@ const char *virtiofsd_command_find_relay(char buffer[LIMITS_PATH])
  * that cannot do without some capability (modcaps) would not begin. */
 static bool fits_jail(const char *program, bool rust)
 {
-    return knows(program, ELFMAG) &&
-           (rust ? knows(program, "modcaps") && knows(program, "rlimit-nofile")
-                 : knows(program, OWN_SANDBOX));
+    return program_knows(program, ELFMAG) &&
+           (rust ? program_knows(program, "modcaps") && program_knows(program, "rlimit-nofile")
+                 : program_knows(program, OWN_SANDBOX));
 }
 
 /* @return how many words were added */
@@ -97,9 +70,9 @@ static size_t add_rust_words(const char *program, const char *path, bool jailed,
 
     argv[count++] = "--shared-dir";
     argv[count++] = path;
-    if (knows(program, "modcaps"))
+    if (program_knows(program, "modcaps"))
         argv[count++] = "--" NO_CAPABILITIES;
-    if (knows(program, "inode-file-handles"))
+    if (program_knows(program, "inode-file-handles"))
         argv[count++] = "--" NO_HANDLES;
     if (jailed)
         argv[count++] = "--" JAIL_SANDBOX;
@@ -113,7 +86,7 @@ static size_t add_c_words(const char *program, const char *source, bool jailed, 
 
     argv[count++] = "-o";
     argv[count++] = source;
-    if (knows(program, "modcaps")) {
+    if (program_knows(program, "modcaps")) {
         argv[count++] = "-o";
         argv[count++] = NO_CAPABILITIES;
     }
@@ -134,7 +107,9 @@ int virtiofsd_command_make(const char *program, const char *path, bool jail,
     program = program_find_virtiofsd(program, ret_command->program);
     if (!program)
         return -ENOENT;
-    rust = knows(program, "shared-dir");
+    /* The Rust version names the directory with --shared-dir, the C version with -o source=. A
+     * wrapper script has none of them and gets -o source= alone, which both understand. */
+    rust = program_knows(program, "shared-dir");
     jail = jail && fits_jail(program, rust);
     ret_command->place[0] = '\0';
     if (jail) {

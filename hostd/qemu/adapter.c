@@ -8,6 +8,7 @@
 #include "adapter.h"
 
 #include "base/text.h"
+#include "passt.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,6 +17,23 @@
 /* A Unix socket at which somebody listens is connected at once; the rest is for a busy machine. */
 #define CONNECT_TIMEOUT_US 2000000u
 
+static void finish(struct qemu_task *task, int error, const char *what, const char *text)
+{
+    const char *words = "";
+    char all[DEVICE_TEXT_SIZE];
+
+    if (task->passt && task->passt->server && virtiofsd_has_ended(task->passt->server))
+        words = virtiofsd_describe(task->passt->server);
+    (void)snprintf(all, sizeof(all), "%s%s%s%s%s", what, what[0] ? ": " : "", text,
+                   words[0] ? "; " : "", words);
+    if (task->passt) {
+        if (!task->passt_adopted)
+            qemu_task_tell(task, "chardev-remove", json_texts("id", task->backend, NULL));
+        task->cleanup(task);
+    }
+    qemu_task_finish(task, error, "adapter %s: %s", task->network->id, all);
+}
+
 static void fail(struct qemu_task *task, int error, const char *what, const char *text)
 {
     if (task->device_sent) {
@@ -23,8 +41,18 @@ static void fail(struct qemu_task *task, int error, const char *what, const char
             qemu_task_tell(task, "device_del", json_texts("id", task->device, NULL));
         qemu_task_tell(task, "netdev_del", json_texts("id", task->backend, NULL));
     }
-    qemu_task_finish(task, error == EREMOTEIO ? EIO : error, "adapter %s: %s%s%s",
-                     task->network->id, what, what[0] ? ": " : "", text);
+    finish(task, error == EREMOTEIO ? EIO : error, what, text);
+}
+
+static void succeed(struct qemu_task *task, bool created)
+{
+    if (task->passt && !qemu_passt_succeed(task)) {
+        fail(task, EIO, "", "passt ended while the device was added");
+        return;
+    }
+    task->operation->outcome.created = created;
+    task->operation->outcome.iommu_platform = task->iommu_platform;
+    qemu_task_finish(task, 0, "%s", task->remark);
 }
 
 static void on_device_added(struct qemu_task *task, const struct qmp_reply *reply)
@@ -33,9 +61,7 @@ static void on_device_added(struct qemu_task *task, const struct qmp_reply *repl
         fail(task, reply->error, "QEMU could not add the device", reply->text);
         return;
     }
-    task->operation->outcome.created = true;
-    task->operation->outcome.iommu_platform = task->iommu_platform;
-    qemu_task_finish(task, 0, "%s", "");
+    succeed(task, true);
 }
 
 static void add_device(struct qemu_task *task)
@@ -103,10 +129,21 @@ static struct json_object *netdev_arguments(const struct qemu_task *task)
                             json_object_new_string(task->backend), "server",
                             json_object_new_boolean(false), "addr",
                             json_texts("type", "unix", "path", network->socket_path, NULL), NULL);
+    case CONFIG_BACKEND_PASST:
+        return qemu_passt_netdev(task);
     case CONFIG_BACKEND_USER:
         break;
     }
     return json_texts("type", "user", "id", task->backend, NULL);
+}
+
+static void on_passt_ready(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error)
+        fail(task, reply->error, "", reply->text);
+    else
+        qemu_task_next(task, "netdev_add", netdev_arguments(task), QMP_SHAPE_OBJECT,
+                       on_netdev_added);
 }
 
 static void on_port(struct qemu_task *task, const struct qmp_reply *reply)
@@ -117,7 +154,11 @@ static void on_port(struct qemu_task *task, const struct qmp_reply *reply)
     }
     /* A daemon that died in between may have left it. */
     qemu_task_tell(task, "netdev_del", json_texts("id", task->backend, NULL));
-    qemu_task_next(task, "netdev_add", netdev_arguments(task), QMP_SHAPE_OBJECT, on_netdev_added);
+    if (task->passt)
+        qemu_passt_make(task, on_passt_ready);
+    else
+        qemu_task_next(task, "netdev_add", netdev_arguments(task), QMP_SHAPE_OBJECT,
+                       on_netdev_added);
 }
 
 static void on_old_unplugged(struct qemu_task *task, const struct qmp_reply *reply)
@@ -128,6 +169,7 @@ static void on_old_unplugged(struct qemu_task *task, const struct qmp_reply *rep
         return;
     }
     qemu_task_tell(task, "netdev_del", json_texts("id", task->old_backend, NULL));
+    qemu_passt_remove(task, task->old_backend);
     qemu_task_find_port(task, on_port);
 }
 
@@ -138,8 +180,7 @@ static void on_existing_iommu(struct qemu_task *task, const struct qmp_reply *re
     } else if (qmp_reader_flag(reply->result) != task->iommu_platform) {
         qemu_task_unplug(task, on_old_unplugged);
     } else {
-        task->operation->outcome.iommu_platform = task->iommu_platform;
-        qemu_task_finish(task, 0, "%s", "");
+        succeed(task, false);
     }
 }
 
@@ -151,7 +192,8 @@ static void on_existing_netdev(struct qemu_task *task, const struct qmp_reply *r
     }
     (void)snprintf(task->old_backend, sizeof(task->old_backend), "%s",
                    qmp_reader_text(reply->result));
-    if (strcmp(task->old_backend, task->backend) != 0) {
+    if (strcmp(task->old_backend, task->backend) != 0 ||
+        (task->passt && qemu_passt_adopt(task) < 0)) {
         qemu_task_unplug(task, on_old_unplugged);
         return;
     }
@@ -171,25 +213,43 @@ static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply
     qemu_task_next_get(task, "netdev", QMP_SHAPE_TEXT, on_existing_netdev);
 }
 
+static void name_backend(struct qemu_task *task, const struct config_network *network)
+{
+    char hash[QEMU_NAME_HASH_SIZE], mac[TEXT_MAC_SIZE];
+
+    text_mac(network->mac, mac);
+    qemu_name_hash(hash, task->qemu->host.vm->id, network->id, mac,
+                   config_backend_names[network->backend],
+                   network->interface ? network->interface : "",
+                   network->socket_path ? network->socket_path : "", NULL);
+    (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_NET, hash);
+}
+
 int qemu_adapter_add(struct device_host *host, const struct device_adapter *adapter,
                      struct device_operation *operation)
 {
     const struct config_network *network = adapter->network;
     struct qemu_task *task;
-    char hash[QEMU_NAME_HASH_SIZE], mac[TEXT_MAC_SIZE];
     int r = qemu_task_new(host, QEMU_NAME_NET, network->id, operation, &task);
 
     if (r != 0)
         return r < 0 ? r : 0;
     task->network = network;
     task->iommu_platform = adapter->iommu_platform;
-    text_mac(network->mac, mac);
-    qemu_name_hash(hash, host->vm->id, network->id, mac, config_backend_names[network->backend],
-                   network->interface ? network->interface : "",
-                   network->socket_path ? network->socket_path : "", NULL);
-    (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_NET, hash);
-    r = qemu_task_begin(task, "qom-list", json_texts("path", "/machine/peripheral", NULL),
-                        QMP_SHAPE_PROPERTIES, on_peripherals);
+    if (network->backend == CONFIG_BACKEND_PASST)
+        r = qemu_passt_begin(task, adapter);
+    else
+        name_backend(task, network);
+    if (r > 0) {
+        char text[DEVICE_TEXT_SIZE];
+
+        (void)snprintf(text, sizeof(text), "%s", task->text);
+        (void)qemu_task_abandon(task);
+        return device_operation_finish_later(operation, r, "adapter %s: %s", network->id, text);
+    }
+    if (r == 0)
+        r = qemu_task_begin(task, "qom-list", json_texts("path", "/machine/peripheral", NULL),
+                            QMP_SHAPE_PROPERTIES, on_peripherals);
     if (r < 0)
         (void)qemu_task_abandon(task);
     return r;
@@ -202,8 +262,10 @@ static void on_removed(struct qemu_task *task, const struct qmp_reply *reply)
                          task->name, reply->text);
         return;
     }
-    if (task->backend[0])
+    if (task->backend[0]) {
         qemu_task_tell(task, "netdev_del", json_texts("id", task->backend, NULL));
+        qemu_passt_remove(task, task->backend);
+    }
     qemu_task_finish(task, 0, "%s", "");
 }
 

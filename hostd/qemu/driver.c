@@ -2,6 +2,7 @@
 #include "driver.h"
 
 #include "adapter.h"
+#include "passt.h"
 #include "share.h"
 
 #include <errno.h>
@@ -20,8 +21,8 @@ static bool is_up(const struct device_host *host)
     return qmp_is_up(((const struct device_qemu *)host)->qmp);
 }
 
-/* {"shares": {TAG: NAME, …}}: only to clean up after a QEMU that ended while no daemon ran; a
- * device that is there is found by QMP and virtiofsd's own files. */
+/* {"shares": {TAG: NAME, …}, "passts": {ID: NAME, …}}: only to clean up after a QEMU that ended
+ * while no daemon ran; a device that is there is found by QMP and virtiofsd's own files. */
 static struct json_object *qemu_remember(const struct device_host *host)
 {
     const struct device_qemu *qemu = (const struct device_qemu *)host;
@@ -29,7 +30,7 @@ static struct json_object *qemu_remember(const struct device_host *host)
 
     for (const struct qemu_share *share = qemu->shares; share && shares; share = share->next)
         (void)json_object_object_add(shares, share->tag, json_object_new_string(share->name));
-    return json_members("shares", shares, NULL);
+    return json_members("shares", shares, "passts", qemu_passts_remember(qemu), NULL);
 }
 
 /* QEMU is gone: nobody uses what the shares of this daemon, and of the one before, left. */
@@ -43,6 +44,7 @@ static void clean_up(struct device_qemu *qemu)
             (void)qemu_share_free(share, true);
     }
     qemu_share_sweep_all(qemu);
+    qemu_passts_clean_up(qemu);
     (void)rmdir(qemu->directory); /* of a VM that may be configured no more */
     json_object_put(qemu->memory);
     qemu->memory = NULL;
@@ -109,6 +111,8 @@ static struct device_host *qemu_free(struct device_host *host)
     device_host_done(host);
     while (qemu->shares)
         (void)qemu_share_free(qemu->shares, false);
+    while (qemu->passts)
+        (void)qemu_passt_free(qemu->passts, false);
     json_object_put(qemu->memory);
     free(qemu->directory);
     free(qemu->old_directory);
@@ -142,6 +146,7 @@ int qemu_driver_new(sd_event *event, const struct config_vm *vm, const char *sta
         .add_adapter = qemu_adapter_add,
         .remove_adapter = qemu_adapter_remove,
         .get_aperture = qemu_share_get_aperture,
+        .get_adapter_aperture = qemu_passt_get_aperture,
         .is_up = is_up,
         .remember = qemu_remember,
         .free = qemu_free,

@@ -31,6 +31,17 @@ struct qemu_share {
     bool leaving;  /* QEMU was asked to unplug its device, and has not said yet what came of it */
 };
 
+/* The same of an adapter: its passt. */
+struct qemu_passt {
+    struct qemu_passt *next;
+    struct device_qemu *qemu;
+    struct qemu_task *task;
+    struct virtiofsd *server;
+    const char *obstacle; /* why there is no aperture, if so; static */
+    char *id;
+    char name[sizeof(VIRTIOFSD_PASST) + QEMU_NAME_HASH_SIZE]; /* of its files */
+};
+
 struct device_qemu {
     struct device_host host;
     struct qmp *qmp;
@@ -42,6 +53,7 @@ struct device_qemu {
     char last_port[QEMU_NAME_SIZE]; /* the one found last, or "" */
     struct qemu_task *tasks;
     struct qemu_share *shares;
+    struct qemu_passt *passts;
 };
 
 typedef void (*qemu_step_fn)(struct qemu_task *task, const struct qmp_reply *reply);
@@ -80,6 +92,9 @@ struct qemu_task {
     struct qemu_share *share;
     bool share_adopted; /* an earlier daemon's, with its device */
     const struct config_network *network;
+    struct qemu_passt *passt; /* NULL: of another backend */
+    bool passt_adopted;
+    qemu_step_fn passt_ready;                /* qemu_passt_make() */
     bool connected;                          /* QEMU, with the socket of a `stream` netdev */
     void (*cleanup)(struct qemu_task *task); /* before the task is freed unfinished */
     int error;                               /* of what failed, while it is undone */

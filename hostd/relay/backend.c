@@ -1,4 +1,4 @@
-/* backend: a virtiofsd as a child of the relay, and the connection to it. */
+/* backend: the device's process as a child of the relay, and the connection to it. */
 #include "backend.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SOCKET_FD 3
+#define SOCKET_FD 3 /* where it finds it, whichever socket that is */
 
 /* Each file of the share that the guest knows is a descriptor. As many as virtiofsd wants by
  * itself. */
@@ -36,24 +36,24 @@ static void allow_files(void)
     (void)setrlimit(RLIMIT_NOFILE, &now);
 }
 
-_Noreturn static void execute(int listener, char *const argv[], const struct jail *jail,
-                              bool stubborn)
+_Noreturn static void execute(const struct backend_spec *spec, int its_socket)
 {
+    char *const *argv = spec->argv;
     const char *step = "";
     int r;
 
     /* The relay's end is the guest's loss anyway: nobody must be left who serves no one. */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    (void)signal(SIGTERM, stubborn ? SIG_IGN : SIG_DFL);
+    (void)signal(SIGTERM, spec->stubborn ? SIG_IGN : SIG_DFL);
     (void)signal(SIGPIPE, SIG_DFL);
-    if (dup2(listener, SOCKET_FD) < 0 || fcntl(SOCKET_FD, F_SETFD, 0) < 0)
+    if (dup2(its_socket, SOCKET_FD) < 0 || fcntl(SOCKET_FD, F_SETFD, 0) < 0)
         _exit(126);
     (void)close_range(SOCKET_FD + 1, ~0U, CLOSE_RANGE_UNSHARE);
     (void)prctl(PR_SET_DUMPABLE,
                 1); /* or /proc/self is root's, and an ordinary user's jail fails */
-    if (jail)
+    if (spec->jail)
         allow_files();
-    r = jail ? jail_enter(jail, argv[0], &step) : 0;
+    r = spec->jail ? jail_enter(spec->jail, argv[0], &step) : 0;
     if (r < 0) {
         (void)dprintf(STDERR_FILENO,
                       "cannot make the jail that %s needs: %s: %s; nothing runs without it\n",
@@ -98,32 +98,55 @@ static int connect_to(const struct sockaddr_un *address)
     return fd;
 }
 
-int backend_start(const char *socket, char *const argv[], const struct jail *jail, bool stubborn,
-                  struct backend *ret_backend)
+/* @param ret_its_socket  the listening one; it is connected to before the program runs, which takes
+ * the first who comes: us. @return the connection, or -errno */
+static int meet(const char *path, int *ret_its_socket)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct backend backend = BACKEND_NULL;
     mode_t mask = umask(0);
-    int listener;
+    int listener, fd;
 
-    if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket) >=
+    if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) >=
         sizeof(address.sun_path))
-        return -ENAMETOOLONG;
-    listener = make_listener(&address);
+        listener = -ENAMETOOLONG;
+    else
+        listener = make_listener(&address);
     (void)umask(mask);
     if (listener < 0)
         return listener;
-    /* Connected before virtiofsd runs: it takes the first who comes, and that is us. */
-    backend.fd = connect_to(&address);
+    fd = connect_to(&address);
     (void)unlink(address.sun_path);
-    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
-    if (backend.fd >= 0)
-        backend.pid = fork();
-    if (backend.pid == 0)
-        execute(listener, argv, jail, stubborn);
-    (void)close(listener);
+    if (fd < 0)
+        (void)close(listener);
+    else
+        *ret_its_socket = listener;
+    return fd;
+}
+
+/* @return as meet() */
+static int make_pair(int *ret_its_socket)
+{
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return -errno;
+    *ret_its_socket = ends[1];
+    return ends[0];
+}
+
+int backend_start(const struct backend_spec *spec, struct backend *ret_backend)
+{
+    struct backend backend = BACKEND_NULL;
+    int its_socket = -1;
+
+    backend.fd = spec->kind->connected ? make_pair(&its_socket) : meet(spec->socket, &its_socket);
     if (backend.fd < 0)
         return backend.fd;
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    backend.pid = fork();
+    if (backend.pid == 0)
+        execute(spec, its_socket);
+    (void)close(its_socket);
     backend.pidfd = backend.pid > 0 ? pidfd_open(backend.pid, 0) : -1;
     if (backend.pidfd < 0) {
         int r = -errno;
@@ -160,7 +183,7 @@ int backend_end(struct backend *backend)
 
     if (backend->fd >= 0)
         (void)close(backend->fd);
-    /* virtiofsd's worker becomes our child when virtiofsd is gone. */
+    /* Its own children become ours when it is gone. */
     do {
         kill_children();
         pid = waitpid(-1, &one, 0);

@@ -1,10 +1,11 @@
 /*
- * backend: a virtiofsd as a child of the relay, and the connection to it.
+ * backend: the device's process as a child of the relay, and the connection to it.
  */
 #ifndef GUESTLINK_HOSTD_RELAY_BACKEND_H
 #define GUESTLINK_HOSTD_RELAY_BACKEND_H
 
 #include "../base/jail.h"
+#include "kind.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -21,17 +22,16 @@ struct backend {
         .pid = -1, .pidfd = -1, .fd = -1                                                           \
     }
 
-/*
- * Starts a virtiofsd and connects to it.
- *
- * @param socket  path for its listening socket, which it finds as descriptor 3; unlinked at once
- * @param argv    NULL-terminated; argv[0] is a path
- * @param jail    where it runs, or NULL: it makes a sandbox of its own
- * @param stubborn  it does not heed SIGTERM
- * @return 0 or -errno
- */
-int backend_start(const char *socket, char *const argv[], const struct jail *jail, bool stubborn,
-                  struct backend *ret_backend);
+struct backend_spec {
+    const struct kind *kind;
+    const char *socket;      /* path for its listening socket, there for a moment */
+    char *const *argv;       /* NULL-terminated; argv[0] is a path */
+    const struct jail *jail; /* where it runs, or NULL: it makes a sandbox of its own */
+    bool stubborn;           /* it does not heed SIGTERM */
+};
+
+/* Starts one and connects to it. @return 0 or -errno */
+int backend_start(const struct backend_spec *spec, struct backend *ret_backend);
 
 /*
  * Ends it with all of its processes, and returns when the last is gone: from then on nobody works

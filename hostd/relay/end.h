@@ -5,7 +5,15 @@
 #define GUESTLINK_HOSTD_RELAY_END_H
 
 /*
- * Ends this process as another one did, and notes how: "signal 9" or "status 1".
+ * Notes how a process ended that another one follows: "signal 9" or "status 1". Whoever watches the
+ * file's folder sees IN_MOVED_TO with its name.
+ *
+ * @param status  waitpid(2)'s
+ */
+void end_note(const char *file, int status);
+
+/*
+ * Ends this process as another one did, and notes how, likewise; without a move.
  *
  * @param file    where to note it, or NULL: nowhere
  * @param status  waitpid(2)'s

@@ -11,8 +11,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Returns in the process that takes the killed one's place. */
-static void keep(struct journal *journal, const char *end_file, int connection, pid_t worker)
+/* Before a successor: whatever ends relays may end this one, too. */
+#define PAUSE_US 100000
+
+/*
+ * Returns at the end of a relay that a successor is to follow.
+ *
+ * @return how the relay ended (waitpid(2))
+ */
+static int keep(struct journal *journal, const char *end_file, int connection, pid_t worker)
 {
     struct backend orphans = BACKEND_NULL;
     enum journal_news news;
@@ -28,20 +35,17 @@ static void keep(struct journal *journal, const char *end_file, int connection, 
     status = backend_end(&orphans);
     if (WIFEXITED(status) || journal->qemu < 0)
         end_as(end_file, status);
-    (void)dprintf(STDERR_FILENO, "the relay was killed, and virtiofsd with it\n");
-    if (fork() != 0)
-        end_as(end_file, status);
+    return status;
 }
 
-int keeper_split(struct journal *journal, const char *end_file)
+/* @param ret_connection  of the keeper. @return fork(2)'s, or -errno */
+static pid_t split(struct journal *journal, int *ret_connection)
 {
     int ends[2];
     pid_t pid;
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return -errno;
-    /* What a killed relay leaves becomes the keeper's, which then ends it. */
-    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     pid = fork();
     if (pid < 0) {
         int r = -errno;
@@ -52,8 +56,33 @@ int keeper_split(struct journal *journal, const char *end_file)
     }
     (void)close(ends[pid == 0 ? 0 : 1]);
     journal->keeper = pid == 0 ? ends[1] : -1;
-    if (pid == 0)
-        return KEEPER_RELAY;
-    keep(journal, end_file, ends[0], pid);
-    return KEEPER_SUCCESSOR;
+    *ret_connection = ends[0];
+    return pid;
+}
+
+int keeper_split(struct journal *journal, const struct kind *kind, const char *end_file)
+{
+    enum keeper_role role = KEEPER_RELAY;
+
+    /* What a killed relay leaves becomes the keeper's, which then ends it. */
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    for (;;) {
+        int connection = -1, status;
+        pid_t pid = split(journal, &connection);
+
+        if (pid < 0)
+            return pid;
+        if (pid == 0)
+            return role;
+        status = keep(journal, end_file, connection, pid);
+        (void)dprintf(STDERR_FILENO, "the relay was killed, and %s with it\n", kind->name);
+        role = KEEPER_SUCCESSOR;
+        if (kind->revives) {
+            (void)usleep(PAUSE_US);
+            continue;
+        }
+        if (fork() != 0)
+            end_as(end_file, status);
+        return role;
+    }
 }

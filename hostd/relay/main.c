@@ -1,53 +1,51 @@
 /*
- * guestlink-virtiofs-relay: stands between QEMU and virtiofsd, so that a guest does not hang when
- * virtiofsd dies.
+ * guestlink-virtiofs-relay: stands between QEMU and the process that serves a vhost-user device, so
+ * that the guest loses nothing for good when that process dies: virtiofsd, or passt (kind.h).
+ *
+ * The relay passes on the few messages with which QEMU sets the process up (the data takes no part
+ * in it: the process works on the guest's memory itself) and remembers them. When the process dies,
+ * another one is set up in the same way.
  *
  * What a guest asked of a virtiofsd that died is never answered, and its kernel waits for that for
- * ever, even when the device is taken away. The relay passes on the few messages with which QEMU
- * sets virtiofsd up (the data takes no part in it: virtiofsd works on the guest's memory itself)
- * and remembers them. When virtiofsd dies, a second one is set up in the same way. It does not know
- * the guest's mount and answers everything with an error: nothing hangs, and the device can be
- * removed.
+ * ever, even when the device is taken away. A second virtiofsd does not know the guest's mount, and
+ * answers everything with an error: nothing hangs, and the device can be removed. Of a passt that
+ * died a guest misses some packets; the second one serves.
  *
  *   descriptor 0: words, each ended by a NUL:
  *                 the path of a socket to use,
  *                 that of a file to note the end in (end.h),
  *                 that of a file for the aperture's status (base/aperture_status.h), or "",
  *                 the device's option string, verbatim (protocol/options.h): with a token in it,
- *                 virtiofsd gets an aperture (aperture.h),
+ *                 the process gets an aperture (aperture.h),
  *                 whether it does: auto, require, off,
- *                 the folder of the jail that virtiofsd runs in, and where it finds it; or "", "",
+ *                 the folder of the jail that it runs in, or "": an empty one,
+ *                 where it finds that; or "": it runs in none,
  *                 whether it may write there: ro, rw; or none: nothing keeps it from the relay's
  *                 memory, and so it has no aperture that holds,
- *                 virtiofsd's command line; it finds its listening socket as descriptor 3 (--fd=3)
- *   descriptor 2: for virtiofsd's words, too
+ *                 what it is: virtiofsd or passt,
+ *                 its command line; descriptor 3 is its listening socket, or passt's connection
+ *   descriptor 2: for its words, too
  *   descriptor 3: the listening socket to which QEMU connects
  *
- * It ends as virtiofsd does: with its exit status, or by its signal. When virtiofsd dies while QEMU
- * is connected, a child goes on for as long as QEMU is. That the relay itself is killed is no
- * different: it is two processes, and each goes on without the other (keeper.h). SIGTERM is for
- * virtiofsd; the relay does not heed it.
+ * It ends as virtiofsd does: with its exit status, or by its signal; likewise as a passt that has
+ * not served yet, else when QEMU is gone. When virtiofsd dies while QEMU is connected, a child goes
+ * on for as long as QEMU is. That the relay itself is killed is no different: it is two processes,
+ * and each goes on without the other (keeper.h). SIGTERM is for the process; the relay does not
+ * heed it.
  */
 #include "end.h"
 #include "keeper.h"
+#include "kind.h"
 #include "relay.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* What the ownership of files needs, and, until it has begun, what it takes to shut itself in and
- * to give up the rest. */
-#define CAPABILITIES                                                                               \
-    (JAIL_CAPABILITY(CAP_CHOWN) | JAIL_CAPABILITY(CAP_DAC_OVERRIDE) |                              \
-     JAIL_CAPABILITY(CAP_FOWNER) | JAIL_CAPABILITY(CAP_FSETID) | JAIL_CAPABILITY(CAP_SETUID) |     \
-     JAIL_CAPABILITY(CAP_SETGID) | JAIL_CAPABILITY(CAP_SYS_CHROOT) | JAIL_CAPABILITY(CAP_SETPCAP))
 
 #define NO_JAIL                                                                                    \
     "virtiofsd runs in no jail, from where it reaches the memory of QEMU and of the relay: have "  \
@@ -63,6 +61,7 @@ enum word {
     WORD_JAIL_FOLDER,
     WORD_JAIL_PLACE,
     WORD_JAIL_ACCESS,
+    WORD_KIND,
     WORD_PROGRAM, /* and what follows */
 };
 
@@ -94,6 +93,31 @@ static int read_words(struct words *words)
     return count > WORD_PROGRAM ? 0 : -EINVAL;
 }
 
+/* @return 0 or -EINVAL */
+static int take_words(struct words *words, struct relay *relay)
+{
+    char **items = words->items;
+
+    relay->kind = kind_find(items[WORD_KIND]);
+    if (!relay->kind)
+        return -EINVAL;
+    relay->argv = items + WORD_PROGRAM;
+    if (items[WORD_JAIL_PLACE][0])
+        relay->jail = (struct jail){
+            .folder = items[WORD_JAIL_FOLDER][0] ? items[WORD_JAIL_FOLDER] : NULL,
+            .place = items[WORD_JAIL_PLACE],
+            .read_only = strcmp(items[WORD_JAIL_ACCESS], "rw") != 0,
+            .network = relay->kind->network,
+            .processes = true,
+            .capabilities = relay->kind->capabilities,
+        };
+    if (aperture_open(&relay->aperture, items[WORD_OPTIONS], items[WORD_MODE],
+                      items[WORD_STATUS_FILE],
+                      strcmp(items[WORD_JAIL_ACCESS], "none") == 0 ? NO_JAIL : NULL) < 0)
+        end_as(relay->end_file, W_EXITCODE(RELAY_EXIT_REFUSED, 0));
+    return 0;
+}
+
 int main(void)
 {
     static struct words words;
@@ -107,27 +131,17 @@ int main(void)
     r = read_words(&words);
     relay.socket = words.items[WORD_SOCKET];
     relay.end_file = words.items[WORD_END_FILE];
-    if (r == 0 && words.items[WORD_JAIL_FOLDER][0])
-        relay.jail = (struct jail){.folder = words.items[WORD_JAIL_FOLDER],
-                                   .place = words.items[WORD_JAIL_PLACE],
-                                   .read_only = strcmp(words.items[WORD_JAIL_ACCESS], "rw") != 0,
-                                   .processes = true,
-                                   .capabilities = CAPABILITIES};
-    relay.argv = words.items + WORD_PROGRAM;
-    if (r == 0 &&
-        aperture_open(&relay.aperture, words.items[WORD_OPTIONS], words.items[WORD_MODE],
-                      words.items[WORD_STATUS_FILE],
-                      strcmp(words.items[WORD_JAIL_ACCESS], "none") == 0 ? NO_JAIL : NULL) < 0)
-        end_as(relay.end_file, W_EXITCODE(RELAY_EXIT_REFUSED, 0));
     if (r == 0)
-        r = keeper_split(&relay.journal, relay.end_file);
+        r = take_words(&words, &relay);
+    if (r == 0)
+        r = keeper_split(&relay.journal, relay.kind, relay.end_file);
     if (r == KEEPER_SUCCESSOR)
-        relay_begin_second(&relay);
+        relay_begin_next(&relay);
     else if (r == KEEPER_RELAY)
         r = relay_start_backend(&relay);
     if (r < 0) {
-        (void)dprintf(STDERR_FILENO, "relay: virtiofsd cannot be started: %s\n",
-                      strerrordesc_np(-r));
+        (void)dprintf(STDERR_FILENO, "relay: %s cannot be started: %s\n",
+                      relay.kind ? relay.kind->name : "the device's process", strerrordesc_np(-r));
         return RELAY_EXIT_REFUSED;
     }
     relay_run(&relay);

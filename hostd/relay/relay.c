@@ -1,6 +1,6 @@
 /*
- * relay: passes messages between QEMU and a virtiofsd, and puts a second one in the place of one
- * that died.
+ * relay: passes messages between QEMU and the device's process, and puts another one in the place
+ * of one that died.
  */
 #include "relay.h"
 
@@ -18,10 +18,26 @@
 #include <time.h>
 #include <unistd.h>
 
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 int relay_start_backend(struct relay *relay)
 {
-    return backend_start(relay->socket, relay->argv, relay->jail.folder ? &relay->jail : NULL,
-                         relay->second, &relay->backend);
+    const struct backend_spec spec = {
+        .kind = relay->kind,
+        .socket = relay->socket,
+        .argv = relay->argv,
+        .jail = relay->jail.place ? &relay->jail : NULL,
+        .stubborn = relay->second,
+    };
+
+    relay->started_ms = now_ms();
+    return backend_start(&spec, &relay->backend);
 }
 
 static bool complain(const char *who, const char *what)
@@ -41,8 +57,8 @@ static bool lost(const char *who, int error)
 /* To QEMU: one thing at a time. */
 static bool is_listening(const struct relay *relay)
 {
-    return !relay->question.is_whole && !relay->has_next && !relay->answer.is_whole &&
-           !relay->journal.is_asked;
+    return relay->backend.fd >= 0 && !relay->question.is_whole && !relay->has_next &&
+           !relay->answer.is_whole && !relay->journal.is_asked;
 }
 
 static bool is_late(const struct passage *passage)
@@ -109,19 +125,16 @@ _Noreturn static void refuse(struct relay *relay, const char *reason)
 
 static bool may_renew(struct relay *relay)
 {
-    struct timespec now;
-    int64_t now_ms;
+    int64_t now = now_ms();
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-    if (relay->renewals == 0 || now_ms - relay->renewals_since_ms >= RELAY_RENEWALS_MS) {
+    if (relay->renewals == 0 || now - relay->renewals_since_ms >= RELAY_RENEWALS_MS) {
         relay->renewals = 0;
-        relay->renewals_since_ms = now_ms;
+        relay->renewals_since_ms = now;
     }
     return ++relay->renewals <= RELAY_RENEWALS_MAX;
 }
 
-/* Another virtiofsd of the same kind, which has never had what the present one has. */
+/* Another process of the same kind, which has never had what the present one has. */
 static void renew_backend(struct relay *relay)
 {
     const char *reason = NULL;
@@ -137,7 +150,7 @@ static void renew_backend(struct relay *relay)
         refuse(relay, reason ? reason : strerrordesc_np(-r));
 }
 
-/* A message of QEMU's for a confined virtiofsd. */
+/* A message of QEMU's for a confined process. */
 static void take_confined(struct relay *relay)
 {
     struct vhost_user_message *message = &relay->question.message, before;
@@ -205,7 +218,7 @@ static bool serve_qemu(struct relay *relay, short events)
     return true;
 }
 
-/* virtiofsd's side, likewise: what it says must be the answer. @return false at its end */
+/* The process's side, likewise: what it says must be the answer. @return false at its end */
 static bool serve_backend(struct relay *relay, short events)
 {
     struct passage *answer = &relay->answer;
@@ -218,59 +231,108 @@ static bool serve_backend(struct relay *relay, short events)
     if (r > 0) {
         if (!take_answer(relay, &answer->message)) {
             passage_clear(answer);
-            return complain("virtiofsd", "said what nobody had asked; it is ended");
+            return complain(relay->kind->name, "said what nobody had asked; it is ended");
         }
         journal_note_answered(&relay->journal);
+        relay->has_served = true;
     }
     if (r < 0)
-        return lost("virtiofsd", r);
+        return lost(relay->kind->name, r);
     if (!answer->is_whole && is_late(answer))
-        return complain("virtiofsd", "left an answer half said; it is ended");
+        return complain(relay->kind->name, "left an answer half said; it is ended");
     if (relay->question.is_whole && is_late(&relay->question))
-        return complain("virtiofsd", "does not read what QEMU says; it is ended");
+        return complain(relay->kind->name, "does not read what QEMU says; it is ended");
     return true;
 }
 
-void relay_begin_second(struct relay *relay)
+/* One that was told all that the one before it was. @return 0 or -errno */
+static int set_up_next(struct relay *relay, const char **ret_reason)
 {
-    const char *reason = NULL;
     int r;
 
-    relay->second = true;
-    relay->aperture.status_file = ""; /* it may be a successor's by now */
+    *ret_reason = NULL;
     relay->aperture.is_enforced |= relay->journal.is_enforced;
     r = relay_start_backend(relay);
     if (r == 0)
-        r = replay_session(&relay->journal.session, &relay->aperture, relay->backend.fd, &reason);
-    if (r < 0) {
-        (void)dprintf(STDERR_FILENO, "relay: no second virtiofsd could be set up: %s\n",
-                      reason ? reason : strerrordesc_np(-r));
-        (void)backend_end(&relay->backend);
-        _exit(1);
-    }
+        r = replay_session(&relay->journal.session, &relay->aperture, relay->backend.fd,
+                           ret_reason);
+    if (r < 0)
+        return r;
     /* What the first one took, or was never told, this one has by now. */
     if (relay->journal.is_asked && relay->journal.is_setting)
         acknowledge(relay);
     else if (relay->journal.is_asked)
         passage_put(&relay->question, &relay->journal.asked);
+    return 0;
 }
 
-/* The process that the daemon watches ends as the first virtiofsd did; this one goes on. */
+static void begin_second(struct relay *relay)
+{
+    const char *reason;
+    int r;
+
+    relay->second = true;
+    relay->aperture.status_file = ""; /* it may be a successor's by now */
+    r = set_up_next(relay, &reason);
+    if (r < 0) {
+        (void)dprintf(STDERR_FILENO, "relay: no second %s could be set up: %s\n", relay->kind->name,
+                      reason ? reason : strerrordesc_np(-r));
+        (void)backend_end(&relay->backend);
+        _exit(1);
+    }
+}
+
+void relay_begin_next(struct relay *relay)
+{
+    if (!relay->kind->revives) {
+        begin_second(relay);
+        return;
+    }
+    relay->has_served = true; /* or its predecessor, in another process */
+    if (relay->pause_ms == 0 || now_ms() - relay->started_ms >= RELAY_CALM_MS)
+        relay->pause_ms = RELAY_PAUSE_MS;
+    relay->revival_ms = now_ms() + relay->pause_ms;
+    if (relay->pause_ms < RELAY_PAUSE_MAX_MS)
+        relay->pause_ms *= 2;
+}
+
+/* One that does not come up in turn is another that ended. */
+static void revive(struct relay *relay)
+{
+    const char *reason;
+    int r = set_up_next(relay, &reason);
+
+    if (r == 0)
+        return;
+    if (reason)
+        refuse(relay, reason);
+    (void)dprintf(STDERR_FILENO, "relay: cannot start %s again: %s; will retry in %d ms\n",
+                  relay->kind->name, strerrordesc_np(-r), relay->pause_ms);
+    (void)backend_end(&relay->backend);
+    relay_begin_next(relay);
+}
+
+/* The process that the daemon watches ends as the first one did, unless it revives. */
 static void replace_backend(struct relay *relay)
 {
+    bool revives = relay->kind->revives && relay->has_served;
     int status = backend_end(&relay->backend);
 
-    /* The second one's end is nobody's news, and the file may be a successor's by now. */
-    if (relay->second || relay->journal.qemu < 0)
+    /* The second one's end is nobody's news, and the file may be a successor's by now. One that
+     * never served at all would not the next time, and QEMU would wait for it. */
+    if (relay->second || relay->journal.qemu < 0 || (relay->kind->revives && !revives))
         end_as(relay->second ? NULL : relay->end_file, status);
-    journal_note_ended(&relay->journal, status);
+    if (revives)
+        end_note(relay->end_file, status);
+    else
+        journal_note_ended(&relay->journal, status);
     /* What it did not say to the end is asked again, what it was not told is in the session. */
     if (!relay->answer.is_whole)
         passage_clear(&relay->answer);
     if (relay->question.is_whole)
         passage_clear(&relay->question);
     relay->has_next = false;
-    relay_begin_second(relay);
+    relay_begin_next(relay);
 }
 
 /* As far as they are read over there. That one is not there any more is noticed by itself. */
@@ -293,13 +355,19 @@ static void meet_qemu(struct relay *relay)
     journal_note_qemu(&relay->journal, accept4(RELAY_LISTENER, NULL, NULL, SOCK_CLOEXEC));
 }
 
+static int earlier(int a, int b)
+{
+    if (a < 0 || b < 0)
+        return a < 0 ? b : a;
+    return a < b ? a : b;
+}
+
 static int timeout(const struct relay *relay)
 {
-    int question = passage_timeout(&relay->question), answer = passage_timeout(&relay->answer);
+    int64_t left = relay->revival_ms - now_ms();
+    int wait = earlier(passage_timeout(&relay->question), passage_timeout(&relay->answer));
 
-    if (question < 0 || answer < 0)
-        return question < 0 ? answer : question;
-    return question < answer ? question : answer;
+    return relay->backend.fd >= 0 ? wait : earlier(wait, left > 0 ? (int)left : 0);
 }
 
 /* What is under way is to be written; else the next is to be read. */
@@ -312,6 +380,9 @@ void relay_run(struct relay *relay)
 {
     for (;;) {
         bool is_there = relay->journal.qemu >= 0;
+
+        if (relay->backend.fd < 0 && now_ms() >= relay->revival_ms)
+            revive(relay);
         struct pollfd fds[] = {
             /* with QEMU, the end of the connection is what counts */
             {.fd = is_there ? -1 : relay->backend.pidfd, .events = POLLIN},
@@ -326,7 +397,8 @@ void relay_run(struct relay *relay)
         fds[2].events = wanted(is_listening(relay), &relay->answer);
         if (poll(fds, sizeof(fds) / sizeof(fds[0]), timeout(relay)) < 0)
             continue;
-        if (is_there ? !serve_backend(relay, fds[1].revents) : fds[0].revents || fds[1].revents) {
+        if (is_there ? relay->backend.fd >= 0 && !serve_backend(relay, fds[1].revents)
+                     : fds[0].revents || fds[1].revents) {
             replace_backend(relay);
         } else if (!is_there && fds[2].revents) {
             meet_qemu(relay);

@@ -1,6 +1,6 @@
 /*
- * relay: passes messages between QEMU and a virtiofsd, and puts a second one in the place of one
- * that died.
+ * relay: passes messages between QEMU and the device's process (kind.h), and puts another one in
+ * the place of one that died.
  */
 #ifndef GUESTLINK_HOSTD_RELAY_RELAY_H
 #define GUESTLINK_HOSTD_RELAY_RELAY_H
@@ -21,26 +21,38 @@
 #define RELAY_RENEWALS_MAX 20u
 #define RELAY_RENEWALS_MS  60000
 
-/* The status with which the relay ends where there can be no device, or no virtiofsd. */
+/*
+ * One of a kind that revives is started again as soon as it ended, after a pause that grows while
+ * each lives for a shorter time than is calm. QEMU waits for as long with whatever it has to say.
+ */
+#define RELAY_PAUSE_MS     100
+#define RELAY_PAUSE_MAX_MS 3200
+#define RELAY_CALM_MS      10000
+
+/* The status with which the relay ends where there can be no device, or no process for it. */
 #define RELAY_EXIT_REFUSED 125
 
 /* The descriptor of the listening socket to which QEMU connects. */
 #define RELAY_LISTENER 3
 
 struct relay {
-    const char *socket;   /* path of a virtiofsd's own listening socket, there for a moment */
+    const struct kind *kind;
+    const char *socket;   /* for backend_start() */
     const char *end_file; /* for end_as() */
-    char *const *argv;    /* virtiofsd's */
-    struct jail jail;     /* virtiofsd's; without a folder: it makes a sandbox of its own */
+    char *const *argv;    /* of the process */
+    struct jail jail;     /* where it runs; without a place: it makes a sandbox of its own */
     struct journal journal;
     struct backend backend;
     struct aperture aperture;
     struct passage question, answer;
-    struct vhost_user_message next; /* goes to virtiofsd after the question */
+    struct vhost_user_message next; /* goes to the process after the question */
     bool has_next;
-    unsigned renewals; /* of a confined virtiofsd, since then */
+    unsigned renewals; /* of a confined process, since then */
     int64_t renewals_since_ms;
-    bool second; /* virtiofsd: answers errors alone */
+    bool has_served; /* the process answered: it can do it, and another one may follow */
+    bool second;     /* of those that do not revive: answers errors alone */
+    int pause_ms;    /* before the next that revives */
+    int64_t started_ms, revival_ms; /* when it was, and when the next one is to be */
 };
 
 #define RELAY_NULL                                                                                 \
@@ -48,20 +60,21 @@ struct relay {
         .journal = JOURNAL_NULL, .aperture = APERTURE_NULL, .backend = BACKEND_NULL                \
     }
 
-/* Starts a virtiofsd. @return 0 or -errno */
+/* Starts the process. @return 0 or -errno */
 int relay_start_backend(struct relay *relay);
 
 /*
- * Sets up a second virtiofsd as the first one was. For a frontend that is connected.
+ * Sets up another process as the first one was, for a frontend that is connected: one that serves,
+ * soon, or one that answers errors.
  *
  * Whoever stops the unit that this runs in (systemd does when its first process ends) must not take
- * it away before the guest is done: neither it nor the relay heeds SIGTERM.
+ * the latter away before the guest is done: neither it nor the relay heeds SIGTERM.
  */
-void relay_begin_second(struct relay *relay);
+void relay_begin_next(struct relay *relay);
 
 /*
  * Relays until QEMU is gone, or does not keep to the protocol: half a message and no more of it for
- * PASSAGE_PATIENCE_MS, no reading for as long, a message that there is not. A virtiofsd that does
+ * PASSAGE_PATIENCE_MS, no reading for as long, a message that there is not. A process that does
  * not is ended, and replaced as one that died.
  *
  * With an aperture, what it does not allow ends this process, with RELAY_EXIT_REFUSED.

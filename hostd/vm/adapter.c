@@ -2,7 +2,9 @@
 #include "adapter.h"
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "config/settings.h"
+#include "device_aperture.h"
 #include "guest/network_request.h"
 #include "report.h"
 #include "services.h"
@@ -10,6 +12,7 @@
 #include "vm_parts.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,8 +50,29 @@ static int prepare(struct attachment *a)
 
     if (a->vm->policy.networking != CONFIG_NETWORKING_VIRTIOPROXY)
         return 0;
+    if (adapter->config->backend == CONFIG_BACKEND_PASST && device_aperture_obstacle(a->vm))
+        return -EPERM;
     return virtio_device_take(
         a, &(struct virtio_device){.settings = adapter->settings, .network = adapter->config});
+}
+
+static void explain(const struct attachment *a, int error, char *text, size_t capacity)
+{
+    const char *obstacle = device_aperture_obstacle(a->vm);
+
+    if (error == EPERM && obstacle)
+        (void)snprintf(text, capacity, "%s", obstacle);
+}
+
+/* What its process can reach is known at the latest now: the guest's driver has started it. */
+static void tell_late(struct attachment *a)
+{
+    if (!a->device)
+        return;
+    (void)device_aperture_look(a->device);
+    if (!a->told && a->device->aperture.state != APERTURE_REFUSED &&
+        device_aperture_is_kept(a->device))
+        virtio_device_tell(a);
 }
 
 static void on_configured(void *userdata, const struct guest_answer *answer)
@@ -63,6 +87,7 @@ static void on_configured(void *userdata, const struct guest_answer *answer)
         a->state = VM_DEVICE_WAITING;
         return;
     }
+    tell_late(a);
     latency_add(&vm->services->latencies.network, clock_now_us() - a->asked_us);
     report_network(adapter_of(a), answer->error, answer->text);
     if (answer->error == ETIMEDOUT)
@@ -103,7 +128,8 @@ static int add_device(struct virtio_device *device, device_done_fn done)
         device->vm->host,
         &(struct device_adapter){.network = device->network,
                                  .iommu_platform = boot_has_token(&device->vm->boot),
-                                 .options = device->options},
+                                 .options = device->options,
+                                 .aperture = device->aperture_mode},
         done, device);
 }
 
@@ -111,6 +137,7 @@ const struct attachment_kind adapter_kind = {.name = "adapter",
                                              .phase = "network",
                                              .collides = collides,
                                              .prepare = prepare,
+                                             .explain = explain,
                                              .set_up = configure,
                                              .release = give_up,
                                              .free = adapter_free,
@@ -118,3 +145,74 @@ const struct attachment_kind adapter_kind = {.name = "adapter",
                                              .remove_device = device_host_remove_adapter,
                                              .report_added = report_adapter_added,
                                              .report_removed = report_adapter_removed};
+
+#define GIVEN_UP                                                                                   \
+    "its server ended too often in a short time; it is made again when the configuration is read " \
+    "again, or the guest connects again"
+
+/* @return true if the adapter has another try */
+static bool may_retry(struct adapter *adapter)
+{
+    uint64_t now_us = clock_now_us();
+
+    if (now_us - adapter->retried_us > LIMITS_SHARE_RETRY_FORGIVE_MS * UINT64_C(1000))
+        adapter->retries = 0;
+    adapter->retried_us = now_us;
+    return adapter->retries++ < LIMITS_SHARE_RETRIES;
+}
+
+/* The guest has it configured no more when the device has gone. */
+static void let_go(struct attachment *a)
+{
+    a->is_set = false;
+    virtio_device_release(a);
+}
+
+void adapters_lost(struct vm *vm, const char *id, bool restored, const char *text)
+{
+    struct virtio_device *device = virtio_device_find(vm, &adapter_kind, id);
+    struct attachment *a = attachment_find(vm, &adapter_kind, id, true);
+
+    /* with a guest's end its devices' servers end, and come again with its next boot */
+    if (guest_is_attached(vm->guest) && !vm->boot.farewell)
+        report_device_failed(vm, "adapter", id, "serve", restored ? 0 : EPIPE, text);
+    else
+        report_line(vm, ALLOWANCE_DEVICE, LOG_NOTICE, "adapter %s: %s", id, text);
+    if (!device || restored)
+        return;
+    device->stale = true;
+    if (a && a->device == device) {
+        let_go(a);
+        if (!may_retry(adapter_of(a)))
+            attachment_fail(a, "serve", EPIPE, GIVEN_UP);
+    }
+    saver_now(&vm->saver);
+    vm_wake(vm);
+}
+
+void adapters_refused(struct vm *vm, const char *id, const char *reason)
+{
+    struct virtio_device *device = virtio_device_find(vm, &adapter_kind, id);
+    struct attachment *a = attachment_find(vm, &adapter_kind, id, true);
+
+    if (!device)
+        return;
+    device->stale = true;
+    if (a && a->device == device) {
+        let_go(a);
+        attachment_fail(a, "device", EPERM, reason);
+    }
+    saver_now(&vm->saver);
+    vm_wake(vm);
+}
+
+void adapters_renew(struct vm *vm)
+{
+    for (struct attachment *a = attachment_next(vm, &adapter_kind, NULL); a;
+         a = attachment_next(vm, &adapter_kind, a)) {
+        if (a->wanted && a->device && device_aperture_applies(a->device) &&
+            a->device->aperture_mode != device_aperture_mode(vm))
+            let_go(a);
+    }
+    virtio_devices_mark_stale(vm);
+}

@@ -1,6 +1,7 @@
 /* device aperture: how much of the guest's memory the process behind a virtio device can reach. */
 #include "device_aperture.h"
 
+#include "adapter.h"
 #include "device/device_host.h"
 #include "report.h"
 #include "share.h"
@@ -23,10 +24,19 @@
     "the guest's kernel uses memory outside of the pool once the pool is full; boot a kernel "     \
     "without CONFIG_SWIOTLB_DYNAMIC"
 
-/* True if a process of ours serves the device. */
-static bool is_ours(const struct virtio_device *device)
+bool device_aperture_applies(const struct virtio_device *device)
 {
-    return device->path && device->vm->config->device_host.type == CONFIG_DEVICE_HOST_QEMU;
+    return (device->path || device->network->backend == CONFIG_BACKEND_PASST) &&
+           device->vm->config->device_host.type == CONFIG_DEVICE_HOST_QEMU;
+}
+
+/* As device_host_get_aperture(). */
+static int ask(const struct virtio_device *device, struct aperture_status *ret_status)
+{
+    const struct device_host *host = device->vm->host;
+
+    return device->path ? device_host_get_aperture(host, device->name, ret_status)
+                        : device_host_get_adapter_aperture(host, device->name, ret_status);
 }
 
 enum config_aperture device_aperture_mode(const struct vm *vm)
@@ -52,9 +62,10 @@ bool device_aperture_look(struct virtio_device *device)
     struct aperture_status status = {.state = APERTURE_NONE};
     bool changed;
 
-    if (is_ours(device) && device_host_get_aperture(vm->host, device->name, &status) < 0)
+    if (device_aperture_applies(device) && ask(device, &status) < 0)
         return false;
-    if (is_ours(device) && status.state == APERTURE_NONE && boot_pool_is_dynamic(&vm->boot))
+    if (device_aperture_applies(device) && status.state == APERTURE_NONE &&
+        boot_pool_is_dynamic(&vm->boot))
         (void)snprintf(status.reason, sizeof(status.reason), DYNAMIC);
     changed = !device->aperture_known || status.state != device->aperture.state ||
               status.bytes != device->aperture.bytes ||
@@ -69,7 +80,7 @@ void device_aperture_told(struct virtio_device *device)
     struct vm *vm = device->vm;
 
     device->aperture_told = true;
-    if (!is_ours(device) || !device->aperture_known || !boot_has_token(&vm->boot) ||
+    if (!device_aperture_applies(device) || !device->aperture_known || !boot_has_token(&vm->boot) ||
         vm->config->aperture == CONFIG_APERTURE_OFF ||
         strcmp(vm->aperture_reason, device->aperture.reason) == 0)
         return;
@@ -80,8 +91,9 @@ void device_aperture_told(struct virtio_device *device)
 
 bool device_aperture_is_kept(const struct virtio_device *device)
 {
-    return !is_ours(device) || device->vm->config->aperture != CONFIG_APERTURE_REQUIRE ||
-           !device->aperture_known || device->aperture.state == APERTURE_ENFORCED;
+    return !device_aperture_applies(device) ||
+           device->vm->config->aperture != CONFIG_APERTURE_REQUIRE || !device->aperture_known ||
+           device->aperture.state == APERTURE_ENFORCED;
 }
 
 void device_aperture_refuse(struct virtio_device *device)
@@ -89,12 +101,15 @@ void device_aperture_refuse(struct virtio_device *device)
     char reason[APERTURE_REASON_SIZE];
 
     memcpy(reason, device->aperture.reason, sizeof(reason));
-    shares_refused(device->vm, device->name, reason);
+    if (device->path)
+        shares_refused(device->vm, device->name, reason);
+    else
+        adapters_refused(device->vm, device->name, reason);
 }
 
-void device_aperture_changed(struct vm *vm, const char *tag)
+void device_aperture_changed(struct vm *vm, const struct attachment_kind *kind, const char *name)
 {
-    struct virtio_device *device = virtio_device_find(vm, &share_kind, tag);
+    struct virtio_device *device = virtio_device_find(vm, kind, name);
 
     if (!device || device->state != VIRTIO_DEVICE_THERE || !device_aperture_look(device))
         return;

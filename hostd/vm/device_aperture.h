@@ -1,6 +1,7 @@
 /*
  * device aperture: how much of the guest's memory the process behind a virtio device can reach: of
- * a share's, what its device host says; an adapter is part of its VMM, which has all of it.
+ * a share's and of passt's, what its device host says; other adapters are part of their VMM, which
+ * has all of it.
  */
 #ifndef GUESTLINK_HOSTD_DEVICE_APERTURE_H
 #define GUESTLINK_HOSTD_DEVICE_APERTURE_H
@@ -9,6 +10,7 @@
 
 #include <stdbool.h>
 
+struct attachment_kind;
 struct virtio_device;
 struct vm;
 
@@ -16,7 +18,10 @@ struct vm;
  * nothing. */
 enum config_aperture device_aperture_mode(const struct vm *vm);
 
-/* Why no virtiofs device of this boot can be confined although the configuration requires it, and
+/* True if a process of ours serves the device, which can have an aperture. */
+bool device_aperture_applies(const struct virtio_device *device);
+
+/* Why no such device of this boot can be confined although the configuration requires it, and
  * what to do; static. NULL: nothing is known to be in the way */
 const char *device_aperture_obstacle(const struct vm *vm);
 
@@ -31,10 +36,10 @@ void device_aperture_told(struct virtio_device *device);
  * device; this is for a relay that says otherwise later. */
 bool device_aperture_is_kept(const struct virtio_device *device);
 
-/* The shares that use it fail, and it goes. */
+/* What uses it fails, and it goes. */
 void device_aperture_refuse(struct virtio_device *device);
 
-/* The device host may say something else of the share's device. */
-void device_aperture_changed(struct vm *vm, const char *tag);
+/* The device host may say something else of the device of that kind and name. */
+void device_aperture_changed(struct vm *vm, const struct attachment_kind *kind, const char *name);
 
 #endif

@@ -42,7 +42,9 @@ void report_device_failed(struct vm *vm, const char *kind, const char *name, con
         return;
     if (!reason)
         reason = "unknown error";
-    if (strstr(text, reason)) /* the text says it itself */
+    if (error == 0)
+        SAY(vm, LOG_WARNING, "%s %s: %s", kind, name, without_name(text, kind, name));
+    else if (strstr(text, reason)) /* the text says it itself */
         SAY(vm, LOG_ERR, "%s %s failed in phase %s: %s; everything else goes on", kind, name, phase,
             without_name(text, kind, name));
     else
@@ -120,6 +122,7 @@ void report_share_removed(const struct virtio_device *device)
 void report_aperture(const struct virtio_device *device)
 {
     const struct aperture_status *aperture = &device->aperture;
+    const char *kind = device->kind->name, *program = device->path ? "virtiofsd" : "passt";
     struct vm *vm = device->vm;
     struct fields fields = {.count = 0};
 
@@ -127,18 +130,17 @@ void report_aperture(const struct virtio_device *device)
         return;
     if (aperture->state == APERTURE_ENFORCED)
         SAY(vm, LOG_INFO,
-            "share %s: the kernel keeps its virtiofsd out of all but %" PRIu64
-            " bytes of the guest's memory",
-            device->name, aperture->bytes);
+            "%s %s: the kernel keeps its %s out of all but %" PRIu64 " bytes of the guest's memory",
+            kind, device->name, program, aperture->bytes);
     else if (aperture->state == APERTURE_NARROWED)
         SAY(vm, LOG_WARNING,
-            "share %s: its virtiofsd is told of %" PRIu64
+            "%s %s: its %s is told of %" PRIu64
             " bytes of the guest's memory alone, but the kernel does not keep it from the rest: %s",
-            device->name, aperture->bytes, aperture->reason);
+            kind, device->name, program, aperture->bytes, aperture->reason);
     else
-        SAY(vm, LOG_WARNING, "share %s: its virtiofsd can reach all of the guest's memory: %s",
-            device->name, aperture->reason);
-    fields_text(&fields, "tag", device->name);
+        SAY(vm, LOG_WARNING, "%s %s: its %s can reach all of the guest's memory: %s", kind,
+            device->name, program, aperture->reason);
+    fields_text(&fields, device->path ? "tag" : "id", device->name);
     add_aperture(&fields, aperture);
     fields_text(&fields, "reason", aperture->reason);
     report_emit(vm, TELEMETRY_DEVICE_APERTURE, &fields);

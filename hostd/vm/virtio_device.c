@@ -313,7 +313,7 @@ void virtio_devices_mark_stale(struct vm *vm)
 {
     for (struct virtio_device *d = vm->devices; d; d = d->next) {
         if (boot_options_are_stale(&vm->boot, d->read_only, vm->config->id, d->options) ||
-            (d->path && d->aperture_mode != device_aperture_mode(vm)))
+            (device_aperture_applies(d) && d->aperture_mode != device_aperture_mode(vm)))
             d->stale = true;
     }
 }

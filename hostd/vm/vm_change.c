@@ -113,6 +113,7 @@ void vm_change(struct vm *vm, struct settings *settings, const struct config_vm 
     drop_shares(vm);
     drop_adapters(vm);
     shares_renew(vm);
+    adapters_renew(vm);
     attachments_step(vm); /* what can go at once makes room */
     vm_add_configured(vm);
     attachments_begin(vm, ATTACHMENTS_AGAIN);

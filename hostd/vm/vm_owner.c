@@ -1,6 +1,7 @@
 /* vm owner: one virtual machine: its birth, its device host's coming and going, its end. */
 #include "vm_owner.h"
 
+#include "adapter.h"
 #include "attachment.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -87,7 +88,22 @@ static void on_share_refused(void *userdata, const char *tag, const char *reason
 
 static void on_aperture_changed(void *userdata, const char *tag)
 {
-    device_aperture_changed(userdata, tag);
+    device_aperture_changed(userdata, &share_kind, tag);
+}
+
+static void on_adapter_lost(void *userdata, const char *id, bool restored, const char *text)
+{
+    adapters_lost(userdata, id, restored, text);
+}
+
+static void on_adapter_refused(void *userdata, const char *id, const char *reason)
+{
+    adapters_refused(userdata, id, reason);
+}
+
+static void on_adapter_aperture_changed(void *userdata, const char *id)
+{
+    device_aperture_changed(userdata, &adapter_kind, id);
 }
 
 const struct device_host_events vm_device_host_events = {
@@ -95,6 +111,9 @@ const struct device_host_events vm_device_host_events = {
     .down = on_down,
     .reset = on_reset,
     .share_lost = on_share_lost,
+    .adapter_lost = on_adapter_lost,
+    .adapter_refused = on_adapter_refused,
+    .adapter_aperture_changed = on_adapter_aperture_changed,
     .share_refused = on_share_refused,
     .aperture_changed = on_aperture_changed,
 };

@@ -31,11 +31,12 @@ def acceleration(nested=False):
 class Guest:
     def __init__(self, folder, sockets, kernel, image, cmdline="", memory_mib=512, extra=(),
                  arguments="", vsock_device=True, reboots=False, shared="on", ports=ROOT_PORTS,
-                 console="ttyS0", within=(), nested="LAB_NESTED" in os.environ):
+                 console="ttyS0", within=(), qemu=("qemu-system-x86_64",), nested="LAB_NESTED" in os.environ):
         """folder: for logs; sockets: a folder with a short path; cmdline: what is added to the
         kernel's own words; arguments: what follows `--`; reboots: in the same QEMU, which ends
         instead where that is not asked for; shared: whether its memory is; ports: how many free
-        root ports; console: the kernel's; within: a command that QEMU is started by; nested: one of
+        root ports; console: the kernel's; within: a command that QEMU is started by; qemu: another one,
+        with where its firmware is; nested: one of
         two machines, of which one emulates the other."""
         folder.mkdir(parents=True, exist_ok=True)
         sockets.mkdir(parents=True, exist_ok=True)
@@ -56,13 +57,14 @@ class Guest:
                          + (f" {NESTED}" if nested else "")
                          + (f" -- {arguments}" if arguments else ""))
         self._within = list(within)
+        self._qemu = list(qemu)
         self.process = None
 
     def argv(self):
         ports = []
         for number in range(1, self._ports + 1):
             ports += ["-device", f"pcie-root-port,id=rp{number},chassis={number}"]
-        return [*self._within, "qemu-system-x86_64", *acceleration(self._nested),
+        return [*self._within, *self._qemu, *acceleration(self._nested),
                 "-M", "q35,memory-backend=mem", "-m", f"{self.memory_mib}M",
                 "-object", f"memory-backend-memfd,id=mem,size={self.memory_mib}M,"
                 f"share={self._shared}",

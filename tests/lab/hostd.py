@@ -40,9 +40,9 @@ def vm_settings(guest, name="lab", **more):
 
 
 class Hostd:
-    def __init__(self, folder, sockets, vms, **more):
-        """folder: for logs; sockets: a folder with a short path; more adds to and replaces the
-        top level's keys."""
+    def __init__(self, folder, sockets, vms, within=(), **more):
+        """folder: for logs; sockets: a folder with a short path; within: a command that it is
+        started by; more adds to and replaces the top level's keys."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.telemetry_file = folder / "telemetry.jsonl"
@@ -61,6 +61,7 @@ class Hostd:
             **more,
         }
         self.process = None
+        self._within = list(within)
 
     def write_config(self):
         self.config_file.write_text(json.dumps(self.config, indent=2) + "\n")
@@ -72,7 +73,7 @@ class Hostd:
         wrapper = os.environ.get("LAB_HOSTD_WRAPPER", "").split()
         self.process = Process(
             "guestlink-hostd",
-            [*wrapper, paths.program("guestlink-hostd"), "--config", self.config_file],
+            [*self._within, *wrapper, paths.program("guestlink-hostd"), "--config", self.config_file],
             self.log_file, die_with_lab=True)
         wait_for("hostd's control socket", patient(30),
                  lambda: self.control.exists() or self._ended())

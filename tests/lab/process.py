@@ -105,6 +105,24 @@ def pids_with(text):
     return found
 
 
+def command_of(pid):
+    """"" for one that is gone."""
+    try:
+        with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as words:
+            return words.read()
+    except OSError:
+        return ""
+
+
+def parent_of(pid):
+    """0 for one that is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            return int(stat.read().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
+
+
 def kill_pid(pid, number=signal.SIGKILL):
     """Sends a signal to a process that may have ended already."""
     try:

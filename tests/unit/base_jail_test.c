@@ -208,24 +208,26 @@ static void killing_the_one_outside_ends_the_one_inside(void **state)
 static void numbers_travel_to_the_launcher(void **state)
 {
     static const char *const wrong[] = {"",         "1 2 3",   "1 2 3 4 5", "x 1 1 1", "1  2 3 1",
-                                        " 1 2 3 1", "1 2 3 4", "01 2 3 1",  "-1 2 3 1"};
+                                        " 1 2 3 1", "1 2 3 8", "01 2 3 1",  "-1 2 3 1"};
     const struct jail jail = {.capabilities = 0xdb,
                               .memory = UINT64_MAX,
                               .files = 20,
                               .read_only = true,
-                              .connected = true};
+                              .connected = true,
+                              .network = true};
     struct jail back = {0};
     char text[LAUNCH_NUMBERS_SIZE];
 
     (void)state;
     launch_jail_pack(&jail, text);
-    assert_string_equal(text, "db ffffffffffffffff 14 3");
+    assert_string_equal(text, "db ffffffffffffffff 14 7");
     assert_int_equal(launch_jail_unpack(text, &back), 0);
     assert_int_equal(back.capabilities, 0xdb);
     assert_int_equal(back.memory, UINT64_MAX);
     assert_int_equal(back.files, 20);
     assert_true(back.read_only);
     assert_true(back.connected);
+    assert_true(back.network);
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         assert_int_equal(launch_jail_unpack(wrong[i], &back), -EINVAL);
 }

@@ -99,6 +99,7 @@ void devices_start(struct devices *devices)
         .down = on_down,
         .reset = on_reset,
         .share_lost = on_share_lost,
+        .adapter_lost = on_share_lost,
         .share_refused = on_share_refused,
         .aperture_changed = on_aperture_changed,
     };

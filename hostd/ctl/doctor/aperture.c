@@ -59,23 +59,24 @@ static void look_at_udmabuf(struct doctor *doctor, const struct config_vm *vm, u
                     "%s is there, for dma-bufs of up to %u MiB", device, limit);
 }
 
-static void look_at_shares(struct doctor *doctor, const struct config_vm *vm,
-                           struct json_object *view)
+/* @param kind  of devices: "shares", "adapters" */
+static void look_at_devices(struct doctor *doctor, const struct config_vm *vm,
+                            struct json_object *view, const char *kind)
 {
-    struct json_object *shares = json_member(view, "shares");
+    struct json_object *devices = json_member(view, kind);
 
-    for (size_t i = 0; i < json_count(shares); i++) {
-        struct json_object *share = json_element(shares, i);
+    for (size_t i = 0; i < json_count(devices); i++) {
+        struct json_object *device = json_element(devices, i);
         char text[512];
 
-        if (!aperture_describe(view, share, text, sizeof(text)))
+        if (!aperture_describe(view, device, text, sizeof(text)))
             continue;
-        if (aperture_is_enforced(share))
+        if (aperture_is_enforced(device))
             doctor_find(doctor, DOCTOR_RIGHT, "aperture", vm->name, "", "%s", text);
         else
             doctor_find(doctor, state_of(vm), "aperture", vm->name,
-                        "mend that, then remove the share and add it again, or reboot the guest",
-                        "%s: %s", text, command_text(share, "aperture_reason"));
+                        "mend that, then remove the device and add it again, or reboot the guest",
+                        "%s: %s", text, command_text(device, "aperture_reason"));
     }
 }
 
@@ -87,7 +88,7 @@ void doctor_look_at_aperture(struct doctor *doctor, const struct config_vm *vm,
     uint64_t pool = reported != 0 ? reported : policy.swiotlb_bytes;
 
     if (vm->device_host.type != CONFIG_DEVICE_HOST_QEMU ||
-        doctor_count_virtiofs(doctor->config, vm) == 0)
+        (doctor_count_virtiofs(doctor->config, vm) == 0 && !config_vm_has_passt(vm)))
         return;
     if (vm->aperture == CONFIG_APERTURE_OFF)
         doctor_find(doctor, DOCTOR_NOTE, "aperture", vm->name,
@@ -100,6 +101,8 @@ void doctor_look_at_aperture(struct doctor *doctor, const struct config_vm *vm,
                     "the VM has no pool: virtiofsd can reach all of the guest's memory");
     else
         look_at_udmabuf(doctor, vm, pool);
-    if (vm->aperture != CONFIG_APERTURE_OFF && pool != 0)
-        look_at_shares(doctor, vm, view);
+    if (vm->aperture != CONFIG_APERTURE_OFF && pool != 0) {
+        look_at_devices(doctor, vm, view, "shares");
+        look_at_devices(doctor, vm, view, "adapters");
+    }
 }

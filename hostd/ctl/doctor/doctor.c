@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/program.h"
 #include "config/policy.h"
+#include "device/passt_command.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -82,11 +83,36 @@ static void look_at_virtiofsd(struct doctor *doctor, const struct config_vm *vm)
                     wanted != NULL ? wanted : "virtiofsd");
 }
 
+static void look_at_passt(struct doctor *doctor, const struct config_vm *vm)
+{
+    char buffer[LIMITS_PATH];
+    int r = passt_command_find(vm->device_host.passt, buffer);
+
+    if (r == 0)
+        doctor_find(doctor, DOCTOR_RIGHT, "passt", vm->name, "", "%s is there", buffer);
+    else if (r == -EOPNOTSUPP)
+        doctor_find(doctor, DOCTOR_WRONG, "passt", vm->name,
+                    "install passt 2025_02_17 or later (Debian 13 has one), or name it in "
+                    "\"device_host\": {\"passt\": PATH}",
+                    "%s is too old for vhost-user; adapters of \"backend\": \"passt\" cannot be "
+                    "served",
+                    buffer);
+    else
+        doctor_find(doctor, DOCTOR_WRONG, "passt", vm->name,
+                    "install passt, or name it in \"device_host\": {\"passt\": PATH}",
+                    "%s: %s; adapters of \"backend\": \"passt\" cannot be served",
+                    vm->device_host.passt ? vm->device_host.passt : "passt",
+                    r == -ENOEXEC ? "a script, which cannot run in passt's jail"
+                                  : "no program that can be executed");
+}
+
 void doctor_look_at_shares(struct doctor *doctor, const struct config_vm *vm)
 {
     if (vm->device_host.type == CONFIG_DEVICE_HOST_QEMU &&
         doctor_count_virtiofs(doctor->config, vm) > 0)
         look_at_virtiofsd(doctor, vm);
+    if (config_vm_has_passt(vm))
+        look_at_passt(doctor, vm);
     for (size_t i = 0; i < vm->share_count; i++) {
         const struct config_share *share = &vm->shares[i];
         struct stat status;

@@ -59,7 +59,8 @@ static int on_stdin(sd_event_source *source, int fd, uint32_t revents, void *use
 
 int main(int argc, char *argv[])
 {
-    static const struct virtiofsd_events events = {on_ready, on_ended, on_aperture};
+    static const struct virtiofsd_events events = {
+        .ready = on_ready, .ended = on_ended, .aperture = on_aperture};
     struct virtiofsd_spec spec = {.uid = getuid(), .gid = getgid()};
     struct virtiofsd *virtiofsd = NULL;
     sd_event *event = NULL;

@@ -51,7 +51,7 @@ class Share:
         """The one that is there and its child, once the one before and its stand-in have ended."""
         def probe():
             pids = process.pids_with(self.folder)
-            parents = {pid: parent_of(pid) for pid in pids}
+            parents = {pid: process.parent_of(pid) for pid in pids}
             first = [pid for pid in pids if parents[pid] not in pids]
             if len(first) != 1:
                 return None
@@ -61,9 +61,9 @@ class Share:
     @property
     def relays(self):
         """virtiofsd's ancestors of that program: the last one is the keeper, before it the relay."""
-        found, pid = [], parent_of(self.pids[0])
-        while "guestlink-virtiofs-relay" in command_of(pid):
-            found, pid = [*found, pid], parent_of(pid)
+        found, pid = [], process.parent_of(self.pids[0])
+        while "guestlink-virtiofs-relay" in process.command_of(pid):
+            found, pid = [*found, pid], process.parent_of(pid)
         return found
 
     def asked_in_vain(self):
@@ -116,21 +116,3 @@ class Share:
         for words in (("remove", "lab", "c"), ("add", "lab", "c", self.folder, "/mnt/c")):
             status, said = self.lab.control(self.hostd, "share", *words)
             need(status == 0, f"share {words[0]}: {status}: {said}")
-
-
-def command_of(pid):
-    """"" for one that is gone."""
-    try:
-        with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as words:
-            return words.read()
-    except OSError:
-        return ""
-
-
-def parent_of(pid):
-    """0 for one that is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
-            return int(stat.read().rsplit(")", 1)[1].split()[1])
-    except OSError:
-        return 0

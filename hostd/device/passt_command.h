@@ -1,0 +1,40 @@
+/*
+ * passt command: which program serves an adapter of the backend "passt", and with what words.
+ */
+#ifndef GUESTLINK_HOSTD_PASST_COMMAND_H
+#define GUESTLINK_HOSTD_PASST_COMMAND_H
+
+#include "config/config.h"
+#include "protocol/limits.h"
+
+/* Whom it becomes if the daemon is root: of this name, or, where there is none, nobody. */
+#define PASST_COMMAND_USER "guestlink-passt"
+
+struct passt_command {
+    const char *argv[32]; /* NULL-terminated; it finds its connection as descriptor 3 */
+    char program[LIMITS_PATH];
+    char user[32], mtu[16];
+    char addresses[2][64], prefix[4]; /* of IPv4, IPv6; the prefix of the former */
+};
+
+/*
+ * Finds passt.
+ *
+ * @param program  a name or path, or NULL: from PATH
+ * @return 0; -ENOENT: it is not there or cannot be executed; -EOPNOTSUPP: it is too old for
+ *         vhost-user; -ENOEXEC: a script, which cannot run in a jail
+ */
+int passt_command_find(const char *program, char buffer[LIMITS_PATH]);
+
+/*
+ * Makes the command for an adapter. The guest reaches what the host reaches, but for the host's
+ * loopback unless the adapter says so; nobody reaches the guest.
+ *
+ * @param network      outlives the command
+ * @param ret_command  must not be moved
+ * @return as passt_command_find()
+ */
+int passt_command_make(const char *program, const struct config_network *network,
+                       struct passt_command *ret_command);
+
+#endif

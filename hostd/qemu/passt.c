@@ -1,0 +1,420 @@
+/* qemu passt: what an adapter of the backend "passt" needs of its own. */
+#include "passt.h"
+
+#include "base/text.h"
+#include "device/passt_command.h"
+#include "refusal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MEMORY_ADVICE                                                                              \
+    "passt needs the guest's memory shared with it: start QEMU with -object "                      \
+    "memory-backend-memfd,id=mem,size=<the VM's memory>,share=on -machine memory-backend=mem"
+
+#define CHARDEV_WAIT_US UINT64_C(20000)
+
+#define OFF      "\"aperture\" is \"off\" in the VM's configuration"
+#define NO_TOKEN "the VM has no token"
+
+static void go_on(struct qemu_task *task, int error, const char *text)
+{
+    const struct qmp_reply reply = {.error = error, .text = text};
+
+    task->passt_ready(task, &reply);
+}
+
+/* ---- its life in the list */
+
+struct qemu_passt *qemu_passt_free(struct qemu_passt *passt, bool stop)
+{
+    struct qemu_passt **position;
+
+    if (!passt)
+        return NULL;
+    position = &passt->qemu->passts;
+    while (*position != passt)
+        position = &(*position)->next;
+    *position = passt->next;
+    if (stop)
+        virtiofsd_stop(passt->server);
+    else
+        virtiofsd_free(passt->server);
+    free(passt->id);
+    free(passt);
+    return NULL;
+}
+
+static struct qemu_passt *find(const struct device_qemu *qemu, const char *id)
+{
+    struct qemu_passt *passt = qemu->passts;
+
+    while (passt && strcmp(passt->id, id) != 0)
+        passt = passt->next;
+    return passt;
+}
+
+static void drop(struct qemu_task *task)
+{
+    task->passt = qemu_passt_free(task->passt, !task->passt_adopted);
+}
+
+static int add(struct qemu_task *task, const char *id)
+{
+    struct device_qemu *qemu = task->qemu;
+    struct qemu_passt *passt = calloc(1, sizeof(*passt));
+
+    if (!passt || !(passt->id = strdup(id))) {
+        free(passt);
+        return -ENOMEM;
+    }
+    (void)qemu_passt_free(find(qemu, id), false); /* looked at as by a new daemon */
+    passt->qemu = qemu;
+    passt->task = task;
+    passt->next = qemu->passts;
+    qemu->passts = passt;
+    task->passt = passt;
+    task->cleanup = drop;
+    return 0;
+}
+
+static void explain(int error, const char *program, char *text, size_t capacity)
+{
+    if (error == -EOPNOTSUPP)
+        (void)snprintf(text, capacity,
+                       "%s is too old for vhost-user adapters; install passt 2025_02_17 or later "
+                       "(Debian 13 has one), or use the backend \"user\"",
+                       program);
+    else if (error == -ENOEXEC)
+        (void)snprintf(text, capacity,
+                       "%s is a script, and passt runs in a jail that has no shell; have "
+                       "device_host.passt name the program itself",
+                       program);
+    else
+        (void)snprintf(text, capacity,
+                       "no passt that can be executed at %s; install passt, or correct "
+                       "device_host.passt",
+                       program);
+}
+
+/* All words of the command, for the hash: one that would be started otherwise is another one. */
+static void join(const struct passt_command *command, char *text, size_t capacity)
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; command->argv[i] && used < capacity; i++)
+        used += (size_t)snprintf(text + used, capacity - used, "%s ", command->argv[i]);
+}
+
+int qemu_passt_begin(struct qemu_task *task, const struct device_adapter *adapter)
+{
+    const struct config_vm *vm = task->qemu->host.vm;
+    struct passt_command command;
+    char words[LIMITS_PATH * 2], mac[TEXT_MAC_SIZE], hash[QEMU_NAME_HASH_SIZE];
+    uint64_t base, size;
+    int r = passt_command_make(vm->device_host.passt, adapter->network, &command);
+
+    if (r < 0) {
+        explain(r, command.program, task->text, sizeof(task->text));
+        return -r;
+    }
+    r = add(task, adapter->network->id);
+    if (r < 0)
+        return r;
+    (void)snprintf(task->options, sizeof(task->options), "%s", adapter->options);
+    task->aperture = adapter->aperture;
+    /* Without an aperture passt could not have the guest bounce. */
+    task->iommu_platform = adapter->iommu_platform && adapter->aperture != CONFIG_APERTURE_OFF;
+    join(&command, words, sizeof(words));
+    text_mac(adapter->network->mac, mac);
+    qemu_name_hash(
+        hash, vm->id, adapter->network->id, mac, words, config_aperture_names[adapter->aperture],
+        options_read_token(adapter->options, &base, &size) > 0 ? adapter->options : NULL, NULL);
+    (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_NET, hash);
+    (void)snprintf(task->passt->name, sizeof(task->passt->name), "%s%s", VIRTIOFSD_PASST, hash);
+    return 0;
+}
+
+/* ---- its passt */
+
+static bool is_refused(const struct qemu_passt *passt, struct aperture_status *ret_status)
+{
+    return virtiofsd_get_aperture(passt->server, ret_status) == 0 &&
+           ret_status->state == APERTURE_REFUSED;
+}
+
+static void on_ended(void *userdata, const char *text)
+{
+    struct qemu_passt *passt = userdata;
+    const struct device_host *host = &passt->qemu->host;
+    struct aperture_status status;
+
+    if (passt->task && passt->task->awaits_ready)
+        go_on(passt->task, EIO, "passt could not serve it");
+    else if (!passt->task && is_refused(passt, &status))
+        host->events.adapter_refused(host->userdata, passt->id, status.reason);
+    else if (!passt->task)
+        host->events.adapter_lost(host->userdata, passt->id, false, text);
+    /* Else QEMU is about to find out, and the step under way fails. */
+}
+
+static void on_aperture(void *userdata)
+{
+    const struct qemu_passt *passt = userdata;
+    const struct device_host *host = &passt->qemu->host;
+
+    /* The end of the task, or of passt, is what tells otherwise. */
+    if (!passt->task && !virtiofsd_has_ended(passt->server))
+        host->events.adapter_aperture_changed(host->userdata, passt->id);
+}
+
+static void on_restored(void *userdata, const char *text)
+{
+    const struct qemu_passt *passt = userdata;
+    const struct device_host *host = &passt->qemu->host;
+
+    char all[VIRTIOFSD_TEXT_SIZE + 64];
+
+    (void)snprintf(all, sizeof(all), "another passt serves it, the guest lost packets: %s", text);
+    host->events.adapter_lost(host->userdata, passt->id, true, all);
+}
+
+static void on_ready(void *userdata, const char *remark);
+
+static const struct virtiofsd_events events = {
+    .ready = on_ready,
+    .ended = on_ended,
+    .aperture = on_aperture,
+    .restored = on_restored,
+};
+
+int qemu_passt_adopt(struct qemu_task *task)
+{
+    struct qemu_passt *passt = task->passt;
+    int r = virtiofsd_adopt(task->qemu->host.event, task->qemu->directory, passt->name, &events,
+                            passt, &passt->server);
+
+    task->passt_adopted = r == 0;
+    return r;
+}
+
+bool qemu_passt_succeed(struct qemu_task *task)
+{
+    if (virtiofsd_has_ended(task->passt->server))
+        return false;
+    if (!task->iommu_platform)
+        task->passt->obstacle = task->aperture == CONFIG_APERTURE_OFF ? OFF : NO_TOKEN;
+    task->passt->task = NULL;
+    task->passt = NULL;
+    task->cleanup = NULL;
+    return true;
+}
+
+static void on_chardev_added(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    go_on(task, reply->error, reply->text);
+}
+
+static void on_ready(void *userdata, const char *remark)
+{
+    const struct qemu_passt *passt = userdata;
+    struct qemu_task *task = passt->task;
+    struct json_object *path = json_texts("path", virtiofsd_socket(passt->server), NULL);
+    struct json_object *address =
+        json_members("type", json_object_new_string("unix"), "data", path, NULL);
+    struct json_object *data =
+        json_members("addr", address, "server", json_object_new_boolean(false), NULL);
+    struct json_object *backend =
+        json_members("type", json_object_new_string("socket"), "data", data, NULL);
+
+    (void)snprintf(task->remark, sizeof(task->remark), "%s", remark);
+    task->awaits_ready = false;
+    qemu_task_next(
+        task, "chardev-add",
+        json_members("id", json_object_new_string(task->backend), "backend", backend, NULL),
+        QMP_SHAPE_OBJECT, on_chardev_added);
+}
+
+static void start(struct qemu_task *task)
+{
+    const struct config_vm *vm = task->qemu->host.vm;
+    struct passt_command command;
+    struct virtiofsd_spec spec = {
+        .directory = task->qemu->directory,
+        .name = task->passt->name,
+        .path = task->passt->id,
+        .passt = command.argv,
+        .options = task->options,
+        .aperture = task->aperture,
+        .uid = (uid_t)-1,
+        .gid = (gid_t)-1,
+    };
+    char text[LIMITS_PATH + 256] = "";
+    int r = passt_command_make(vm->device_host.passt, task->network, &command);
+
+    if (r < 0) {
+        explain(r, command.program, text, sizeof(text));
+        go_on(task, -r, text);
+        return;
+    }
+    r = virtiofsd_make_directory(task->qemu->old_directory);
+    /* passt's socket gets the owner of the QMP socket: QEMU's user. */
+    (void)qmp_owner(task->qemu->qmp, &spec.uid, &spec.gid);
+    task->awaits_ready = true;
+    if (r == 0)
+        r = virtiofsd_start(task->qemu->host.event, &spec, &events, task->passt,
+                            &task->passt->server);
+    if (r == 0)
+        return;
+    task->awaits_ready = false;
+    (void)snprintf(text, sizeof(text), "passt could not be started: %s",
+                   r == -ENOPKG ? "guestlink-virtiofs-relay is not installed; install "
+                                  "guestlink-hostd again"
+                                : strerrordesc_np(-r));
+    go_on(task, -r, text);
+}
+
+int qemu_passt_get_aperture(const struct device_host *host, const char *id,
+                            struct aperture_status *ret_status)
+{
+    const struct qemu_passt *passt = find((const struct device_qemu *)host, id);
+
+    if (!passt || passt->task || !passt->server)
+        return -ENOENT;
+    if (!passt->obstacle)
+        return virtiofsd_get_aperture(passt->server, ret_status);
+    *ret_status = (struct aperture_status){.state = APERTURE_NONE};
+    (void)snprintf(ret_status->reason, sizeof(ret_status->reason), "%s", passt->obstacle);
+    return 0;
+}
+
+/* ---- what it needs of QEMU */
+
+/* As of a share's chardev: QEMU lets go of a former one when all of its threads have. */
+static void remove_old_chardev(struct qemu_task *task);
+
+static void on_chardev_removed(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (qemu_refusal_is(QEMU_REFUSAL_BUSY, reply) && qemu_task_left_ms(task) > 1 &&
+        qemu_task_wait(task, CHARDEV_WAIT_US, remove_old_chardev) >= 0)
+        return;
+    start(task);
+}
+
+static void remove_old_chardev(struct qemu_task *task)
+{
+    qemu_task_next(task, "chardev-remove", json_texts("id", task->backend, NULL), QMP_SHAPE_OBJECT,
+                   on_chardev_removed);
+}
+
+static void on_memory(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    bool shared = false;
+
+    for (size_t i = 0; !shared && i < json_count(reply->result); i++)
+        shared = qmp_reader_flag(json_member(json_element(reply->result, i), "share"));
+    if (reply->error)
+        go_on(task, reply->error, reply->text);
+    else if (!shared)
+        go_on(task, ENOTSUP, MEMORY_ADVICE);
+    else
+        remove_old_chardev(task);
+}
+
+static void on_version(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    struct json_object *version = json_member(reply->result, "qemu");
+    int64_t major = 0, minor = 0;
+    char text[256];
+
+    (void)qmp_reader_number(json_member(version, "major"), &major);
+    (void)qmp_reader_number(json_member(version, "minor"), &minor);
+    if (reply->error) {
+        go_on(task, reply->error, reply->text);
+    } else if (major < QEMU_PASST_MAJOR) {
+        (void)snprintf(text, sizeof(text),
+                       "QEMU %lld.%lld cannot have a vhost-user adapter hot-plugged (7.2 ends with "
+                       "it); install QEMU %d.0 or later (Debian 13 has one), or use the backend "
+                       "\"user\"",
+                       (long long)major, (long long)minor, QEMU_PASST_MAJOR);
+        go_on(task, ENOTSUP, text);
+    } else {
+        qemu_task_next(task, "query-memdev", NULL, QMP_SHAPE_MEMORIES, on_memory);
+    }
+}
+
+void qemu_passt_make(struct qemu_task *task, qemu_step_fn ready)
+{
+    task->passt_ready = ready;
+    qemu_task_next(task, "query-version", NULL, QMP_SHAPE_VERSION, on_version);
+}
+
+struct json_object *qemu_passt_netdev(const struct qemu_task *task)
+{
+    return json_texts("type", "vhost-user", "id", task->backend, "chardev", task->backend, NULL);
+}
+
+/* ---- its end */
+
+/* @return false: it is not one of ours */
+static bool name_of(const char *netdev, char name[sizeof(VIRTIOFSD_PASST) + QEMU_NAME_HASH_SIZE])
+{
+    const char *hash = netdev + sizeof(QEMU_NAME_NET) - 1;
+
+    if (strncmp(netdev, QEMU_NAME_NET, sizeof(QEMU_NAME_NET) - 1) != 0 || !qemu_name_is_hash(hash))
+        return false;
+    (void)snprintf(name, sizeof(VIRTIOFSD_PASST) + QEMU_NAME_HASH_SIZE, "%s%s", VIRTIOFSD_PASST,
+                   hash);
+    return true;
+}
+
+void qemu_passt_remove(struct qemu_task *task, const char *netdev)
+{
+    char name[sizeof(VIRTIOFSD_PASST) + QEMU_NAME_HASH_SIZE];
+    struct qemu_passt *passt, *next;
+
+    if (!name_of(netdev, name))
+        return;
+    qemu_task_tell(task, "chardev-remove", json_texts("id", netdev, NULL));
+    for (passt = task->qemu->passts; passt; passt = next) {
+        next = passt->next;
+        if (!passt->task && strcmp(passt->name, name) == 0)
+            (void)qemu_passt_free(passt, true);
+    }
+    virtiofsd_sweep(task->qemu->host.event, task->qemu->directory, name);
+}
+
+void qemu_passts_clean_up(struct device_qemu *qemu)
+{
+    struct json_object *remembered = json_member(qemu->memory, "passts");
+    struct qemu_passt *passt = qemu->passts, *next;
+
+    for (; passt; passt = next) {
+        next = passt->next;
+        if (!passt->task) /* else its task ends it */
+            (void)qemu_passt_free(passt, true);
+    }
+    if (!qmp_reader_is_object(remembered))
+        return;
+    json_object_object_foreach(remembered, id, value)
+    {
+        const char *name = qmp_reader_text(value);
+        const size_t prefix = sizeof(VIRTIOFSD_PASST) - 1;
+
+        (void)id;
+        if (name && strncmp(name, VIRTIOFSD_PASST, prefix) == 0 && qemu_name_is_hash(name + prefix))
+            virtiofsd_sweep(qemu->host.event, qemu->directory, name);
+    }
+}
+
+struct json_object *qemu_passts_remember(const struct device_qemu *qemu)
+{
+    struct json_object *passts = json_object_new_object();
+
+    for (const struct qemu_passt *passt = qemu->passts; passt && passts; passt = passt->next)
+        (void)json_object_object_add(passts, passt->id, json_object_new_string(passt->name));
+    return passts;
+}
