@@ -83,7 +83,7 @@ void report_capabilities(struct vm *vm, enum telemetry_event event)
     fields_address(&fields, "features", vm->boot.capabilities.features);
     add_pool(&fields, &vm->boot.capabilities);
     if (event == TELEMETRY_APPLY_GUEST_CAPABILITIES) {
-        if (*vm->boot.token)
+        if (boot_has_token(&vm->boot))
             SAY(vm, LOG_INFO, "devices get the token %s (%s pool)", vm->boot.token,
                 capabilities_pool_kind(&vm->boot.capabilities));
         if (boot_pool_is_dynamic(&vm->boot))
