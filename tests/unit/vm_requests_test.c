@@ -160,7 +160,7 @@ static void a_report_that_is_none_is_an_error(void **state)
     assert_string_equal(told.text, "words");
     assert_int_equal(telemetry_count(f->services.telemetry, TELEMETRY_READ_GUEST_CAPABILITIES),
                      before);
-    assert_null(f->vm->operations);
+    assert_true(LIST_EMPTY(&f->vm->operations));
 }
 
 static void query_pool(struct fixture *f, const struct event_pool_usage *usage, uint16_t type,
@@ -239,7 +239,7 @@ static void who_goes_away_meanwhile_is_not_called(void **state)
     hang_up(f);
     assert_int_equal(told.count, 1); /* the other one */
     assert_int_equal(told.error, ECONNRESET);
-    assert_null(f->vm->operations);
+    assert_true(LIST_EMPTY(&f->vm->operations));
 }
 
 static void nobody_is_asked_without_a_guest(void **state)
@@ -251,7 +251,7 @@ static void nobody_is_asked_without_a_guest(void **state)
     assert_int_equal(vm_query_pool(f->vm, on_usage, f), -ENOTCONN);
     assert_int_equal(vm_shut_down(f->vm, true, 0, on_done, f), -ENOTCONN);
     assert_false(f->vm->shutting_down);
-    assert_null(f->vm->operations);
+    assert_true(LIST_EMPTY(&f->vm->operations));
     assert_int_equal(told.count, 0);
 }
 
@@ -356,7 +356,7 @@ static struct operation *shut_down(struct fixture *f, bool reboot, uint32_t give
     assert_int_equal(request.grace_ms, grace_ms);
     answer_error(f, frame.id, 0);
     assert_int_equal(told.count, 0);
-    return f->vm->operations;
+    return LIST_FIRST(&f->vm->operations);
 }
 
 static void a_guest_that_says_farewell_has_shut_down(void **state)
@@ -373,7 +373,7 @@ static void a_guest_that_says_farewell_has_shut_down(void **state)
     assert_int_equal(told.count, 1);
     assert_int_equal(told.error, 0);
     assert_string_equal(told.text, "");
-    assert_null(f->vm->operations);
+    assert_true(LIST_EMPTY(&f->vm->operations));
 }
 
 static void a_guest_that_is_gone_without_it_has_too(void **state)
@@ -400,7 +400,7 @@ static void a_guest_that_stays_is_told_after_its_time(void **state)
     assert_int_equal(told.error, ETIMEDOUT);
     assert_false(f->vm->shutting_down);
     assert_int_equal(telemetry_count(f->services.telemetry, TELEMETRY_GUEST_TIMEOUT), before + 1);
-    assert_null(f->vm->operations);
+    assert_true(LIST_EMPTY(&f->vm->operations));
 }
 
 static void a_guest_that_refuses_goes_on(void **state)
@@ -414,7 +414,7 @@ static void a_guest_that_refuses_goes_on(void **state)
     assert_int_equal(told.error, EINVAL);
     assert_string_equal(told.text, "words");
     assert_false(f->vm->shutting_down);
-    assert_null(f->vm->operations);
+    assert_true(LIST_EMPTY(&f->vm->operations));
 }
 
 static unsigned lefts;
