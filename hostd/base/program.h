@@ -39,4 +39,14 @@ bool program_knows(const char *program, const char *text);
  */
 const char *program_find_virtiofsd(const char *program, char buffer[LIMITS_PATH]);
 
+/*
+ * Finds a passt that can be served by vhost-user, and jailed.
+ *
+ * @param program     a name or path, or NULL: from PATH
+ * @param ret_buffer  the path, also of one that is of no use
+ * @return 0; -ENOENT: it is not there or cannot be executed; -EOPNOTSUPP: it is too old for
+ *         vhost-user; -ENOEXEC: a script, which cannot run in a jail
+ */
+int program_find_passt(const char *program, char ret_buffer[LIMITS_PATH]);
+
 #endif

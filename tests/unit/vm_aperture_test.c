@@ -224,7 +224,7 @@ static void rings_that_move_all_the_time_mute_nothing_else(void **state)
     connect_guest(f, POOL);
     for (unsigned i = 1; i <= 2000; i++) {
         let_host_say(APERTURE_ENFORCED, BYTES + (uint64_t)i * 4096, "");
-        device_aperture_changed(f->vm, "a");
+        device_aperture_changed(f->vm, &share_kind, "a");
     }
     assert_in_range(count(f, APERTURE), 4, 200);
     assert_int_equal(view_of(f, 0).aperture->bytes, BYTES + UINT64_C(2000) * 4096);
