@@ -1,6 +1,7 @@
 /* program: where programs are on this host. */
 #include "program.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -84,4 +85,13 @@ const char *program_find_virtiofsd(const char *program, char buffer[LIMITS_PATH]
         if (access(usual[i], X_OK) == 0)
             return usual[i];
     return program_find("virtiofsd", buffer, LIMITS_PATH) == 0 ? buffer : NULL;
+}
+
+int program_find_passt(const char *program, char buffer[LIMITS_PATH])
+{
+    if (program_find(program ? program : "passt", buffer, LIMITS_PATH) < 0)
+        return -ENOENT;
+    if (!program_knows(buffer, ELFMAG))
+        return -ENOEXEC;
+    return program_knows(buffer, "vhost-user") ? 0 : -EOPNOTSUPP;
 }

@@ -39,4 +39,13 @@ bool program_knows(const char *program, const char *text);
  */
 const char *program_find_virtiofsd(const char *program, char buffer[LIMITS_PATH]);
 
+/*
+ * Finds passt.
+ *
+ * @param program  a name or path, or NULL: from PATH
+ * @return 0; -ENOENT: it is not there or cannot be executed; -EOPNOTSUPP: it is too old for
+ *         vhost-user; -ENOEXEC: a script, which cannot run in a jail
+ */
+int program_find_passt(const char *program, char buffer[LIMITS_PATH]);
+
 #endif

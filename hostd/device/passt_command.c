@@ -3,7 +3,6 @@
 
 #include "base/program.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <pwd.h>
 #include <stdbool.h>
@@ -14,15 +13,6 @@
 
 /* Who is nobody by number on every distribution, and by which name differs. */
 #define NOBODY 65534u
-
-int passt_command_find(const char *program, char buffer[LIMITS_PATH])
-{
-    if (program_find(program ? program : "passt", buffer, LIMITS_PATH) < 0)
-        return -ENOENT;
-    if (!program_knows(buffer, ELFMAG))
-        return -ENOEXEC;
-    return program_knows(buffer, "vhost-user") ? 0 : -EOPNOTSUPP;
-}
 
 struct words {
     const char **argv;
@@ -86,7 +76,7 @@ int passt_command_make(const char *program, const struct config_network *network
                        struct passt_command *ret_command)
 {
     struct words words = {.argv = ret_command->argv};
-    int r = passt_command_find(program, ret_command->program);
+    int r = program_find_passt(program, ret_command->program);
 
     if (r < 0)
         return r;

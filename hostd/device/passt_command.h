@@ -18,21 +18,12 @@ struct passt_command {
 };
 
 /*
- * Finds passt.
- *
- * @param program  a name or path, or NULL: from PATH
- * @return 0; -ENOENT: it is not there or cannot be executed; -EOPNOTSUPP: it is too old for
- *         vhost-user; -ENOEXEC: a script, which cannot run in a jail
- */
-int passt_command_find(const char *program, char buffer[LIMITS_PATH]);
-
-/*
  * Makes the command for an adapter. The guest reaches what the host reaches, but for the host's
  * loopback unless the adapter says so; nobody reaches the guest.
  *
  * @param network      outlives the command
  * @param ret_command  must not be moved
- * @return as passt_command_find()
+ * @return as program_find_passt()
  */
 int passt_command_make(const char *program, const struct config_network *network,
                        struct passt_command *ret_command);

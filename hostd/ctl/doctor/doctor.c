@@ -4,7 +4,6 @@
 #include "base/json.h"
 #include "base/program.h"
 #include "config/policy.h"
-#include "device/passt_command.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -86,7 +85,7 @@ static void look_at_virtiofsd(struct doctor *doctor, const struct config_vm *vm)
 static void look_at_passt(struct doctor *doctor, const struct config_vm *vm)
 {
     char buffer[LIMITS_PATH];
-    int r = passt_command_find(vm->device_host.passt, buffer);
+    int r = program_find_passt(vm->device_host.passt, buffer);
 
     if (r == 0)
         doctor_find(doctor, DOCTOR_RIGHT, "passt", vm->name, "", "%s is there", buffer);
