@@ -239,7 +239,7 @@ bool config_vm_has_passt(const struct config_vm *vm)
 bool config_vm_has_host_loopback(const struct config_vm *vm)
 {
     for (size_t i = 0; i < vm->network_count; i++)
-        if (vm->networks[i].host_loopback)
+        if (vm->networks[i].backend == CONFIG_BACKEND_USER && vm->networks[i].host_loopback)
             return true;
     return false;
 }

@@ -518,6 +518,7 @@ static void test_the_host_s_loopback_is_only_opened_by_name(void **state)
         {ADAPTERS("", ""), true, false},
         {ADAPTERS(",\"host_loopback\":false", ""), true, false},
         {ADAPTERS("", ",\"backend\":\"user\",\"host_loopback\":true"), true, true},
+        {ADAPTERS("", ",\"backend\":\"passt\",\"host_loopback\":true"), true, false},
         {ADAPTERS(",\"backend\":\"tap\",\"interface\":\"t\"",
                   ",\"backend\":\"tap\",\"interface\":\"u\""),
          false, false},
@@ -535,7 +536,8 @@ static void test_the_host_s_loopback_is_only_opened_by_name(void **state)
     }
     assert_null(parse(
         ADAPTERS(",\"backend\":\"tap\",\"interface\":\"t\",\"host_loopback\":true", ""), &heard));
-    assert_non_null(strstr(heard.errors, "host_loopback: expected only with backend \"user\""));
+    assert_non_null(
+        strstr(heard.errors, "host_loopback: expected only with backend \"user\" or \"passt\""));
     assert_null(parse(ADAPTERS(",\"host_loopback\":1", ""), &heard));
 }
 

@@ -64,6 +64,17 @@ static int add_adapter(struct devices *devices)
     return devices_add_adapter(devices, &adapter);
 }
 
+/* The test's own program is a passt for as long as nobody starts it: it names what passt has. */
+static int add_passt(struct devices *devices)
+{
+    static const struct config_network network = {.id = "c", .backend = CONFIG_BACKEND_PASST};
+    const struct device_adapter adapter = {
+        .network = &network, .iommu_platform = true, .options = ""};
+
+    devices->vm.device_host.passt = (char *)"/proc/self/exe";
+    return devices_add_adapter(devices, &adapter);
+}
+
 static int remove_share(struct devices *devices)
 {
     return devices_remove_share(devices, "c");
@@ -80,10 +91,19 @@ static int remove_adapter(struct devices *devices)
 #define LISTED(driver)                                                                             \
     "{\"return\": [{\"name\": \"guestlink-" driver "-c\", \"type\": \"child<x>\"}], \"id\": $}\n"
 
+#define NO_DEVICE                                                                                  \
+    {                                                                                              \
+        "qom-list", "{\"return\": [], \"id\": $}\n"                                                \
+    }
+
+#define PLAYED_VERSION(major)                                                                      \
+    "{\"return\": {\"qemu\": {\"micro\": 9, \"minor\": 2, \"major\": " major                       \
+    "}, \"package\": \"\"}, \"id\": $}\n"
+
 /* A way to each command whose answer is read, which is the last one of its name. */
 static const struct {
     const char *command;
-    struct played_line before[4];
+    struct played_line before[6];
     int (*operate)(struct devices *devices);
 } steps[] = {
     {"query-memdev", {{NULL, NULL}}, add_share},
@@ -97,6 +117,15 @@ static const struct {
     {"qom-list", {{NULL, NULL}}, add_adapter},
     {"qom-get", {{"qom-list", LISTED("net")}}, add_adapter},
     {"qom-get", {{NULL, NULL}}, remove_adapter},
+    {"query-version",
+     {{"qom-list", PLAYED_DEVICES}, {"qom-list", PLAYED_DEVICES}, NO_DEVICE},
+     add_passt},
+    {"query-memdev",
+     {{"qom-list", PLAYED_DEVICES},
+      {"qom-list", PLAYED_DEVICES},
+      NO_DEVICE,
+      {"query-version", PLAYED_VERSION("10")}},
+     add_passt},
     {"netdev_add",
      {{"qom-list", PLAYED_DEVICES},
       {"qom-list", PLAYED_DEVICES},
@@ -378,11 +407,40 @@ static void folder_that_changes_without_end_keeps_nobody_awake(void **state)
     assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
+static void qemu_that_would_end_of_a_passt_is_spared(void **state)
+{
+    static const struct {
+        const char *major;
+        const char *told;
+    } versions[] = {
+        {PLAYED_VERSION("7"), "QEMU 7.2 cannot have a vhost-user adapter"},
+        {PLAYED_VERSION("9"), "install QEMU 10.0 or later"},
+        {PLAYED_VERSION("-1"), "QEMU -1.2 cannot"},
+        {PLAYED_VERSION("10"), "memory-backend-memfd"}, /* the next thing to be wrong */
+        {PLAYED_VERSION("11"), "memory-backend-memfd"},
+    };
+    struct devices *devices = *state;
+
+    for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
+        const struct played_line lines[] = {
+            {"qom-list", PLAYED_DEVICES},         {"qom-list", PLAYED_DEVICES}, NO_DEVICE,
+            {"query-version", versions[i].major}, {"query-memdev", PRIVATE},    {NULL, NULL}};
+
+        start(devices, lines);
+        assert_int_equal(add_passt(devices), ENOTSUP);
+        if (!strstr(devices->text, versions[i].told))
+            fail_msg("not told of %s: %s", versions[i].major, devices->text);
+        if (i + 1 < sizeof(versions) / sizeof(versions[0]))
+            stop(devices);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, devices_set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(qemu_that_would_end_of_a_passt_is_spared),
         TEST(answer_of_another_type_fails_its_step),
         TEST(message_that_is_none_ends_the_connection),
         TEST(line_that_is_large_in_memory_is_refused),

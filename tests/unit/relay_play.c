@@ -134,6 +134,8 @@ int play_virtiofsd(int argc, char *argv[])
         return 1;
     first = open(marker, O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     fd = accept4(3, NULL, NULL, SOCK_CLOEXEC);
+    if (fd < 0) /* it is the connection already */
+        fd = 3;
     if (strncmp(how, "spy", 3) == 0) {
         spy(fd, how, first >= 0, argv[4]);
     } else if (first < 0 || strcmp(how, "sound") == 0) {
@@ -144,6 +146,10 @@ int play_virtiofsd(int argc, char *argv[])
         (void)hear(fd, &message);
         return 7;
     } else if (hear(fd, &message)) {
+        if (strcmp(how, "mortal") == 0) {
+            answer(fd, message.request, ANSWER);
+            return 7;
+        }
         if (strcmp(how, "half") == 0)
             (void)!write(fd, &message.request, sizeof(message.request));
         else if (strcmp(how, "generous") == 0)
@@ -161,8 +167,8 @@ int play_virtiofsd(int argc, char *argv[])
 
 /* ---- the relay, and QEMU */
 
-static int make_words(const struct play *play, const char *how, const char *options,
-                      const char *mode)
+static int make_words(const struct play *play, const char *kind, const char *how,
+                      const char *options, const char *mode)
 {
     char self[256];
     ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -170,14 +176,20 @@ static int make_words(const struct play *play, const char *how, const char *opti
 
     assert_true(size > 0);
     self[size] = '\0';
-    assert_true(dprintf(fd, "%s/in%c%s%c%s%c%s%c%s%c%c%crw%cvirtiofsd%c%s%cvirtiofsd%c%s%c%s%c%s%c",
+    assert_true(dprintf(fd, "%s/in%c%s%c%s%c%s%c%s%c%c%crw%c%s%c%s%cvirtiofsd%c%s%c%s%c%s%c",
                         play->directory, 0, play->end, 0, play->status, 0, options, 0, mode, 0, 0,
-                        0, 0, 0, self, 0, 0, how, 0, play->marker, 0, play->spy, 0) > 0);
+                        0, 0, kind, 0, self, 0, 0, how, 0, play->marker, 0, play->spy, 0) > 0);
     assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
     return fd;
 }
 
 void play_start(struct play *play, const char *how, const char *options, const char *mode)
+{
+    play_start_kind(play, "virtiofsd", how, options, mode);
+}
+
+void play_start_kind(struct play *play, const char *kind, const char *how, const char *options,
+                     const char *mode)
 {
     int words, listener;
 
@@ -190,7 +202,7 @@ void play_start(struct play *play, const char *how, const char *options, const c
     (void)snprintf(play->status, sizeof(play->status), "%s/ap", play->directory);
     (void)snprintf(play->spy, sizeof(play->spy), "%s/spy", play->directory);
     listener = listen_at(play->listener);
-    words = make_words(play, how, options, mode);
+    words = make_words(play, kind, how, options, mode);
     play->spies = listen_at(play->spy);
     play->relay = fork();
     if (play->relay == 0) {

@@ -30,13 +30,18 @@ struct play {
 /*
  * Runs the relay, and connects to it as QEMU.
  *
- * @param how      what virtiofsd does: sound, deaf, brief (ends with 7 at the first message), half,
+ * @param how      what virtiofsd does: sound, deaf, brief (ends with 7 at the first message),
+ *                 mortal (likewise, when it has answered it), half,
  *                 generous, chatty; spy (says what it hears to play->spies); and what the first one
  *                 answers to GET_FEATURES otherwise: spy-fd, spy-long, spy-other
  * @param options  of the device, and
  * @param mode     the aperture's
  */
 void play_start(struct play *play, const char *how, const char *options, const char *mode);
+
+/* As play_start(), of another kind than virtiofsd (hostd/relay/kind.h). */
+void play_start_kind(struct play *play, const char *kind, const char *how, const char *options,
+                     const char *mode);
 
 /* Closes QEMU's connection, waits for the relay's end and removes everything. */
 void play_stop(struct play *play);

@@ -260,6 +260,57 @@ static void setting_that_killed_virtiofsd_is_acknowledged(void **state)
     play_stop(&play);
 }
 
+/* The second one is told all, and serves; who watches sees no end. */
+static void passt_that_dies_is_followed_by_one_that_serves(void **state)
+{
+    struct vhost_user_message message = {
+        .request = VHOST_USER_SET_MEM_TABLE, .flags = 1, .fd_count = 1};
+    int memory = memfd_create("memory", MFD_CLOEXEC);
+    struct play play;
+    char end[32] = "";
+    int fd;
+
+    (void)state;
+    play_start_kind(&play, "passt", "mortal", "", "off");
+    assert_int_equal(ask(&play, VHOST_USER_GET_FEATURES), ANSWER);
+    message.fds[0] = memory;
+    assert_int_equal(vhost_user_send(play.qemu, &message), 0);
+    (void)close(memory);
+    assert_int_equal(ask(&play, VHOST_USER_GET_QUEUE_NUM), 1);
+    assert_false(has_ended(&play));
+    fd = open(play.end, O_RDONLY | O_CLOEXEC);
+    assert_true(read(fd, end, sizeof(end) - 1) > 0);
+    (void)close(fd);
+    assert_string_equal(end, "status 7\n");
+    (void)close(play.qemu);
+    play.qemu = -1;
+    assert_int_equal(wait_for_end(&play), 0);
+    play_stop(&play);
+}
+
+/* Else QEMU would wait for one after the other, and its monitor with it. */
+static void passt_that_never_served_ends_the_relay(void **state)
+{
+    struct play play;
+
+    (void)state;
+    play_start_kind(&play, "passt", "brief", "", "off");
+    say(&play, VHOST_USER_GET_FEATURES, 0, NULL, 0);
+    assert_true(is_hung_up(&play, WAIT_MS));
+    assert_int_equal(WEXITSTATUS(wait_for_end(&play)), 7);
+    play_stop(&play);
+}
+
+static void kind_that_there_is_not_ends_the_relay(void **state)
+{
+    struct play play;
+
+    (void)state;
+    play_start_kind(&play, "passtd", "sound", "", "off");
+    assert_int_equal(WEXITSTATUS(wait_for_end(&play)), 125);
+    play_stop(&play);
+}
+
 int main(int argc, char *argv[])
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +325,9 @@ int main(int argc, char *argv[])
         cmocka_unit_test(answer_that_nobody_asked_for_is_not_passed_on),
         cmocka_unit_test(virtiofsd_that_does_not_read_is_replaced),
         cmocka_unit_test(qemu_that_does_not_read_loses_its_connection),
+        cmocka_unit_test(passt_that_dies_is_followed_by_one_that_serves),
+        cmocka_unit_test(passt_that_never_served_ends_the_relay),
+        cmocka_unit_test(kind_that_there_is_not_ends_the_relay),
         cmocka_unit_test(setting_that_killed_virtiofsd_is_acknowledged),
     };
 

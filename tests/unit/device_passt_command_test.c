@@ -1,0 +1,108 @@
+/* passt command: what a passt is told of its adapter, and which program is none. */
+#include "descriptors.h"
+#include "device/passt_command.h"
+#include "device_support.h"
+
+#include "base/program.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The test's own program: it names what passt has. */
+#define PROGRAM "/proc/self/exe"
+
+/* @return the words, one blank between */
+static const char *words_of(const struct config_network *network, char *text, size_t capacity)
+{
+    struct passt_command command;
+    size_t used = 0;
+
+    text[0] = '\0';
+    assert_int_equal(passt_command_make(PROGRAM, network, &command), 0);
+    for (size_t i = 0; command.argv[i]; i++)
+        used += (size_t)snprintf(text + used, capacity - used, "%s ", command.argv[i]);
+    return text;
+}
+
+static void guest_reaches_no_loopback_unless_that_is_said(void **state)
+{
+    struct config_network network = {.id = "eth0"};
+    char text[1024];
+
+    (void)state;
+    assert_non_null(strstr(words_of(&network, text, sizeof(text)), "--map-host-loopback none "));
+    assert_non_null(strstr(text, "--map-guest-addr none "));
+    network.host_loopback = true;
+    assert_null(strstr(words_of(&network, text, sizeof(text)), "--map-"));
+}
+
+static void nobody_reaches_the_guest(void **state)
+{
+    const struct config_network network = {.id = "eth0", .host_loopback = true};
+    char text[1024];
+
+    (void)state;
+    assert_non_null(strstr(words_of(&network, text, sizeof(text)), "--tcp-ports none "));
+    assert_non_null(strstr(text, "--udp-ports none "));
+}
+
+static void root_has_it_become_another_user(void **state)
+{
+    const struct config_network network = {.id = "eth0"};
+    char text[1024];
+
+    (void)state;
+    assert_int_equal(strstr(words_of(&network, text, sizeof(text)), "--runas ") != NULL,
+                     geteuid() == 0);
+    assert_null(strstr(text, "--runas 0:"));
+}
+
+static void it_has_the_addresses_of_the_configuration(void **state)
+{
+    static char *addresses[] = {"10.0.2.15/24", "10.0.9.1/8", "fd00::15/64"};
+    static char *gateways[] = {"fd00::2", "10.0.2.2"};
+    struct config_network network = {
+        .id = "eth0", .address = {addresses, 3}, .gateway = {gateways, 2}, .mtu = 1400};
+    char text[1024];
+
+    (void)state;
+    assert_non_null(strstr(words_of(&network, text, sizeof(text)),
+                           "--mtu 1400 --address 10.0.2.15 --netmask 24 --gateway 10.0.2.2 "
+                           "--address fd00::15 --gateway fd00::2 "));
+    assert_null(strstr(text, "10.0.9.1"));
+    network.address.count = 2;
+    network.gateway.count = 0;
+    assert_non_null(strstr(words_of(&network, text, sizeof(text)), "--ipv4-only "));
+    network.address.count = 0;
+    assert_null(strstr(words_of(&network, text, sizeof(text)), "-only "));
+}
+
+static void what_is_none_is_told_apart(void **state)
+{
+    struct devices *devices = *state;
+    const char *script = devices_script(devices, "script", "#!/bin/sh\n# --vhost-user\n");
+    char buffer[LIMITS_PATH];
+
+    assert_int_equal(program_find_passt(PROGRAM, buffer), 0);
+    assert_int_equal(program_find_passt("/nonexistent/passt", buffer), -ENOENT);
+    assert_string_equal(buffer, "/nonexistent/passt");
+    assert_int_equal(program_find_passt("/", buffer), -ENOEXEC);
+    assert_int_equal(program_find_passt(script, buffer), -ENOEXEC);
+    assert_int_equal(program_find_passt("/bin/true", buffer), -EOPNOTSUPP);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(guest_reaches_no_loopback_unless_that_is_said),
+        cmocka_unit_test(nobody_reaches_the_guest),
+        cmocka_unit_test(root_has_it_become_another_user),
+        cmocka_unit_test(it_has_the_addresses_of_the_configuration),
+        cmocka_unit_test_setup_teardown(what_is_none_is_told_apart, devices_set_up,
+                                        devices_tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
+}
