@@ -14,12 +14,12 @@
 
 /*
  * The request queue of a device whose guest bounces. A pool's limits are a kernel's (swiotlb.h: one
- * mapping is at most IO_TLB_SEGSIZE * IO_TLB_SIZE, 256 KiB), and what does not fit fails there,
- * since Linux 6.9 as ENOMEM to the program that reads or writes; a queue that is full is waited
- * for. So the queue is to be full first. virtio_fs makes no request of more pages than the queue
- * has descriptors, less four: 60 are 240 KiB, which fit where they lie side by side, too. Without
- * indirect descriptors each page that is under way has one of the queue: 64 pages a share are 256
- * KiB of the pool, and with them it would be 64 requests, 15 MiB.
+ * mapping is at most IO_TLB_SEGSIZE * IO_TLB_SIZE, 256 KiB). What does not fit fails there: Linux
+ * 6.1 tries again, 6.12 and 7.2 give ENOMEM to the program that reads or writes. All wait for a
+ * queue that is full, so the queue is to be full first. virtio_fs makes no request of more pages
+ * than the queue has descriptors, less four: 60 are 240 KiB, which fit where they lie side by side,
+ * too. Without indirect descriptors each page under way has one of the queue: 64 pages a share are
+ * 256 KiB of the pool; with them, 64 such requests would be 15 MiB.
  */
 #define BOUNCED_QUEUE_SIZE 64
 

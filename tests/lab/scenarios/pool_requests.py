@@ -16,8 +16,8 @@ from show import need
 NEEDS = "virtiofsd unpacking newest"
 KERNELS = ("cloud", "unpacking", "newest")
 MIB = 1 << 20
-# 4 MiB in slots of 2 KiB. What Linux finds no room for in a pool is an error of the program that
-# reads or writes, since 6.9.
+# 4 MiB in slots of 2 KiB. What finds no room in a pool is an error of the program that reads or
+# writes, in Linux 6.12 and 7.2; 6.1 tries again.
 SMALL = "swiotlb=2048,force"
 MAPPING = 128  # slots: more than 256 KiB in one piece is never to be had
 WAYS = (("buffered", MIB), ("direct", MIB), ("direct", 4 * MIB), ("mapped", 0))
