@@ -1,7 +1,7 @@
 /* metrics: a scraper gets the text by HTTP, whole, once it has asked; who does not ask, or may not,
  * gets nothing; and all together are few. */
-#include "control/metrics.h"
 #include "control/control_peer.h"
+#include "control/metrics.h"
 #include "control/metrics_text.h"
 #include "descriptors.h"
 #include "fleet.h"
