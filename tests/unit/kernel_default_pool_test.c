@@ -123,6 +123,21 @@ static void a_log_that_lost_its_beginning_is_noticed(void **state)
     assert_int_equal(pool.size, 0);
 }
 
+static void what_is_no_record_changes_nothing(void **state)
+{
+    static const char *const records[] = {"", "6,271,639945,-", "x;software IO TLB: tearing down",
+                                          "6,271,639945,-;software", "6,271,639945,-;"};
+    struct default_pool pool = {.base = BASE, .size = MIB};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
+        default_pool_take(&pool, records[i]);
+        assert_int_equal(pool.base, BASE);
+        assert_int_equal(pool.size, MIB);
+        assert_false(pool.torn_down || pool.unreadable);
+    }
+}
+
 static void an_error_is_no_pool(void **state)
 {
     struct default_pool pool = {.base = 1};
@@ -142,6 +157,7 @@ int main(void)
         cmocka_unit_test(a_sentence_that_is_not_trusted_takes_back_too),
         cmocka_unit_test(what_a_program_wrote_changes_nothing),
         cmocka_unit_test(a_log_that_lost_its_beginning_is_noticed),
+        cmocka_unit_test(what_is_no_record_changes_nothing),
         cmocka_unit_test(an_error_is_no_pool),
     };
 

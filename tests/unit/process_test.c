@@ -376,10 +376,11 @@ static size_t count_output(void)
     struct loop_timer tick = {.expired = on_tick};
     struct event_process_output output;
     struct frame frame;
+    uint64_t end = clock_in_ms(60000);
     size_t size = 0;
     bool over = false;
 
-    while (!over) {
+    while (!over && clock_now_ns() < end) {
         int status;
         pid_t pid = waitpid(-1, &status, WNOHANG);
 
@@ -398,6 +399,7 @@ static size_t count_output(void)
         process_resume(&processes);
     }
     loop_disarm(&loop, &tick);
+    assert_true(over);
     return size;
 }
 
