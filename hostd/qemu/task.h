@@ -91,11 +91,10 @@ struct qemu_task {
     char options[OPTIONS_SIZE];
     enum config_aperture aperture;
     struct qemu_share *share;
-    bool share_adopted; /* an earlier daemon's, with its device */
     const struct config_network *network;
-    struct qemu_passt *passt; /* NULL: of another backend */
-    bool passt_adopted;
+    struct qemu_passt *passt;                /* NULL: of another backend */
     qemu_step_fn passt_ready;                /* qemu_passt_make() */
+    bool share_adopted, passt_adopted;       /* an earlier daemon's, with its device */
     bool connected;                          /* QEMU, with the socket of a `stream` netdev */
     void (*cleanup)(struct qemu_task *task); /* before the task is freed unfinished */
     int error;                               /* of what failed, while it is undone */
