@@ -41,15 +41,15 @@ BUSY = "now() { sed -n \"s|^cpu0|$1|p\" /proc/schedstat; }"
 MOUNTED = f"{BUSY}; now mounted >/mnt/c/mounted"
 
 
-def script(rounds):
-    """Begins with the host's word and ends with one to it, in the share, so that hostd has nothing
-    to do in between. A first round is left out: the guest is still busy with its boot."""
-    lines = [BUSY, "cd /mnt/c", "until [ -e go ]; do sleep 0.1; done"]
+def script(rounds, steps):
+    """A first round is left out of the figures: the guest is still busy with its boot."""
+    lines = [BUSY]
     for number in range(rounds + 1):
-        for step, (_, command) in STEPS.items():
+        for step, (_, command) in steps.items():
             lines += ["echo 3 >/proc/sys/vm/drop_caches", f"now '{number}/{step}/began'",
-                      f"{command} 2>/dev/null || echo failed: {step}", f"now '{number}/{step}/ended'"]
-    return "\n".join([*lines, "touch done"])
+                      f"{{ {command}; }} 2>/dev/null || echo failed: {step}",
+                      f"now '{number}/{step}/ended'"]
+    return "\n".join(lines)
 
 
 def busy(text):
@@ -58,14 +58,14 @@ def busy(text):
                                                        re.M)}
 
 
-def per_mib(text, rounds):
+def per_mib(text, rounds, steps):
     """{step: million instructions for a MiB}, the median of the rounds."""
     at = busy(text)
     took = {step: [(at[f"{number}/{step}/ended"] - at[f"{number}/{step}/began"]) / 1e6
-                   for number in range(1, rounds + 1)] for step in STEPS}
+                   for number in range(1, rounds + 1)] for step in steps}
     return {step: round(statistics.median(
-        (all_of_it - least) / STEPS[step][0] for all_of_it, least in zip(took[step], took[LEAST])), 3)
-        for step in MOVING}
+        (all_of_it - least) / mib for all_of_it, least in zip(took[step], took[LEAST])), 3)
+        for step, (mib, _) in steps.items() if step != LEAST}
 
 
 class Ran:
@@ -121,7 +121,10 @@ def one_guest(lab, kernel, setup, rounds):
     guest, hostd = begin(lab, kernel, setup)
     name = f"{kernel}-{setup}"
     folder = lab.share_folder(name)
-    (folder / "script").write_text(script(rounds))
+    # It begins with the host's word and ends with one to it, in the share, so that hostd has nothing
+    # to do in between.
+    (folder / "script").write_text("cd /mnt/c\nuntil [ -e go ]; do sleep 0.1; done\n"
+                                   + script(rounds, STEPS) + "\ntouch done\n")
     status, words = lab.control(hostd, "exec", name, "--", "/bin/sh", "-c",
                                 "sh /mnt/c/script >/run/said 2>&1 </dev/null &", seconds=60)
     need(status == 0, f"{name}: {words}")
@@ -135,7 +138,7 @@ def one_guest(lab, kernel, setup, rounds):
     need(status == 0 and "failed" not in words, f"{name}: {words}")
     lab.shut_down(hostd, guest, name)
     hostd.process.stop(10)
-    return {"million_instructions_per_mib": per_mib(words, rounds), "ran": ran,
+    return {"million_instructions_per_mib": per_mib(words, rounds, STEPS), "ran": ran,
             "million_instructions_to_mount":
             round(busy((folder / "mounted").read_text())["mounted"] / 1e6, 1)}
 
