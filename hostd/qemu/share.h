@@ -63,9 +63,6 @@ extern const struct virtiofsd_events qemu_share_events;
 /* The share of that tag, or NULL. */
 struct qemu_share *qemu_share_find(const struct device_qemu *qemu, const char *tag);
 
-/* A virtiofsd_ready_fn; @p userdata is the struct qemu_share. */
-void qemu_share_on_virtiofsd_ready(void *userdata, const char *remark);
-
 /* True if there is no device of it, for its aperture cannot be kept. @param ret_status  says why */
 bool qemu_share_is_refused(const struct qemu_share *share, struct aperture_status *ret_status);
 

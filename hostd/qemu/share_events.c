@@ -4,6 +4,7 @@
 #include "refusal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* A refusal (the slot is just busy, say) ends nothing: the device's removal asks again. QEMU
@@ -20,6 +21,15 @@ void qemu_shares_stay(struct device_qemu *qemu)
 {
     for (struct qemu_share *share = qemu->shares; share; share = share->next)
         share->leaving = false;
+}
+
+static void on_virtiofsd_ready(void *userdata, const char *remark)
+{
+    struct qemu_task *task = ((const struct qemu_share *)userdata)->task;
+
+    (void)snprintf(task->remark, sizeof(task->remark), "%s", remark);
+    task->awaits_ready = false;
+    task->ready(task);
 }
 
 static void on_virtiofsd_ended(void *userdata, const char *text)
@@ -68,7 +78,7 @@ static void on_aperture(void *userdata)
 }
 
 const struct virtiofsd_events qemu_share_events = {
-    .ready = qemu_share_on_virtiofsd_ready,
+    .ready = on_virtiofsd_ready,
     .ended = on_virtiofsd_ended,
     .aperture = on_aperture,
 };

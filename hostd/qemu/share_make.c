@@ -118,15 +118,6 @@ static void add_chardev(struct qemu_task *task)
         QMP_SHAPE_OBJECT, on_chardev_added);
 }
 
-void qemu_share_on_virtiofsd_ready(void *userdata, const char *remark)
-{
-    struct qemu_share *share = userdata;
-
-    (void)snprintf(share->task->remark, sizeof(share->task->remark), "%s", remark);
-    share->task->awaits_ready = false;
-    add_chardev(share->task);
-}
-
 static void start_virtiofsd(struct qemu_task *task)
 {
     const struct config_vm *vm = task->qemu->host.vm;
@@ -153,6 +144,7 @@ static void start_virtiofsd(struct qemu_task *task)
     /* virtiofsd's socket gets the owner of the QMP socket: QEMU's user. */
     (void)qmp_owner(task->qemu->qmp, &spec.uid, &spec.gid);
     task->awaits_ready = true;
+    task->ready = add_chardev;
     r = virtiofsd_start(task->qemu->host.event, &spec, &qemu_share_events, task->share,
                         &task->share->virtiofsd);
     if (r == -ENOENT)

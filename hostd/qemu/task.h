@@ -85,7 +85,8 @@ struct qemu_task {
 
     /* the operation's own */
     bool iommu_platform, read_only, device_sent;
-    bool awaits_ready; /* virtiofsd was started; no command is under way */
+    bool awaits_ready;                     /* virtiofsd was started; no command is under way */
+    void (*ready)(struct qemu_task *task); /* of a share: what comes then */
     char *path;
     char options[OPTIONS_SIZE];
     enum config_aperture aperture;

@@ -143,6 +143,7 @@ const struct attachment_kind adapter_kind = {.name = "adapter",
                                              .free = adapter_free,
                                              .add_device = add_device,
                                              .remove_device = device_host_remove_adapter,
+                                             .refuse = adapters_refused,
                                              .report_added = report_adapter_added,
                                              .report_removed = report_adapter_removed};
 

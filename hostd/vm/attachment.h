@@ -54,6 +54,8 @@ struct attachment_kind {
                          void *userdata);
     /* QEMU made its device anew. May be NULL */
     void (*renewed)(struct attachment *a);
+    /* All that uses the device of that name fails for @p reason, and it goes */
+    void (*refuse)(struct vm *vm, const char *name, const char *reason);
     void (*report_added)(const struct attachment *a);
     void (*report_removed)(const struct virtio_device *device);
 };

@@ -1,10 +1,9 @@
 /* device aperture: how much of the guest's memory the process behind a virtio device can reach. */
 #include "device_aperture.h"
 
-#include "adapter.h"
+#include "attachment.h"
 #include "device/device_host.h"
 #include "report.h"
-#include "share.h"
 #include "virtio_device.h"
 #include "vm_parts.h"
 
@@ -100,18 +99,13 @@ void device_aperture_refuse(struct virtio_device *device)
 {
     char reason[APERTURE_REASON_SIZE];
 
-    memcpy(reason, device->aperture.reason, sizeof(reason));
-    if (device->path)
-        shares_refused(device->vm, device->name, reason);
-    else
-        adapters_refused(device->vm, device->name, reason);
+    memcpy(reason, device->aperture.reason, sizeof(reason)); /* the device may go */
+    device->kind->refuse(device->vm, device->name, reason);
 }
 
-void device_aperture_changed(struct vm *vm, const struct attachment_kind *kind, const char *name)
+void device_aperture_changed(struct virtio_device *device)
 {
-    struct virtio_device *device = virtio_device_find(vm, kind, name);
-
-    if (!device || device->state != VIRTIO_DEVICE_THERE || !device_aperture_look(device))
+    if (device->state != VIRTIO_DEVICE_THERE || !device_aperture_look(device))
         return;
     /* It grows from the pool by one ring at a time; how it is in the end is told with the mount. */
     if (!device->aperture_told && device->aperture.state != APERTURE_REFUSED &&
@@ -122,5 +116,5 @@ void device_aperture_changed(struct vm *vm, const struct attachment_kind *kind, 
     if (device->aperture_told && device->aperture.state != APERTURE_REFUSED &&
         device_aperture_is_kept(device))
         report_aperture(device);
-    vm_wake(vm);
+    vm_wake(device->vm);
 }

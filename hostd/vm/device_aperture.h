@@ -39,7 +39,7 @@ bool device_aperture_is_kept(const struct virtio_device *device);
 /* What uses it fails, and it goes. */
 void device_aperture_refuse(struct virtio_device *device);
 
-/* The device host may say something else of the device of that kind and name. */
-void device_aperture_changed(struct vm *vm, const struct attachment_kind *kind, const char *name);
+/* The device host may say something else of it. */
+void device_aperture_changed(struct virtio_device *device);
 
 #endif

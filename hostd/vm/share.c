@@ -212,6 +212,7 @@ const struct attachment_kind share_kind = {.name = "share",
                                            .add_device = add_device,
                                            .remove_device = device_host_remove_share,
                                            .renewed = renewed,
+                                           .refuse = shares_refused,
                                            .report_added = report_share_added,
                                            .report_removed = report_share_removed};
 

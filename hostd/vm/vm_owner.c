@@ -86,9 +86,17 @@ static void on_share_refused(void *userdata, const char *tag, const char *reason
     shares_refused(userdata, tag, reason);
 }
 
+static void aperture_changed(struct vm *vm, const struct attachment_kind *kind, const char *name)
+{
+    struct virtio_device *device = virtio_device_find(vm, kind, name);
+
+    if (device)
+        device_aperture_changed(device);
+}
+
 static void on_aperture_changed(void *userdata, const char *tag)
 {
-    device_aperture_changed(userdata, &share_kind, tag);
+    aperture_changed(userdata, &share_kind, tag);
 }
 
 static void on_adapter_lost(void *userdata, const char *id, bool restored, const char *text)
@@ -103,7 +111,7 @@ static void on_adapter_refused(void *userdata, const char *id, const char *reaso
 
 static void on_adapter_aperture_changed(void *userdata, const char *id)
 {
-    device_aperture_changed(userdata, &adapter_kind, id);
+    aperture_changed(userdata, &adapter_kind, id);
 }
 
 const struct device_host_events vm_device_host_events = {

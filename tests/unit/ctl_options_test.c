@@ -125,9 +125,8 @@ static void a_number_is_whole_and_fits(void **state)
     } numbers[] = {{"--grace", OPTIONS_GRACE, &options.grace_ms},
                    {"--uid", OPTIONS_UID, &options.uid},
                    {"--gid", OPTIONS_GID, &options.gid}};
-    static const char *const wrong[] = {"",   "x",          "-1",         "+1",
-                                        " 1", "1x",         "4294967295", "18446744073709551616",
-                                        "0x", "99999999999"};
+    static const char *const wrong[] = {
+        "", "x", "-1", "+1", " 1", "1x", "4294967295", "18446744073709551616", "0x", "99999999999"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {

@@ -294,8 +294,9 @@ static void input_arrives_whole_and_in_order(void **state)
     bool waits = false;
 
     (void)state;
-    assert_int_equal(start("/bin/sh", "exec od -v -An -w1 -tu1 | awk '{s=(s*31+$1)%1000003} "
-                                      "END{print NR, s}'",
+    assert_int_equal(start("/bin/sh",
+                           "exec od -v -An -w1 -tu1 | awk '{s=(s*31+$1)%1000003} "
+                           "END{print NR, s}'",
                            REQUEST_ROLE_COMMAND, 0, REQUEST_PROCESS_INPUT),
                      0);
     for (unsigned i = 0; i < 40; i++) {
@@ -351,7 +352,8 @@ static void one_that_is_not_there_or_asked_for_no_input_takes_none(void **state)
 static void more_input_than_there_is_room_for_is_refused(void **state)
 {
     static const char data[INIT_INPUT_SIZE + 1];
-    struct request_process_input input = {.process = 7, .data = {.data = data, .size = sizeof(data)}};
+    struct request_process_input input = {.process = 7,
+                                          .data = {.data = data, .size = sizeof(data)}};
     struct report report = {0};
 
     (void)state;

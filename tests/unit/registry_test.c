@@ -43,8 +43,8 @@ static int set_up(void **state)
     memset(vms, 0, sizeof(vms));
     for (unsigned i = 0; i < COUNT; i++) {
         (void)snprintf(vms[i].name, sizeof(vms[i].name), "vm%u", i * 5 % COUNT);
-        vms[i].config = (struct config_vm){.name = vms[i].name,
-                                           .cid = i == 0 ? 0 : UINT32_MAX - i * 4 % COUNT};
+        vms[i].config =
+            (struct config_vm){.name = vms[i].name, .cid = i == 0 ? 0 : UINT32_MAX - i * 4 % COUNT};
         (void)snprintf(vms[i].config.id, sizeof(vms[i].config.id), "id%u", i * 7 % COUNT);
         pointers[i] = &vms[i];
     }

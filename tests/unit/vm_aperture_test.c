@@ -202,18 +202,18 @@ static void another_aperture_is_told_again(void **state)
     struct fixture *f = *state;
 
     connect_guest(f, POOL);
-    device_aperture_changed(f->vm, &share_kind, "a");
+    vm_device_host_events.aperture_changed(f->vm, "a");
     assert_int_equal(count(f, APERTURE), 0);
     let_host_say(APERTURE_ENFORCED, POOL, "");
-    device_aperture_changed(f->vm, &share_kind, "a");
+    vm_device_host_events.aperture_changed(f->vm, "a");
     assert_int_equal(count(f, APERTURE), 1);
     assert_int_equal(count(f, "\"apertureBytes\":67108864,\"reason\":\"\""), 1);
     assert_int_equal(view_of(f, 0).aperture->bytes, POOL);
     let_host_say(APERTURE_NONE, 0, "lost it");
-    device_aperture_changed(f->vm, &share_kind, "a");
+    vm_device_host_events.aperture_changed(f->vm, "a");
     assert_int_equal(count(f, "\"aperture\":\"none\",\"apertureBytes\":0,\"reason\":\"lost it\""),
                      1);
-    device_aperture_changed(f->vm, &share_kind, "nobody's");
+    vm_device_host_events.aperture_changed(f->vm, "nobody's");
     assert_int_equal(count(f, APERTURE), 2);
 }
 
@@ -224,7 +224,7 @@ static void rings_that_move_all_the_time_mute_nothing_else(void **state)
     connect_guest(f, POOL);
     for (unsigned i = 1; i <= 2000; i++) {
         let_host_say(APERTURE_ENFORCED, BYTES + (uint64_t)i * 4096, "");
-        device_aperture_changed(f->vm, &share_kind, "a");
+        vm_device_host_events.aperture_changed(f->vm, "a");
     }
     assert_in_range(count(f, APERTURE), 4, 200);
     assert_int_equal(view_of(f, 0).aperture->bytes, BYTES + UINT64_C(2000) * 4096);
@@ -313,7 +313,7 @@ static void required_and_not_kept_is_refused(void **state)
     connect_guest(f, POOL);
     assert_int_equal(count(f, ADDED), 2);
     let_host_say(APERTURE_NARROWED, BYTES, "it was widened");
-    device_aperture_changed(f->vm, &share_kind, "a");
+    vm_device_host_events.aperture_changed(f->vm, "a");
     settle(f);
     assert_int_equal(f->asked[FRAME_UNMOUNT], 2);
     assert_refused(f, "it was widened");

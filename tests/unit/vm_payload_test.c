@@ -75,10 +75,9 @@ static uint64_t starts(const struct fixture *f)
 
 static void it_is_asked_for_as_it_is_configured(void **state)
 {
-    static const uint16_t restarts[][2] = {
-        {CONFIG_RESTART_NEVER, REQUEST_RESTART_NEVER},
-        {CONFIG_RESTART_ON_FAILURE, REQUEST_RESTART_ON_FAILURE},
-        {CONFIG_RESTART_ALWAYS, REQUEST_RESTART_ALWAYS}};
+    static const uint16_t restarts[][2] = {{CONFIG_RESTART_NEVER, REQUEST_RESTART_NEVER},
+                                           {CONFIG_RESTART_ON_FAILURE, REQUEST_RESTART_ON_FAILURE},
+                                           {CONFIG_RESTART_ALWAYS, REQUEST_RESTART_ALWAYS}};
     struct fixture *f = *state;
     struct config_payload *config = config_of(f);
     struct request_start_process request;

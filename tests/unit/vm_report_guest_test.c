@@ -56,10 +56,9 @@ static int set_up_quietly(void **state)
 
 static void exit_with(struct fixture *f, uint16_t role, uint32_t status, uint32_t again_ms)
 {
-    report_child_exit(f->vm, &(struct event_child_exited){.process = 3,
-                                                          .role = role,
-                                                          .status = status,
-                                                          .again_ms = again_ms});
+    report_child_exit(f->vm,
+                      &(struct event_child_exited){
+                          .process = 3, .role = role, .status = status, .again_ms = again_ms});
 }
 
 static void only_a_payload_that_failed_is_a_warning(void **state)
@@ -82,11 +81,10 @@ static void only_a_payload_that_failed_is_a_warning(void **state)
 /* No guest makes the host's log louder than an error of the host's own. */
 static void a_guest_is_at_most_as_loud_as_an_error(void **state)
 {
-    static const int levels[][2] = {{LOG_EMERG, LOG_ERR},         {LOG_CRIT, LOG_ERR},
-                                    {LOG_ERR, LOG_ERR},           {LOG_WARNING, LOG_WARNING},
-                                    {LOG_NOTICE, LOG_NOTICE},     {LOG_INFO, LOG_INFO},
-                                    {LOG_DEBUG, LOG_DEBUG},       {LOG_DEBUG + 1, LOG_INFO},
-                                    {UINT16_MAX, LOG_INFO}};
+    static const int levels[][2] = {
+        {LOG_EMERG, LOG_ERR},       {LOG_CRIT, LOG_ERR},       {LOG_ERR, LOG_ERR},
+        {LOG_WARNING, LOG_WARNING}, {LOG_NOTICE, LOG_NOTICE},  {LOG_INFO, LOG_INFO},
+        {LOG_DEBUG, LOG_DEBUG},     {LOG_DEBUG + 1, LOG_INFO}, {UINT16_MAX, LOG_INFO}};
     struct fixture *f = *state;
 
     for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
@@ -109,8 +107,8 @@ static void what_a_guest_does_is_no_warning(void **state)
     need_line(LOG_INFO, "ready, 77 ms after");
     report_ready(f->vm, true);
     need_line(LOG_INFO, "ready again");
-    report_farewell(f->vm, &(struct event_farewell){.how = REQUEST_HALT,
-                                                    .reason = EVENT_BY_PAYLOAD});
+    report_farewell(f->vm,
+                    &(struct event_farewell){.how = REQUEST_HALT, .reason = EVENT_BY_PAYLOAD});
     need_line(LOG_INFO, "farewell: halt, asked for by payload");
     report_farewell(f->vm, &(struct event_farewell){.how = 3, .reason = 4});
     need_line(LOG_INFO, "farewell: unknown, asked for by unknown");
@@ -250,8 +248,8 @@ static void an_adapter_is_told(void **state)
     struct fixture *f = *state;
     struct config_network network = {.id = (char *)"eth0"};
     struct virtio_device device = {.vm = f->vm, .name = (char *)"eth0", .network = &network};
-    struct adapter adapter = {
-        .attachment = {.vm = f->vm, .name = "eth0", .device = &device}, .config = &network};
+    struct adapter adapter = {.attachment = {.vm = f->vm, .name = "eth0", .device = &device},
+                              .config = &network};
 
     report_adapter_added(&adapter.attachment);
     need_line(LOG_INFO, "adapter eth0 is there already");

@@ -1,5 +1,5 @@
-/* hostd VM: what others ask of it: what each guest's answer, its silence, or its end means to whoever
- * asked, and what is refused at once. */
+/* hostd VM: what others ask of it: what each guest's answer, its silence, or its end means to
+ * whoever asked, and what is refused at once. */
 #include "base/clock.h"
 #include "base/limits.h"
 #include "telemetry/telemetry.h"
@@ -257,11 +257,10 @@ static void nobody_is_asked_without_a_guest(void **state)
 
 static int add(struct fixture *f, const char *tag, const char *path, const char *target)
 {
-    return vm_add_share(f->vm,
-                        &(struct config_share){.tag = (char *)tag,
-                                               .path = (char *)path,
-                                               .target = (char *)target},
-                        on_done, f);
+    return vm_add_share(
+        f->vm,
+        &(struct config_share){.tag = (char *)tag, .path = (char *)path, .target = (char *)target},
+        on_done, f);
 }
 
 static void a_share_that_no_file_may_have_is_refused(void **state)
