@@ -188,7 +188,8 @@ class Life:
             need(found == status, f"share {words[0]}: {found}: {said}")
             if status == 1:
                 need("busy" in said, f"share remove: {said}")
-                self.in_guest("kill $(cat /run/user)")
+                self.in_guest("user=$(cat /run/user); kill $user; "
+                              "while [ -d /proc/$user ]; do sleep 0.1; done")
         self.holds("a share removed in use, and added")
 
     def another_kernel(self, pool, other, what):
