@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -18,7 +17,7 @@
 #include <linux/vm_sockets.h>
 
 struct door {
-    LIST_ENTRY(door) of_all;
+    struct door *next;
     struct doors *all;
     struct address address; /* its path is owned */
     struct listener *listener;
@@ -31,7 +30,7 @@ struct doors {
     struct services *services;
     struct registry *registry;
     struct handshakes *handshakes;
-    LIST_HEAD(, door) list;
+    struct door *first;
 };
 
 struct doors *doors_new(struct services *services, struct registry *registry,
@@ -47,7 +46,11 @@ struct doors *doors_new(struct services *services, struct registry *registry,
 
 static void door_free(struct door *door)
 {
-    LIST_REMOVE(door, of_all);
+    struct door **position = &door->all->first;
+
+    while (*position != door)
+        position = &(*position)->next;
+    *position = door->next;
     door->listener = listener_free(door->listener);
     free((char *)door->address.path);
     free(door);
@@ -57,8 +60,8 @@ struct doors *doors_free(struct doors *doors)
 {
     if (!doors)
         return NULL;
-    while (!LIST_EMPTY(&doors->list))
-        door_free(LIST_FIRST(&doors->list));
+    while (doors->first)
+        door_free(doors->first);
     free(doors);
     return NULL;
 }
@@ -85,17 +88,17 @@ static const struct listener_events listener_events = {.accepted = on_accepted,
 
 static struct door *find(struct doors *doors, const struct address *address)
 {
-    struct door *door;
+    struct door *door = doors->first;
 
-    LIST_FOREACH(door, &doors->list, of_all) {
+    for (; door; door = door->next) {
         if (door->address.family != address->family)
             continue;
         if (address->family == ADDRESS_UNIX
                 ? strcmp(door->address.path, address->path) == 0
                 : door->address.cid == address->cid && door->address.port == address->port)
-            break;
+            return door;
     }
-    return door;
+    return NULL;
 }
 
 /* @return a door without a listener yet, on the list; NULL: no memory */
@@ -107,7 +110,8 @@ static struct door *door_new(struct doors *doors, const struct address *address)
         return NULL;
     door->all = doors;
     door->address = *address;
-    LIST_INSERT_HEAD(&doors->list, door, of_all);
+    door->next = doors->first;
+    doors->first = door;
     if (address->family == ADDRESS_UNIX) {
         door->address.path = strdup(address->path);
         if (!door->address.path) {
@@ -223,9 +227,7 @@ static void on_warning(void *userdata, const char *remark)
 /* Of VMs without a door of their own or a shared one. */
 static void tell_unreachable(const struct doors *doors)
 {
-    const struct door *door;
-
-    LIST_FOREACH(door, &doors->list, of_all) {
+    for (const struct door *door = doors->first; door; door = door->next) {
         if (door->address.family == ADDRESS_VSOCK || (door->inherited && door->vm))
             return;
     }
@@ -234,17 +236,17 @@ static void tell_unreachable(const struct doors *doors)
 
 int doors_update(struct doors *doors)
 {
-    struct door *door, *next;
+    struct door *next;
     int shared, own;
 
-    LIST_FOREACH(door, &doors->list, of_all) {
+    for (struct door *door = doors->first; door; door = door->next) {
         door->wanted = door->inherited;
         door->vm = door->inherited ? only_vm(doors) : NULL;
     }
     shared = want_shared(doors);
     own = want_own(doors);
-    for (door = LIST_FIRST(&doors->list); door; door = next) {
-        next = LIST_NEXT(door, of_all);
+    for (struct door *door = doors->first; door; door = next) {
+        next = door->next;
         if (!door->wanted)
             door_free(door);
     }

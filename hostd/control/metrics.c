@@ -184,11 +184,15 @@ int metrics_new(struct fleet *fleet, const char *path, const char *group,
 
 struct metrics *metrics_free(struct metrics *metrics)
 {
+    struct scrape *next;
+
     if (metrics == NULL)
         return NULL;
     (void)listener_free(metrics->listener);
-    while (!LIST_EMPTY(&metrics->scrapes))
-        (void)scrape_free(LIST_FIRST(&metrics->scrapes));
+    for (struct scrape *scrape = LIST_FIRST(&metrics->scrapes); scrape; scrape = next) {
+        next = LIST_NEXT(scrape, of_all);
+        (void)scrape_free(scrape);
+    }
     free(metrics);
     return NULL;
 }

@@ -270,7 +270,8 @@ struct json_object *client_ask(const char *socket_path, const char *method,
     struct json_object *reply = NULL;
     struct client *client = NULL;
 
-    if (client_new_quietly(socket_path, &client) < 0) {
+    (void)client_new_quietly(socket_path, &client);
+    if (client == NULL) {
         json_object_put(params);
     } else if (client_send(client, method, params, false) < 0 ||
                client_receive(client, CLIENT_QUICK_MS, &reply) != 1) {

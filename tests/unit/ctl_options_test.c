@@ -25,10 +25,10 @@ static int parse(const char *one, const char *two, const char *three)
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     const char *const given[] = {"guestlinkctl", one, two, three};
 
-    (void)strcpy(texts[0], given[0]);
+    (void)snprintf(texts[0], sizeof(texts[0]), "%s", given[0]);
     words[0] = texts[0];
     for (int i = 1; i < 4 && given[i] != NULL; i++) {
-        (void)strcpy(texts[i], given[i]);
+        (void)snprintf(texts[i], sizeof(texts[i]), "%s", given[i]);
         words[count++] = texts[i];
     }
     words[count] = NULL;
