@@ -507,6 +507,30 @@ static void a_payload_is_started_again_with_its_words_variables_and_directory(vo
         loop_turn(&loop);
 }
 
+/* PID 1's own variables but those for PID 1, then what the host says; and the defaults. */
+static void a_command_has_path_home_and_what_pid_1_has(void **state)
+{
+    const char *const before = getenv("PATH");
+    char path[4096];
+
+    (void)state;
+    (void)snprintf(path, sizeof(path), "%s", before ? before : "");
+    assert_int_equal(unsetenv("PATH") + unsetenv("HOME"), 0);
+    assert_int_equal(setenv("INHERITED", "words", 1), 0);
+    assert_int_equal(setenv("swiotlb", "force", 1), 0);
+    assert_int_equal(start("/bin/sh", "echo $PATH; echo $HOME; echo $INHERITED ${swiotlb-none}",
+                           REQUEST_ROLE_COMMAND, 0, 0),
+                     0);
+    assert_string_equal(run_to_end().out[0],
+                        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
+                        "/root\nwords none\n");
+    assert_int_equal(setenv("PATH", "/bin", 1), 0);
+    assert_int_equal(
+        start("/bin/sh", "echo $PATH; env | grep -c ^PATH=", REQUEST_ROLE_COMMAND, 0, 0), 0);
+    assert_string_equal(run_to_end().out[0], "/bin\n1\n");
+    assert_int_equal(setenv("PATH", path, 1) + unsetenv("INHERITED") + unsetenv("swiotlb"), 0);
+}
+
 static void the_payload_does_not_notice_that_its_host_is_gone(void **state)
 {
     struct report report = {0};
@@ -555,6 +579,7 @@ int main(void)
         LIVE(what_cannot_be_executed_is_answered_and_never_ended),
         LIVE(a_payload_is_started_again_with_growing_pauses),
         LIVE(a_payload_is_started_again_with_its_words_variables_and_directory),
+        LIVE(a_command_has_path_home_and_what_pid_1_has),
         LIVE(the_payload_does_not_notice_that_its_host_is_gone),
         LIVE(a_command_is_hung_up_on_when_its_host_is_gone),
     };
