@@ -84,7 +84,7 @@ static void explain(int error, const char *program, char *text, size_t capacity)
 {
     if (error == -EOPNOTSUPP)
         (void)snprintf(text, capacity,
-                       "%s is too old for vhost-user adapters; install passt 2025_02_17 or later "
+                       "%s is too old for vhost-user adapters; install one with --vhost-user "
                        "(Debian 13 has one), or use the backend \"user\"",
                        program);
     else if (error == -ENOEXEC)

@@ -91,7 +91,7 @@ static void look_at_passt(struct doctor *doctor, const struct config_vm *vm)
         doctor_find(doctor, DOCTOR_RIGHT, "passt", vm->name, "", "%s is there", buffer);
     else if (r == -EOPNOTSUPP)
         doctor_find(doctor, DOCTOR_WRONG, "passt", vm->name,
-                    "install passt 2025_02_17 or later (Debian 13 has one), or name it in "
+                    "install one with --vhost-user (Debian 13 has one), or name it in "
                     "\"device_host\": {\"passt\": PATH}",
                     "%s is too old for vhost-user; adapters of \"backend\": \"passt\" cannot be "
                     "served",
