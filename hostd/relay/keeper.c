@@ -73,7 +73,7 @@ int keeper_split(struct journal *journal, const struct kind *kind, const char *e
         if (pid < 0)
             return pid;
         if (pid == 0)
-            return role;
+            return (int)role;
         status = keep(journal, end_file, connection, pid);
         (void)dprintf(STDERR_FILENO, "the relay was killed, and %s with it\n", kind->name);
         role = KEEPER_SUCCESSOR;
@@ -83,6 +83,6 @@ int keeper_split(struct journal *journal, const struct kind *kind, const char *e
         }
         if (fork() != 0)
             end_as(end_file, status);
-        return role;
+        return (int)role;
     }
 }
