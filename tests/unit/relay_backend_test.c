@@ -143,6 +143,7 @@ static void without_its_jail_it_does_not_run(void **state)
 
     (void)state;
     assert_int_equal(start(&is_connected, "connected", &jail, false, &backend), 0);
+    assert_int_equal(shutdown(backend.fd, SHUT_WR), 0); /* one that ran would end, too */
     wait_for_end(&backend);
     status = backend_end(&backend);
     assert_true(WIFEXITED(status));
