@@ -60,7 +60,7 @@ static int open_listener(const char *name, const struct listener_events *events,
     if (broken && strcmp(name, broken) == 0)
         return -EADDRINUSE;
     listeners[opened] = (struct listener){.events = events, .userdata = userdata};
-    (void)strcpy(listeners[opened].name, name);
+    (void)snprintf(listeners[opened].name, sizeof(listeners[opened].name), "%s", name);
     *ret = &listeners[opened++];
     return 0;
 }
@@ -301,7 +301,7 @@ static int passed(const char *path)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    (void)strcpy(address.sun_path, path);
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
     (void)unlink(path);
     assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
     (void)unlink(path);

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -110,7 +111,7 @@ static void an_arrival_is_an_add_or_a_bind(void **state)
     assert_true(uevent_is_arrival(&event, "virtio"));
     assert_false(uevent_is_arrival(&event, "virtio-ports"));
     for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++) {
-        (void)strcpy(event.action, no[i]);
+        (void)snprintf(event.action, sizeof(event.action), "%s", no[i]);
         assert_false(uevent_is_arrival(&event, "virtio"));
     }
 }

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/reboot.h>
 #include <sys/wait.h>
@@ -132,7 +133,7 @@ static void unmounted(int error, const char *text)
     assert_ptr_equal(seen.order.work, unmount_all);
     assert_int_equal(seen.order.timeout_ms, INIT_SYNC_MS);
     assert_int_equal(machine.timer.at_ns, 0); /* the job has a deadline of its own */
-    (void)strcpy(report.text, text);
+    (void)snprintf(report.text, sizeof(report.text), "%s", text);
     seen.order.done(&job, &report);
     assert_int_equal(machine.phase, SHUTDOWN_FAREWELL);
 }
@@ -223,11 +224,11 @@ static void each_way_has_its_command(void **state)
                                    [REQUEST_REBOOT] = RB_AUTOBOOT,
                                    [REQUEST_HALT] = (int)RB_HALT_SYSTEM};
 
-    for (uint16_t how = REQUEST_POWER_OFF; how <= REQUEST_HALT; how++) {
+    for (unsigned how = REQUEST_POWER_OFF; how <= REQUEST_HALT; how++) {
         struct event_farewell farewell;
 
         seen.alone = true;
-        begin(how);
+        begin((uint16_t)how);
         unmounted(0, "");
         (void)take_farewell(&farewell);
         assert_int_equal(farewell.how, how);
@@ -311,9 +312,9 @@ static void an_agent_asks_pid_1_and_says_farewell_when_it_is_told_to_end(void **
         [REQUEST_POWER_OFF] = 4, [REQUEST_REBOOT] = 5, [REQUEST_HALT] = 3};
     struct event_farewell farewell;
 
-    for (uint16_t how = REQUEST_POWER_OFF; how <= REQUEST_HALT; how++) {
+    for (unsigned how = REQUEST_POWER_OFF; how <= REQUEST_HALT; how++) {
         machine.agent = true;
-        begin(how);
+        begin((uint16_t)how);
         assert_int_equal(seen.kills, 1);
         assert_int_equal(seen.pids[0], 1);
         assert_int_equal(seen.signals[0], SIGRTMIN + numbers[how]);

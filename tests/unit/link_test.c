@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -435,7 +436,7 @@ static void what_may_have_brought_the_device_is_followed_by_a_call(void **state)
     assert_int_equal(dials_after(LINK_DOWN, NULL, 0, EAGAIN), 0);
     assert_int_equal(dials_after(LINK_DOWN, NULL, 0, ENOBUFS), 1); /* what was lost is not known */
     for (size_t i = 0; i < sizeof(subsystems) / sizeof(subsystems[0]); i++) {
-        (void)strcpy(events[0].subsystem, subsystems[i]);
+        (void)snprintf(events[0].subsystem, sizeof(events[0].subsystem), "%s", subsystems[i]);
         connection.pause_ms = INIT_PAUSE_LAST_MS;
         assert_int_equal(dials_after(LINK_DOWN, events, 3, EAGAIN), 1);
         assert_in_range(connection.pause_ms, INIT_PAUSE_FIRST_MS, 2 * INIT_PAUSE_FIRST_MS);

@@ -244,7 +244,7 @@ static void a_socket_that_is_not_named_for_a_port_has_no_other(void **state)
     vm->socket = (char *)"/tmp/socket";
     assert_int_equal(p9_share_new(f->vm, &config, on_ended, NULL, &p9), -EPROTONOSUPPORT);
     memset(path, 'p', sizeof(path));
-    (void)strcpy(path + 150, "_1");
+    memcpy(path + 150, "_1", sizeof("_1"));
     vm->socket = path;
     assert_int_equal(p9_share_new(f->vm, &config, on_ended, NULL, &p9), -ENAMETOOLONG);
     assert_null(p9);
