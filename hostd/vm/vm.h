@@ -56,18 +56,18 @@ struct vm_share_view {
     const char *tag;
     const char *path;
     const char *target;
-    bool read_only;
-    enum policy_transport
-        transport;       /* POLICY_TRANSPORT_NONE until the guest's features are known */
     const char *device;  /* tag of the device that it uses: another's if shared */
-    uint32_t port;       /* 9P: the vsock port that serves it, else 0 */
     const char *options; /* the option string, "" until there is one */
-    enum vm_device_state state;
-    bool iommu_platform; /* the device bounces through the guest's pool */
     /* What its virtiofsd can reach of the guest's memory; NULL: not known (yet), or it has none. */
     const struct aperture_status *aperture;
-    bool configured;   /* from the configuration file; false: added at runtime */
     const char *error; /* what went wrong since it was last tried, "" if nothing */
+    enum policy_transport
+        transport; /* POLICY_TRANSPORT_NONE until the guest's features are known */
+    uint32_t port; /* 9P: the vsock port that serves it, else 0 */
+    enum vm_device_state state;
+    bool read_only;
+    bool iommu_platform; /* the device bounces through the guest's pool */
+    bool configured;     /* from the configuration file; false: added at runtime */
 };
 
 struct vm_adapter_view {
