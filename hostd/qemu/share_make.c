@@ -15,11 +15,11 @@
 /*
  * The request queue of a device whose guest bounces. A pool's limits are a kernel's (swiotlb.h: one
  * mapping is at most IO_TLB_SEGSIZE * IO_TLB_SIZE, 256 KiB). What does not fit fails there: Linux
- * 6.1 tries again, 6.12 and 7.2 give ENOMEM to the program that reads or writes. All wait for a
- * queue that is full, so the queue is to be full first. virtio_fs makes no request of more pages
- * than the queue has descriptors, less four: 60 are 240 KiB, which fit where they lie side by side,
- * too. Without indirect descriptors each page under way has one of the queue: 64 pages a share are
- * 256 KiB of the pool; with them, 64 such requests would be 15 MiB.
+ * 6.1 tries again, 6.12 and 7.2 give ENOMEM to the program that reads or writes. virtio_fs makes no
+ * request of more pages than the queue has descriptors, less four: 60 are 240 KiB, which fit where
+ * they lie side by side, too. 64 such requests under way are 15 MiB of the pool. With indirect
+ * descriptors: without them one large request fills the queue, and what 7.2 puts aside because of
+ * that is now and then never sent (a program hangs in request_wait_answer()).
  */
 #define BOUNCED_QUEUE_SIZE 64
 
@@ -49,7 +49,6 @@ static void add_device(struct qemu_task *task, bool iommu_platform, qemu_step_fn
     if (arguments && iommu_platform) {
         json_add_flag(arguments, "iommu_platform", true);
         json_add_number(arguments, "queue-size", BOUNCED_QUEUE_SIZE);
-        json_add_flag(arguments, "indirect_desc", false);
     }
     task->device_sent = true;
     qemu_task_next(task, "device_add", arguments, QMP_SHAPE_OBJECT, step);

@@ -16,9 +16,10 @@ from show import need
 NEEDS = "virtiofsd unpacking newest"
 KERNELS = ("cloud", "unpacking", "newest")
 MIB = 1 << 20
-# 4 MiB in slots of 2 KiB. What finds no room in a pool is an error of the program that reads or
-# writes, in Linux 6.12 and 7.2; 6.1 tries again.
-SMALL = "swiotlb=2048,force"
+# 32 MiB in slots of 2 KiB: two shares' full queues. What finds no room in a pool is an error of the
+# program that reads or writes, in Linux 6.12 and 7.2; 6.1 tries again.
+SMALL = "swiotlb=16384,force"
+QUEUE = 64  # requests under way
 MAPPING = 128  # slots: more than 256 KiB in one piece is never to be had
 WAYS = (("buffered", MIB), ("direct", MIB), ("direct", 4 * MIB), ("mapped", 0))
 NAMES = 300
@@ -108,7 +109,7 @@ class Requests:
             need(0 < most - before <= MAPPING, f"{most - before} slots, {MAPPING} are one mapping")
 
     def writers(self, folders):
-        """As many in each share, all at once, with more under way than the pool has room for."""
+        """As many in each share, all at once, with all under way that the queues take."""
         for folder in folders.values():
             (folder / "written").mkdir()
         started = " ".join(f"/bin/requests write {MIB} {TURNS} {WRITERS} /mnt/{kind}/written / & "
@@ -142,7 +143,7 @@ class Requests:
                                    "[ $used -gt $before ]; do last=$used; sleep 0.3; done; "
                                    "echo $((used - before))")
             self.lab.say(f"{self.name}, {kind}: stands still, with {int(words)} slots")
-            need(int(words) <= 2 * MAPPING, f"{words} slots of the pool")
+            need(int(words) <= QUEUE * MAPPING, f"{words} slots of the pool")
             for other, place in others:
                 self._in_guest(f"cd /mnt/{other} && "
                                f"/bin/requests copy direct {4 * MIB} source beside")
