@@ -20,7 +20,7 @@ MIB = 1 << 20
 # program that reads or writes, in Linux 6.12 and 7.2; 6.1 tries again.
 SMALL = "swiotlb=16384,force"
 QUEUE = 64  # requests under way
-MAPPING = 128  # slots: more than 256 KiB in one piece is never to be had
+REQUEST = 128  # slots of one at the most: 60 pages and headers
 WAYS = (("buffered", MIB), ("direct", MIB), ("direct", 4 * MIB), ("mapped", 0))
 NAMES = 300
 WRITERS, TURNS = 40, 2
@@ -41,7 +41,6 @@ def play_kernel(lab, kernel):
     for kind, folder in folders.items():
         guest.copies(kind, folder)
         guest.names(kind, folder)
-        guest.one_request(kind)
     guest.writers(folders)
     guest.stalled(*folders.items())
     guest.end()
@@ -97,17 +96,6 @@ class Requests:
         words = self._in_guest(f"/bin/requests list {MIB} /mnt/{kind}/many")
         need(int(words) == NAMES + 2, f"{self.name}, {kind}: {words} names")
 
-    def one_request(self, kind):
-        """What the largest request takes of the pool, where the kernel keeps that in mind."""
-        words = self._in_guest(f"cd {POOL} && [ -e io_tlb_used_hiwater ] || exit 0; "
-                               "cat io_tlb_used; echo 0 >io_tlb_used_hiwater; "
-                               f"dd if=/mnt/{kind}/source of=/dev/null bs=1M count=1 iflag=direct "
-                               "2>/dev/null; cat io_tlb_used_hiwater").split()
-        if words:
-            before, most = (int(word) for word in words)
-            self.lab.say(f"{self.name}, {kind}: the largest request takes {most - before} slots")
-            need(0 < most - before <= MAPPING, f"{most - before} slots, {MAPPING} are one mapping")
-
     def writers(self, folders):
         """As many in each share, all at once, with all under way that the queues take."""
         for folder in folders.values():
@@ -143,7 +131,7 @@ class Requests:
                                    "[ $used -gt $before ]; do last=$used; sleep 0.3; done; "
                                    "echo $((used - before))")
             self.lab.say(f"{self.name}, {kind}: stands still, with {int(words)} slots")
-            need(int(words) <= QUEUE * MAPPING, f"{words} slots of the pool")
+            need(int(words) <= QUEUE * REQUEST, f"{words} slots of the pool")
             for other, place in others:
                 self._in_guest(f"cd /mnt/{other} && "
                                f"/bin/requests copy direct {4 * MIB} source beside")
