@@ -27,8 +27,9 @@ exec /usr/sbin/qemu-ga -m vsock-listen -p 4294967295:{PORT} -t /run
 # The facts that qemu-ga has a command for, and the files with the others.
 COMMANDS = ("guest-info", "guest-get-osinfo", "guest-get-vcpus")
 FILES = ("/proc/sys/kernel/random/boot_id", "/proc/filesystems", "/proc/meminfo", "/proc/cmdline",
-         "/proc/self/environ", "/proc/sys/kernel/seccomp/actions_avail",
-         "/sys/bus/vmbus/drivers/hv_pci/swiotlb_base", "/sys/bus/vmbus/drivers/hv_pci/swiotlb_size")
+         "/proc/self/environ", "/proc/sys/kernel/seccomp/actions_avail")
+# A stock kernel has none of these, and qemu-ga nothing to read its log with.
+POOL = ("/sys/bus/vmbus/drivers/hv_pci/swiotlb_base", "/sys/bus/vmbus/drivers/hv_pci/swiotlb_size")
 
 
 def unpacked():
@@ -88,13 +89,14 @@ def ask(stream, *questions):
     return [answer["return"] for answer in answers]
 
 
-def facts(stream):
+def facts(stream, published):
     """Gets what CAPABILITIES says, in two round trips; the files' text by their names."""
+    files = FILES + POOL if published else FILES
     opened = ask(stream, *((command, {}) for command in COMMANDS),
-                 *(("guest-file-open", {"path": path}) for path in FILES))[len(COMMANDS):]
+                 *(("guest-file-open", {"path": path}) for path in files))[len(COMMANDS):]
     read = ask(stream, *(("guest-file-read", {"handle": handle, "count": 16384})
                          for handle in opened))
-    return {path: base64.b64decode(one["buf-b64"]).decode() for path, one in zip(FILES, read)}
+    return {path: base64.b64decode(one["buf-b64"]).decode() for path, one in zip(files, read)}
 
 
 def clock(stream):

@@ -49,6 +49,7 @@ class Boot:
     def __init__(self, folder, sockets, kernel, image, program, words="", icount=False):
         sockets.mkdir()
         self._sockets = sockets
+        self._published = "lab_kind=stock" not in words
         self._mark = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._mark.bind(str(sockets / "mark"))
         self._mark.listen()
@@ -95,7 +96,7 @@ class Boot:
         """Of qemu-ga, which is called by the host, and asked for the same facts."""
         began, _, realtime = self._handed_over()
         with self._call() as sock, sock.makefile("rw", encoding="utf-8") as stream:
-            said = agent.facts(stream)
+            said = agent.facts(stream, self._published)
             took = time.monotonic() - began
             sent = agent.clock(stream)
         for path, text in said.items():
