@@ -255,7 +255,7 @@ def refused(lab, namespace):
     if "version 7." in qemu:
         programs.append((lab.sockets / "passt", "QEMU 7.2 cannot have", "install QEMU 10.0"))
     if old and b"vhost-user" not in pathlib.Path(old).read_bytes():
-        programs.append((old, f"{old} is too old for vhost-user", "install passt"))
+        programs.append((old, f"{old} is too old for vhost-user", "install one with"))
     hostd = lab.hostd([settings], within=namespace.within)
     guest.start()
     for program, *parts in programs:
