@@ -285,6 +285,13 @@ int qemu_passt_get_aperture(const struct device_host *host, const char *id,
     return 0;
 }
 
+int qemu_passt_confirm_aperture(const struct device_host *host, const char *id, uint64_t number)
+{
+    const struct qemu_passt *passt = find((const struct device_qemu *)host, id);
+
+    return passt && passt->server ? device_server_confirm_aperture(passt->server, number) : -ENOENT;
+}
+
 struct json_object *qemu_passt_netdev(const struct qemu_task *task)
 {
     return json_texts("type", "vhost-user", "id", task->backend, "chardev", task->backend, NULL);

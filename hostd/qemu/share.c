@@ -96,6 +96,14 @@ int qemu_share_get_aperture(const struct device_host *host, const char *tag,
     return 0;
 }
 
+int qemu_share_confirm_aperture(const struct device_host *host, const char *tag, uint64_t number)
+{
+    const struct qemu_share *share = qemu_share_find((const struct device_qemu *)host, tag);
+
+    return share && share->virtiofsd ? device_server_confirm_aperture(share->virtiofsd, number)
+                                     : -ENOENT;
+}
+
 void qemu_share_drop(struct qemu_task *task)
 {
     task->share = qemu_share_free(task->share, !task->share_adopted);

@@ -1,4 +1,4 @@
-"""Under I/O, all that can happen to a share, its processes, its VM and its guest: no virtiofsd is ever told of more than pool and rings."""
+"""Under I/O, all that can happen to a share, its processes, its VM and its guest: no virtiofsd is ever told of more than rings and the pool of the kernel that runs."""
 
 import spy
 from image import Image
@@ -103,13 +103,13 @@ class Life:
                  lambda: counter.exists() and counter.read_text().strip())
 
     def holds(self, what):
-        """The share works, and nobody was told of more."""
+        """The share works, and nobody was told of more, nor of the pool of a kernel before."""
         self.works(what)
         tables = list(self.tables())
         need(len(tables) >= self._seen, "tables were lost")
         widest = 0
-        for table in tables:
-            pools = [region for region in table if region in self._pools]
+        for table in tables[self._seen:]:
+            pools = [region for region in table if region == self.pool]
             rings = sum(size for _, size in table) - sum(size for _, size in pools)
             need(len(pools) == 1 and rings <= RINGS, f"{what}: told of more: {table}")
             widest = max(widest, rings)
@@ -117,18 +117,18 @@ class Life:
                      f"{widest} bytes of rings")
         self._seen = len(tables)
 
-    _pools = ()
-
     def boots(self, what):
         self._boots += 1
         self.hostd.wait_event("GuestReady", self.lab.seconds(90), count=self._boots)
         pool = self.pool
         self.lab.say(f"{what}: the pool is {pool}")
         if pool:
-            self._pools = (*self._pools, pool)
             self.holds(what)
+            self._last = pool
         else:
             self.works(what)
+            old = [table for table in list(self.tables())[self._seen:] if self._last in table]
+            need(not old, f"{what}: told of the pool of the kernel before: {old}")
 
     def processes_die(self):
         served = Share(self.lab, self.hostd, str(self.folders["c"]))
