@@ -2,6 +2,7 @@
  * direction). */
 #include "share.h"
 
+#include "discard.h"
 #include "refusal.h"
 
 #include <errno.h>
@@ -89,8 +90,13 @@ int qemu_share_get_aperture(const struct device_host *host, const char *tag,
 
     if (!share || share->task || !share->virtiofsd)
         return -ENOENT;
-    if (!share->obstacle)
-        return device_server_get_aperture(share->virtiofsd, ret_status);
+    if (!share->obstacle) {
+        int r = device_server_get_aperture(share->virtiofsd, ret_status);
+
+        if (r == 0)
+            qemu_discard_remark(share->discards, ret_status);
+        return r;
+    }
     *ret_status = (struct aperture_status){.state = APERTURE_NONE};
     (void)snprintf(ret_status->reason, sizeof(ret_status->reason), "%s", share->obstacle);
     return 0;

@@ -91,7 +91,7 @@ void device_aperture_told(struct virtio_device *device)
         strcmp(vm->aperture_reason, device->aperture.reason) == 0)
         return;
     memcpy(vm->aperture_reason, device->aperture.reason, sizeof(vm->aperture_reason));
-    if (device->aperture.state != APERTURE_ENFORCED)
+    if (device->aperture.state != APERTURE_ENFORCED || device->aperture.reason[0])
         report_aperture(device);
 }
 

@@ -559,7 +559,6 @@ static void ring_that_never_ran_can_be_stopped(void **state)
  * from under one that runs. */
 static void device_starts_on_new_dma_bufs(void **state)
 {
-    struct vhost_user_message message;
     struct scene scene;
 
     (void)state;

@@ -213,6 +213,19 @@ static void one_that_is_not_enforced_is_told_once(void **state)
     assert_int_equal(count(f, APERTURE), 2);
 }
 
+/* Enforced, and not all that one would think of it. */
+static void one_that_something_is_wrong_with_is_told_once(void **state)
+{
+    struct fixture *f = *state;
+
+    let_host_say(APERTURE_ENFORCED, BYTES, "the VM has a balloon");
+    connect_guest(f, POOL);
+    assert_int_equal(count(f, "\"aperture\":\"enforced\",\"apertureBytes\":67117056"), 3);
+    assert_int_equal(count(f, "\"reason\":\"the VM has a balloon\""), 1);
+    assert_int_equal(add_another(f, "new"), 0);
+    assert_int_equal(count(f, APERTURE), 1);
+}
+
 static void another_aperture_is_told_again(void **state)
 {
     struct fixture *f = *state;
@@ -490,6 +503,7 @@ int main(void)
         TEST(what_is_known_with_the_mount_is_told_before_it, set_up_auto),
         TEST(what_is_known_with_a_failed_mount_is_told, set_up_auto),
         TEST(one_that_is_not_enforced_is_told_once, set_up_auto),
+        TEST(one_that_something_is_wrong_with_is_told_once, set_up_auto),
         TEST(another_aperture_is_told_again, set_up_auto),
         TEST(a_guest_that_answers_is_the_one_that_reported, set_up_auto),
         TEST(a_guest_that_was_reset_is_asked_itself, set_up_auto),
