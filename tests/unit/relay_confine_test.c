@@ -225,10 +225,30 @@ static void begin(struct scene *scene, const char *how, bool sealed)
     scene->spy = play_next_spy(&scene->play);
 }
 
+/* Waits for the relay to ask the daemon. @return with which number */
+static uint64_t need_question(const struct scene *scene)
+{
+    struct aperture_status status = {.state = APERTURE_NONE};
+
+    for (int left = WAIT_MS; status.state != APERTURE_WAITING; left--) {
+        assert_true(left > 0);
+        (void)poll(NULL, 0, 1);
+        (void)aperture_status_read(scene->play.status, &status);
+    }
+    return status.bytes;
+}
+
+/* As the daemon does when the guest has answered. */
+static void confirm(const struct scene *scene)
+{
+    assert_int_equal(aperture_status_confirm(scene->play.status, need_question(scene)), 0);
+}
+
 static void hand_over(struct scene *scene)
 {
     say_memory(&scene->play, scene->memory, 2);
     assert_int_equal(answer_to(&scene->play, VHOST_USER_SET_MEM_TABLE), 0);
+    confirm(scene);
     need_table(scene->spy, scene->memory, scene->is_enforced, 0, rings);
 }
 
@@ -292,25 +312,6 @@ static void stop_rings(struct scene *scene)
         stop_ring(&scene->play, i);
         need_heard(scene->spy, VHOST_USER_GET_VRING_BASE, &message);
     }
-}
-
-/* Waits for the relay to ask the daemon. @return with which number */
-static uint64_t need_question(const struct scene *scene)
-{
-    struct aperture_status status = {.state = APERTURE_NONE};
-
-    for (int left = WAIT_MS; status.state != APERTURE_WAITING; left--) {
-        assert_true(left > 0);
-        (void)poll(NULL, 0, 1);
-        (void)aperture_status_read(scene->play.status, &status);
-    }
-    return status.bytes;
-}
-
-/* As the daemon does when the guest has answered. */
-static void confirm(const struct scene *scene)
-{
-    assert_int_equal(aperture_status_confirm(scene->play.status, need_question(scene)), 0);
 }
 
 static void pool_and_rings_are_all_that_it_hears_of(void **state)
@@ -390,6 +391,35 @@ static void backends_channel_ends_at_the_relay(void **state)
     end(&scene);
     assert_int_equal(poll(&channel, 1, WAIT_MS), 1);
     (void)close(ends[1]);
+}
+
+/* The guest may be another one before its first driver starts. */
+static void nobody_has_memory_before_its_guest_is_confirmed(void **state)
+{
+    struct pollfd quiet = {.events = POLLIN};
+    struct vhost_user_message message;
+    struct scene scene;
+    uint64_t question;
+
+    (void)state;
+    begin(&scene, "spy", false);
+    say_memory(&scene.play, scene.memory, 2);
+    assert_int_equal(answer_to(&scene.play, VHOST_USER_SET_MEM_TABLE), 0);
+    question = need_question(&scene);
+    for (uint32_t i = 0; i < 2; i++)
+        say_ring_from(&scene.play, i, in_qemu(rings[i]), 5); /* none of them was ever stopped */
+    quiet.fd = scene.spy;
+    assert_int_equal(poll(&quiet, 1, 50), 0);
+    assert_int_equal(need_question(&scene), question); /* the same driver */
+    confirm(&scene);
+    need_table(scene.spy, scene.memory, false, 2, rings);
+    for (uint32_t i = 0; i < 2; i++) {
+        need_heard(scene.spy, VHOST_USER_SET_VRING_NUM, &message);
+        need_heard(scene.spy, VHOST_USER_SET_VRING_BASE, &message);
+    }
+    for (uint32_t i = 0; i < 2; i++)
+        need_address(scene.spy, i, rings[i]);
+    end(&scene);
 }
 
 /* As a VM that is paused, or given more memory, does: one ring may be where it began. */
@@ -867,6 +897,7 @@ static void pool_outside_of_memory_ends_the_device(void **state)
     play_start(&scene.play, "spy", "swiotlb=0xf00000,2097152" ID, "auto");
     scene.spy = play_next_spy(&scene.play);
     say_memory(&scene.play, scene.memory, 2);
+    confirm(&scene);
     assert_false(hear(scene.spy, &message));
     need_refused(&scene, "the token's pool is not all in memory");
     end(&scene);
@@ -952,6 +983,7 @@ static void narrowed_is_too_wide_if_an_aperture_is_required(void **state)
     if (has_device) {
         scene.spy = play_next_spy(&scene.play);
         say_memory(&scene.play, scene.memory, 2);
+        confirm(&scene);
     }
     need_refused(&scene, has_device ? "memory-backend-memfd" : "/dev/udmabuf");
     end(&scene);
@@ -992,6 +1024,7 @@ int main(int argc, char *argv[])
         cmocka_unit_test(dma_bufs_are_all_that_it_gets),
         cmocka_unit_test(features_are_offered_and_hidden),
         cmocka_unit_test(backends_channel_ends_at_the_relay),
+        cmocka_unit_test(nobody_has_memory_before_its_guest_is_confirmed),
         cmocka_unit_test(what_did_not_move_is_told_again_to_nobody),
         cmocka_unit_test(nobody_works_on_the_pool_of_a_guest_that_was_reset),
         cmocka_unit_test(process_of_a_device_without_driver_has_no_successor),
