@@ -34,7 +34,8 @@ static void stop_asking(struct relay *relay)
     aperture_ask(&relay->aperture, 0);
 }
 
-/* Who watches first, misses no answer. @return a descriptor, or -errno */
+/* Who watches first, misses no answer. @return a descriptor, or -errno: there are many of root's
+ * already, and the answer is looked for (RELAY_HOLD_LOOK_MS) */
 static int watch_folder(const char *file)
 {
     char folder[PATH_MAX];
@@ -60,8 +61,6 @@ static void ask(struct relay *relay)
     if (!relay->aperture.status_file[0]) /* the daemon knows of no such device any more */
         return;
     relay->watch = watch_folder(relay->aperture.status_file);
-    if (relay->watch < 0)
-        relay_refuse(relay, "the folder of the aperture's status cannot be watched");
     while (number == 0)
         if (getrandom(&number, sizeof(number), 0) < 0)
             relay_refuse(relay, "the kernel gives no random number");
@@ -73,7 +72,7 @@ int relay_hold_timeout(const struct relay *relay)
     int64_t left = relay->ask_ms - now_ms();
 
     if (relay->ask_ms == 0)
-        return -1;
+        return relay->aperture.question != 0 && relay->watch < 0 ? RELAY_HOLD_LOOK_MS : -1;
     return left > 0 ? (int)left : 0;
 }
 
@@ -152,9 +151,7 @@ void relay_hold_look(struct relay *relay)
 
     if (relay_hold_timeout(relay) == 0)
         ask(relay);
-    if (relay->watch < 0)
-        return;
-    while (read(relay->watch, events, sizeof(events)) > 0)
+    while (relay->watch >= 0 && read(relay->watch, events, sizeof(events)) > 0)
         ;
     if (aperture_is_confirmed(&relay->aperture))
         release(relay);
@@ -174,7 +171,7 @@ static void look_at_rings(struct relay *relay)
 {
     bool is_first = relay->aperture.told.count == 0;
 
-    if (relay->watch < 0 && (is_first || rings_are_running(&relay->journal.session)))
+    if (relay->aperture.question == 0 && (is_first || rings_are_running(&relay->journal.session)))
         relay->ask_ms = now_ms() + (is_first ? 0 : RELAY_HOLD_QUIET_MS);
 }
 

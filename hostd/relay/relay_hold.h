@@ -20,6 +20,9 @@
  * on where it stopped. The first driver is not kept waiting for that. */
 #define RELAY_HOLD_QUIET_MS 20
 
+/* An answer that the kernel does not tell of is looked for. */
+#define RELAY_HOLD_LOOK_MS 200
+
 /* QEMU said where the memory is, for the first time, and that is noted: a driver starts. */
 void relay_hold_first(struct relay *relay);
 

@@ -476,7 +476,7 @@ static void nobody_works_on_the_pool_of_a_guest_that_was_reset(void **state)
 {
     struct vhost_user_message message;
     struct scene scene;
-    uint64_t first, second;
+    uint64_t first;
 
     (void)state;
     begin(&scene, "spy-busy", false);
@@ -494,7 +494,7 @@ static void nobody_works_on_the_pool_of_a_guest_that_was_reset(void **state)
         stop_ring(&scene.play, 0);
         say_ring(&scene.play, 1, in_qemu(rings[1]));
         assert_int_equal(aperture_status_confirm(scene.play.status, first), 0);
-        while ((second = need_question(&scene)) == first)
+        while (need_question(&scene) == first)
             (void)poll(NULL, 0, 1);
         need_work(&scene, false);
         if (i > 0)
@@ -903,6 +903,28 @@ static void pool_outside_of_memory_ends_the_device(void **state)
     end(&scene);
 }
 
+/* The process could map no part of it that is smaller than a huge page. */
+static void part_of_a_huge_page_is_not_handed_over(void **state)
+{
+    struct vhost_user_message message;
+    struct scene scene = {.memory = memfd_create("memory", MFD_CLOEXEC | MFD_HUGETLB), .kick = -1};
+
+    (void)state;
+    if (scene.memory < 0) {
+        print_message("this kernel has no huge pages\n");
+        skip();
+    }
+    assert_int_equal(ftruncate(scene.memory, (off_t)(48 * MB)), 0);
+    play_start(&scene.play, "spy", TOKEN ID, "auto");
+    scene.spy = play_next_spy(&scene.play);
+    hand_over(&scene); /* the pool is whole ones */
+    say_ring(&scene.play, 0, in_qemu(RING_0));
+    while (hear(scene.spy, &message))
+        assert_int_not_equal(message.request, VHOST_USER_SET_MEM_TABLE);
+    need_refused(&scene, "the VM's memory is huge pages");
+    end(&scene);
+}
+
 /* As each message that the protocol has and that an aperture does not. */
 static void other_ways_to_memory_end_the_device(void **state)
 {
@@ -1042,6 +1064,7 @@ int main(int argc, char *argv[])
         cmocka_unit_test(relay_and_keeper_cannot_be_looked_into),
         cmocka_unit_test(ring_outside_of_memory_ends_the_device),
         cmocka_unit_test(pool_outside_of_memory_ends_the_device),
+        cmocka_unit_test(part_of_a_huge_page_is_not_handed_over),
         cmocka_unit_test(other_ways_to_memory_end_the_device),
         cmocka_unit_test(lie_of_virtiofsd_does_not_come_up),
         cmocka_unit_test(what_cannot_be_confined_is_not_started),
