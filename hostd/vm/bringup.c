@@ -32,14 +32,14 @@ static void on_entropy(void *userdata, const struct guest_answer *answer)
         report_step_failed(vm, "add-entropy", answer->error, answer->text);
 }
 
-static void add_entropy(struct vm *vm)
+void bringup_add_entropy(struct vm *vm)
 {
     uint8_t entropy[LIMITS_ENTROPY_BYTES];
     uint8_t payload[LIMITS_ENTROPY_BYTES + 64u];
     struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
     ssize_t size = getrandom(entropy, sizeof(entropy), GRND_NONBLOCK);
 
-    if (size <= 0)
+    if (size <= 0 || !guest_is_attached(vm->guest))
         return;
     request_add_entropy_pack(&writer,
                              &(struct request_add_entropy){
@@ -115,8 +115,8 @@ void bringup_check(struct vm *vm)
 void bringup_begin(struct vm *vm, bool same_boot)
 {
     vm->bringup = BRINGUP_DEVICES;
-    if (!same_boot)
-        add_entropy(vm);
+    bringup_add_entropy(vm); /* of one that is back, too: it may be restored from a snapshot */
+    guest_clock_begin(vm);
     bringup_set_hostname(vm);
     attachments_begin(vm, same_boot ? ATTACHMENTS_BACK : ATTACHMENTS_BOOT);
 }
