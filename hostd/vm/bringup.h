@@ -36,7 +36,4 @@ void bringup_end(struct vm *vm);
 /* Asks for the hostname that the configuration names, if it names one. */
 void bringup_set_hostname(struct vm *vm);
 
-/* Gives the guest randomness of the host's, which it may count on. Without a guest: nothing. */
-void bringup_add_entropy(struct vm *vm);
-
 #endif

@@ -1,17 +1,16 @@
 /* guest clock: the time of day of a VM's guest, set right. */
 #include "guest_clock.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
-#include "bringup.h"
 #include "guest/guest.h"
 #include "report.h"
 #include "vm_parts.h"
 
-#include "base/clock.h"
-
 #include "protocol/request.h"
 
 #include <errno.h>
+#include <sys/random.h>
 #include <syslog.h>
 #include <time.h>
 
@@ -68,6 +67,31 @@ static void on_answer(void *userdata, const struct guest_answer *answer)
         guest_clock_check(vm);
 }
 
+static void on_entropy(void *userdata, const struct guest_answer *answer)
+{
+    struct vm *vm = userdata;
+
+    if (answer->error != 0 && answer->error != ECONNRESET)
+        report_step_failed(vm, "add-entropy", answer->error, answer->text);
+}
+
+static void add_entropy(struct vm *vm)
+{
+    uint8_t entropy[LIMITS_ENTROPY_BYTES];
+    uint8_t payload[LIMITS_ENTROPY_BYTES + 64u];
+    struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
+    ssize_t size = getrandom(entropy, sizeof(entropy), GRND_NONBLOCK);
+
+    if (size <= 0 || !guest_is_attached(vm->guest))
+        return;
+    request_add_entropy_pack(&writer,
+                             &(struct request_add_entropy){
+                                 .bits = (uint32_t)size * 8u,
+                                 .data = {.data = (const char *)entropy, .size = (size_t)size}});
+    (void)guest_ask(vm->guest, FRAME_ADD_ENTROPY, payload, writer.size, LIMITS_ANSWER_MS,
+                    on_entropy, vm);
+}
+
 static void send_time(struct vm *vm)
 {
     uint8_t payload[32];
@@ -99,6 +123,7 @@ void guest_clock_check(struct vm *vm)
 
 void guest_clock_begin(struct vm *vm)
 {
+    add_entropy(vm);
     vm->clock.outstanding = vm->clock.again = vm->clock.unknown = false;
     if (vm->config->clock == CONFIG_CLOCK_HOST)
         send_time(vm);
@@ -107,7 +132,7 @@ void guest_clock_begin(struct vm *vm)
 void guest_clock_resumed(struct vm *vm)
 {
     if (now_us() - vm->clock.sent_us >= LIMITS_CLOCK_AGAIN_MS * US_PER_MS)
-        bringup_add_entropy(vm);
+        add_entropy(vm);
     guest_clock_check(vm);
 }
 

@@ -20,14 +20,14 @@ struct guest_clock {
     bool unknown;           /* this guest does not know it */
 };
 
-/* A guest connected. */
+/* A guest connected: the time, and randomness of the host's. One that is back in the same boot may
+ * be restored from a snapshot, and have what its twin has. */
 void guest_clock_begin(struct vm *vm);
 
 /* Something says that the guest's time may be wrong. Called as often as anybody likes. */
 void guest_clock_check(struct vm *vm);
 
-/* The VM goes on after a pause, perhaps as what it was long ago: the time, and randomness that its
- * twin does not have. */
+/* The VM goes on after a pause, perhaps as what it was long ago: likewise. */
 void guest_clock_resumed(struct vm *vm);
 
 void guest_clock_done(struct guest_clock *clock);
