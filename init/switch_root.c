@@ -31,12 +31,22 @@ struct shares {
     size_t count;
 };
 
+/* What is below another share, or of the root's own, comes along with it. */
+static bool comes_along(const struct shares *shares, const char *target)
+{
+    for (size_t i = 0; i < shares->count; i++)
+        if (mountinfo_is_below(target, shares->targets[i]))
+            return true;
+    return strcmp(target, ROOT_PATH) == 0 || mountinfo_is_below(target, ROOT_PATH);
+}
+
+/* The kernel lists a mount before those below it. */
 static bool collect(const struct mountinfo *mount, void *context)
 {
     struct shares *shares = context;
 
-    if (mountinfo_is_share(mount) && strcmp(mount->target, ROOT_PATH) != 0 &&
-        shares->count < SHARES) {
+    if (mountinfo_is_share(mount) && shares->count < SHARES &&
+        !comes_along(shares, mount->target)) {
         shares->targets[shares->count] = strdup(mount->target);
         shares->count += shares->targets[shares->count] != NULL;
     }
