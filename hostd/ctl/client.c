@@ -248,8 +248,8 @@ const char *client_error(const struct client *client, int r)
     case -ETIMEDOUT:
         return "the daemon did not answer in time";
     case -EILSEQ:
-        return "a word of the command line is not UTF-8, expected UTF-8; nothing is done (exec: give "
-               "the command other bytes by standard input, or in a file of a share)";
+        return "a word of the command line is not UTF-8, expected UTF-8; nothing is done (exec: "
+               "give the command other bytes by standard input, or in a file of a share)";
     case -EPROTO:
         return "what listens there does not speak Varlink, expected guestlink-hostd";
     default:
