@@ -37,7 +37,7 @@
 #include "end.h"
 #include "keeper.h"
 #include "kind.h"
-#include "relay.h"
+#include "relay_backend.h"
 
 #include <errno.h>
 #include <fcntl.h>
