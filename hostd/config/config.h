@@ -156,6 +156,8 @@ struct config_limits {
     uint32_t connection_bytes;   /* held for one connection, in and out */
     uint32_t guest_events_per_s; /* telemetry lines that one guest can cause, sustained */
     uint32_t guest_events_burst;
+    uint32_t payload_output_per_s; /* bytes of a payload's output that are logged, sustained */
+    uint32_t payload_output_burst;
 };
 
 struct config {

@@ -237,8 +237,8 @@ static int judge(struct processes *processes, const struct request_start_process
 
     if (error != 0)
         return report_fail(report, error,
-                           "process %u: expected 1 to %u words and at most as many NAME=VALUE",
-                           request->process, INIT_WORDS);
+                           "process %u: expected 1 to %u words and at most %u NAME=VALUE",
+                           request->process, INIT_WORDS, INIT_VARIABLES);
     if (request->role > REQUEST_ROLE_COMMAND || request->restart > REQUEST_RESTART_ALWAYS ||
         (request->role == REQUEST_ROLE_COMMAND && request->restart != REQUEST_RESTART_NEVER) ||
         request->directory.size >= LIMITS_PATH)

@@ -49,6 +49,9 @@ size_t doctor_count_virtiofs(const struct config *config, const struct config_vm
 /* The host: its vsock device. */
 void doctor_look_at_host(struct doctor *doctor);
 
+/* Which daemon has the state directory. @param files  io.guestlink.Files, NULL without a daemon */
+void doctor_look_at_state(struct doctor *doctor, struct json_object *files);
+
 /* The folders that a VM's shares name. */
 void doctor_look_at_shares(struct doctor *doctor, const struct config_vm *vm);
 
