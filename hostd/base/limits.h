@@ -57,8 +57,9 @@
  * much longer before it speaks up itself. */
 #define LIMITS_ANSWER_SLACK_MS 2000u
 
-/* Between stopping everything and the farewell a guest also syncs and unmounts. */
-#define LIMITS_FAREWELL_SLACK_MS 20000u
+/* After its grace a guest kills (2 s), unmounts (30 s) and has its farewell acknowledged (1 s):
+ * whoever waits for it waits longer than that (init/base/limits.h). */
+#define LIMITS_FAREWELL_SLACK_MS 40000u
 
 /* Requests that may be outstanding to one guest: shares, adapters, and commands of operators. */
 #define LIMITS_REQUESTS 1024u

@@ -117,12 +117,21 @@
 #define INIT_RESTART_CALM_MS  10000u
 
 /* Shut-down: what SIGTERM gives if nobody said (a signal, a lost host), what SIGKILL gives, what
- * syncing and unmounting get, and how long the host may take to say that it has read our farewell.
+ * unmounting gets, and how long the host may take to say that it has read our farewell. The host
+ * waits longer than all of that: LIMITS_FAREWELL_SLACK_MS of hostd/base/limits.h.
  */
 #define INIT_GRACE_MS         5000u
 #define INIT_GRACE_LONGEST_MS 3600000u
 #define INIT_KILL_MS          2000u
 #define INIT_SYNC_MS          30000u
 #define INIT_FAREWELL_MS      1000u
+
+/* Of INIT_SYNC_MS: what the guest's own filesystems get, which may have much to write, and then the
+ * shares, which have nothing. One that takes longer than INIT_UNMOUNT_ONE_MS goes on beside the
+ * others. What the kernel is told to do by itself is looked at every INIT_UNMOUNT_LOOK_MS. */
+#define INIT_UNMOUNT_OWN_MS    22000u
+#define INIT_UNMOUNT_SHARES_MS 5000u
+#define INIT_UNMOUNT_ONE_MS    1000u
+#define INIT_UNMOUNT_LOOK_MS   100u
 
 #endif
