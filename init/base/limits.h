@@ -43,6 +43,12 @@
  * EAGAIN. */
 #define INIT_INPUT_SIZE 16384u
 
+/* Requests that are held while the real root is waited for: those of 128 shares, 16 adapters and a
+ * payload, with the longest of names. More are answered EAGAIN. They are let go as fast as there are
+ * children for them, which is looked at so often. */
+#define INIT_HOLD_SIZE     262144u
+#define INIT_HOLD_PAUSE_MS 20u
+
 /* Frames that may be handled before other sources have their turn: a host that sends without end
  * cannot keep PID 1 from reaping. */
 #define INIT_FRAMES_PER_TURN 16u
@@ -98,6 +104,9 @@
 
 /* For the device of the real root to come, and for its mount: what distributions give it. */
 #define INIT_ROOT_MS 90000u
+
+/* For the real root's `poweroff` and the like to end; some wait for much of the way down. */
+#define INIT_TELL_MS 60000u
 
 /* A message to the VM manager; it is there or it is not. */
 #define INIT_NOTIFY_MS 5000u
