@@ -14,6 +14,7 @@
 #include "notify.h"
 #include "protocol/event.h"
 #include "protocol/request.h"
+#include "work/real_init.h"
 #include "work/unmount.h"
 
 static void on_timer(struct loop_timer *timer);
@@ -149,13 +150,30 @@ static void on_timer(struct loop_timer *timer)
     }
 }
 
-/* systemd(1), "Signals": the same as systemctl poweroff, reboot, halt. SIGTERM comes back at the
- * end, when everything else is stopped. */
+static void on_init_told(struct job *job, const struct report *report)
+{
+    (void)job;
+    if (report->error != 0)
+        kmsg_log(LOG_ERR, "%s", report->text);
+}
+
+/* systemd(1), "Signals": the same as systemctl poweroff, reboot, halt; who does not know the signal
+ * ignores it, as PID 1, and is told by its own program. SIGTERM comes back at the end, when
+ * everything else is stopped. */
 static bool tell_init(const struct shutdown *shutdown)
 {
     static const int signals[] = {
         [REQUEST_POWER_OFF] = 4, [REQUEST_REBOOT] = 5, [REQUEST_HALT] = 3};
+    const struct job_order order = {
+        .name = "telling the real root's init",
+        .work = real_init_tell,
+        .argument = &shutdown->how,
+        .timeout_ms = INIT_TELL_MS,
+        .done = on_init_told,
+    };
 
+    if (jobs_start(shutdown->jobs, &order) < 0)
+        kmsg_log(LOG_ERR, "%s: no child to tell the real root's init", how_name(shutdown->how));
     if (kill(1, SIGRTMIN + signals[shutdown->how]) < 0)
         kmsg_log(LOG_ERR, "%s: cannot tell PID 1: %s", how_name(shutdown->how), strerror(errno));
     return true;

@@ -155,7 +155,8 @@ static const struct {
     {"guestlink.connect_timeout_ms=", parse_connect_timeout, "milliseconds, at most 3600000"},
     {"guestlink.log_level=", parse_log_level, "0 to 7"},
     {"guestlink.modules=", parse_modules, "names with commas, at most 1023 bytes"},
-    {"guestlink.root=", parse_root, "virtiofs:TAG, /dev/NAME, LABEL=… or UUID=…"},
+    {"guestlink.root=", parse_root,
+     "virtiofs:TAG, /dev/NAME, LABEL=…, UUID=…, PARTUUID=… or PARTLABEL=…"},
     {"guestlink.root_options=", parse_root_options, "mount options, at most 127 bytes"},
     {"guestlink.root_init=", parse_root_init, "an absolute path, at most 127 bytes"},
 };
