@@ -1,5 +1,7 @@
 /* qemu passt, made: what its adapter needs of QEMU, asked before a passt is started for it. */
 #include "passt.h"
+
+#include "discard.h"
 #include "refusal.h"
 
 #include <errno.h>
@@ -28,6 +30,18 @@ static void remove_old_chardev(struct qemu_task *task)
                    on_chardev_removed);
 }
 
+static void on_looked(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error) {
+        qemu_passt_go_on(task, reply->error, reply->text);
+    } else if (qemu_discard_forbids(task)) {
+        qemu_passt_go_on(task, EPERM, task->discards);
+    } else {
+        task->passt->discards = task->discards;
+        remove_old_chardev(task);
+    }
+}
+
 static void on_memory(struct qemu_task *task, const struct qmp_reply *reply)
 {
     bool shared = false;
@@ -39,7 +53,7 @@ static void on_memory(struct qemu_task *task, const struct qmp_reply *reply)
     else if (!shared)
         qemu_passt_go_on(task, ENOTSUP, MEMORY_ADVICE);
     else
-        remove_old_chardev(task);
+        qemu_discard_look(task, on_looked);
 }
 
 static void on_version(struct qemu_task *task, const struct qmp_reply *reply)

@@ -153,6 +153,7 @@ static int on_wake(sd_event_source *source, void *userdata)
 
     (void)source;
     attachments_step(vm);
+    device_apertures_confirm(vm);
     bringup_check(vm);
     if (vm->left && !vm->attachments)
         (void)clock_arm(vm->services->event, &vm->leave_timer, 0, on_left, vm);
