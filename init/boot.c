@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/kmsg_log.h"
 #include "dispatch.h"
+#include "kernel/devices.h"
 #include "notify.h"
 #include "signals.h"
 #include "switch_root.h"
@@ -21,6 +22,7 @@ static void load_modules(const void *argument, struct report *report)
     struct module_list *const *list = argument;
 
     modules_load(*list, true, report->text, sizeof(report->text));
+    devices_open();
 }
 
 static void on_modules_loaded(struct job *job, const struct report *report)

@@ -16,6 +16,7 @@
 #include "boot.h"
 #include "kernel/facts.h"
 #include "kernel/pool_usage.h"
+#include "kernel/settings.h"
 #include "protocol/limits.h"
 #include "protocol/request.h"
 #include "protocol/result.h"
@@ -111,6 +112,8 @@ static int set_hostname(struct dispatch *d)
     }
     if (sethostname(request.name.data, request.name.size) < 0)
         (void)report_fail(&d->report, errno, "hostname: %s", strerror(errno));
+    else if (!d->guest->shutdown.agent)
+        settings_write_hosts();
     return 0;
 }
 

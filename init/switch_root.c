@@ -39,10 +39,9 @@ int switch_root(struct report *report, int *ret_old_root)
 {
     FD_CLOSE int old = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (old < 0 || chdir(ROOT_PATH) < 0)
+    /* Nothing can be moved out of a shared mount. */
+    if (old < 0 || chdir(ROOT_PATH) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return report_fail(report, errno, "switch root: %s", strerror(errno));
-    /* A mount below a shared one cannot be moved. */
-    (void)mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
     move_kernels();
     if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
         return report_fail(report, errno, "switch root: %s", strerror(errno));

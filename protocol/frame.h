@@ -18,7 +18,7 @@
 #define FRAME_FLAG_ANSWER UINT16_C(1) /* bit 0: this answers the request whose id it carries */
 
 #define PROTOCOL_MAJOR UINT16_C(1)
-#define PROTOCOL_MINOR UINT16_C(0)
+#define PROTOCOL_MINOR UINT16_C(1)
 
 /* PROTOCOL.md, "Messages", has the payload of each. */
 enum frame_type {

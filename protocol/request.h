@@ -69,6 +69,7 @@ enum {
 #define REQUEST_PROCESS_OUTPUT   UINT32_C(1) /* stdout and stderr come as PROCESS_OUTPUT */
 #define REQUEST_PROCESS_INPUT    UINT32_C(2) /* stdin is fed by PROCESS_INPUT, else /dev/null */
 #define REQUEST_PROCESS_TERMINAL UINT32_C(4) /* a payload that owns the console as its terminal */
+#define REQUEST_PROCESS_UMASK    UINT32_C(8) /* since 1.1: umask is given */
 
 struct request_start_process {
     uint32_t process;           /* the host's number for it, not 0; named by everything about it */
@@ -76,9 +77,15 @@ struct request_start_process {
     uint16_t restart;           /* REQUEST_RESTART_… */
     uint32_t flags;             /* REQUEST_PROCESS_… */
     uint32_t uid, gid;          /* numeric */
+    uint16_t umask;             /* since 1.1, as all up to pids_max; see REQUEST_PROCESS_UMASK */
+    uint16_t stop_signal;       /* what ends it at a shut-down; 0: SIGTERM */
+    uint32_t stop_timeout_ms;   /* after which SIGKILL follows; 0: the shut-down's grace */
+    uint64_t memory_max;        /* bytes of all that it starts; 0: no bound */
+    uint32_t pids_max;          /* processes, likewise */
     struct wire_text directory; /* working directory; empty: / */
     struct wire_list argv;      /* at least one */
     struct wire_list environment; /* NAME=VALUE */
+    struct wire_list limits;      /* since 1.1: process_limit.h */
 };
 
 struct request_send_signal {

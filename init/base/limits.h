@@ -29,7 +29,7 @@
 /* Text of a result or a log line, with the NUL. */
 #define INIT_TEXT_SIZE 256u
 /* Wrong values on the command line that are named: one of each parameter. */
-#define INIT_CMDLINE_WARNINGS 8u
+#define INIT_CMDLINE_WARNINGS 9u
 
 /* What may wait to be written to the host. Frames of output are queued only while
  * INIT_OUTPUT_RESERVE bytes stay free for answers and events; requests are read only while
@@ -111,13 +111,22 @@
 /* A message to the VM manager; it is there or it is not. */
 #define INIT_NOTIFY_MS 5000u
 
-/* Between the exit of a process and its report, if somebody else holds its pipes open. */
-#define INIT_STREAMS_MS 1000u
+/* Between the exit of a process and its report, if somebody else holds its pipes open: until they
+ * are quiet for so long, but no longer than INIT_STREAMS_LONGEST_MS, and no more of each than
+ * INIT_AFTER_EXIT bytes, which is more than a pipe may hold (fs.pipe-max-size). What was in a pipe
+ * at the exit is taken in any case. Else whoever inherited them could write without end, and nobody
+ * would be told of the exit. */
+#define INIT_STREAMS_MS         1000u
+#define INIT_STREAMS_LONGEST_MS 10000u
+#define INIT_AFTER_EXIT         ((size_t)1048576 + 65536)
 
-/* What is taken of its streams after a process has exited: more than a pipe may hold
- * (fs.pipe-max-size). Else whoever inherited them could write without end, and nobody would be told
- * of the exit. */
-#define INIT_AFTER_EXIT ((size_t)1048576 + 65536)
+/* What is read of a control group's list of processes to signal them: about 10,000. */
+#define INIT_SIGNALED_BYTES ((size_t)65536)
+
+/* Open files of a program, soft and hard, where nobody says otherwise: systemd's. Of the kernel's
+ * 4096 databases and proxies complain; more than 1024 by default breaks select(2). */
+#define INIT_FILES_SOFT 1024u
+#define INIT_FILES_HARD 524288u
 
 /* Between starts of a payload that ends: from the first, doubled up to the last; a payload that
  * ran for INIT_RESTART_CALM_MS begins anew. */

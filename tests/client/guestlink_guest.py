@@ -54,7 +54,9 @@ FIELDS = {
                         ("dns", "list")],
     START_PROCESS: [("process", "I"), ("role", "H"), ("restart", "H"), ("flags", "I"),
                     ("uid", "I"), ("gid", "I"), ("directory", "text"), ("argv", "list"),
-                    ("environment", "list"), (2, None)],
+                    ("environment", "list"), (2, None), ("stop_signal", "H"), ("limits", "list"),
+                    ("stop_timeout_ms", "I"), ("memory_max", "Q"), ("pids_max", "I"),
+                    ("umask", "H"), (2, None)],
     SEND_SIGNAL: [("process", "I"), ("signal", "I")],
     SHUT_DOWN: [("how", "H"), (2, None), ("grace_ms", "I")],
     PROCESS_INPUT: [("process", "I"), ("data", "data"), (2, None)],
@@ -191,7 +193,7 @@ def write_tail(kind, value):
 
 
 def encode(message_type, fields):
-    """The payload of a message of 1.0."""
+    """The payload of a message of 1.1."""
     fixed, tail = struct.pack("<I", struct_size(message_type)), b""
     for field, kind in FIELDS[message_type]:
         if kind is None:
@@ -264,7 +266,7 @@ class Guest:
         self.next_id = 0
         self.facts = {
             "major": 1,
-            "minor": 0,
+            "minor": 1,
             "features": 0x0B,
             "memory_bytes": 512 << 20,
             "page_size": 4096,
