@@ -17,6 +17,7 @@
 #include "kernel/facts.h"
 #include "kernel/pool_usage.h"
 #include "kernel/settings.h"
+#include "kernel/wall_clock.h"
 #include "protocol/limits.h"
 #include "protocol/request.h"
 #include "protocol/result.h"
@@ -142,8 +143,11 @@ static int add_entropy(struct dispatch *d)
     pool.info.buf_size = (int)request.data.size;
     memcpy(pool.bytes + sizeof(pool.info), request.data.data, request.data.size);
     fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
+    /* A VM that was restored from a snapshot has what its twin has, until the kernel takes anew. */
     if (fd < 0 || ioctl(fd, RNDADDENTROPY, &pool) < 0)
         (void)report_fail(&d->report, errno, "entropy: %s", strerror(errno));
+    else
+        (void)ioctl(fd, RNDRESEEDCRNG); /* ENODATA: it never had any; it takes this one by itself */
     explicit_bzero(&pool, sizeof(pool));
     return 0;
 }
@@ -323,6 +327,28 @@ static int get_pool_usage(struct dispatch *d)
     return 0;
 }
 
+static int set_time(struct dispatch *d)
+{
+    struct request_set_time request;
+    struct event_clock_stepped stepped;
+    struct wire_writer *writer;
+    int r = request_set_time_unpack(d->frame->payload, d->frame->length, &request);
+
+    if (r != 0)
+        return r;
+    r = wall_clock_set(request.realtime_ns, &stepped);
+    if (r < 0)
+        (void)report_fail(&d->report, -r, "time: %s", strerror(-r));
+    if (r != WALL_CLOCK_STEPPED)
+        return 0;
+    writer = link_begin(&d->guest->link, FRAME_CLOCK_STEPPED, 0, 0);
+    if (writer) {
+        event_clock_stepped_pack(writer, &stepped);
+        (void)link_end(&d->guest->link);
+    }
+    return 0;
+}
+
 static int complete_boot(struct dispatch *d)
 {
     boot_complete(d->guest, d->frame->id);
@@ -348,6 +374,7 @@ static const struct handler {
     {FRAME_PROCESS_INPUT, process_input_of, true},
     {FRAME_GET_POOL_USAGE, get_pool_usage, false},
     {FRAME_COMPLETE_BOOT, complete_boot, true},
+    {FRAME_SET_TIME, set_time, false},
 };
 
 static const char *take_answer(struct guest *guest, const struct frame *frame)

@@ -11,6 +11,7 @@
 #define START_PROCESS_SIZE     56u
 #define SEND_SIGNAL_SIZE       12u
 #define SHUT_DOWN_SIZE         12u
+#define SET_TIME_SIZE          16u
 #define PROCESS_INPUT_SIZE     12u
 
 void request_set_hostname_pack(struct wire_writer *writer, const struct request_set_hostname *m)
@@ -269,6 +270,25 @@ int request_shut_down_unpack(const uint8_t *payload, size_t size, struct request
     ret->how = wire_get_u16(&fixed);
     (void)wire_get_u16(&fixed);
     ret->grace_ms = wire_get_u32(&fixed);
+    return 0;
+}
+
+void request_set_time_pack(struct wire_writer *writer, const struct request_set_time *m)
+{
+    wire_put_u32(writer, SET_TIME_SIZE);
+    wire_put_u32(writer, 0);
+    wire_put_u64(writer, m->realtime_ns);
+}
+
+int request_set_time_unpack(const uint8_t *payload, size_t size, struct request_set_time *ret)
+{
+    struct wire_reader fixed, tail;
+    int r = wire_open_struct(payload, size, &fixed, &tail);
+
+    if (r != 0)
+        return r;
+    (void)wire_get_u32(&fixed);
+    ret->realtime_ns = wire_get_u64(&fixed);
     return 0;
 }
 

@@ -1,5 +1,5 @@
 /*
- * request: what the host asks of the guest, types 16 to 27 (PROTOCOL.md, "Requests").
+ * request: what the host asks of the guest, types 16 to 28 (PROTOCOL.md, "Requests").
  *
  * For each: a struct, _pack() and _unpack(). Texts, lists and data of an unpacked struct point into
  * the payload. Every _unpack() returns 0, WIRE_E_STRUCT_SIZE or WIRE_E_TEXT and checks form alone:
@@ -108,6 +108,10 @@ struct request_shut_down {
     uint32_t grace_ms; /* between SIGTERM and SIGKILL */
 };
 
+struct request_set_time {
+    uint64_t realtime_ns; /* CLOCK_REALTIME of the host, ns since 1970 UTC, as it was sent */
+};
+
 struct request_process_input {
     uint32_t process;
     struct wire_text data; /* empty: the end of the input */
@@ -143,6 +147,9 @@ int request_send_signal_unpack(const uint8_t *payload, size_t size,
 
 void request_shut_down_pack(struct wire_writer *writer, const struct request_shut_down *m);
 int request_shut_down_unpack(const uint8_t *payload, size_t size, struct request_shut_down *ret);
+
+void request_set_time_pack(struct wire_writer *writer, const struct request_set_time *m);
+int request_set_time_unpack(const uint8_t *payload, size_t size, struct request_set_time *ret);
 
 void request_process_input_pack(struct wire_writer *writer, const struct request_process_input *m);
 int request_process_input_unpack(const uint8_t *payload, size_t size,

@@ -121,5 +121,6 @@ void payload_exited(struct vm *vm, const struct event_child_exited *exited)
 void payload_reset(struct vm *vm)
 {
     free(vm->payload.error);
+    output_tail_clear(&vm->payload.output);
     vm->payload = (struct payload){0};
 }

@@ -6,6 +6,8 @@
 #ifndef GUESTLINK_INIT_LIMITS_H
 #define GUESTLINK_INIT_LIMITS_H
 
+#include "protocol/limits.h"
+
 /* The kernel's own limit on x86 is 2048 bytes, on arm64 2048, on s390 4096. */
 #define INIT_CMDLINE_SIZE 4096u
 
@@ -20,8 +22,11 @@
 /* Processes that the host started and that PID 1 reports on. More are answered EAGAIN. */
 #define INIT_PROCESSES 64u
 
-/* Words and variables of one process; the bytes are bounded by the frame. */
-#define INIT_WORDS 1024u
+/* Words of one process: as many as a frame has room for, each being 2 bytes at least. */
+#define INIT_WORDS (LIMITS_WORDS_BYTES / 2u)
+
+/* Its variables, each of which is compared with all before it; and PID 1's own. */
+#define INIT_VARIABLES 1024u
 
 /* Exits of payloads that the host has not acknowledged yet; the newest are kept. */
 #define INIT_EXIT_REPORTS 16u

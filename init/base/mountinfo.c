@@ -80,6 +80,13 @@ int mountinfo_walk(bool (*each)(const struct mountinfo *mount, void *context), v
     return 0;
 }
 
+bool mountinfo_is_below(const char *path, const char *directory)
+{
+    size_t size = strlen(directory);
+
+    return strncmp(path, directory, size) == 0 && path[size] == '/';
+}
+
 struct search {
     const char *target;
     struct mountinfo *ret;
@@ -101,6 +108,25 @@ int mountinfo_find(const char *target, struct mountinfo *ret)
 {
     struct search search = {.target = target, .ret = ret};
     int r = mountinfo_walk(compare, &search);
+
+    return r < 0 ? r : search.found;
+}
+
+static bool compare_below(const struct mountinfo *mount, void *context)
+{
+    struct search *search = context;
+
+    if (mountinfo_is_share(mount) && mountinfo_is_below(mount->target, search->target)) {
+        *search->ret = *mount;
+        search->found = 1;
+    }
+    return true;
+}
+
+int mountinfo_find_share_below(const char *target, struct mountinfo *ret)
+{
+    struct search search = {.target = target, .ret = ret};
+    int r = mountinfo_walk(compare_below, &search);
 
     return r < 0 ? r : search.found;
 }

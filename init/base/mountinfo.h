@@ -29,6 +29,12 @@ bool mountinfo_is_share(const struct mountinfo *mount);
  * @return 0 or a negative errno */
 int mountinfo_walk(bool (*each)(const struct mountinfo *mount, void *context), void *context);
 
+/* True if @p path is below @p directory, which is not `/` and has no `/` at its end. */
+bool mountinfo_is_below(const char *path, const char *directory);
+
+/* The newest mount of a host's below @p target. @return as mountinfo_find() */
+int mountinfo_find_share_below(const char *target, struct mountinfo *ret);
+
 /* The newest mount right on @p target. @return 1 and *ret, 0 if there is none, or a negative errno
  */
 int mountinfo_find(const char *target, struct mountinfo *ret);

@@ -278,9 +278,9 @@ static int judge(struct processes *processes, const struct request_start_process
 
     if (error != 0)
         return report_fail(report, error,
-                           "process %u: expected 1 to %u words, at most as many NAME=VALUE, and "
+                           "process %u: expected 1 to %u words, at most %u NAME=VALUE, and "
                            "limits as \"nofile 1024 524288\"",
-                           request->process, INIT_WORDS);
+                           request->process, INIT_WORDS, INIT_VARIABLES);
     if (request->role > REQUEST_ROLE_COMMAND || request->restart > REQUEST_RESTART_ALWAYS ||
         (request->role == REQUEST_ROLE_COMMAND && request->restart != REQUEST_RESTART_NEVER) ||
         request->directory.size >= LIMITS_PATH || request->stop_signal > SIGRTMAX)

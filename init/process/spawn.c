@@ -24,7 +24,7 @@
 #include "protocol/limits.h"
 #include "protocol/process_limit.h"
 
-#define VARIABLES (size_t)2048 /* INIT_WORDS of PID 1's own, and as many of the request */
+#define VARIABLES ((size_t)2 * INIT_VARIABLES) /* PID 1's own, and as many of the request */
 
 /* Filled by the child alone, in its own copy of PID 1's memory: PID 1 never touches these pages. */
 static struct {
@@ -54,7 +54,7 @@ int spawn_check(const struct request_start_process *order)
 
     if (order->argv.count == 0)
         return EINVAL;
-    if (order->argv.count > INIT_WORDS || order->environment.count > INIT_WORDS)
+    if (order->argv.count > INIT_WORDS || order->environment.count > INIT_VARIABLES)
         return E2BIG;
     while (wire_list_next(&environment, &text))
         if (text.size < 2 || !memchr(text.data + 1, '=', text.size - 1))
@@ -96,7 +96,7 @@ static void make_environment(const struct request_start_process *order)
     struct wire_text text;
 
     set_variable(path);
-    for (char **variable = environ; *variable && child.variables < INIT_WORDS; variable++)
+    for (char **variable = environ; *variable && child.variables < INIT_VARIABLES; variable++)
         if (!spawn_is_private(*variable))
             set_variable(*variable);
     set_variable(order->uid == 0 && access("/root", X_OK) == 0 ? home : root);

@@ -17,6 +17,7 @@ ANSWER = 1
 CAPABILITIES, WELCOME, GET_CAPABILITIES, RESULT = 1, 2, 3, 4
 SET_HOSTNAME, ADD_ENTROPY, MOUNT, UNMOUNT, CONFIGURE_NETWORK, START_PROCESS = range(16, 22)
 SEND_SIGNAL, SHUT_DOWN, PING, PROCESS_INPUT, GET_POOL_USAGE, COMPLETE_BOOT = range(22, 28)
+SET_TIME, CLOCK_STEPPED = 28, 39
 READY, CHILD_EXITED, LOG_RECORD, PROCESS_OUTPUT, POOL_USAGE, POOL_EXHAUSTED, FAREWELL = range(32, 39)
 
 ENOENT, ENOSYS = 2, 38
@@ -60,6 +61,7 @@ FIELDS = {
     SEND_SIGNAL: [("process", "I"), ("signal", "I")],
     SHUT_DOWN: [("how", "H"), (2, None), ("grace_ms", "I")],
     PROCESS_INPUT: [("process", "I"), ("data", "data"), (2, None)],
+    SET_TIME: [(4, None), ("realtime_ns", "Q")],
     READY: [(4, None)] + [(name + "_ns", "Q") for name in (
         "started", "modules", "connected", "sent", "welcomed", "mounted", "network", "payload",
         "ready")],
@@ -71,6 +73,7 @@ FIELDS = {
     POOL_EXHAUSTED: [(4, None), ("count", "Q"), ("used", "Q"), ("total", "Q"), ("bytes", "Q"),
                      ("time_ns", "Q")],
     FAREWELL: [("how", "H"), ("reason", "H"), ("killed", "I"), ("mounted", "I")],
+    CLOCK_STEPPED: [(4, None), ("before_ns", "Q"), ("after_ns", "Q")],
 }  # fmt: skip
 
 
