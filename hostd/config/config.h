@@ -99,6 +99,9 @@ enum config_networking {
 /* Whether what serves a device is kept from the rest of the guest's memory. */
 enum config_aperture { CONFIG_APERTURE_AUTO, CONFIG_APERTURE_REQUIRE, CONFIG_APERTURE_OFF };
 
+/* Who sets the guest's clock. */
+enum config_clock { CONFIG_CLOCK_HOST, CONFIG_CLOCK_NONE };
+
 enum config_swiotlb { CONFIG_SWIOTLB_AUTO, CONFIG_SWIOTLB_OFF, CONFIG_SWIOTLB_SIZE };
 
 struct config_timeouts { /* ms; each phase of a guest's way has one */
@@ -126,6 +129,7 @@ struct config_vm {
     enum config_swiotlb swiotlb;
     uint64_t swiotlb_size; /* bytes, if CONFIG_SWIOTLB_SIZE */
     enum config_aperture aperture;
+    enum config_clock clock;
     char *hostname; /* NULL: leave the guest's */
     struct config_share *shares;
     size_t share_count;
@@ -152,6 +156,8 @@ struct config_limits {
     uint32_t connection_bytes;   /* held for one connection, in and out */
     uint32_t guest_events_per_s; /* telemetry lines that one guest can cause, sustained */
     uint32_t guest_events_burst;
+    uint32_t payload_output_per_s; /* bytes of a payload's output that are logged, sustained */
+    uint32_t payload_output_burst;
 };
 
 struct config {

@@ -27,6 +27,12 @@ int qemu_passt_adopt(struct qemu_task *task);
  */
 void qemu_passt_make(struct qemu_task *task, qemu_step_fn ready);
 
+/* Starts the passt, of a QEMU that can do it, and has QEMU connect to it; then the task goes on. */
+void qemu_passt_start(struct qemu_task *task);
+
+/* What was asked for with qemu_passt_make() is done, or failed. @param error  0 or an errno */
+void qemu_passt_go_on(struct qemu_task *task, int error, const char *text);
+
 /* The device is there: from now on the end of its passt is told. @return false: it ended already */
 bool qemu_passt_succeed(struct qemu_task *task);
 

@@ -58,7 +58,7 @@ void qemu_shares_stay(struct device_qemu *qemu);
 void qemu_share_on_unplug_event(struct device_qemu *qemu, const char *id);
 
 /* What a virtiofsd is watched for; the userdata is the struct qemu_share. In share_events.c. */
-extern const struct virtiofsd_events qemu_share_events;
+extern const struct device_server_events qemu_share_events;
 
 /* The share of that tag, or NULL. */
 struct qemu_share *qemu_share_find(const struct device_qemu *qemu, const char *tag);

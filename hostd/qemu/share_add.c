@@ -37,12 +37,12 @@ static int adopt(struct qemu_task *task)
 {
     const struct device_qemu *qemu = task->qemu;
     struct qemu_share *share = task->share;
-    int r = virtiofsd_adopt(qemu->host.event, qemu->directory, share->name, &qemu_share_events,
-                            share, &share->virtiofsd);
+    int r = device_server_adopt(qemu->host.event, qemu->directory, share->name, &qemu_share_events,
+                                share, &share->virtiofsd);
 
     if (r < 0)
-        r = virtiofsd_adopt(qemu->host.event, qemu->old_directory, share->name, &qemu_share_events,
-                            share, &share->virtiofsd);
+        r = device_server_adopt(qemu->host.event, qemu->old_directory, share->name,
+                                &qemu_share_events, share, &share->virtiofsd);
     return r;
 }
 

@@ -10,7 +10,7 @@
 
 #include "base/json.h"
 #include "device/device_driver.h"
-#include "device/virtiofsd.h"
+#include "device/device_server.h"
 #include "name.h"
 #include "protocol/options.h"
 #include "qmp.h"
@@ -23,7 +23,7 @@ struct qemu_share {
     struct qemu_share *next;
     struct device_qemu *qemu;
     struct qemu_task *task; /* that adds it now, or NULL */
-    struct virtiofsd *virtiofsd;
+    struct device_server *virtiofsd;
     char *tag;
     char name[QEMU_NAME_HASH_SIZE]; /* of the chardev and of virtiofsd's files */
     const char
@@ -36,10 +36,10 @@ struct qemu_passt {
     struct qemu_passt *next;
     struct device_qemu *qemu;
     struct qemu_task *task;
-    struct virtiofsd *server;
+    struct device_server *server;
     const char *obstacle; /* why there is no aperture, if so; static */
     char *id;
-    char name[sizeof(VIRTIOFSD_PASST) + QEMU_NAME_HASH_SIZE]; /* of its files */
+    char name[sizeof(DEVICE_SERVER_PASST) + QEMU_NAME_HASH_SIZE]; /* of its files */
 };
 
 struct device_qemu {

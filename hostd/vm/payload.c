@@ -23,6 +23,9 @@ uint32_t payload_status_of_error(int error)
     case EISDIR:
     case ELIBBAD:
     case ETXTBSY:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case EPERM:
         return 126;
     default:
         return 125;
@@ -118,5 +121,6 @@ void payload_exited(struct vm *vm, const struct event_child_exited *exited)
 void payload_reset(struct vm *vm)
 {
     free(vm->payload.error);
+    output_tail_clear(&vm->payload.output);
     vm->payload = (struct payload){0};
 }

@@ -5,6 +5,7 @@
 #ifndef GUESTLINK_HOSTD_PAYLOAD_H
 #define GUESTLINK_HOSTD_PAYLOAD_H
 
+#include "output_tail.h"
 #include "vm.h"
 
 #include "protocol/event.h"
@@ -18,6 +19,7 @@ struct payload {
     uint32_t restarts;
     uint64_t asked_us;
     char *error; /* why it could not be started, or NULL */
+    struct output_tail output;
 };
 
 /* Asks for it, unless there is none or it was started in this boot. vm_wake() when that is

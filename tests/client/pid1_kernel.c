@@ -45,6 +45,9 @@ static int mount_share(const char *tag, const char *target, unsigned long flags)
     if (__real_mount(path, path, NULL, MS_BIND | MS_REC, NULL) < 0)
         return -1;
     r = __real_mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | flags, NULL);
+    /* Else what is below is unmounted from the target with it. */
+    if (r == 0)
+        r = __real_mount(NULL, path, NULL, MS_REC | MS_PRIVATE, NULL);
     if (r == 0)
         r = __real_mount(path, target, NULL, MS_BIND | MS_REC, NULL);
     error = errno;

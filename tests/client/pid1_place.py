@@ -98,7 +98,7 @@ class Machine:
         (self.folder / "kmsg").touch()
         tail = f" -- {' '.join(words)}" if words else ""
         (self.folder / "cmdline").write_text(
-            f"quiet guestlink.host=virtio-port:host {cmdline}{tail}\n")
+            f"quiet guestlink.host=virtio-port:host guestlink.poweroff=acpi {cmdline}{tail}\n")
         if os.geteuid() == 0:
             for path in (self.folder, *self.folder.iterdir(), terminal):
                 os.chown(path, NOBODY, NOBODY)
@@ -178,7 +178,7 @@ class Machine:
     def welcome(self, status=0, wait=WAIT):
         """Takes its call. @return what it says that it can do"""
         frame = self.take(wire.CAPABILITIES, wait)
-        self.send(wire.WELCOME, {"major": 1, "minor": 0, "status": status, "name": "dev"},
+        self.send(wire.WELCOME, {"major": 1, "minor": 1, "status": status, "name": "dev"},
                   ident=frame.id, flags=ANSWER)
         return frame.fields()
 

@@ -4,7 +4,7 @@
 #include "descriptors.h"
 #include "hostd/base/aperture_status.h"
 #include "hostd/relay/memory_table.h"
-#include "hostd/relay/relay.h"
+#include "hostd/relay/relay_backend.h"
 #include "relay_play.h"
 
 #include <fcntl.h>
