@@ -52,6 +52,8 @@ struct device_host_events {
     void (*down)(void *userdata, bool ended, const char *text);
     /* The guest was reset inside the same VM. */
     void (*reset)(void *userdata);
+    /* The VM goes on after a pause, or was restored from a snapshot. */
+    void (*resumed)(void *userdata);
     /* What serves a share's device ended by itself; @p text has its status and last words.
      * @p restored: it was started again and the device lives on. */
     void (*share_lost)(void *userdata, const char *tag, bool restored, const char *text);

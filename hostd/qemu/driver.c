@@ -94,6 +94,8 @@ static void on_event(void *userdata, const char *name, struct json_object *data)
 
     if (strcmp(name, "RESET") == 0)
         on_reset(qemu);
+    else if (strcmp(name, "RESUME") == 0)
+        qemu->host.events.resumed(qemu->host.userdata);
     else if (device && strcmp(name, "DEVICE_DELETED") == 0)
         on_unplug_event(qemu, device, 0);
     else if (device && (strcmp(name, "DEVICE_UNPLUG_GUEST_ERROR") == 0 ||

@@ -247,8 +247,11 @@ void play_start_kind(struct play *play, const char *kind, const char *how, const
     if (play->relay == 0) {
         int log = open(play->log, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
 
-        if (dup2(words, 0) == 0 && dup2(log, 2) == 2 && dup2(listener, 3) == 3 &&
-            fcntl(3, F_SETFD, 0) == 0)
+        /* Out of the way of each other's places first. */
+        log = fcntl(log, F_DUPFD_CLOEXEC, 10);
+        words = fcntl(words, F_DUPFD_CLOEXEC, 10);
+        listener = fcntl(listener, F_DUPFD_CLOEXEC, 10);
+        if (dup2(words, 0) == 0 && dup2(log, 2) == 2 && dup2(listener, 3) == 3)
             (void)execlp("guestlink-virtiofs-relay", "guestlink-virtiofs-relay", (char *)NULL);
         _exit(99);
     }
