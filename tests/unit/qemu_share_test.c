@@ -203,6 +203,9 @@ static void share_is_made_taken_over_and_removed(void **state)
 }
 
 /* QEMU is asked once; a share that need not bounce is made anew, the next one without asking. */
+/* What a share that is to bounce asks: what takes the guest's pages away? */
+#define DISCARDS "query-balloon\nquery-memory-devices\n"
+
 static void qemu_that_cannot_have_a_share_bounce_is_asked_once(void **state)
 {
     struct devices *devices = *state;
@@ -213,6 +216,7 @@ static void qemu_that_cannot_have_a_share_bounce_is_asked_once(void **state)
                                         {"qom-list", PLAYED_DEVICES},
                                         {"qom-list", PLAYED_DEVICES},
                                         {"qom-list", NOTHING},
+                                        {"query-memory-devices", NOTHING},
                                         {NULL, NULL}};
     char chardev[CHARDEV_BYTES] = QEMU_NAME_FS;
 
@@ -225,7 +229,7 @@ static void qemu_that_cannot_have_a_share_bounce_is_asked_once(void **state)
     assert_true(devices->outcome.created);
     assert_false(devices->outcome.iommu_platform);
     assert_non_null(strstr(devices->text, "QEMU cannot do iommu_platform"));
-    played_expect(qmp_path, "query-memdev\n" LIST);
+    played_expect(qmp_path, "query-memdev\n" DISCARDS LIST);
     expect_removed(chardev);
     expect_port_looked_for();
     expect_made(devices, chardev, ",\"iommu_platform\":true,\"queue-size\":64");
@@ -233,7 +237,7 @@ static void qemu_that_cannot_have_a_share_bounce_is_asked_once(void **state)
     expect_made(devices, chardev, "");
 
     assert_int_equal(devices_add_share(devices, &share), 0);
-    played_expect(qmp_path, "query-memdev\n" LIST);
+    played_expect(qmp_path, "query-memdev\n" DISCARDS LIST);
     expect_removed(chardev);
     expect_port_looked_for();
     expect_made(devices, chardev, "");
