@@ -234,7 +234,11 @@ static void memory_that_is_open_to_virtiofsd_is_a_warning(void **state)
     line.count = 0;
     device->aperture.state = APERTURE_ENFORCED;
     report_aperture(device);
+    need_line(LOG_WARNING, "out of all but 4096 bytes of the guest's memory; but words");
+    device->aperture.reason[0] = '\0';
+    report_aperture(device);
     need_line(LOG_INFO, "out of all but 4096 bytes");
+    (void)snprintf(device->aperture.reason, sizeof(device->aperture.reason), "words");
     device->aperture.state = APERTURE_NARROWED;
     report_aperture(device);
     need_line(LOG_WARNING, "told of 4096 bytes");
