@@ -64,8 +64,15 @@
  * much longer before it speaks up itself. */
 #define LIMITS_ANSWER_SLACK_MS 2000u
 
-/* Between stopping everything and the farewell a guest also syncs and unmounts. */
-#define LIMITS_FAREWELL_SLACK_MS 20000u
+/* After its grace a guest kills (2 s), unmounts (30 s) and has its farewell acknowledged (1 s):
+ * whoever waits for it waits longer than that (init/base/limits.h). */
+#define LIMITS_FAREWELL_SLACK_MS 40000u
+
+/* The guest's clock is set that often; not again before the second has passed; and once more if the
+ * guest answered later than the third: it may have slept with the message unread. */
+#define LIMITS_CLOCK_MS       120000u
+#define LIMITS_CLOCK_AGAIN_MS 1000u
+#define LIMITS_CLOCK_LATE_MS  1000u
 
 /* Requests that may be outstanding to one guest: shares, adapters, and commands of operators. */
 #define LIMITS_REQUESTS 1024u

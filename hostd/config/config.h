@@ -99,6 +99,9 @@ enum config_networking {
 /* Whether what serves a device is kept from the rest of the guest's memory. */
 enum config_aperture { CONFIG_APERTURE_AUTO, CONFIG_APERTURE_REQUIRE, CONFIG_APERTURE_OFF };
 
+/* Who sets the guest's clock. */
+enum config_clock { CONFIG_CLOCK_HOST, CONFIG_CLOCK_NONE };
+
 enum config_swiotlb { CONFIG_SWIOTLB_AUTO, CONFIG_SWIOTLB_OFF, CONFIG_SWIOTLB_SIZE };
 
 struct config_timeouts { /* ms; each phase of a guest's way has one */
@@ -126,6 +129,7 @@ struct config_vm {
     enum config_swiotlb swiotlb;
     uint64_t swiotlb_size; /* bytes, if CONFIG_SWIOTLB_SIZE */
     enum config_aperture aperture;
+    enum config_clock clock;
     char *hostname; /* NULL: leave the guest's */
     struct config_share *shares;
     size_t share_count;

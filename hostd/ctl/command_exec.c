@@ -233,10 +233,13 @@ static int run(struct session *session)
              .events = POLLIN},
             {.fd = session->started && session->stdin_open && !session->writing ? STDIN_FILENO : -1,
              .events = POLLIN},
+            {.fd = session->options->stop, .events = POLLIN},
         };
 
-        if (poll(pollers, 4, -1) < 0 && errno != EINTR)
+        if (poll(pollers, sizeof(pollers) / sizeof(pollers[0]), -1) < 0 && errno != EINTR)
             return STATUS_FAILED;
+        if (pollers[4].revents != 0)
+            return STATUS_FAILED; /* whose it is says why */
         if (pollers[1].revents != 0)
             pass_signal(session);
         if (pollers[2].revents != 0)

@@ -1,6 +1,8 @@
 /* qemu passt, made: what its adapter needs of QEMU, asked before a passt is started for it. */
-#include "memory.h"
 #include "passt.h"
+
+#include "discard.h"
+#include "memory.h"
 #include "refusal.h"
 
 #include <errno.h>
@@ -25,6 +27,18 @@ static void remove_old_chardev(struct qemu_task *task)
                    on_chardev_removed);
 }
 
+static void on_looked(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error) {
+        qemu_passt_go_on(task, reply->error, reply->text);
+    } else if (qemu_discard_forbids(task)) {
+        qemu_passt_go_on(task, EPERM, task->discards);
+    } else {
+        task->passt->discards = task->discards;
+        remove_old_chardev(task);
+    }
+}
+
 static void on_memory(struct qemu_task *task, const struct qmp_reply *reply)
 {
     char text[DEVICE_TEXT_SIZE];
@@ -36,7 +50,7 @@ static void on_memory(struct qemu_task *task, const struct qmp_reply *reply)
     } else if (reply->error) {
         qemu_passt_go_on(task, reply->error, reply->text);
     } else {
-        remove_old_chardev(task);
+        qemu_discard_look(task, on_looked);
     }
 }
 

@@ -64,7 +64,7 @@ static bool is_memory(struct json_object *value)
 
 static bool is_memory_device(struct json_object *value)
 {
-    return qmp_reader_text(json_member(value, "type"));
+    return qmp_reader_text(json_member(value, "type")) != NULL;
 }
 
 static bool is_version(struct json_object *value)
@@ -94,10 +94,10 @@ const char *qmp_reader_check(enum qmp_shape shape, struct json_object *value)
         return is_array_of(value, is_property) ? NULL : "a list of objects with name and type";
     case QMP_SHAPE_VERSION:
         return is_version(value) ? NULL : "an object with qemu.major";
-    case QMP_SHAPE_MEMORY_DEVICES:
-        return is_array_of(value, is_memory_device) ? NULL : "a list of objects with type";
     case QMP_SHAPE_MEMORIES:
         return is_array_of(value, is_memory) ? NULL : "a list of objects with share";
+    case QMP_SHAPE_MEMORY_DEVICES:
+        return is_array_of(value, is_memory_device) ? NULL : "a list of objects with type";
     }
     return "nothing";
 }

@@ -2,8 +2,10 @@
  * qemu share, added: is QEMU's memory shared; is the device there already (then it is equal and
  * taken over, or unplugged); if not, it is made (share_make.c).
  */
-#include "memory.h"
 #include "share.h"
+
+#include "discard.h"
+#include "memory.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -69,6 +71,19 @@ static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply
         qemu_task_next_get(task, "chardev", QMP_SHAPE_TEXT, on_existing_chardev);
 }
 
+static void on_looked(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error) {
+        qemu_share_fail(task, reply->error, "QEMU could not tell what discards its memory",
+                        reply->text);
+    } else if (qemu_discard_forbids(task)) {
+        qemu_share_fail(task, EPERM, "its aperture is required", task->discards);
+    } else {
+        task->share->discards = task->discards;
+        qemu_task_next_list(task, on_peripherals);
+    }
+}
+
 static void on_memory(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error == ENOTSUP)
@@ -77,7 +92,7 @@ static void on_memory(struct qemu_task *task, const struct qmp_reply *reply)
     else if (reply->error)
         qemu_share_fail(task, reply->error, "QEMU could not tell about its memory", reply->text);
     else
-        qemu_task_next_list(task, on_peripherals);
+        qemu_discard_look(task, on_looked);
 }
 
 /* The share of a task that may begin. @return 0 or -errno */

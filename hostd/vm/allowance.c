@@ -23,6 +23,7 @@ static const struct kind {
     [ALLOWANCE_READY] = {"ready-rate", 5, 10, 4},
     [ALLOWANCE_FAREWELL] = {"farewell-rate", 5, 10, 4},
     [ALLOWANCE_EXHAUSTED] = {"pool-exhausted-rate", 5, 5, 4},
+    [ALLOWANCE_CLOCK] = {"clock-rate", 5, 5, 4},
     [ALLOWANCE_PAYLOAD] = {"payload-rate", 5, 10, 4},
     /* As often as operators run one. */
     [ALLOWANCE_COMMAND] = {"command-rate", 20, 50, 4},

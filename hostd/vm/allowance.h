@@ -29,6 +29,7 @@ enum allowance_kind {
     ALLOWANCE_READY,
     ALLOWANCE_FAREWELL,
     ALLOWANCE_EXHAUSTED, /* SwiotlbPoolExhausted */
+    ALLOWANCE_CLOCK,     /* ClockStepped */
     ALLOWANCE_PAYLOAD,   /* ChildExit of the payload */
     ALLOWANCE_COMMAND,   /* ChildExit of an operator's command */
     ALLOWANCE_DEVICE,    /* devices and steps of a boot, and the daemon's work for them */

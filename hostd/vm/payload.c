@@ -23,6 +23,9 @@ uint32_t payload_status_of_error(int error)
     case EISDIR:
     case ELIBBAD:
     case ETXTBSY:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case EPERM:
         return 126;
     default:
         return 125;

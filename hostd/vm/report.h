@@ -68,6 +68,7 @@ void report_ready(struct vm *vm, bool again);
 void report_child_exit(struct vm *vm, const struct event_child_exited *exited);
 void report_guest_log(struct vm *vm, const struct event_log_record *record);
 void report_output(struct vm *vm, const struct event_process_output *output);
+void report_clock_stepped(struct vm *vm, const struct event_clock_stepped *stepped);
 /* The last lines of what was printed and not logged; bounded, so no allowance is asked. */
 void report_last_output(struct vm *vm);
 void report_farewell(struct vm *vm, const struct event_farewell *farewell);

@@ -287,6 +287,22 @@ void report_guest_log(struct vm *vm, const struct event_log_record *record)
     report_emit(vm, TELEMETRY_GUEST_LOG, &fields);
 }
 
+void report_clock_stepped(struct vm *vm, const struct event_clock_stepped *stepped)
+{
+    const bool is_ahead = stepped->before_ns > stepped->after_ns;
+    const uint64_t by_ns =
+        is_ahead ? stepped->before_ns - stepped->after_ns : stepped->after_ns - stepped->before_ns;
+    struct fields fields = {.count = 0};
+
+    if (!report_allow(vm, ALLOWANCE_CLOCK))
+        return;
+    SAY(vm, LOG_NOTICE, "the guest's clock was %" PRIu64 " ms %s; it is stepped", by_ns / 1000000u,
+        is_ahead ? "ahead" : "behind");
+    fields_number(&fields, "before", stepped->before_ns);
+    fields_number(&fields, "after", stepped->after_ns);
+    report_emit(vm, TELEMETRY_CLOCK_STEPPED, &fields);
+}
+
 void report_farewell(struct vm *vm, const struct event_farewell *farewell)
 {
     static const char *const hows[] = {"power-off", "reboot", "halt"};

@@ -12,6 +12,7 @@
 #include "boot.h"
 #include "bringup.h"
 #include "guest/session.h"
+#include "guest_clock.h"
 #include "p9_share.h"
 #include "payload.h"
 #include "saver.h"
@@ -47,6 +48,7 @@ struct vm {
     sd_event_source *connect_timer;
     struct session session; /* of that connection */
     struct silence silence;
+    struct guest_clock clock;
     struct guest *guest;
     struct vm_handshakes handshakes;
     unsigned connections;  /* with those in the handshake */

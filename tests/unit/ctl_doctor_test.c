@@ -277,6 +277,45 @@ static void test_what_keeps_virtiofsd_from_memory_is_found(void **state)
     }
 }
 
+#define NESTED(outer, outer_error, inner, inner_error)                                             \
+    "{\"shares\": [{\"tag\": \"inner\", \"target\": \"/mnt/n/s\", \"state\": \"" inner "\", "      \
+    "\"error\": \"" inner_error "\"}, {\"tag\": \"beside\", \"target\": \"/mnt/nn\", \"state\": "  \
+    "\"in-use\", \"error\": \"\"}, {\"tag\": \"outer\", \"target\": \"/mnt/n\", \"state\": "       \
+    "\"" outer "\", \"error\": \"" outer_error "\"}]}"
+
+static void test_shares_in_shares_are_told(void **state)
+{
+    static const struct {
+        const char *view, *check, *state, *text;
+    } cases[] = {
+        {NESTED("in-use", "", "in-use", ""), "nested", "right",
+         "share inner is mounted at /mnt/n/s, in share outer"},
+        {NESTED("failed", "no folder", "in-use", ""), "nested", "note",
+         "share outer, in which it belongs, is not (failed)"},
+        {NESTED("adding", "it was killed", "waiting", "outer was lost"), "nested", "note",
+         "share inner, in share outer (adding), is not mounted (waiting)"},
+        {NESTED("adding", "it was killed", "waiting", "outer was lost"), "lost", "wrong",
+         "share outer was lost: it was killed"},
+        {NESTED("adding", "it was killed", "waiting", "outer was lost"), "lost", "wrong",
+         "share inner was lost: outer was lost"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct json_object *view = json_tokener_parse(cases[i].view);
+        struct fixture fixture;
+
+        set_up_folder(&fixture);
+        read_config(&fixture, "/tmp", "/bin/true");
+        doctor_look_at_nested(&fixture.doctor, &fixture.config->vms[0], view);
+        assert_found(&fixture, cases[i].check, cases[i].state, cases[i].text, "");
+        assert_int_equal(json_object_array_length(fixture.doctor.findings),
+                         strcmp(cases[i].check, "lost") == 0 || i == 2 ? 3 : 1);
+        json_object_put(view);
+        tear_down_folder(&fixture);
+    }
+}
+
 static void test_memory_that_no_dma_buf_is_made_of_is_found(void **state)
 {
     static const char *const objects[] = {
@@ -477,6 +516,7 @@ int main(void)
         cmocka_unit_test(test_a_pool_that_was_not_made_is_found),
         cmocka_unit_test(test_another_client_of_qmp_is_found),
         cmocka_unit_test(test_what_keeps_virtiofsd_from_memory_is_found),
+        cmocka_unit_test(test_shares_in_shares_are_told),
         cmocka_unit_test(test_memory_that_no_dma_buf_is_made_of_is_found),
         cmocka_unit_test(test_all_of_the_ram_has_to_be_shared),
         cmocka_unit_test(test_nothing_is_found_where_nothing_is_wrong),

@@ -74,6 +74,10 @@ void doctor_look_at_memory(struct doctor *doctor, const struct config_vm *vm,
 void doctor_look_at_aperture(struct doctor *doctor, const struct config_vm *vm,
                              struct json_object *view);
 
+/* Shares whose targets lie in each other, and those that were lost. @param view  as above */
+void doctor_look_at_nested(struct doctor *doctor, const struct config_vm *vm,
+                           struct json_object *view);
+
 /* What telemetry says of the last boots of @p vms: versions, kernels, pools, CIDs of nobody. */
 void doctor_look_at_telemetry(struct doctor *doctor, const struct config_vm *vms, size_t count);
 
