@@ -45,7 +45,7 @@ adds and removes shares, runs commands in them, and reads telemetry.")
 
 set(CPACK_DEBIAN_INIT_PACKAGE_NAME guestlink-init)
 set(CPACK_DEBIAN_INIT_PACKAGE_DEPENDS "kmod, cpio")
-set(CPACK_DEBIAN_INIT_PACKAGE_SUGGESTS "zstd, xz-utils")
+set(CPACK_DEBIAN_INIT_PACKAGE_RECOMMENDS "zstd, xz-utils")
 set(CPACK_COMPONENT_INIT_DESCRIPTION
     "This is the side of the guest.
 guestlink-init is a small static PID 1 for Linux virtual machines: it tells

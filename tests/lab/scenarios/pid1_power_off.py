@@ -10,9 +10,9 @@ WITHOUT_A_HOST = (
     ("", "kill -WINCH 1; kill -HUP 1; poweroff", "power off now$"),
 )
 
+
 def play(lab):
     for number, (words, act, said) in enumerate(WITHOUT_A_HOST):
-
         guest = lab.guest(f"alone{number}", "old", f"guestlink.connect_timeout_ms=100 {words}",
                           vsock_device=False, arguments=f'/bin/sh -c "{act}; sleep 1000"')
         guest.start()
@@ -22,6 +22,7 @@ def play(lab):
             guest.wait_console_after_end(r"signal 1 \(SIGHUP\) from pid \d+ is ignored")
         lab.say(f"{words or 'with ACPI'}: {act}: {said}")
     halted(lab)
+
 
 def halted(lab):
     """A VM that says farewell and stays: its connection is closed by the host."""
