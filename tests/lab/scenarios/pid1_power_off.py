@@ -5,7 +5,7 @@ from wait import wait_for
 
 # words for the kernel, what the guest's own program does, what the console then says
 WITHOUT_A_HOST = (
-    ("acpi=off", "poweroff", "power off now, by a reboot"),
+    ("acpi=off guestlink.modules=virtio_net", "poweroff", "power off now, by a reboot"),
     ("guestlink.poweroff=reboot", "kill -USR2 1", "power off now, by a reboot"),
     ("", "kill -WINCH 1; kill -HUP 1; poweroff", "power off now$"),
 )
@@ -18,6 +18,8 @@ def play(lab):
         guest.start()
         need(guest.wait_off(lab.seconds(40)) == 0, f"{words} {act}: QEMU did not end with status 0")
         guest.wait_console_after_end(said)
+        if "modules" in words:
+            guest.wait_console_after_end("guestlink.modules does not name vmw_vsock_virtio_transport")
         if "HUP" in act:
             guest.wait_console_after_end(r"signal 1 \(SIGHUP\) from pid \d+ is ignored")
         lab.say(f"{words or 'with ACPI'}: {act}: {said}")
