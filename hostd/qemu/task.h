@@ -80,6 +80,12 @@ struct qemu_task {
     size_t port;  /* the one at hand; reserved while the task lives */
     qemu_step_fn port_found;
 
+    /* qemu_memory_begin() */
+    struct json_object *memories; /* its backends */
+    size_t memory;                /* the one at hand */
+    bool memory_is_of_nodes;
+    qemu_step_fn memory_judged;
+
     /* qemu_task_unplug() */
     bool unplugging, unplug_answered, unplug_event;
     int unplug_error;

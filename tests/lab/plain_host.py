@@ -51,10 +51,10 @@ def _items(words):
 
 
 def network(mac, addresses=(), gateways=(), routes=(), dns=(), mtu=0, remove=False,
-            timeout_ms=10000):
+            timeout_ms=10000, metric=0, flags=0):
     lists = (addresses, gateways, routes, dns)
-    return struct.pack("<II6sHIIHHHH", 32, int(remove), bytes.fromhex(mac.replace(":", "")), 0, mtu,
-                       timeout_ms, *map(len, lists)) + b"".join(map(_items, lists))
+    return struct.pack("<II6sHIIHHHHI", 36, int(remove) | flags, bytes.fromhex(mac.replace(":", "")),
+                       0, mtu, timeout_ms, *map(len, lists), metric) + b"".join(map(_items, lists))
 
 
 def process(number, argv, role=COMMAND, restart=NEVER, flags=OUTPUT, uid=0, gid=0, directory="",
