@@ -69,6 +69,8 @@ static void on_configured(struct job *job, const struct report *report)
 
     if (report->error == 0)
         guest->timings.network_ns = clock_now_ns();
+    if (report->error == 0 && report->text[0] != '\0')
+        kmsg_log(LOG_WARNING, "network: %s", report->text);
     on_job_done(job, report);
 }
 
@@ -202,7 +204,7 @@ static int unmount_share(struct dispatch *d)
 
 static int configure_network(struct dispatch *d)
 {
-    struct network_order network = {.late = &d->guest->late};
+    struct network_order network = {.late = &d->guest->late, .agent = d->guest->shutdown.agent};
     struct job_order order = {
         .name = "network", .work = network_configure, .argument = &network, .done = on_configured};
     int r = request_configure_network_unpack(d->frame->payload, d->frame->length, &network.request);

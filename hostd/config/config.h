@@ -64,6 +64,8 @@ enum config_restart {
     CONFIG_RESTART_ALWAYS,
 };
 
+#define CONFIG_UMASK_GIVEN UINT32_C(0x10000)
+
 /* "payload": an array of words, or an object with "argv" and the rest. */
 struct config_payload {
     struct config_strings argv;        /* empty: no payload from the host */
@@ -72,6 +74,12 @@ struct config_payload {
     uint32_t uid, gid;
     enum config_restart restart;
     bool terminal;
+    struct config_strings limits; /* "nofile 1024 524288": protocol/process_limit.h */
+    uint32_t umask;               /* 0: the guest's own, else CONFIG_UMASK_GIVEN and the mask */
+    uint32_t stop_signal;         /* 0: SIGTERM */
+    uint32_t stop_timeout_ms;     /* 0: the shut-down's */
+    uint64_t memory_max;          /* bytes; 0: no bound */
+    uint32_t pids_max;            /* 0: no bound */
     bool output; /* its output is sent to the host and lands in telemetry-independent log lines */
 };
 

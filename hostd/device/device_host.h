@@ -106,6 +106,16 @@ int device_host_get_aperture(const struct device_host *host, const char *tag,
 int device_host_get_adapter_aperture(const struct device_host *host, const char *id,
                                      struct aperture_status *ret_status);
 
+/*
+ * Tells what serves a share's device, and waits with APERTURE_WAITING and that number, that the
+ * guest which reported the token is the one that runs.
+ *
+ * @return 0 or -errno; -ENOENT: nothing waits
+ */
+int device_host_confirm_aperture(const struct device_host *host, const char *tag, uint64_t number);
+int device_host_confirm_adapter_aperture(const struct device_host *host, const char *id,
+                                         uint64_t number);
+
 /* True between the events `up` and `down`. */
 bool device_host_is_up(const struct device_host *host);
 

@@ -178,6 +178,11 @@ int device_server_get_aperture(const struct device_server *server,
     return r;
 }
 
+int device_server_confirm_aperture(const struct device_server *server, uint64_t number)
+{
+    return aperture_status_confirm(server->files.aperture, number);
+}
+
 /* Without a relay there is no aperture. @return 0, or -EOPNOTSUPP: it is required */
 static int do_without_relay(const struct device_server *server,
                             const struct device_server_spec *spec)

@@ -97,6 +97,9 @@ const char *device_server_describe(struct device_server *server);
 int device_server_get_aperture(const struct device_server *server,
                                struct aperture_status *ret_status);
 
+/* Answers an APERTURE_WAITING of that number. @return 0 or -errno */
+int device_server_confirm_aperture(const struct device_server *server, uint64_t number);
+
 /* Stops watching; the process and its files stay. NULL is fine. @return NULL */
 struct device_server *device_server_free(struct device_server *server);
 

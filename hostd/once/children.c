@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,34 @@ struct program {
     int output;           /* gets its standard output and error */
     int fds[DESCRIPTORS]; /* -1 behind the last; the program has them as 3, 4, … */
     bool sockets;         /* these are passed as systemd does */
+    bool root;            /* in a user namespace where this user is root, if that can be had */
 };
+
+static bool write_file(const char *path, const char *text)
+{
+    FD fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+}
+
+/* A share that is read-only is a mount, and QEMU's own virtiofsd makes a sandbox of mounts: both
+ * take CAP_SYS_ADMIN, which an ordinary user has in a namespace of its own. Where a host grants
+ * none, what needs it fails, and the daemon says so. */
+static void become_root(void)
+{
+    char uid[32], gid[32];
+
+    (void)snprintf(uid, sizeof(uid), "0 %u 1", (unsigned)geteuid());
+    (void)snprintf(gid, sizeof(gid), "0 %u 1", (unsigned)getegid());
+    if (geteuid() == 0 || unshare(CLONE_NEWUSER) < 0)
+        return;
+    if (!write_file("/proc/self/setgroups", "deny") || !write_file("/proc/self/uid_map", uid) ||
+        !write_file("/proc/self/gid_map", gid))
+        (void)fprintf(stderr,
+                      "guestlink: cannot map user %s into a namespace: %s; the daemon runs "
+                      "without CAP_SYS_ADMIN\n",
+                      uid, strerror(errno));
+}
 
 _Noreturn static void become(const struct program *program, pid_t parent)
 {
@@ -39,6 +67,8 @@ _Noreturn static void become(const struct program *program, pid_t parent)
     int last = PASSED_FD;
 
     tool_prepare_child(parent);
+    if (program->root)
+        become_root();
     /* Out of the way first: what is at 3 may be one that is to come to 4. */
     for (size_t i = 0; program->fds[i] >= 0; i++, last++)
         (void)dup2(fcntl(program->fds[i], F_DUPFD, 64), last);
@@ -135,7 +165,7 @@ static int start_daemon(const struct plan *plan, const char *config, int log,
     if (control < 0 || guest < 0)
         return control < 0 ? control : guest;
     children->daemon = start(&(struct program){
-        .argv = argv, .output = log, .fds = {control, guest, -1}, .sockets = true});
+        .argv = argv, .output = log, .fds = {control, guest, -1}, .sockets = true, .root = true});
     return children->daemon < 0 ? children->daemon : 0;
 }
 

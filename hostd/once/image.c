@@ -106,14 +106,15 @@ static int make_words(const struct request *request, const struct kernel *kernel
     words_add(words, "--early");
     words_add(words, "virtio_console");
     *hash = hash_file(hash_file(hash_file(*hash, maker), init), kernel->modules);
+    /* Early, all of them: a command may want them in the instant in which the guest is ready. */
     for (size_t i = 0; request->disk_count > 0 && i < sizeof(disk) / sizeof(disk[0]); i++) {
-        words_add(words, "--module");
+        words_add(words, "--early");
         words_add(words, "%s", disk[i]);
     }
     if (request->root == NULL)
         return add_busybox(words, hash);
     if (!request->root_rw) {
-        words_add(words, "--module");
+        words_add(words, "--early");
         words_add(words, "overlay");
     }
     if (tool_find("guestlink-enter", "guestlink-init", enter) < 0)

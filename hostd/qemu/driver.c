@@ -149,6 +149,8 @@ int qemu_driver_new(sd_event *event, const struct config_vm *vm, const char *sta
         .remove_adapter = qemu_adapter_remove,
         .get_aperture = qemu_share_get_aperture,
         .get_adapter_aperture = qemu_passt_get_aperture,
+        .confirm_aperture = qemu_share_confirm_aperture,
+        .confirm_adapter_aperture = qemu_passt_confirm_aperture,
         .is_up = is_up,
         .remember = qemu_remember,
         .free = qemu_free,

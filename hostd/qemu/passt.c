@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "device/device_server_files.h"
 #include "device/passt_command.h"
+#include "discard.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -278,11 +279,23 @@ int qemu_passt_get_aperture(const struct device_host *host, const char *id,
 
     if (!passt || passt->task || !passt->server)
         return -ENOENT;
-    if (!passt->obstacle)
-        return device_server_get_aperture(passt->server, ret_status);
+    if (!passt->obstacle) {
+        int r = device_server_get_aperture(passt->server, ret_status);
+
+        if (r == 0)
+            qemu_discard_remark(passt->discards, ret_status);
+        return r;
+    }
     *ret_status = (struct aperture_status){.state = APERTURE_NONE};
     (void)snprintf(ret_status->reason, sizeof(ret_status->reason), "%s", passt->obstacle);
     return 0;
+}
+
+int qemu_passt_confirm_aperture(const struct device_host *host, const char *id, uint64_t number)
+{
+    const struct qemu_passt *passt = find((const struct device_qemu *)host, id);
+
+    return passt && passt->server ? device_server_confirm_aperture(passt->server, number) : -ENOENT;
 }
 
 struct json_object *qemu_passt_netdev(const struct qemu_task *task)

@@ -40,6 +40,9 @@ bool qemu_passt_succeed(struct qemu_task *task);
 int qemu_passt_get_aperture(const struct device_host *host, const char *id,
                             struct aperture_status *ret_status);
 
+/* As device_host_confirm_adapter_aperture(). */
+int qemu_passt_confirm_aperture(const struct device_host *host, const char *id, uint64_t number);
+
 /* The arguments of netdev_add. */
 struct json_object *qemu_passt_netdev(const struct qemu_task *task);
 

@@ -1,13 +1,12 @@
 /* qemu passt, made: what its adapter needs of QEMU, asked before a passt is started for it. */
 #include "passt.h"
+
+#include "discard.h"
+#include "memory.h"
 #include "refusal.h"
 
 #include <errno.h>
 #include <stdio.h>
-
-#define MEMORY_ADVICE                                                                              \
-    "passt needs the guest's memory shared with it: start QEMU with -object "                      \
-    "memory-backend-memfd,id=mem,size=<the VM's memory>,share=on -machine memory-backend=mem"
 
 #define CHARDEV_WAIT_US UINT64_C(20000)
 
@@ -28,18 +27,31 @@ static void remove_old_chardev(struct qemu_task *task)
                    on_chardev_removed);
 }
 
+static void on_looked(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error) {
+        qemu_passt_go_on(task, reply->error, reply->text);
+    } else if (qemu_discard_forbids(task)) {
+        qemu_passt_go_on(task, EPERM, task->discards);
+    } else {
+        task->passt->discards = task->discards;
+        remove_old_chardev(task);
+    }
+}
+
 static void on_memory(struct qemu_task *task, const struct qmp_reply *reply)
 {
-    bool shared = false;
+    char text[DEVICE_TEXT_SIZE];
 
-    for (size_t i = 0; !shared && i < json_count(reply->result); i++)
-        shared = qmp_reader_flag(json_member(json_element(reply->result, i), "share"));
-    if (reply->error)
+    if (reply->error == ENOTSUP) {
+        (void)snprintf(text, sizeof(text), "passt needs the guest's memory shared with it: %s",
+                       reply->text);
+        qemu_passt_go_on(task, ENOTSUP, text);
+    } else if (reply->error) {
         qemu_passt_go_on(task, reply->error, reply->text);
-    else if (!shared)
-        qemu_passt_go_on(task, ENOTSUP, MEMORY_ADVICE);
-    else
-        remove_old_chardev(task);
+    } else {
+        qemu_discard_look(task, on_looked);
+    }
 }
 
 static void on_version(struct qemu_task *task, const struct qmp_reply *reply)
@@ -60,7 +72,7 @@ static void on_version(struct qemu_task *task, const struct qmp_reply *reply)
                        (long long)major, (long long)minor, QEMU_PASST_MAJOR);
         qemu_passt_go_on(task, ENOTSUP, text);
     } else {
-        qemu_task_next(task, "query-memdev", NULL, QMP_SHAPE_MEMORIES, on_memory);
+        qemu_memory_next(task, on_memory);
     }
 }
 

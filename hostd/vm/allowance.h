@@ -50,7 +50,7 @@ struct allowances {
     struct rate rates[ALLOWANCE_KINDS];
     struct rate own[ALLOWANCE_CHEAP]; /* those that need none of the shared ones */
     struct rate own_output;
-    uint64_t told;                    /* dropped lines that were told, in all */
+    uint64_t told; /* dropped lines that were told, in all */
     /* the owner's: */
     uint64_t tell_us; /* when those dropped since are told, or were last */
     bool awaited;     /* the telling is to come */

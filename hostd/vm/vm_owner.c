@@ -153,6 +153,7 @@ static int on_wake(sd_event_source *source, void *userdata)
 
     (void)source;
     attachments_step(vm);
+    device_apertures_confirm(vm);
     bringup_check(vm);
     if (vm->left && !vm->attachments)
         (void)clock_arm(vm->services->event, &vm->leave_timer, 0, on_left, vm);
@@ -229,6 +230,7 @@ struct vm *vm_free(struct vm *vm)
     silence_done(&vm->silence);
     guest_clock_done(&vm->clock);
     (void)sd_event_source_disable_unref(vm->connect_timer);
+    (void)sd_event_source_disable_unref(vm->farewell_timer);
     (void)sd_event_source_disable_unref(vm->refused_timer);
     (void)sd_event_source_disable_unref(vm->dropped_timer);
     saver_done(&vm->saver);

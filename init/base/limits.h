@@ -101,6 +101,10 @@
 /* The most that a host may give a request: one hour. */
 #define INIT_JOB_LONGEST_MS 3600000u
 
+/* The metric of an interface's routes for which the host names none is this and its index: before
+ * the kernel's own of IPv6 (1024, IP6_RT_PRIO_USER). */
+#define INIT_METRIC_FIRST 100u
+
 /* Unmounting has no deadline of the host's. */
 #define INIT_UNMOUNT_MS 10000u
 

@@ -64,6 +64,12 @@ void doctor_look_at_shares(struct doctor *doctor, const struct config_vm *vm);
 void doctor_look_at_qemu(struct doctor *doctor, const struct config_vm *vm,
                          struct json_object *view);
 
+struct words;
+
+/* Whether QEMU, by its command line, shares all that is the guest's RAM. */
+void doctor_look_at_memory(struct doctor *doctor, const struct config_vm *vm,
+                           const struct words *words);
+
 /* What a VM's virtiofsd can reach of its guest's memory. @param view  as above */
 void doctor_look_at_aperture(struct doctor *doctor, const struct config_vm *vm,
                              struct json_object *view);
