@@ -233,7 +233,6 @@ static pid_t parent_of(const char *pid)
 {
     char path[64], text[512] = "";
     const char *behind;
-    int parent = 0;
     FD fd = -1;
 
     (void)snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
@@ -241,9 +240,8 @@ static pid_t parent_of(const char *pid)
     if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
         return 0;
     behind = strrchr(text, ')'); /* a process may be called ") S 1" */
-    if (behind == NULL || sscanf(behind, ") %*c %d", &parent) != 1)
-        return 0;
-    return parent;
+    /* ") S 1234 …" */
+    return behind != NULL && strlen(behind) > 4 ? (pid_t)strtol(behind + 4, NULL, 10) : 0;
 }
 
 static void kill_children(void)
