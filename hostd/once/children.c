@@ -205,6 +205,17 @@ int children_start(const struct plan *plan, struct children *children)
     return r;
 }
 
+/* A guest must not steer the terminal that it is shown on. */
+static void show(char *data, size_t size)
+{
+    bool terminal = isatty(STDERR_FILENO);
+
+    for (size_t i = 0; terminal && i < size; i++)
+        if (data[i] != '\n' && data[i] != '\t' && (data[i] < ' ' || data[i] > '~'))
+            data[i] = data[i] == '\r' ? ' ' : '?';
+    (void)!write(STDERR_FILENO, data, size);
+}
+
 static bool take(int from, struct console_log *to, bool verbose)
 {
     char data[16384];
@@ -213,7 +224,7 @@ static bool take(int from, struct console_log *to, bool verbose)
     while ((n = read(from, data, sizeof(data))) > 0) {
         console_log_write(to, data, (size_t)n);
         if (verbose)
-            (void)!write(STDERR_FILENO, data, (size_t)n);
+            show(data, (size_t)n);
     }
     return n < 0 && errno == EAGAIN;
 }

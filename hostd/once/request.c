@@ -278,6 +278,22 @@ static bool take_flag(struct request *request, int option)
     }
 }
 
+/* To keep a guest from writing to a folder its virtiofsd sees the folder read-only; of the root,
+ * that would be all that virtiofsd itself has. */
+static bool shows_slash(const struct request *request)
+{
+    bool slash = request->root != NULL && !request->root_rw && strcmp(request->root, "/") == 0;
+
+    for (size_t i = 0; i < request->share_count; i++)
+        slash =
+            slash || (request->shares[i].read_only && strcmp(request->shares[i].path, "/") == 0);
+    if (slash)
+        say_error(
+            "cannot show the guest the host's whole root \"/\" read-only; nothing was started; "
+            "name a root of the guest's own (mmdebstrap(1) makes one), or folders below /");
+    return slash;
+}
+
 /* What one option says of another. */
 static bool fits(const struct request *request)
 {
@@ -293,7 +309,7 @@ static bool fits(const struct request *request)
                       "root, UID or UID:GID: without --root the guest knows no other names");
     if (request->root != NULL && request->share_count == REQUEST_SHARES)
         return refuse("root", request->root, "at most 23 shares beside it");
-    return true;
+    return !shows_slash(request);
 }
 
 int request_parse(int argc, char **argv, struct request *request)
