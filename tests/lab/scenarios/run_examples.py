@@ -30,12 +30,13 @@ def play(lab):
     once = Once(lab, "newest")
     share = once.share()
     make_root(share / "debian-root")
+    subprocess.run(["chown", "-R", f"{UID}:{UID}", share], check=True)
     # The machine that tests run on has neither a kernel in /boot nor KVM.
     (once.folder / "guestlink").write_text(
         f'#!/bin/sh\nshift\nexec {shlex.join(once.words())} "$@"\n')
     (once.folder / "guestlink").chmod(0o755)
     page = PAGE.read_text(encoding="utf-8")
-    examples = re.search(r"^\.EX\n(.*?)^\.EE", page, re.MULTILINE | re.DOTALL)[1]
+    examples = re.search(r"^\.SH EXAMPLES\n\.EX\n(.*?)^\.EE", page, re.MULTILINE | re.DOTALL)[1]
     lines = examples.replace("\\-", "-").splitlines()
     need(len(lines) == len(SAYS), f"{len(lines)} examples")
     for line, says in zip(lines, SAYS):
