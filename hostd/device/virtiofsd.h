@@ -39,7 +39,8 @@ struct virtiofsd_spec {
     bool read_only;        /* enforced on the host: it sees the directory mounted read-only */
     /* The command line of a passt, which is started instead, for an adapter; or NULL. */
     const char *const *passt;
-    const char *options; /* the device's option string, verbatim */
+    const char *const *guard; /* words before the relay's command, at most ten; or NULL */
+    const char *options;      /* the device's option string, verbatim */
     enum config_aperture aperture;
     uid_t uid; /* who may connect besides root: QEMU's user */
     gid_t gid;
