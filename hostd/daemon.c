@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -156,19 +157,49 @@ static int make_vms(struct daemon *daemon)
     return r;
 }
 
+/* @return 0, or -errno after saying why there is no daemon now */
+static int open_store(struct daemon *daemon, const char *state_dir)
+{
+    struct store **store = &daemon->fleet.services.store;
+    char who[32] = "";
+    pid_t pid = 0;
+    int r = store_new(state_dir, store);
+
+    if (r < 0) {
+        log_line(LOG_WARNING, "state_dir %s cannot be used: %s; nothing outlives this daemon",
+                 state_dir, strerrordesc_np(-r));
+        return *store ? 0 : r;
+    }
+    r = store_lock(*store, &pid);
+    if (r < 0 && r != -EBUSY)
+        log_line(
+            LOG_WARNING,
+            "cannot lock state_dir %s: %s; going on, and nothing keeps a second daemon from it",
+            state_dir, strerrordesc_np(-r));
+    if (r != -EBUSY)
+        return 0;
+    if (pid != 0)
+        (void)snprintf(who, sizeof(who), ", pid %d", (int)pid);
+    log_line(
+        LOG_ERR,
+        "cannot use state_dir %s: another daemon has it%s; not starting; stop that one, or give "
+        "this one a state_dir of its own",
+        state_dir, who);
+    return r;
+}
+
 static int make_parts(struct daemon *daemon)
 {
     const struct config *config = daemon->fleet.settings->config;
     int r;
 
     daemon->fleet.services.config = config;
+    r = open_store(daemon, config->state_dir);
+    if (r < 0)
+        return r;
     r = telemetry_new(&config->telemetry, &daemon->fleet.services.telemetry);
     if (r < 0)
         return r;
-    r = store_new(config->state_dir, &daemon->fleet.services.store);
-    if (r < 0)
-        log_line(LOG_WARNING, "state_dir %s cannot be used: %s; nothing outlives this daemon",
-                 config->state_dir, strerrordesc_np(-r));
     daemon->fleet.registry = registry_new();
     daemon->handshakes = handshakes_new(&daemon->fleet.services);
     if (!daemon->fleet.services.store || !daemon->fleet.registry || !daemon->handshakes)

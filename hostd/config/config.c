@@ -37,6 +37,8 @@ static const struct config_limits default_limits = {
     .connection_bytes = LIMITS_CONNECTION_BYTES,
     .guest_events_per_s = 10,
     .guest_events_burst = 200, /* a boot with dozens of devices must fit */
+    .payload_output_per_s = 4096,
+    .payload_output_burst = 65536,
 };
 
 static void read_limits(struct config_reader *reader, const struct config_json *node,
@@ -50,6 +52,8 @@ static void read_limits(struct config_reader *reader, const struct config_json *
                    .max = 16777216),
         CONFIG_KEY(config_limits, guest_events_per_s, u32, .min = 1, .max = 100000),
         CONFIG_KEY(config_limits, guest_events_burst, u32, .min = 1, .max = 1000000),
+        CONFIG_KEY(config_limits, payload_output_per_s, u32, .min = 1, .max = 1000000),
+        CONFIG_KEY(config_limits, payload_output_burst, u32, .min = 1, .max = 1000000000),
     };
 
     (void)field;

@@ -64,6 +64,8 @@ enum config_restart {
     CONFIG_RESTART_ALWAYS,
 };
 
+#define CONFIG_UMASK_GIVEN UINT32_C(0x10000)
+
 /* "payload": an array of words, or an object with "argv" and the rest. */
 struct config_payload {
     struct config_strings argv;        /* empty: no payload from the host */
@@ -72,6 +74,12 @@ struct config_payload {
     uint32_t uid, gid;
     enum config_restart restart;
     bool terminal;
+    struct config_strings limits; /* "nofile 1024 524288": protocol/process_limit.h */
+    uint32_t umask;               /* 0: the guest's own, else CONFIG_UMASK_GIVEN and the mask */
+    uint32_t stop_signal;         /* 0: SIGTERM */
+    uint32_t stop_timeout_ms;     /* 0: the shut-down's */
+    uint64_t memory_max;          /* bytes; 0: no bound */
+    uint32_t pids_max;            /* 0: no bound */
     bool output; /* its output is sent to the host and lands in telemetry-independent log lines */
 };
 
@@ -98,6 +106,9 @@ enum config_networking {
 
 /* Whether what serves a device is kept from the rest of the guest's memory. */
 enum config_aperture { CONFIG_APERTURE_AUTO, CONFIG_APERTURE_REQUIRE, CONFIG_APERTURE_OFF };
+
+/* Who sets the guest's clock. */
+enum config_clock { CONFIG_CLOCK_HOST, CONFIG_CLOCK_NONE };
 
 enum config_swiotlb { CONFIG_SWIOTLB_AUTO, CONFIG_SWIOTLB_OFF, CONFIG_SWIOTLB_SIZE };
 
@@ -126,6 +137,7 @@ struct config_vm {
     enum config_swiotlb swiotlb;
     uint64_t swiotlb_size; /* bytes, if CONFIG_SWIOTLB_SIZE */
     enum config_aperture aperture;
+    enum config_clock clock;
     char *hostname; /* NULL: leave the guest's */
     struct config_share *shares;
     size_t share_count;
@@ -152,6 +164,8 @@ struct config_limits {
     uint32_t connection_bytes;   /* held for one connection, in and out */
     uint32_t guest_events_per_s; /* telemetry lines that one guest can cause, sustained */
     uint32_t guest_events_burst;
+    uint32_t payload_output_per_s; /* bytes of a payload's output that are logged, sustained */
+    uint32_t payload_output_burst;
 };
 
 struct config {

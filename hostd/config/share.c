@@ -21,6 +21,10 @@ void config_share_read(struct config_reader *reader, const struct config_json *n
 {
     share->line = node->line;
     config_reader_object(reader, node, CONFIG_FIELDS(fields), share);
+    if (share->path != NULL)
+        config_text_normalise_path(share->path);
+    if (share->target != NULL)
+        config_text_normalise_path(share->target);
 }
 
 bool config_share_equal(const struct config_share *a, const struct config_share *b)

@@ -186,6 +186,18 @@ const char *config_text_check_group(const char *text)
     return is_name(text, 32, "-_.$") ? NULL : "the name of a group";
 }
 
+void config_text_normalise_path(char *path)
+{
+    char *to = path;
+
+    for (const char *from = path; *from != '\0'; from++)
+        if (from[0] != '/' || (from[1] != '/' && from[1] != '\0'))
+            *to++ = *from;
+    if (to == path && *path == '/')
+        to++;
+    *to = '\0';
+}
+
 bool config_text_parse_mac(const char *text, uint8_t ret_mac[6])
 {
     uint8_t mac[6], any = 0;

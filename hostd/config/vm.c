@@ -18,6 +18,7 @@
 
 static const char *const kernels[] = {"custom", "bundled", NULL};
 const char *const config_networking_names[] = {"virtioproxy", "nat", "none", NULL};
+static const char *const clocks[] = {"host", "none", NULL};
 const char *const config_aperture_names[] = {"auto", "require", "off", NULL};
 
 static void read_id(struct config_reader *reader, const struct config_json *node,
@@ -187,6 +188,7 @@ static const struct config_field fields[] = {
     {.key = "networking", .read = read_networking, .names = config_networking_names},
     {.key = "swiotlb", .read = read_swiotlb},
     {.key = "aperture", .read = read_aperture, .names = config_aperture_names},
+    {.key = "clock", .read = config_read_enum, .offset = AT(clock), .names = clocks},
     CONFIG_KEY(config_vm, hostname, text, .check = config_text_check_hostname),
     {.key = "shares", .read = read_shares},
     {.key = "network", .read = read_networks},
@@ -272,8 +274,8 @@ bool config_vm_equal(const struct config_vm *a, const struct config_vm *b)
            a->virtiofs == b->virtiofs && a->networking == b->networking &&
            a->networking_is_default == b->networking_is_default && a->swiotlb == b->swiotlb &&
            a->swiotlb_size == b->swiotlb_size && a->aperture == b->aperture &&
-           config_text_equal(a->hostname, b->hostname) && lists_equal(a, b) &&
-           config_payload_equal(&a->payload, &b->payload) &&
+           a->clock == b->clock && config_text_equal(a->hostname, b->hostname) &&
+           lists_equal(a, b) && config_payload_equal(&a->payload, &b->payload) &&
            config_device_host_equal(&a->device_host, &b->device_host) &&
            timeouts_equal(&a->timeouts, &b->timeouts);
 }

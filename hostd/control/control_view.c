@@ -170,7 +170,7 @@ static const char *first_error(const struct vm *vm, const struct vm_view *view)
         return view->device_host_error;
     for (size_t i = 0; i < view->share_count; i++) {
         vm_get_share(vm, i, &share);
-        if (share.state == VM_DEVICE_FAILED)
+        if (share.error[0] != '\0')
             return share.error;
     }
     for (size_t i = 0; i < view->adapter_count; i++) {

@@ -22,8 +22,8 @@ static void finish(struct qemu_task *task, int error, const char *what, const ch
     const char *words = "";
     char all[DEVICE_TEXT_SIZE];
 
-    if (task->passt && task->passt->server && virtiofsd_has_ended(task->passt->server))
-        words = virtiofsd_describe(task->passt->server);
+    if (task->passt && task->passt->server && device_server_has_ended(task->passt->server))
+        words = device_server_describe(task->passt->server);
     (void)snprintf(all, sizeof(all), "%s%s%s%s%s", what, what[0] ? ": " : "", text,
                    words[0] ? "; " : "", words);
     if (task->passt) {

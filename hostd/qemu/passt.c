@@ -1,26 +1,20 @@
 /* qemu passt: what an adapter of the backend "passt" needs of its own. */
 #include "passt.h"
 
-#include "base/qemu_version.h"
 #include "base/text.h"
+#include "device/device_server_files.h"
 #include "device/passt_command.h"
-#include "refusal.h"
+#include "discard.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MEMORY_ADVICE                                                                              \
-    "passt needs the guest's memory shared with it: start QEMU with -object "                      \
-    "memory-backend-memfd,id=mem,size=<the VM's memory>,share=on -machine memory-backend=mem"
-
-#define CHARDEV_WAIT_US UINT64_C(20000)
-
 #define OFF      "\"aperture\" is \"off\" in the VM's configuration"
 #define NO_TOKEN "the VM has no token"
 
-static void go_on(struct qemu_task *task, int error, const char *text)
+void qemu_passt_go_on(struct qemu_task *task, int error, const char *text)
 {
     const struct qmp_reply reply = {.error = error, .text = text};
 
@@ -40,9 +34,9 @@ struct qemu_passt *qemu_passt_free(struct qemu_passt *passt, bool stop)
         position = &(*position)->next;
     *position = passt->next;
     if (stop)
-        virtiofsd_stop(passt->server);
+        device_server_stop(passt->server);
     else
-        virtiofsd_free(passt->server);
+        device_server_free(passt->server);
     free(passt->id);
     free(passt);
     return NULL;
@@ -143,7 +137,7 @@ int qemu_passt_begin(struct qemu_task *task, const struct device_adapter *adapte
         hash, vm->id, adapter->network->id, mac, words, config_aperture_names[adapter->aperture],
         options_read_token(adapter->options, &base, &size) > 0 ? adapter->options : NULL, NULL);
     (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_NET, hash);
-    (void)snprintf(task->passt->name, sizeof(task->passt->name), "%s%s", VIRTIOFSD_PASST, hash);
+    (void)snprintf(task->passt->name, sizeof(task->passt->name), "%s%s", DEVICE_SERVER_PASST, hash);
     return 0;
 }
 
@@ -151,7 +145,7 @@ int qemu_passt_begin(struct qemu_task *task, const struct device_adapter *adapte
 
 static bool is_refused(const struct qemu_passt *passt, struct aperture_status *ret_status)
 {
-    return virtiofsd_get_aperture(passt->server, ret_status) == 0 &&
+    return device_server_get_aperture(passt->server, ret_status) == 0 &&
            ret_status->state == APERTURE_REFUSED;
 }
 
@@ -162,7 +156,7 @@ static void on_ended(void *userdata, const char *text)
     struct aperture_status status;
 
     if (passt->task && passt->task->awaits_ready)
-        go_on(passt->task, EIO, "passt could not serve it");
+        qemu_passt_go_on(passt->task, EIO, "passt could not serve it");
     else if (!passt->task && is_refused(passt, &status))
         host->events.adapter_refused(host->userdata, passt->id, status.reason);
     else if (!passt->task)
@@ -176,7 +170,7 @@ static void on_aperture(void *userdata)
     const struct device_host *host = &passt->qemu->host;
 
     /* The end of the task, or of passt, is what tells otherwise. */
-    if (!passt->task && !virtiofsd_has_ended(passt->server))
+    if (!passt->task && !device_server_has_ended(passt->server))
         host->events.adapter_aperture_changed(host->userdata, passt->id);
 }
 
@@ -185,7 +179,7 @@ static void on_restored(void *userdata, const char *text)
     const struct qemu_passt *passt = userdata;
     const struct device_host *host = &passt->qemu->host;
 
-    char all[VIRTIOFSD_TEXT_SIZE + 64];
+    char all[DEVICE_SERVER_TEXT_SIZE + 64];
 
     (void)snprintf(all, sizeof(all), "another passt serves it, the guest lost packets: %s", text);
     host->events.adapter_lost(host->userdata, passt->id, true, all);
@@ -193,7 +187,7 @@ static void on_restored(void *userdata, const char *text)
 
 static void on_ready(void *userdata, const char *remark);
 
-static const struct virtiofsd_events events = {
+static const struct device_server_events events = {
     .ready = on_ready,
     .ended = on_ended,
     .aperture = on_aperture,
@@ -203,8 +197,8 @@ static const struct virtiofsd_events events = {
 int qemu_passt_adopt(struct qemu_task *task)
 {
     struct qemu_passt *passt = task->passt;
-    int r = virtiofsd_adopt(task->qemu->host.event, task->qemu->directory, passt->name, &events,
-                            passt, &passt->server);
+    int r = device_server_adopt(task->qemu->host.event, task->qemu->directory, passt->name, &events,
+                                passt, &passt->server);
 
     task->passt_adopted = r == 0;
     return r;
@@ -212,7 +206,7 @@ int qemu_passt_adopt(struct qemu_task *task)
 
 bool qemu_passt_succeed(struct qemu_task *task)
 {
-    if (virtiofsd_has_ended(task->passt->server))
+    if (device_server_has_ended(task->passt->server))
         return false;
     if (!task->iommu_platform)
         task->passt->obstacle = task->aperture == CONFIG_APERTURE_OFF ? OFF : NO_TOKEN;
@@ -224,14 +218,14 @@ bool qemu_passt_succeed(struct qemu_task *task)
 
 static void on_chardev_added(struct qemu_task *task, const struct qmp_reply *reply)
 {
-    go_on(task, reply->error, reply->text);
+    qemu_passt_go_on(task, reply->error, reply->text);
 }
 
 static void on_ready(void *userdata, const char *remark)
 {
     const struct qemu_passt *passt = userdata;
     struct qemu_task *task = passt->task;
-    struct json_object *path = json_texts("path", virtiofsd_socket(passt->server), NULL);
+    struct json_object *path = json_texts("path", device_server_socket(passt->server), NULL);
     struct json_object *address =
         json_members("type", json_object_new_string("unix"), "data", path, NULL);
     struct json_object *data =
@@ -247,11 +241,11 @@ static void on_ready(void *userdata, const char *remark)
         QMP_SHAPE_OBJECT, on_chardev_added);
 }
 
-static void start(struct qemu_task *task)
+void qemu_passt_start(struct qemu_task *task)
 {
     const struct config_vm *vm = task->qemu->host.vm;
     struct passt_command command;
-    struct virtiofsd_spec spec = {
+    struct device_server_spec spec = {
         .directory = task->qemu->directory,
         .name = task->passt->name,
         .path = task->passt->id,
@@ -267,16 +261,16 @@ static void start(struct qemu_task *task)
 
     if (r < 0) {
         explain(r, command.program, text, sizeof(text));
-        go_on(task, -r, text);
+        qemu_passt_go_on(task, -r, text);
         return;
     }
-    r = virtiofsd_make_directory(task->qemu->old_directory);
+    r = device_server_files_make_directory(task->qemu->old_directory);
     /* passt's socket gets the owner of the QMP socket: QEMU's user. */
     (void)qmp_owner(task->qemu->qmp, &spec.uid, &spec.gid);
     task->awaits_ready = true;
     if (r == 0)
-        r = virtiofsd_start(task->qemu->host.event, &spec, &events, task->passt,
-                            &task->passt->server);
+        r = device_server_start(task->qemu->host.event, &spec, &events, task->passt,
+                                &task->passt->server);
     if (r == 0)
         return;
     task->awaits_ready = false;
@@ -284,7 +278,7 @@ static void start(struct qemu_task *task)
                    r == -ENOPKG ? "guestlink-virtiofs-relay is not installed; install "
                                   "guestlink-hostd again"
                                 : strerrordesc_np(-r));
-    go_on(task, -r, text);
+    qemu_passt_go_on(task, -r, text);
 }
 
 int qemu_passt_get_aperture(const struct device_host *host, const char *id,
@@ -294,62 +288,23 @@ int qemu_passt_get_aperture(const struct device_host *host, const char *id,
 
     if (!passt || passt->task || !passt->server)
         return -ENOENT;
-    if (!passt->obstacle)
-        return virtiofsd_get_aperture(passt->server, ret_status);
+    if (!passt->obstacle) {
+        int r = device_server_get_aperture(passt->server, ret_status);
+
+        if (r == 0)
+            qemu_discard_remark(passt->discards, ret_status);
+        return r;
+    }
     *ret_status = (struct aperture_status){.state = APERTURE_NONE};
     (void)snprintf(ret_status->reason, sizeof(ret_status->reason), "%s", passt->obstacle);
     return 0;
 }
 
-/* ---- what it needs of QEMU */
-
-/* As of a share's chardev: QEMU lets go of a former one when all of its threads have. */
-static void remove_old_chardev(struct qemu_task *task);
-
-static void on_chardev_removed(struct qemu_task *task, const struct qmp_reply *reply)
+int qemu_passt_confirm_aperture(const struct device_host *host, const char *id, uint64_t number)
 {
-    if (qemu_refusal_is(QEMU_REFUSAL_BUSY, reply) && qemu_task_left_ms(task) > 1 &&
-        qemu_task_wait(task, CHARDEV_WAIT_US, remove_old_chardev) >= 0)
-        return;
-    start(task);
-}
+    const struct qemu_passt *passt = find((const struct device_qemu *)host, id);
 
-static void remove_old_chardev(struct qemu_task *task)
-{
-    qemu_task_next(task, "chardev-remove", json_texts("id", task->backend, NULL), QMP_SHAPE_OBJECT,
-                   on_chardev_removed);
-}
-
-static void on_memory(struct qemu_task *task, const struct qmp_reply *reply)
-{
-    bool shared = false;
-
-    for (size_t i = 0; !shared && i < json_count(reply->result); i++)
-        shared = qmp_reader_flag(json_member(json_element(reply->result, i), "share"));
-    if (reply->error)
-        go_on(task, reply->error, reply->text);
-    else if (!shared)
-        go_on(task, ENOTSUP, MEMORY_ADVICE);
-    else
-        remove_old_chardev(task);
-}
-
-void qemu_passt_make(struct qemu_task *task, qemu_step_fn ready)
-{
-    const char *version = qmp_version(task->qemu->qmp);
-    char text[256];
-
-    task->passt_ready = ready;
-    if (qemu_version_takes_passt(version)) {
-        qemu_task_next(task, "query-memdev", NULL, QMP_SHAPE_MEMORIES, on_memory);
-        return;
-    }
-    (void)snprintf(
-        text, sizeof(text),
-        "QEMU %s cannot have a vhost-user adapter hot-plugged (7.2 ends with it); install "
-        "QEMU %d.0 or later (Debian 13 has one), or use the backend \"user\"",
-        version[0] ? version : "(of an unknown version)", QEMU_VERSION_FOR_PASST);
-    go_on(task, ENOTSUP, text);
+    return passt && passt->server ? device_server_confirm_aperture(passt->server, number) : -ENOENT;
 }
 
 struct json_object *qemu_passt_netdev(const struct qemu_task *task)
@@ -360,20 +315,21 @@ struct json_object *qemu_passt_netdev(const struct qemu_task *task)
 /* ---- its end */
 
 /* @return false: it is not one of ours */
-static bool name_of(const char *netdev, char name[sizeof(VIRTIOFSD_PASST) + QEMU_NAME_HASH_SIZE])
+static bool name_of(const char *netdev,
+                    char name[sizeof(DEVICE_SERVER_PASST) + QEMU_NAME_HASH_SIZE])
 {
     const char *hash = netdev + sizeof(QEMU_NAME_NET) - 1;
 
     if (strncmp(netdev, QEMU_NAME_NET, sizeof(QEMU_NAME_NET) - 1) != 0 || !qemu_name_is_hash(hash))
         return false;
-    (void)snprintf(name, sizeof(VIRTIOFSD_PASST) + QEMU_NAME_HASH_SIZE, "%s%s", VIRTIOFSD_PASST,
-                   hash);
+    (void)snprintf(name, sizeof(DEVICE_SERVER_PASST) + QEMU_NAME_HASH_SIZE, "%s%s",
+                   DEVICE_SERVER_PASST, hash);
     return true;
 }
 
 void qemu_passt_remove(struct qemu_task *task, const char *netdev)
 {
-    char name[sizeof(VIRTIOFSD_PASST) + QEMU_NAME_HASH_SIZE];
+    char name[sizeof(DEVICE_SERVER_PASST) + QEMU_NAME_HASH_SIZE];
     struct qemu_passt *passt, *next;
 
     if (!name_of(netdev, name))
@@ -384,7 +340,7 @@ void qemu_passt_remove(struct qemu_task *task, const char *netdev)
         if (!passt->task && strcmp(passt->name, name) == 0)
             (void)qemu_passt_free(passt, true);
     }
-    virtiofsd_sweep(task->qemu->host.event, task->qemu->directory, name);
+    device_server_sweep(task->qemu->host.event, task->qemu->directory, name);
 }
 
 void qemu_passts_clean_up(struct device_qemu *qemu)
@@ -402,11 +358,12 @@ void qemu_passts_clean_up(struct device_qemu *qemu)
     json_object_object_foreach(remembered, id, value)
     {
         const char *name = qmp_reader_text(value);
-        const size_t prefix = sizeof(VIRTIOFSD_PASST) - 1;
+        const size_t prefix = sizeof(DEVICE_SERVER_PASST) - 1;
 
         (void)id;
-        if (name && strncmp(name, VIRTIOFSD_PASST, prefix) == 0 && qemu_name_is_hash(name + prefix))
-            virtiofsd_sweep(qemu->host.event, qemu->directory, name);
+        if (name && strncmp(name, DEVICE_SERVER_PASST, prefix) == 0 &&
+            qemu_name_is_hash(name + prefix))
+            device_server_sweep(qemu->host.event, qemu->directory, name);
     }
 }
 

@@ -23,12 +23,21 @@ int qemu_passt_adopt(struct qemu_task *task);
  */
 void qemu_passt_make(struct qemu_task *task, qemu_step_fn ready);
 
+/* Starts the passt, of a QEMU that can do it, and has QEMU connect to it; then the task goes on. */
+void qemu_passt_start(struct qemu_task *task);
+
+/* What was asked for with qemu_passt_make() is done, or failed. @param error  0 or an errno */
+void qemu_passt_go_on(struct qemu_task *task, int error, const char *text);
+
 /* The device is there: from now on the end of its passt is told. @return false: it ended already */
 bool qemu_passt_succeed(struct qemu_task *task);
 
 /* As device_host_get_adapter_aperture(). */
 int qemu_passt_get_aperture(const struct device_host *host, const char *id,
                             struct aperture_status *ret_status);
+
+/* As device_host_confirm_adapter_aperture(). */
+int qemu_passt_confirm_aperture(const struct device_host *host, const char *id, uint64_t number);
 
 /* The arguments of netdev_add. */
 struct json_object *qemu_passt_netdev(const struct qemu_task *task);

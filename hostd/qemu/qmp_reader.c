@@ -62,6 +62,11 @@ static bool is_memory(struct json_object *value)
     return json_object_is_type(json_member(value, "share"), json_type_boolean);
 }
 
+static bool is_memory_device(struct json_object *value)
+{
+    return qmp_reader_text(json_member(value, "type")) != NULL;
+}
+
 static bool is_array_of(struct json_object *value, bool (*is_right)(struct json_object *element))
 {
     bool right = json_object_is_type(value, json_type_array);
@@ -84,6 +89,8 @@ const char *qmp_reader_check(enum qmp_shape shape, struct json_object *value)
         return is_array_of(value, is_property) ? NULL : "a list of objects with name and type";
     case QMP_SHAPE_MEMORIES:
         return is_array_of(value, is_memory) ? NULL : "a list of objects with share";
+    case QMP_SHAPE_MEMORY_DEVICES:
+        return is_array_of(value, is_memory_device) ? NULL : "a list of objects with type";
     }
     return "nothing";
 }

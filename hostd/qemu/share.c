@@ -2,6 +2,7 @@
  * direction). */
 #include "share.h"
 
+#include "discard.h"
 #include "refusal.h"
 
 #include <errno.h>
@@ -68,9 +69,9 @@ struct qemu_share *qemu_share_free(struct qemu_share *share, bool stop)
         position = &(*position)->next;
     *position = share->next;
     if (stop)
-        virtiofsd_stop(share->virtiofsd);
+        device_server_stop(share->virtiofsd);
     else
-        virtiofsd_free(share->virtiofsd);
+        device_server_free(share->virtiofsd);
     free(share->tag);
     free(share);
     return NULL;
@@ -78,7 +79,7 @@ struct qemu_share *qemu_share_free(struct qemu_share *share, bool stop)
 
 bool qemu_share_is_refused(const struct qemu_share *share, struct aperture_status *ret_status)
 {
-    return share->virtiofsd && virtiofsd_get_aperture(share->virtiofsd, ret_status) == 0 &&
+    return share->virtiofsd && device_server_get_aperture(share->virtiofsd, ret_status) == 0 &&
            ret_status->state == APERTURE_REFUSED;
 }
 
@@ -89,11 +90,24 @@ int qemu_share_get_aperture(const struct device_host *host, const char *tag,
 
     if (!share || share->task || !share->virtiofsd)
         return -ENOENT;
-    if (!share->obstacle)
-        return virtiofsd_get_aperture(share->virtiofsd, ret_status);
+    if (!share->obstacle) {
+        int r = device_server_get_aperture(share->virtiofsd, ret_status);
+
+        if (r == 0)
+            qemu_discard_remark(share->discards, ret_status);
+        return r;
+    }
     *ret_status = (struct aperture_status){.state = APERTURE_NONE};
     (void)snprintf(ret_status->reason, sizeof(ret_status->reason), "%s", share->obstacle);
     return 0;
+}
+
+int qemu_share_confirm_aperture(const struct device_host *host, const char *tag, uint64_t number)
+{
+    const struct qemu_share *share = qemu_share_find((const struct device_qemu *)host, tag);
+
+    return share && share->virtiofsd ? device_server_confirm_aperture(share->virtiofsd, number)
+                                     : -ENOENT;
 }
 
 void qemu_share_drop(struct qemu_task *task)
@@ -104,15 +118,15 @@ void qemu_share_drop(struct qemu_task *task)
 void qemu_share_fail_now(struct qemu_task *task)
 {
     const char *words = "";
-    char text[DEVICE_TEXT_SIZE + VIRTIOFSD_TEXT_SIZE + 2];
+    char text[DEVICE_TEXT_SIZE + DEVICE_SERVER_TEXT_SIZE + 2];
     struct aperture_status status;
 
     if (qemu_share_is_refused(task->share, &status)) {
         task->error = EPERM;
         (void)snprintf(task->text, sizeof(task->text), "share %s: %s", task->share->tag,
                        status.reason);
-    } else if (task->share->virtiofsd && virtiofsd_has_ended(task->share->virtiofsd))
-        words = virtiofsd_describe(task->share->virtiofsd);
+    } else if (task->share->virtiofsd && device_server_has_ended(task->share->virtiofsd))
+        words = device_server_describe(task->share->virtiofsd);
     (void)snprintf(text, sizeof(text), "%s%s%s", task->text, words[0] ? "; " : "", words);
     qemu_share_drop(task);
     qemu_task_finish(task, task->error, "%s", text);
@@ -130,14 +144,14 @@ void qemu_share_fail(struct qemu_task *task, int error, const char *what, const 
     if (task->device_sent && error != EREMOTEIO)
         qemu_task_tell(task, "device_del", json_texts("id", task->device, NULL));
     qemu_task_tell(task, "chardev-remove", json_texts("id", task->backend, NULL));
-    if (virtiofsd_has_ended(task->share->virtiofsd) || error == ECANCELED ||
+    if (device_server_has_ended(task->share->virtiofsd) || error == ECANCELED ||
         qemu_task_wait(task, LAST_WORDS_WAIT_US, qemu_share_fail_now) < 0)
         qemu_share_fail_now(task);
 }
 
 void qemu_share_succeed(struct qemu_task *task, bool created, bool iommu_platform)
 {
-    if (virtiofsd_has_ended(task->share->virtiofsd)) {
+    if (device_server_has_ended(task->share->virtiofsd)) {
         qemu_share_fail(task, EIO, "", "virtiofsd ended while the device was added");
         return;
     }

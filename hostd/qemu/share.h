@@ -14,6 +14,7 @@ int qemu_share_remove(struct device_host *host, const char *tag,
 
 int qemu_share_get_aperture(const struct device_host *host, const char *tag,
                             struct aperture_status *ret_status);
+int qemu_share_confirm_aperture(const struct device_host *host, const char *tag, uint64_t number);
 
 /*
  * The rest is for its own parts. From the top: share_add.c, share_make.c, share_remove.c,
@@ -58,7 +59,7 @@ void qemu_shares_stay(struct device_qemu *qemu);
 void qemu_share_on_unplug_event(struct device_qemu *qemu, const char *id);
 
 /* What a virtiofsd is watched for; the userdata is the struct qemu_share. In share_events.c. */
-extern const struct virtiofsd_events qemu_share_events;
+extern const struct device_server_events qemu_share_events;
 
 /* The share of that tag, or NULL. */
 struct qemu_share *qemu_share_find(const struct device_qemu *qemu, const char *tag);

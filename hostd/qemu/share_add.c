@@ -2,16 +2,15 @@
  * qemu share, added: is QEMU's memory shared; is the device there already (then it is equal and
  * taken over, or unplugged); if not, it is made (share_make.c).
  */
+#include "memory.h"
 #include "share.h"
+
+#include "discard.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#define MEMORY_ADVICE                                                                              \
-    "virtiofs needs the guest's memory shared with virtiofsd: start QEMU with -object "            \
-    "memory-backend-memfd,id=mem,size=<the VM's memory>,share=on -machine memory-backend=mem"
 
 static void on_old_unplugged(struct qemu_task *task, const struct qmp_reply *reply)
 {
@@ -37,12 +36,12 @@ static int adopt(struct qemu_task *task)
 {
     const struct device_qemu *qemu = task->qemu;
     struct qemu_share *share = task->share;
-    int r = virtiofsd_adopt(qemu->host.event, qemu->directory, share->name, &qemu_share_events,
-                            share, &share->virtiofsd);
+    int r = device_server_adopt(qemu->host.event, qemu->directory, share->name, &qemu_share_events,
+                                share, &share->virtiofsd);
 
     if (r < 0)
-        r = virtiofsd_adopt(qemu->host.event, qemu->old_directory, share->name, &qemu_share_events,
-                            share, &share->virtiofsd);
+        r = device_server_adopt(qemu->host.event, qemu->old_directory, share->name,
+                                &qemu_share_events, share, &share->virtiofsd);
     return r;
 }
 
@@ -72,18 +71,28 @@ static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply
         qemu_task_next_get(task, "chardev", QMP_SHAPE_TEXT, on_existing_chardev);
 }
 
+static void on_looked(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error) {
+        qemu_share_fail(task, reply->error, "QEMU could not tell what discards its memory",
+                        reply->text);
+    } else if (qemu_discard_forbids(task)) {
+        qemu_share_fail(task, EPERM, "its aperture is required", task->discards);
+    } else {
+        task->share->discards = task->discards;
+        qemu_task_next_list(task, on_peripherals);
+    }
+}
+
 static void on_memory(struct qemu_task *task, const struct qmp_reply *reply)
 {
-    bool shared = false;
-
-    for (size_t i = 0; !shared && i < json_count(reply->result); i++)
-        shared = qmp_reader_flag(json_member(json_element(reply->result, i), "share"));
-    if (reply->error)
+    if (reply->error == ENOTSUP)
+        qemu_share_fail(task, ENOTSUP, "virtiofs needs the guest's memory shared with virtiofsd",
+                        reply->text);
+    else if (reply->error)
         qemu_share_fail(task, reply->error, "QEMU could not tell about its memory", reply->text);
-    else if (!shared)
-        qemu_share_fail(task, ENOTSUP, "", MEMORY_ADVICE);
     else
-        qemu_task_next_list(task, on_peripherals);
+        qemu_discard_look(task, on_looked);
 }
 
 /* The share of a task that may begin. @return 0 or -errno */
@@ -103,7 +112,7 @@ static int begin(struct qemu_task *task, const struct device_share *share)
     task->read_only = share->read_only;
     (void)snprintf(task->options, sizeof(task->options), "%s", share->options);
     (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_FS, task->share->name);
-    return qemu_task_begin(task, "query-memdev", NULL, QMP_SHAPE_MEMORIES, on_memory);
+    return qemu_memory_begin(task, on_memory);
 }
 
 int qemu_share_add(struct device_host *host, const struct device_share *share,

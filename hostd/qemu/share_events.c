@@ -73,11 +73,11 @@ static void on_aperture(void *userdata)
     const struct qemu_share *share = userdata;
 
     /* The end of the task, or of virtiofsd, is what tells otherwise. */
-    if (!share->task && !virtiofsd_has_ended(share->virtiofsd))
+    if (!share->task && !device_server_has_ended(share->virtiofsd))
         share->qemu->host.events.aperture_changed(share->qemu->host.userdata, share->tag);
 }
 
-const struct virtiofsd_events qemu_share_events = {
+const struct device_server_events qemu_share_events = {
     .ready = on_virtiofsd_ready,
     .ended = on_virtiofsd_ended,
     .aperture = on_aperture,

@@ -3,6 +3,7 @@
  */
 #include "share.h"
 
+#include "device/device_server_files.h"
 #include "refusal.h"
 
 #include <errno.h>
@@ -62,7 +63,7 @@ static void on_refused_chardev_removed(struct qemu_task *task, const struct qmp_
         qemu_share_fail(task, reply->error, "QEMU keeps virtiofsd's chardev", reply->text);
         return;
     }
-    task->share->virtiofsd = virtiofsd_stop(task->share->virtiofsd);
+    task->share->virtiofsd = device_server_stop(task->share->virtiofsd);
     start_virtiofsd(task);
 }
 
@@ -103,7 +104,8 @@ static void on_chardev_added(struct qemu_task *task, const struct qmp_reply *rep
 
 static void add_chardev(struct qemu_task *task)
 {
-    struct json_object *path = json_texts("path", virtiofsd_socket(task->share->virtiofsd), NULL);
+    struct json_object *path =
+        json_texts("path", device_server_socket(task->share->virtiofsd), NULL);
     struct json_object *address =
         json_members("type", json_object_new_string("unix"), "data", path, NULL);
     struct json_object *data =
@@ -120,7 +122,7 @@ static void add_chardev(struct qemu_task *task)
 static void start_virtiofsd(struct qemu_task *task)
 {
     const struct config_vm *vm = task->qemu->host.vm;
-    struct virtiofsd_spec spec = {
+    struct device_server_spec spec = {
         .program = vm->device_host.virtiofsd,
         .directory = task->qemu->directory,
         .name = task->share->name,
@@ -132,20 +134,20 @@ static void start_virtiofsd(struct qemu_task *task)
         .uid = (uid_t)-1,
         .gid = (gid_t)-1,
     };
-    int r = virtiofsd_make_directory(task->qemu->old_directory);
+    int r = device_server_files_make_directory(task->qemu->old_directory);
 
     if (r < 0) {
         qemu_share_fail(task, -r, "the folder of virtiofsd's sockets cannot be made",
                         task->qemu->old_directory);
         return;
     }
-    virtiofsd_sweep(task->qemu->host.event, task->qemu->old_directory, task->share->name);
+    device_server_sweep(task->qemu->host.event, task->qemu->old_directory, task->share->name);
     /* virtiofsd's socket gets the owner of the QMP socket: QEMU's user. */
     (void)qmp_owner(task->qemu->qmp, &spec.uid, &spec.gid);
     task->awaits_ready = true;
     task->ready = add_chardev;
-    r = virtiofsd_start(task->qemu->host.event, &spec, &qemu_share_events, task->share,
-                        &task->share->virtiofsd);
+    r = device_server_start(task->qemu->host.event, &spec, &qemu_share_events, task->share,
+                            &task->share->virtiofsd);
     if (r == -ENOENT)
         qemu_share_fail(task, ENOENT,
                         "virtiofsd is not installed, or not where device_host.virtiofsd says; "

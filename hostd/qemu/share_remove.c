@@ -18,7 +18,7 @@ static void sweep(struct device_qemu *qemu, const char *name)
 
     if (!qemu_name_is_hash(name))
         return;
-    virtiofsd_sweep(qemu->host.event, qemu->directory, name);
+    device_server_sweep(qemu->host.event, qemu->directory, name);
     if (!qmp_reader_is_object(shares))
         return;
     json_object_object_foreach(shares, tag, value)
@@ -27,7 +27,7 @@ static void sweep(struct device_qemu *qemu, const char *name)
 
         (void)tag;
         if (text && strcmp(text, name) == 0)
-            virtiofsd_sweep(qemu->host.event, qemu->old_directory, name);
+            device_server_sweep(qemu->host.event, qemu->old_directory, name);
     }
 }
 

@@ -10,7 +10,7 @@
 
 #include "base/json.h"
 #include "device/device_driver.h"
-#include "device/virtiofsd.h"
+#include "device/device_server.h"
 #include "name.h"
 #include "protocol/options.h"
 #include "qmp.h"
@@ -23,12 +23,13 @@ struct qemu_share {
     struct qemu_share *next;
     struct device_qemu *qemu;
     struct qemu_task *task; /* that adds it now, or NULL */
-    struct virtiofsd *virtiofsd;
+    struct device_server *virtiofsd;
     char *tag;
     char name[QEMU_NAME_HASH_SIZE]; /* of the chardev and of virtiofsd's files */
     const char
         *obstacle; /* why its device has no aperture, static; NULL: its relay says what it has */
-    bool leaving;  /* QEMU was asked to unplug its device, and has not said yet what came of it */
+    const char *discards; /* qemu_discard_look()'s */
+    bool leaving; /* QEMU was asked to unplug its device, and has not said yet what came of it */
 };
 
 /* The same of an adapter: its passt. */
@@ -36,10 +37,11 @@ struct qemu_passt {
     struct qemu_passt *next;
     struct device_qemu *qemu;
     struct qemu_task *task;
-    struct virtiofsd *server;
+    struct device_server *server;
     const char *obstacle; /* why there is no aperture, if so; static */
+    const char *discards; /* qemu_discard_look()'s */
     char *id;
-    char name[sizeof(VIRTIOFSD_PASST) + QEMU_NAME_HASH_SIZE]; /* of its files */
+    char name[sizeof(DEVICE_SERVER_PASST) + QEMU_NAME_HASH_SIZE]; /* of its files */
 };
 
 struct device_qemu {
@@ -78,6 +80,12 @@ struct qemu_task {
     size_t port;  /* the one at hand; reserved while the task lives */
     qemu_step_fn port_found;
 
+    /* qemu_memory_begin() */
+    struct json_object *memories; /* its backends */
+    size_t memory;                /* the one at hand */
+    bool memory_is_of_nodes;
+    qemu_step_fn memory_judged;
+
     /* qemu_task_unplug() */
     bool unplugging, unplug_answered, unplug_event;
     int unplug_error;
@@ -90,6 +98,8 @@ struct qemu_task {
     char *path;
     char options[OPTIONS_SIZE];
     enum config_aperture aperture;
+    const char *discards; /* what QEMU has that discards memory, for a person; static, or NULL */
+    qemu_step_fn looked;  /* qemu_discard_look() */
     struct qemu_share *share;
     const struct config_network *network;
     struct qemu_passt *passt;                /* NULL: of another backend */

@@ -48,6 +48,25 @@ void aperture_refuse(struct aperture *aperture, const char *reason)
     tell(aperture, APERTURE_REFUSED, 0, reason);
 }
 
+void aperture_ask(struct aperture *aperture, uint64_t question)
+{
+    if (aperture->question == question)
+        return;
+    if (aperture->question == 0)
+        aperture->before = aperture->status;
+    aperture->question = question;
+    if (question != 0)
+        tell(aperture, APERTURE_WAITING, question, "");
+    else if (aperture->before.state != APERTURE_NONE) /* a relay of before has told it */
+        tell(aperture, aperture->before.state, aperture->before.bytes, aperture->before.reason);
+}
+
+bool aperture_is_confirmed(const struct aperture *aperture)
+{
+    return aperture->question != 0 &&
+           aperture_status_is_confirmed(aperture->status_file, aperture->question);
+}
+
 /* ---- what is known from the beginning */
 
 static const char *find_obstacle(struct aperture *aperture)

@@ -33,10 +33,11 @@
  * and each goes on without the other (keeper.h). SIGTERM is for the process; the relay does not
  * heed it.
  */
+#include "../base/streams.h"
 #include "end.h"
 #include "keeper.h"
 #include "kind.h"
-#include "relay.h"
+#include "relay_backend.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -124,6 +125,8 @@ int main(void)
     struct relay relay = RELAY_NULL;
     int r;
 
+    if (streams_open() < 0)
+        return RELAY_EXIT_REFUSED;
     /* Both have all of the guest's memory: nobody attaches to them, nor takes a descriptor. */
     (void)prctl(PR_SET_DUMPABLE, 0);
     (void)signal(SIGTERM, SIG_IGN);

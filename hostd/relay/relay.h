@@ -1,7 +1,4 @@
-/*
- * relay: passes messages between QEMU and the device's process (kind.h), and puts another one in
- * the place of one that died.
- */
+/* relay: passes messages between QEMU and the device's process (kind.h). */
 #ifndef GUESTLINK_HOSTD_RELAY_RELAY_H
 #define GUESTLINK_HOSTD_RELAY_RELAY_H
 
@@ -12,22 +9,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-
-/*
- * A guest makes its rings where it wants, and a confined virtiofsd that has had others ends for
- * that (aperture.h): this often in so long a time, and no more often. A driver that is bound anew
- * does it once, firmware and a kernel once more.
- */
-#define RELAY_RENEWALS_MAX 20u
-#define RELAY_RENEWALS_MS  60000
-
-/*
- * One of a kind that revives is started again as soon as it ended, after a pause that grows while
- * each lives for a shorter time than is calm. QEMU waits for as long with whatever it has to say.
- */
-#define RELAY_PAUSE_MS     100
-#define RELAY_PAUSE_MAX_MS 3200
-#define RELAY_CALM_MS      10000
 
 /* The status with which the relay ends where there can be no device, or no process for it. */
 #define RELAY_EXIT_REFUSED 125
@@ -53,24 +34,17 @@ struct relay {
     bool second;     /* of those that do not revive: answers errors alone */
     int pause_ms;    /* before the next that revives */
     int64_t started_ms, revival_ms; /* when it was, and when the next one is to be */
+    /* relay_hold.h: the last message that the process was told; when the daemon is to be asked, or
+     * 0; where its answer will come, or -1. */
+    uint64_t held_sequence;
+    int64_t ask_ms;
+    int watch;
 };
 
 #define RELAY_NULL                                                                                 \
     {                                                                                              \
-        .journal = JOURNAL_NULL, .aperture = APERTURE_NULL, .backend = BACKEND_NULL                \
+        .journal = JOURNAL_NULL, .aperture = APERTURE_NULL, .backend = BACKEND_NULL, .watch = -1   \
     }
-
-/* Starts the process. @return 0 or -errno */
-int relay_start_backend(struct relay *relay);
-
-/*
- * Sets up another process as the first one was, for a frontend that is connected: one that serves,
- * soon, or one that answers errors.
- *
- * Whoever stops the unit that this runs in (systemd does when its first process ends) must not take
- * the latter away before the guest is done: neither it nor the relay heeds SIGTERM.
- */
-void relay_begin_next(struct relay *relay);
 
 /*
  * Relays until QEMU is gone, or does not keep to the protocol: half a message and no more of it for

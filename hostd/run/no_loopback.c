@@ -16,6 +16,7 @@
  * becomes the relay of a passt. Exit status 0: so it is; 1: it could not be done, and stderr says
  * why; 127: the program could not be executed.
  */
+#include "base/streams.h"
 #include "own_filter.h"
 
 #include <errno.h>
@@ -95,6 +96,8 @@ int main(int argc, char *argv[])
     struct own_filter filter = {.own_addresses = true};
     int cgroup, i = 1;
 
+    if (streams_open() < 0)
+        return EXIT_FAILURE;
     if (i < argc && strcmp(argv[i], "--host-loopback") == 0) {
         filter.own_addresses = false;
         i++;

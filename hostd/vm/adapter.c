@@ -204,7 +204,6 @@ void adapters_refused(struct vm *vm, const char *id, const char *reason)
         attachment_fail(a, "device", EPERM, reason);
     }
     saver_now(&vm->saver);
-    vm_wake(vm);
 }
 
 void adapters_renew(struct vm *vm)

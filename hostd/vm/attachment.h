@@ -40,6 +40,10 @@ struct attachment_kind {
     int (*prepare)(struct attachment *a);
     /* Says why prepare() could not, and what to do about it. May be NULL */
     void (*explain)(const struct attachment *a, int error, char *text, size_t capacity);
+    /* True if others are to go, or to be set up, before the guest is asked for @p a. May be NULL */
+    bool (*must_wait)(struct attachment *a);
+    /* Before release() of one that goes: true if others are to be released first. May be NULL */
+    bool (*is_needed)(struct attachment *a);
     /* Asks the guest to set it up. @return 0, 1: there is nothing to ask; or -errno */
     int (*set_up)(struct attachment *a);
     /* Asks the guest to release it. @return 0, or -errno: there is nobody to ask */

@@ -46,6 +46,17 @@ static void fail_preparing(struct attachment *a, int error)
     attachment_fail(a, "device", error, text);
 }
 
+/* Those have deadlines of their own. */
+static bool waits_for_others(struct attachment *a)
+{
+    if ((a->is_set && !a->renew) || !a->kind->must_wait || !a->kind->must_wait(a))
+        return false;
+    clock_disarm(a->timer);
+    if (!a->failed)
+        a->state = VM_DEVICE_ADDED;
+    return true;
+}
+
 static void step_up(struct attachment *a)
 {
     struct vm *vm = a->vm;
@@ -73,7 +84,7 @@ static void step_up(struct attachment *a)
         /* What its process can reach is known when the guest's driver has started the device. */
         if (a->device && !a->told && a->device->aperture_known)
             virtio_device_tell(a);
-        if (!a->asked && (!a->renew || !attachment_release(a)))
+        if (!a->asked && !waits_for_others(a) && (!a->renew || !attachment_release(a)))
             set_up(a);
     }
 }
@@ -86,7 +97,14 @@ static void step_down(struct attachment *a)
         a->is_set ? "the guest is not connected and was not asked to unmount it" : "";
     int error;
 
-    if (a->asked || ((a->is_set || a->renew) && attachment_release(a)))
+    if (a->asked)
+        return;
+    if (a->is_set && !a->renew && a->kind->is_needed && a->kind->is_needed(a)) {
+        if (!a->wanted) /* else what needs it stays, and so does it */
+            a->state = VM_DEVICE_RELEASING;
+        return;
+    }
+    if ((a->is_set || a->renew) && attachment_release(a))
         return;
     if (a->device)
         a->state = VM_DEVICE_REMOVING;
@@ -96,11 +114,10 @@ static void step_down(struct attachment *a)
     attachment_free(a);
     saver_now(&vm->saver);
     operation_finish(operation, error, error ? "its device could not be removed" : remark);
-    /* another may have waited for this one's name or target */
-    vm_wake(vm);
 }
 
-/* A step may free the attachment that it is for, never another. */
+/* A step may free the attachment that it is for, never another; those that waited for its name or
+ * target stand behind it. */
 void attachments_step(struct vm *vm)
 {
     struct attachment *next;

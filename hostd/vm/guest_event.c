@@ -8,6 +8,7 @@
 #include "operation.h"
 #include "report.h"
 #include "services.h"
+#include "vm_connection.h"
 #include "vm_parts.h"
 
 #include "protocol/request.h"
@@ -97,7 +98,18 @@ static int take_farewell(struct vm *vm, const struct frame *frame)
         return GUEST_EVENT_E_MALFORMED;
     vm->boot.farewell = true;
     report_farewell(vm, &farewell);
+    vm_await_end(vm);
     saver_soon(&vm->saver);
+    return 0;
+}
+
+static int take_clock_stepped(struct vm *vm, const struct frame *frame)
+{
+    struct event_clock_stepped stepped;
+
+    if (event_clock_stepped_unpack(frame->payload, frame->length, &stepped) != 0)
+        return GUEST_EVENT_E_MALFORMED;
+    report_clock_stepped(vm, &stepped);
     return 0;
 }
 
@@ -116,6 +128,8 @@ static int take(struct vm *vm, const struct frame *frame)
         return take_pool_exhausted(vm, frame);
     case FRAME_FAREWELL:
         return take_farewell(vm, frame);
+    case FRAME_CLOCK_STEPPED:
+        return take_clock_stepped(vm, frame);
     default:
         return 0;
     }

@@ -129,9 +129,11 @@ void report_aperture(const struct virtio_device *device)
     if (!report_allow(vm, ALLOWANCE_APERTURE))
         return;
     if (aperture->state == APERTURE_ENFORCED)
-        SAY(vm, LOG_INFO,
-            "%s %s: the kernel keeps its %s out of all but %" PRIu64 " bytes of the guest's memory",
-            kind, device->name, program, aperture->bytes);
+        SAY(vm, aperture->reason[0] ? LOG_WARNING : LOG_INFO,
+            "%s %s: the kernel keeps its %s out of all but %" PRIu64
+            " bytes of the guest's memory%s%s",
+            kind, device->name, program, aperture->bytes, aperture->reason[0] ? "; but " : "",
+            aperture->reason);
     else if (aperture->state == APERTURE_NARROWED)
         SAY(vm, LOG_WARNING,
             "%s %s: its %s is told of %" PRIu64

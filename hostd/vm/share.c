@@ -3,10 +3,12 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "config/text.h"
 #include "device_aperture.h"
 #include "guest/guest.h"
 #include "p9_share.h"
 #include "report.h"
+#include "share_nest.h"
 #include "virtio_device.h"
 #include "vm_parts.h"
 
@@ -57,6 +59,8 @@ int share_new(struct vm *vm, const struct config_share *config, bool configured,
         share_free(&share->attachment, false);
         return -ENOMEM;
     }
+    config_text_normalise_path(share->config.path);
+    config_text_normalise_path(share->config.target);
     share->attachment.kind = &share_kind;
     share->attachment.name = share->config.tag;
     attachment_begin(&share->attachment, vm);
@@ -87,11 +91,18 @@ static void on_server_ended(void *userdata, const char *text)
     }
 }
 
+static bool is_under_way(const struct attachment *a)
+{
+    return a->is_set || a->asked;
+}
+
 static int prepare(struct attachment *a)
 {
     struct share *share = share_of(a);
     struct vm *vm = a->vm;
 
+    if (a->operation && !is_under_way(a) && share_nest_below(share))
+        return -EBUSY;
     share->transport =
         policy_share_transport(&vm->policy, &share->config, vm->boot.capabilities.features);
     switch (share->transport) {
@@ -139,8 +150,16 @@ static void explain(const struct attachment *a, int error, char *text, size_t ca
     const struct share *share = (const struct share *)a;
     const struct config_share *config = &share->config;
     const char *obstacle = device_aperture_obstacle(a->vm);
+    const struct share *below = share_nest_below(share);
 
     switch (error) {
+    case EBUSY:
+        (void)snprintf(text, capacity,
+                       "its target %s would hide the share %s, which is mounted at %s (remove that "
+                       "share, add this one, then that one again)",
+                       config->target, below ? below->config.tag : "",
+                       below ? below->config.target : "below");
+        break;
     case EPERM:
         (void)snprintf(text, capacity, "%s",
                        obstacle ? obstacle : "the host does not permit to make its device");
@@ -179,12 +198,17 @@ static void begin(struct attachment *a, enum attachments_occasion occasion)
     if (occasion != ATTACHMENTS_BOOT)
         return;
     share->retries = 0;
+    share->aside = false;
     share->p9 = p9_share_free(share->p9);
 }
 
 static void renewed(struct attachment *a)
 {
-    a->renew = a->renew || a->is_set || share_of(a)->unsure;
+    struct share *share = share_of(a);
+
+    a->renew = a->renew || a->is_set || share->unsure;
+    if (a->renew)
+        share_nest_lose(share);
 }
 
 static int add_device(struct virtio_device *device, device_done_fn done)
@@ -205,6 +229,8 @@ const struct attachment_kind share_kind = {.name = "share",
                                            .collides = collides,
                                            .prepare = prepare,
                                            .explain = explain,
+                                           .must_wait = share_nest_must_wait,
+                                           .is_needed = share_nest_is_needed,
                                            .set_up = share_mount,
                                            .release = share_unmount,
                                            .begin = begin,
@@ -241,6 +267,8 @@ static void let_go(struct share *share)
     bool mounted = a->is_set && guest_is_attached(a->vm->guest) && !a->asked;
 
     a->renew = a->renew || a->is_set || a->asked || share->unsure;
+    if (a->renew)
+        share_nest_lose(share);
     if (!mounted || !attachment_release(a)) {
         a->is_set = false;
         virtio_device_release(a);
@@ -267,8 +295,10 @@ void shares_lost(struct vm *vm, const char *tag, bool restored, const char *text
         return;
     device->stale = !restored;
     for (struct share *s = share_next(vm, NULL); s; s = share_next(vm, s)) {
-        if (s->attachment.device == device && (!restored || s->attachment.is_set))
-            lose(s);
+        if (s->attachment.device != device || (restored && !s->attachment.is_set))
+            continue;
+        attachment_set_error(&s->attachment, text);
+        lose(s);
     }
     saver_now(&vm->saver);
     vm_wake(vm);
@@ -288,7 +318,6 @@ void shares_refused(struct vm *vm, const char *tag, const char *reason)
         attachment_fail(&s->attachment, "device", EPERM, reason);
     }
     saver_now(&vm->saver);
-    vm_wake(vm);
 }
 
 void shares_renew(struct vm *vm)

@@ -17,6 +17,7 @@ struct share {
     struct config_share config;   /* owned */
     bool configured;              /* by the file, not at runtime */
     bool unsure; /* in this boot it may be mounted: an earlier connection left that open */
+    bool aside;  /* it is unmounted for the sake of one around it, and mounted again after that */
     enum policy_transport transport;
     struct p9_share *p9; /* 9P; virtiofs: attachment.device */
     unsigned retries;    /* after its server was lost */

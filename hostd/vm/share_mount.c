@@ -8,6 +8,7 @@
 #include "report.h"
 #include "services.h"
 #include "share.h"
+#include "share_nest.h"
 #include "virtio_device.h"
 #include "vm_parts.h"
 
@@ -70,6 +71,8 @@ static void on_mounted(void *userdata, const struct guest_answer *answer)
         report_timeout(a->vm, "mount", a->vm->config->timeouts.mount, a->name);
     if (answer->error != 0 && a->wanted)
         fail_mount(share, answer);
+    else
+        attachment_set_error(a, NULL);
 }
 
 int share_mount(struct attachment *a)
@@ -96,27 +99,44 @@ int share_mount(struct attachment *a)
                      config->timeouts.mount + LIMITS_ANSWER_SLACK_MS, on_mounted, a);
 }
 
+/* True of an answer after which nothing of ours is on the target: it was unmounted; nothing is
+ * mounted there (EINVAL, as umount(2) says it); or there is no such directory. */
+static bool is_gone(int error)
+{
+    return error == 0 || error == EINVAL || error == ENOENT || error == ENOTDIR;
+}
+
+/* It could not be unmounted, and stays in use. */
+static void keep(struct share *share, const struct guest_answer *answer)
+{
+    struct attachment *a = &share->attachment;
+    struct operation *operation = a->operation;
+
+    report_device_failed(a->vm, "share", a->name, "unmount", answer->error, answer->text);
+    a->wanted = true;
+    a->state = VM_DEVICE_IN_USE;
+    a->operation = NULL;
+    if (share->aside)
+        share_nest_keep(share, answer->error, answer->text);
+    operation_finish(operation, answer->error, answer->text);
+}
+
 static void on_unmounted(void *userdata, const struct guest_answer *answer)
 {
     struct share *share = userdata;
     struct attachment *a = &share->attachment;
-    struct operation *operation = a->operation;
 
     take_answer(share, answer);
-    /* EINVAL: it is not mounted, as umount(2) says it */
-    if (answer->error != 0 && answer->error != EINVAL && answer->error != ECONNRESET && !a->renew) {
-        report_device_failed(a->vm, "share", a->name, "unmount", answer->error, answer->text);
-        a->wanted = true;
-        a->state = VM_DEVICE_IN_USE;
-        a->operation = NULL;
-        operation_finish(operation, answer->error, answer->text);
+    if (!is_gone(answer->error) && answer->error != ECONNRESET && !a->renew) {
+        keep(share, answer);
         return;
     }
+    share->aside = false;
     a->is_set = false;
+    a->state = a->failed ? VM_DEVICE_FAILED : VM_DEVICE_WAITING;
     if (!a->renew)
         return;
     a->renew = answer->error == ECONNRESET; /* then nobody knows whether it was done */
-    a->state = a->failed ? VM_DEVICE_FAILED : VM_DEVICE_WAITING;
     if (a->device && a->device->stale)
         virtio_device_release(a);
 }

@@ -1,11 +1,12 @@
 /* vm requests: what others ask of a VM, asynchronously. */
 #include "base/clock.h"
 #include "base/limits.h"
+#include "config/text.h"
 #include "guest/guest.h"
 #include "operation.h"
 #include "report.h"
 #include "services.h"
-#include "share.h"
+#include "share_nest.h"
 #include "vm_parts.h"
 
 #include "protocol/request.h"
@@ -95,21 +96,19 @@ int vm_query_pool(struct vm *vm, vm_pool_usage_fn done, void *userdata)
 /* What config.c holds a file to, for a share that did not come from one. */
 static bool share_is_sound(const struct config_share *share)
 {
-    const char *const texts[] = {share->tag, share->path, share->target};
-
-    for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        struct wire_text text = wire_text_of(texts[i]);
-
-        if (text.size == 0 || text.size >= LIMITS_PATH || memchr(text.data, ';', text.size) ||
-            wire_text_has_control(text) || !wire_text_is_valid(text))
-            return false;
-    }
-    return strlen(share->tag) <= LIMITS_TAG && share->path[0] == '/' && share->target[0] == '/';
+    return wire_text_is_valid(wire_text_of(share->tag)) &&
+           wire_text_is_valid(wire_text_of(share->path)) &&
+           wire_text_is_valid(wire_text_of(share->target)) && !config_text_check_tag(share->tag) &&
+           !config_text_check_path(share->path) && !config_text_check_target(share->target);
 }
 
 /* The guest would take an equal share for the one that is there, and its removal for that one's. */
-static bool target_is_taken(const struct vm *vm, const char *target)
+static bool target_is_taken(const struct vm *vm, const char *path)
 {
+    char target[LIMITS_PATH];
+
+    (void)snprintf(target, sizeof(target), "%s", path);
+    config_text_normalise_path(target);
     for (struct share *share = share_next(vm, NULL); share; share = share_next(vm, share)) {
         if (share->attachment.wanted && strcmp(share->config.target, target) == 0)
             return true;
@@ -145,6 +144,22 @@ int vm_add_share(struct vm *vm, const struct config_share *share, vm_done_fn don
     return 0;
 }
 
+/* What is mounted below it would be in the way, or go along: who asks decides what becomes of it.
+ * @return false after telling so */
+static bool may_be_removed(struct attachment *a, struct operation *operation)
+{
+    const struct share *below = share_nest_below(share_of(a));
+    char text[LIMITS_TEXT + LIMITS_PATH];
+
+    if (!below)
+        return true;
+    (void)snprintf(text, sizeof(text),
+                   "the share %s is mounted below it, at %s; remove that one first",
+                   below->config.tag, below->config.target);
+    operation_finish_later(operation, EBUSY, text);
+    return false;
+}
+
 int vm_remove_share(struct vm *vm, const char *tag, vm_done_fn done, void *userdata)
 {
     struct attachment *a = attachment_find(vm, &share_kind, tag, true);
@@ -157,6 +172,8 @@ int vm_remove_share(struct vm *vm, const char *tag, vm_done_fn done, void *userd
     operation = operation_new(vm, &(struct operation){.userdata = userdata, .done = done});
     if (!operation)
         return -ENOMEM;
+    if (!may_be_removed(a, operation))
+        return 0;
     a->operation = operation;
     attachment_drop(a);
     return 0;
@@ -204,8 +221,9 @@ int vm_shut_down(struct vm *vm, bool reboot, uint32_t grace_ms, vm_done_fn done,
                   operation);
     if (r >= 0)
         r = clock_arm(vm->services->event, &operation->timer,
-                      (uint64_t)request.grace_ms + LIMITS_FAREWELL_SLACK_MS, on_shut_down_late,
-                      operation);
+                      (uint64_t)request.grace_ms + payload_stop_ms(vm, request.grace_ms) +
+                          LIMITS_FAREWELL_SLACK_MS,
+                      on_shut_down_late, operation);
     if (r < 0) {
         guest_forget(vm->guest, operation);
         (void)operation_free(operation);

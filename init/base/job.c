@@ -105,6 +105,25 @@ int jobs_start(struct jobs *jobs, const struct job_order *order)
     return pid;
 }
 
+bool jobs_have_room(const struct jobs *jobs)
+{
+    for (size_t i = 0; i < INIT_JOBS; i++)
+        if (jobs->table[i].pid == 0)
+            return true;
+    return false;
+}
+
+void jobs_forget(struct jobs *jobs)
+{
+    for (size_t i = 0; i < INIT_JOBS; i++) {
+        struct job *job = &jobs->table[i];
+
+        loop_disarm(jobs->loop, &job->deadline);
+        job->report_fd = fd_close(job->report_fd);
+        job->pid = 0;
+    }
+}
+
 bool jobs_reaped(struct jobs *jobs, pid_t pid, int status)
 {
     struct report report;

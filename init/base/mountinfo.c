@@ -27,6 +27,11 @@ bool mountinfo_take_field(const char **cursor, char *field, size_t capacity)
     return size > 0;
 }
 
+static bool begins_with_ro(const char *options)
+{
+    return strncmp(options, "ro", 2) == 0 && (options[2] == ',' || options[2] == '\0');
+}
+
 int mountinfo_parse(const char *line, struct mountinfo *ret)
 {
     struct mountinfo mount = {0};
@@ -46,6 +51,10 @@ int mountinfo_parse(const char *line, struct mountinfo *ret)
     if (!mountinfo_take_field(&cursor, mount.type, sizeof(mount.type)))
         return -EINVAL;
     (void)mountinfo_take_field(&cursor, mount.source, sizeof(mount.source));
+    /* The kernel puts ro or rw first, of the mount and of the filesystem. */
+    mount.read_only =
+        begins_with_ro(mount.options) ||
+        (mountinfo_take_field(&cursor, skipped, sizeof(skipped)) && begins_with_ro(skipped));
     *ret = mount;
     return 0;
 }
@@ -71,6 +80,13 @@ int mountinfo_walk(bool (*each)(const struct mountinfo *mount, void *context), v
     return 0;
 }
 
+bool mountinfo_is_below(const char *path, const char *directory)
+{
+    size_t size = strlen(directory);
+
+    return strncmp(path, directory, size) == 0 && path[size] == '/';
+}
+
 struct search {
     const char *target;
     struct mountinfo *ret;
@@ -92,6 +108,25 @@ int mountinfo_find(const char *target, struct mountinfo *ret)
 {
     struct search search = {.target = target, .ret = ret};
     int r = mountinfo_walk(compare, &search);
+
+    return r < 0 ? r : search.found;
+}
+
+static bool compare_below(const struct mountinfo *mount, void *context)
+{
+    struct search *search = context;
+
+    if (mountinfo_is_share(mount) && mountinfo_is_below(mount->target, search->target)) {
+        *search->ret = *mount;
+        search->found = 1;
+    }
+    return true;
+}
+
+int mountinfo_find_share_below(const char *target, struct mountinfo *ret)
+{
+    struct search search = {.target = target, .ret = ret};
+    int r = mountinfo_walk(compare_below, &search);
 
     return r < 0 ? r : search.found;
 }

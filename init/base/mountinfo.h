@@ -12,6 +12,7 @@ struct mountinfo {
     char type[64];
     char source[256];
     char options[256]; /* of the mount, not of the filesystem */
+    bool read_only;    /* the mount, or the filesystem */
 };
 
 /* Takes one field of a line of the kernel's, /proc/swaps as well; \040 and the like are undone.
@@ -27,6 +28,12 @@ bool mountinfo_is_share(const struct mountinfo *mount);
 /* Calls @p each for every mount, in the kernel's order; it ends the walk by returning false.
  * @return 0 or a negative errno */
 int mountinfo_walk(bool (*each)(const struct mountinfo *mount, void *context), void *context);
+
+/* True if @p path is below @p directory, which is not `/` and has no `/` at its end. */
+bool mountinfo_is_below(const char *path, const char *directory);
+
+/* The newest mount of a host's below @p target. @return as mountinfo_find() */
+int mountinfo_find_share_below(const char *target, struct mountinfo *ret);
 
 /* The newest mount right on @p target. @return 1 and *ret, 0 if there is none, or a negative errno
  */

@@ -21,28 +21,52 @@ static unsigned long flags_of(const struct share_order *order)
     return (order->as_root ? 0ul : SHARE_FLAGS) | (order->read_only ? MS_RDONLY : 0ul);
 }
 
-/* @return 0: not mounted there yet; 1: done already; or a positive errno in the report */
+/* Of judge_target(): no errno is. */
+#define DONE (-1)
+
+/* @return 0: not mounted there yet; DONE: it is; or a positive errno in the report */
 static int judge_target(const struct share_order *order, struct report *report)
 {
     struct mountinfo mount;
 
     if (target_check(order->target, report) != 0)
         return report->error;
-    if (mountinfo_find(order->target, &mount) <= 0)
+    if (mountinfo_find(order->target, &mount) <= 0) {
+        if (mountinfo_find_share_below(order->target, &mount) > 0)
+            return report_fail(report, EBUSY,
+                               "target '%.100s': it would hide %s '%.36s', which is mounted at "
+                               "'%.60s'",
+                               order->target, mount.type, mount.source, mount.target);
         return 0;
+    }
     if (strcmp(mount.type, order->by_9p ? "9p" : "virtiofs") == 0 &&
         strcmp(mount.source, order->tag) == 0)
-        return 1;
+        return DONE;
     return report_fail(report, EBUSY, "target '%.100s': %s '%.60s' is mounted there", order->target,
                        mount.type, mount.source);
 }
 
-static int try_virtiofs(const struct share_order *order, int target_fd)
+/*
+ * Mounts it on what is at its target now: what was there when a wait began may be below another
+ * mount since.
+ *
+ * @return 0, or a positive errno: of mount(2), or with the reason in @p report
+ */
+static int mount_now(const struct share_order *order, const char *options, struct report *report)
 {
+    FD_CLOSE int target_fd = -1;
+    int error = judge_target(order, report);
     char path[64];
 
+    if (error != 0)
+        return error == DONE ? 0 : error;
+    error = target_open(order->target, report, &target_fd);
+    if (error != 0)
+        return error;
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", target_fd);
-    return mount(order->tag, path, "virtiofs", flags_of(order), NULL) < 0 ? errno : 0;
+    return mount(order->tag, path, order->by_9p ? "9p" : "virtiofs", flags_of(order), options) < 0
+               ? errno
+               : 0;
 }
 
 static int fail_late(const struct share_order *order, int error, struct report *report)
@@ -55,16 +79,16 @@ static int fail_late(const struct share_order *order, int error, struct report *
 }
 
 /* Mounts as soon as the device is there. */
-static int mount_virtiofs(const struct share_order *order, int target_fd, struct report *report)
+static int mount_virtiofs(const struct share_order *order, struct report *report)
 {
     WAIT_END struct wait wait = wait_begin(order->late, order->timeout_ms);
 
     for (;;) {
-        int error = try_virtiofs(order, target_fd);
+        int error = mount_now(order, NULL, report);
         int r;
 
-        if (error == 0)
-            return 0;
+        if (error == 0 || report->error != 0)
+            return error;
         /* EINVAL: no device with this tag; ENODEV: no virtiofs in the kernel (yet) */
         if (error == ENODEV && wait.loader < 0)
             return fail_late(order, error, report);
@@ -79,47 +103,48 @@ static int mount_virtiofs(const struct share_order *order, int target_fd, struct
     }
 }
 
-static int mount_9p(const struct share_order *order, int target_fd, struct report *report)
+static int mount_9p(const struct share_order *order, struct report *report)
 {
     uint64_t end = clock_in_ms(order->timeout_ms);
     FD_CLOSE int fd = -1;
-    char path[64], options[160];
+    char options[160];
+    int error;
 
     wait_loader(order->late->loader, end); /* 9p and its transport may be among them */
     fd = wait_connected(order->cid, order->port, end);
     if (fd < 0)
         return report_fail(report, -fd, "9p '%.36s': no connection to vsock port %u: %s",
                            order->tag, order->port, strerror(-fd));
-    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", target_fd);
     (void)snprintf(options, sizeof(options),
                    "trans=fd,rfdno=%d,wfdno=%d,msize=65536,version=9p2000.L,access=user,uname=root,"
                    "aname=" LIMITS_9P_ANAME,
                    fd, fd);
-    if (mount(order->tag, path, "9p", flags_of(order), options) == 0)
-        return 0;
-    if (errno == ENODEV)
+    error = mount_now(order, options, report);
+    if (error == 0 || report->error != 0)
+        return error;
+    if (error == ENODEV)
         return report_fail(report, ENODEV, "9p '%.36s': this kernel has no 9p%.155s", order->tag,
                            order->late->failed);
-    return report_fail(report, errno, "9p '%.36s' on '%.100s': %s", order->tag, order->target,
-                       strerror(errno));
+    return report_fail(report, error, "9p '%.36s' on '%.100s': %s", order->tag, order->target,
+                       strerror(error));
 }
 
 void share_mount(const void *argument, struct report *report)
 {
     const struct share_order *order = argument;
-    FD_CLOSE int target_fd = -1;
 
     if (!order->by_9p && (order->tag[0] == '\0' || strlen(order->tag) > LIMITS_TAG)) {
         (void)report_fail(report, EINVAL, "tag '%.60s': expected 1 to %u bytes", order->tag,
                           LIMITS_TAG);
         return;
     }
-    if (judge_target(order, report) != 0 || target_open(order->target, report, &target_fd) != 0)
+    /* A connection, or a wait, for nothing would cost the host something. */
+    if (judge_target(order, report) != 0)
         return;
     if (order->by_9p)
-        (void)mount_9p(order, target_fd, report);
+        (void)mount_9p(order, report);
     else
-        (void)mount_virtiofs(order, target_fd, report);
+        (void)mount_virtiofs(order, report);
 }
 
 /* What is taken away at once, busy or not, is a share: the host may be wrong about what is there.

@@ -128,7 +128,7 @@ def case_other_facts_in_the_same_boot_are_refused_and_the_first_stay(host, vm):
     boot = os.urandom(16)
     with Guest(host.path(vm), boot) as first:
         check_welcome(first.greet())
-        for change in ({"swiotlb_base": 4096, "swiotlb_size": 4096}, {"features": 0}, {"minor": 1},
+        for change in ({"swiotlb_base": 4096, "swiotlb_size": 4096}, {"features": 0}, {"minor": 2},
                        {"memory_bytes": 1}, {"page_size": 1}, {"cpu_count": 77},
                        {"kernel_release": "x"}, {"init_version": "x"}):  # fmt: skip
             with Guest(host.path(vm), boot, change) as second:

@@ -4,7 +4,7 @@
 #include "base/program.h"
 #include "base/sink.h"
 #include "descriptors.h"
-#include "device/virtiofsd.h"
+#include "device/device_server.h"
 #include "device/virtiofsd_command.h"
 #include "device_support.h"
 
@@ -239,23 +239,23 @@ static void virtiofsd_outside_is_told_with_how_it_ended(void **state)
 {
     struct devices *devices = *state;
     char buffer[LIMITS_PATH], text[64];
-    struct virtiofsd_spec spec = {.directory = devices->directory,
-                                  .name = "c",
-                                  .path = "/tmp",
-                                  .options = "",
-                                  .aperture = CONFIG_APERTURE_OFF};
-    struct virtiofsd *virtiofsd = NULL;
+    struct device_server_spec spec = {.directory = devices->directory,
+                                      .name = "c",
+                                      .path = "/tmp",
+                                      .options = "",
+                                      .aperture = CONFIG_APERTURE_OFF};
+    struct device_server *virtiofsd = NULL;
     int listener;
     pid_t pid, launched;
 
     if (!program_find_virtiofsd(NULL, buffer) || geteuid() != 0)
         skip();
     listener = listen_as_systemd(devices);
-    assert_int_equal(virtiofsd_start(devices->event, &spec,
-                                     &(struct virtiofsd_events){.ready = on_virtiofsd_ready,
-                                                                .ended = on_virtiofsd_ended,
-                                                                .aperture = on_aperture},
-                                     devices, &virtiofsd),
+    assert_int_equal(device_server_start(devices->event, &spec,
+                                         &(struct device_server_events){.ready = on_virtiofsd_ready,
+                                                                        .ended = on_virtiofsd_ended,
+                                                                        .aperture = on_aperture},
+                                         devices, &virtiofsd),
                      0);
     launched = launch_as_systemd(listener);
     do {
@@ -267,7 +267,7 @@ static void virtiofsd_outside_is_told_with_how_it_ended(void **state)
     devices_wait(devices, &devices->losses, 1);
     assert_non_null(strstr(devices->text, "virtiofsd: killed by signal 9 (Killed); last words: "));
     assert_int_equal(wait_for(launched), 128 + SIGKILL);
-    (void)virtiofsd_stop(virtiofsd);
+    (void)device_server_stop(virtiofsd);
     end_systemd(listener);
 }
 

@@ -277,6 +277,45 @@ static void test_what_keeps_virtiofsd_from_memory_is_found(void **state)
     }
 }
 
+#define NESTED(outer, outer_error, inner, inner_error)                                             \
+    "{\"shares\": [{\"tag\": \"inner\", \"target\": \"/mnt/n/s\", \"state\": \"" inner "\", "      \
+    "\"error\": \"" inner_error "\"}, {\"tag\": \"beside\", \"target\": \"/mnt/nn\", \"state\": "  \
+    "\"in-use\", \"error\": \"\"}, {\"tag\": \"outer\", \"target\": \"/mnt/n\", \"state\": "       \
+    "\"" outer "\", \"error\": \"" outer_error "\"}]}"
+
+static void test_shares_in_shares_are_told(void **state)
+{
+    static const struct {
+        const char *view, *check, *state, *text;
+    } cases[] = {
+        {NESTED("in-use", "", "in-use", ""), "nested", "right",
+         "share inner is mounted at /mnt/n/s, in share outer"},
+        {NESTED("failed", "no folder", "in-use", ""), "nested", "note",
+         "share outer, in which it belongs, is not (failed)"},
+        {NESTED("adding", "it was killed", "waiting", "outer was lost"), "nested", "note",
+         "share inner, in share outer (adding), is not mounted (waiting)"},
+        {NESTED("adding", "it was killed", "waiting", "outer was lost"), "lost", "wrong",
+         "share outer was lost: it was killed"},
+        {NESTED("adding", "it was killed", "waiting", "outer was lost"), "lost", "wrong",
+         "share inner was lost: outer was lost"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct json_object *view = json_tokener_parse(cases[i].view);
+        struct fixture fixture;
+
+        set_up_folder(&fixture);
+        read_config(&fixture, "/tmp", "/bin/true");
+        doctor_look_at_nested(&fixture.doctor, &fixture.config->vms[0], view);
+        assert_found(&fixture, cases[i].check, cases[i].state, cases[i].text, "");
+        assert_int_equal(json_object_array_length(fixture.doctor.findings),
+                         strcmp(cases[i].check, "lost") == 0 || i == 2 ? 3 : 1);
+        json_object_put(view);
+        tear_down_folder(&fixture);
+    }
+}
+
 static void test_memory_that_no_dma_buf_is_made_of_is_found(void **state)
 {
     static const char *const objects[] = {
@@ -297,6 +336,78 @@ static void test_memory_that_no_dma_buf_is_made_of_is_found(void **state)
         look(&fixture, "/dev/null");
         assert_found(&fixture, "memory", "note", "not in a sealed memfd",
                      "memory-backend-memfd,id=mem,size=2048M,share=on");
+        tear_down_folder(&fixture);
+    }
+}
+
+#define RAM "-machine", "q35,memory-backend=mem"
+#define MEM "-object", "memory-backend-memfd,id=mem,size=2G,share=on"
+
+/* What is the guest's RAM decides, in each of QEMU's forms, and nothing else does. */
+static void test_all_of_the_ram_has_to_be_shared(void **state)
+{
+    static const struct {
+        const char *state, *text, *words[14];
+    } cases[] = {
+        {"wrong",
+         "does not share",
+         {"-m", "2G", "-object", "memory-backend-memfd,id=iv,size=1M,share=on", "-device",
+          "ivshmem-plain,memdev=iv", ""}},
+        {"wrong",
+         "does not share",
+         {"-machine", "q35,nvdimm=on", "-object", "memory-backend-memfd,id=nv,size=1G,share=on",
+          "-device", "nvdimm,memdev=nv", ""}},
+        {"wrong",
+         "backend b ",
+         {"-object", "memory-backend-memfd,id=a,size=1G,share=on", "-object",
+          "memory-backend-memfd,id=b,size=1G,share=off", "-numa", "node,memdev=a", "-numa",
+          "node,nodeid=1,memdev=b", ""}},
+        {"wrong",
+         "backend more ",
+         {RAM, MEM, "-object", "memory-backend-ram,id=more,size=1G", "-device",
+          "pc-dimm,id=d,memdev=more", ""}},
+        {"wrong",
+         "backend more ",
+         {RAM, MEM, "-object", "memory-backend-ram,id=more,size=1G", "-device",
+          "{\"driver\":\"virtio-mem-pci\",\"memdev\":\"more\"}", ""}},
+        {"wrong",
+         "backend mem ",
+         {RAM, "-object", "memory-backend-ram,id=mem,size=2G", "-object",
+          "memory-backend-memfd,id=memory,size=1M,share=on", ""}},
+        {"right",
+         "QEMU shares",
+         {RAM, MEM, "-object", "memory-backend-ram,id=iv,size=1M", "-device",
+          "ivshmem-plain,memdev=iv", ""}},
+        {"right", "QEMU shares", {RAM, "-object", "memory-backend-memfd,id=mem,size=2G", ""}},
+        {"right",
+         "QEMU shares",
+         {"-machine", "pc-q35-7.2,memory-backend=pc.ram", "-object",
+          "{\"qom-type\":\"memory-backend-memfd\",\"id\":\"pc.ram\",\"share\":true,\"size\":1}",
+          ""}},
+        {"wrong",
+         "backend pc.ram ",
+         {"-machine", "memory-backend=pc.ram", "-object",
+          "{\"qom-type\":\"memory-backend-memfd\",\"id\":\"pc.ram\",\"share\": false}", ""}},
+        {"right",
+         "QEMU shares",
+         {"-object", "memory-backend-memfd,id=a,size=1G,share=on", "-object",
+          "memory-backend-memfd,id=b,size=1G", "-numa", "node,memdev=a", "-numa",
+          "node,nodeid=1,memdev=b", ""}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *line[20] = {"qemu-system-x86_64", "-qmp", "QMP"};
+        struct fixture fixture;
+
+        for (size_t k = 0; k < 14 && cases[i].words[k]; k++)
+            line[3 + k] = cases[i].words[k];
+        set_up_folder(&fixture);
+        read_config(&fixture, "/tmp", "/bin/true");
+        write_command_line(&fixture, line);
+        write_text(&fixture, "telemetry", "");
+        look(&fixture, "/dev/null");
+        assert_found(&fixture, "memory", cases[i].state, cases[i].text, "");
         tear_down_folder(&fixture);
     }
 }
@@ -453,7 +564,9 @@ int main(void)
         cmocka_unit_test(test_a_pool_that_was_not_made_is_found),
         cmocka_unit_test(test_another_client_of_qmp_is_found),
         cmocka_unit_test(test_what_keeps_virtiofsd_from_memory_is_found),
+        cmocka_unit_test(test_shares_in_shares_are_told),
         cmocka_unit_test(test_memory_that_no_dma_buf_is_made_of_is_found),
+        cmocka_unit_test(test_all_of_the_ram_has_to_be_shared),
         cmocka_unit_test(test_nothing_is_found_where_nothing_is_wrong),
     };
 

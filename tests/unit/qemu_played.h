@@ -39,4 +39,14 @@ struct played_line {
 pid_t played_start(const char *path, const struct played_line *lines);
 void played_stop(pid_t pid);
 
+/*
+ * Waits until the one that was started last, at @p path, has heard as much more as @p expected has,
+ * and fails the test if that was anything else. A line for each command but the negotiation: its
+ * name, a blank and its arguments as JSON without blanks, or its name alone.
+ */
+void played_expect(const char *path, const char *expected);
+
+/* Fails the test if it has heard more than was expected. */
+void played_expect_no_more(const char *path);
+
 #endif

@@ -4,7 +4,10 @@
 #include "base/clock.h"
 #include "state/store.h"
 
+#include "protocol/request.h"
 #include "protocol/result.h"
+
+#include <errno.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,6 +100,35 @@ void report(struct fixture *f, uint64_t pool)
     say(f, FRAME_CAPABILITIES, 0, 1, payload, writer.size);
 }
 
+static void note_mount(struct fixture *f, char what, struct wire_text target)
+{
+    size_t used = strlen(f->mounts);
+
+    (void)snprintf(f->mounts + used, sizeof(f->mounts) - used, "%c%.*s ", what, (int)target.size,
+                   target.data);
+}
+
+/* @return what to answer, an errno */
+static int judge_mount(struct fixture *f, const struct frame *frame)
+{
+    struct request_unmount unmount;
+    struct request_mount mount;
+    bool detach;
+
+    if (frame->type == FRAME_MOUNT) {
+        assert_int_equal(request_mount_unpack(frame->payload, frame->length, &mount), 0);
+        note_mount(f, '+', mount.target);
+        return f->answer;
+    }
+    assert_int_equal(request_unmount_unpack(frame->payload, frame->length, &unmount), 0);
+    detach = unmount.flags & REQUEST_UNMOUNT_DETACH;
+    note_mount(f, detach ? '!' : '-', unmount.target);
+    return f->busy && !detach && strlen(f->busy) == unmount.target.size &&
+                   memcmp(f->busy, unmount.target.data, unmount.target.size) == 0
+               ? EBUSY
+               : f->answer;
+}
+
 static void answer(struct fixture *f, const struct frame *frame)
 {
     bool mounts = frame->type == FRAME_MOUNT || frame->type == FRAME_UNMOUNT;
@@ -106,7 +138,7 @@ static void answer(struct fixture *f, const struct frame *frame)
     if (frame->flags & FRAME_FLAG_ANSWER || frame->id == 0)
         return;
     f->asked[frame->type]++;
-    result_pack(&writer, &(struct result){.error = mounts ? f->answer : 0});
+    result_pack(&writer, &(struct result){.error = mounts ? judge_mount(f, frame) : 0});
     say(f, FRAME_RESULT, FRAME_FLAG_ANSWER, frame->id, payload, writer.size);
 }
 
@@ -160,6 +192,7 @@ void connect_guest(struct fixture *f, uint64_t pool)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
     f->guest = pair[1];
     memset(f->asked, 0, sizeof(f->asked));
+    f->mounts[0] = '\0';
     handshake_begin(f->handshakes, pair[0], &(struct peer){.vsock = false}, f->vm);
     report(f, pool);
     settle(f);

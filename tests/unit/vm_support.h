@@ -33,7 +33,10 @@ struct fixture {
     uint64_t step_us;  /* expire(): no timer of this test was armed before, CLOCK_MONOTONIC */
     /* how many requests of each type the guest has answered */
     unsigned asked[64];
-    int answer; /* what it answers to MOUNT and UNMOUNT, an errno */
+    int answer;       /* what it answers to MOUNT and UNMOUNT, an errno */
+    const char *busy; /* to UNMOUNT of this target, which is not detached, it answers EBUSY */
+    /* What MOUNT and UNMOUNT asked of it: "+/target ", "-/target ", "!/target " (detached). */
+    char mounts[1024];
     unsigned done;
     int error;
 };

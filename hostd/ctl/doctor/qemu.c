@@ -6,6 +6,7 @@
 #include "base/qmp_socket.h"
 #include "command.h"
 #include "doctor.h"
+#include "words.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -17,35 +18,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A command line may have megabytes; one of QEMU's has some KiB. */
-#define LINE_BYTES 131072u
 /* QEMU greets at once whom it serves; another one waits without a word. */
 #define GREETING_MS 1000
 /* It comes at once, and whole: two hundred of them. */
 #define GREETING_BYTES 4096u
-
-/* Words of a command line: NUL-terminated, one behind the other. */
-struct words {
-    char data[LINE_BYTES + 1];
-    size_t size;
-    char pid[16]; /* whose they are */
-};
-
-static const char *next_word(const struct words *words, const char *word)
-{
-    if (word == NULL)
-        return words->size > 0 ? words->data : NULL;
-    word += strlen(word) + 1;
-    return word < words->data + words->size ? word : NULL;
-}
-
-/* The first word at or behind @p from that has @p part. NULL: none */
-static const char *find_word(const struct words *words, const char *from, const char *part)
-{
-    while (from != NULL && strstr(from, part) == NULL)
-        from = next_word(words, from);
-    return from;
-}
 
 static bool read_words(const char *proc, const char *pid, struct words *words)
 {
@@ -58,8 +34,8 @@ static bool read_words(const char *proc, const char *pid, struct words *words)
     if (fd < 0)
         return false;
     words->size = 0;
-    while (words->size < LINE_BYTES &&
-           (n = read(fd, words->data + words->size, LINE_BYTES - words->size)) > 0)
+    while (words->size < WORDS_BYTES &&
+           (n = read(fd, words->data + words->size, WORDS_BYTES - words->size)) > 0)
         words->size += (size_t)n;
     (void)close(fd);
     words->data[words->size] = '\0';
@@ -72,7 +48,7 @@ static bool names_path(const struct words *words, const char *path)
 {
     const char *word = NULL;
 
-    while ((word = next_word(words, word)) != NULL) {
+    while ((word = words_next(words, word)) != NULL) {
         const char *at = strstr(word, path);
         const char *end = at != NULL ? at + strlen(path) : "x";
 
@@ -100,7 +76,7 @@ static bool find_qemu(const char *proc, const char *qmp, struct words *words)
 static void look_at_cid(struct doctor *doctor, const struct config_vm *vm,
                         const struct words *words)
 {
-    const char *word = find_word(words, words->data, "guest-cid");
+    const char *word = words_find(words, words->data, "guest-cid");
     unsigned long cid = 0;
     char advice[256];
 
@@ -128,54 +104,6 @@ static void look_at_cid(struct doctor *doctor, const struct config_vm *vm,
                     cid, vm->cid);
 }
 
-static bool memory_is_shared(const struct words *words)
-{
-    const char *word = words->data;
-    bool used = find_word(words, words->data, "memory-backend=") != NULL ||
-                find_word(words, words->data, "memdev=") != NULL;
-
-    while (used && (word = find_word(words, word, "memory-backend-")) != NULL) {
-        if (strstr(word, "share=on") != NULL || strstr(word, "share=true") != NULL ||
-            strstr(word, "\"share\":true") != NULL)
-            return true;
-        word = next_word(words, word);
-    }
-    return false;
-}
-
-/* True if the kernel can make dma-bufs of it: the file of a memfd that can no longer shrink. */
-static bool memory_is_sealed(const struct words *words)
-{
-    const char *word = find_word(words, words->data, "memory-backend-memfd");
-
-    return word != NULL && strstr(word, "seal=off") == NULL && strstr(word, "seal=false") == NULL &&
-           strstr(word, "\"seal\":false") == NULL;
-}
-
-static void look_at_memory(struct doctor *doctor, const struct config_vm *vm,
-                           const struct words *words)
-{
-    char advice[256];
-
-    if (doctor_count_virtiofs(doctor->config, vm) == 0 && !config_vm_has_passt(vm))
-        return;
-    (void)snprintf(advice, sizeof(advice),
-                   "start QEMU with -object memory-backend-memfd,id=mem,size=%lluM,share=on "
-                   "-machine memory-backend=mem",
-                   (unsigned long long)(vm->memory >> 20));
-    if (memory_is_shared(words) && vm->aperture != CONFIG_APERTURE_OFF && !memory_is_sealed(words))
-        doctor_find(doctor, vm->aperture == CONFIG_APERTURE_REQUIRE ? DOCTOR_WRONG : DOCTOR_NOTE,
-                    "memory", vm->name, advice,
-                    "QEMU shares the guest's memory, and not in a sealed memfd: the kernel cannot "
-                    "keep virtiofsd or passt from any of it");
-    else if (memory_is_shared(words))
-        doctor_find(doctor, DOCTOR_RIGHT, "memory", vm->name, "",
-                    "QEMU shares the guest's memory, as virtiofs and passt need it");
-    else
-        doctor_find(doctor, DOCTOR_WRONG, "memory", vm->name, advice,
-                    "QEMU does not share the guest's memory; virtiofs and passt cannot work");
-}
-
 /* A root port that another word names as its bus has a device from the start. */
 static bool is_taken(const struct words *words, const char *port)
 {
@@ -188,7 +116,7 @@ static bool is_taken(const struct words *words, const char *port)
     size = (int)strcspn(id + 3, ",");
     if (snprintf(bus, sizeof(bus), "bus=%.*s", size, id + 3) >= (int)sizeof(bus))
         return false;
-    while ((word = next_word(words, word)) != NULL) {
+    while ((word = words_next(words, word)) != NULL) {
         const char *at = strstr(word, bus);
 
         if (at != NULL && (at[strlen(bus)] == ',' || at[strlen(bus)] == '\0'))
@@ -203,10 +131,10 @@ static void look_at_ports(struct doctor *doctor, const struct config_vm *vm,
     size_t devices = doctor_count_virtiofs(doctor->config, vm) + vm->network_count, ports = 0;
     const char *word = words->data;
 
-    while ((word = find_word(words, word, "pcie-root-port")) != NULL) {
+    while ((word = words_find(words, word, "pcie-root-port")) != NULL) {
         if (!is_taken(words, word))
             ports++;
-        word = next_word(words, word);
+        word = words_next(words, word);
     }
     if (devices <= ports)
         doctor_find(doctor, DOCTOR_RIGHT, "ports", vm->name, "",
@@ -246,7 +174,7 @@ static void look_at_loopback(struct doctor *doctor, const struct config_vm *vm,
                     "programs of the guest can reach this host's own addresses, as "
                     "\"host_loopback\" says");
     else if (is_in_unit(doctor->places.proc, words->pid) &&
-             find_word(words, words->data, "vhostfd=") == NULL)
+             words_find(words, words->data, "vhostfd=") == NULL)
         /* The unit came to do so when it came to pass that descriptor. */
         doctor_find(
             doctor, DOCTOR_NOTE, "loopback", vm->name,
@@ -389,7 +317,7 @@ void doctor_look_at_qemu(struct doctor *doctor, const struct config_vm *vm,
     words = malloc(sizeof(*words));
     if (words != NULL && find_qemu(doctor->places.proc, vm->device_host.qmp, words)) {
         look_at_cid(doctor, vm, words);
-        look_at_memory(doctor, vm, words);
+        doctor_look_at_memory(doctor, vm, words);
         look_at_ports(doctor, vm, words);
         look_at_loopback(doctor, vm, words);
     } else {

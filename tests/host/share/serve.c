@@ -7,7 +7,7 @@
  * On stdout: the socket's path once it runs; "ended: " and how, if it does.
  */
 #include "base/child.h"
-#include "device/virtiofsd.h"
+#include "device/device_server.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,10 +18,10 @@
 
 static void on_ready(void *userdata, const char *remark)
 {
-    struct virtiofsd **virtiofsd = userdata;
+    struct device_server **virtiofsd = userdata;
 
     (void)remark;
-    printf("%s\n", virtiofsd_socket(*virtiofsd));
+    printf("%s\n", device_server_socket(*virtiofsd));
     (void)fflush(stdout);
 }
 
@@ -59,10 +59,10 @@ static int on_stdin(sd_event_source *source, int fd, uint32_t revents, void *use
 
 int main(int argc, char *argv[])
 {
-    static const struct virtiofsd_events events = {
+    static const struct device_server_events events = {
         .ready = on_ready, .ended = on_ended, .aperture = on_aperture};
-    struct virtiofsd_spec spec = {.uid = getuid(), .gid = getgid()};
-    struct virtiofsd *virtiofsd = NULL;
+    struct device_server_spec spec = {.uid = getuid(), .gid = getgid()};
+    struct device_server *virtiofsd = NULL;
     sd_event *event = NULL;
     int r;
 
@@ -78,12 +78,12 @@ int main(int argc, char *argv[])
     if (r >= 0)
         r = sd_event_add_io(event, NULL, STDIN_FILENO, EPOLLIN, on_stdin, NULL);
     if (r >= 0)
-        r = virtiofsd_start(event, &spec, &events, &virtiofsd, &virtiofsd);
+        r = device_server_start(event, &spec, &events, &virtiofsd, &virtiofsd);
     if (r >= 0)
         r = sd_event_loop(event);
     if (r < 0)
         fprintf(stderr, "cannot serve %s: %s\n", spec.path, strerrordesc_np(-r));
-    (void)virtiofsd_stop(virtiofsd);
+    (void)device_server_stop(virtiofsd);
     sd_event_unref(event);
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

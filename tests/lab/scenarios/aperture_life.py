@@ -1,4 +1,4 @@
-"""Under I/O, all that can happen to a share, its processes, its VM and its guest: no virtiofsd is ever told of more than pool and rings."""
+"""Under I/O, all that can happen to a share, its processes, its VM and its guest: no virtiofsd is ever told of more than rings and the pool of the kernel that runs."""
 
 import confined
 import spy
@@ -52,7 +52,8 @@ class Life:
             payload=["/bin/sh", "-c", COMPARING])
         settings["device_host"]["virtiofsd"] = str(self._program)
         self.hostd = lab.hostd([settings])
-        self._seen = 0
+        self._seen = dict.fromkeys(self.folders, 0)
+        self._last = None
         self._boots = 0
 
     def play(self):
@@ -81,6 +82,15 @@ class Life:
     def pool(self):
         return confined.pool_of(self.hostd)
 
+    def tables(self):
+        """What virtiofsds were told since the last time: guest addresses and sizes."""
+        new = []
+        for tag, folder in self.folders.items():
+            told = list(confined.told(folder))
+            new += told[self._seen[tag]:]
+            self._seen[tag] = len(told)
+        return new
+
     def works(self, what):
         counter = self.folders["c"] / "counter"
         counter.unlink(missing_ok=True)
@@ -88,15 +98,12 @@ class Life:
                  lambda: counter.exists() and counter.read_text().strip())
 
     def holds(self, what):
-        """The share works, and nobody was told of more."""
+        """The share works, and nobody was told of more, nor of the pool of a kernel before."""
         self.works(what)
-        told = [table for folder in self.folders.values() for table in confined.told(folder)]
-        need(len(told) >= self._seen, "tables were lost")
-        self.lab.say(f"{what}: {len(told) - self._seen} tables, none with more than the pool and "
-                     f"{confined.widest(told, self._pools, what)} bytes of rings")
-        self._seen = len(told)
-
-    _pools = ()
+        tables = self.tables()
+        widest = confined.widest(tables, [self.pool], what)
+        self.lab.say(f"{what}: {len(tables)} tables, none with more than the pool and {widest} "
+                     "bytes of rings")
 
     def boots(self, what):
         self._boots += 1
@@ -104,10 +111,12 @@ class Life:
         pool = self.pool
         self.lab.say(f"{what}: the pool is {pool}")
         if pool:
-            self._pools = (*self._pools, pool)
             self.holds(what)
+            self._last = pool
         else:
             self.works(what)
+            old = [table for table in self.tables() if self._last in table]
+            need(not old, f"{what}: told of the pool of the kernel before: {old}")
 
     def processes_die(self):
         served = Share(self.lab, self.hostd, str(self.folders["c"]))

@@ -27,6 +27,7 @@ def play(lab):
     refused(lab, host)
     rescan(lab, guest, host)
     busy(lab, host)
+    nested(lab, guest, host)
     absent(lab, host)
     read_only_root(lab, host)
     # All is done; a reboot is what ends QEMU here.
@@ -132,6 +133,24 @@ def links(lab, host):
                                "-e ' /tmp tmpfs ' -e ' /proc proc ' /proc/mounts")
     need(status == 0 and words.strip() == "4", f"what was unmounted by a link? {words}")
     lab.say("no link was followed")
+
+
+def nested(lab, guest, host):
+    """A share that waits for its device is mounted in the one that came around it meanwhile; none is
+    mounted over another."""
+    inner = host.ask(ph.MOUNT, ph.mount("three", "/mnt/n/three", 6000))
+    wait_for("the inner target", lab.seconds(5),
+             lambda: host.shell("test -d /mnt/n/three")[0] == 0)
+    need(host.do(ph.MOUNT, ph.mount("two", "/mnt/n"))[0] == 0, "the outer one")
+    plug(lab, guest, "three", 3)
+    need(host.result(inner)[0] == 0, "the inner one")
+    status, words = host.shell("cat /mnt/n/from-host.txt /mnt/n/three/from-host.txt")
+    need(words == "written on the host for two\nwritten on the host for three\n", f"{words!r}")
+    error, text = host.do(ph.MOUNT, ph.mount("one", "/mnt"))
+    need(error == EBUSY and "would hide virtiofs" in text, f"over those: {error}: {text}")
+    for target in ("/mnt/n/three", "/mnt/n"):
+        need(host.do(ph.UNMOUNT, ph.unmount(target))[0] == 0, f"unmount {target}")
+    lab.say(f"an inner share that waited is in the outer one; {text}")
 
 
 def absent(lab, host):
