@@ -2,10 +2,10 @@
  * qemu share, added: is QEMU's memory shared; is the device there already (then it is equal and
  * taken over, or unplugged); if not, it is made (share_make.c).
  */
-#include "memory.h"
 #include "share.h"
 
 #include "discard.h"
+#include "memory.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -227,6 +227,9 @@ static const struct {
     {NET(",\"gateway\":[\"10.0.2.2\",\"10.0.2.3\"]"), "two gateways of one family"},
     {NET(",\"dns\":[\"1.2.3\"]"), "network[0].dns[0]: "},
     {NET(",\"mtu\":67"), "network[0].mtu: 67, expected "},
+    {NET(",\"metric\":0"), "network[0].metric: 0, expected a whole number from 1"},
+    {NET(",\"accept_ra\":1"), "network[0].accept_ra: 1, expected true or false"},
+    {VM(",\"resolv_conf\":\"always\""), "vms[0].resolv_conf: \"always\", expected \"auto\" or"},
     {NET(",\"backend\":\"tap\""), "no key `interface`, expected one with backend \"tap\""},
     {NET(",\"interface\":\"tap0\""), "network[0].interface: expected only with backend \"tap\""},
     {NET(",\"routes\":[{\"to\":\"10.1.0.0/16\"}]"), "routes[0]: no key `via`"},
@@ -291,6 +294,61 @@ static const struct {
      "\",\"socket\":\"/a\"}]}",
      "test.json:2: vms[1].socket: \"/a\" is another VM's too"},
 };
+
+static void test_an_adapter_s_metric_is_its_place(void **state)
+{
+    struct heard heard;
+    struct config *config =
+        parse(VM(",\"resolv_conf\":\"never\",\"network\":["
+                 "{\"id\":\"a\",\"mac\":\"52:54:00:12:34:56\"},"
+                 "{\"id\":\"b\",\"mac\":\"52:54:00:12:34:57\",\"metric\":7,\"accept_ra\":false},"
+                 "{\"id\":\"c\",\"mac\":\"52:54:00:12:34:58\",\"accept_ra\":true}]"),
+              &heard);
+    const struct config_vm *vm = &config->vms[0];
+
+    (void)state;
+    assert_string_equal(heard.errors, "");
+    assert_true(vm->leaves_resolv_conf);
+    assert_int_equal(config_vm_metric(vm, "a"), CONFIG_METRIC_FIRST);
+    assert_int_equal(config_vm_metric(vm, "b"), 7);
+    assert_int_equal(config_vm_metric(vm, "c"), CONFIG_METRIC_FIRST + 2);
+    assert_int_equal(config_vm_metric(vm, "d"), 0);
+    assert_false(vm->networks[0].ignores_ra);
+    assert_true(vm->networks[1].ignores_ra);
+    assert_false(vm->networks[2].ignores_ra);
+    assert_null(config_free(config));
+}
+
+static void test_an_mtu_without_ipv6_is_a_warning(void **state)
+{
+    static const struct {
+        const char *more;
+        bool warned;
+    } cases[] = {
+        {",\"mtu\":1279,\"address\":[\"10.0.2.15/24\",\"fd00::1/64\"]", true},
+        {",\"mtu\":68,\"gateway\":\"fd00::1\"", true},
+        {",\"mtu\":1280,\"address\":[\"fd00::1/64\"]", false},
+        {",\"mtu\":1279,\"address\":[\"10.0.2.15/24\"]", false},
+        {",\"address\":[\"fd00::1/64\"]", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[512];
+        struct heard heard;
+        struct config *config;
+
+        (void)snprintf(text, sizeof(text),
+                       VM(",\"network\":[{\"id\":\"e\",\"mac\":\"52:54:00:12:34:56\"%s}]"),
+                       cases[i].more);
+        config = parse(text, &heard);
+        assert_string_equal(heard.errors, "");
+        assert_int_equal(heard.warning_count, cases[i].warned);
+        if (cases[i].warned)
+            assert_non_null(strstr(heard.warnings, "network[0].mtu: "));
+        assert_null(config_free(config));
+    }
+}
 
 static void test_errors_name_the_place_and_what_was_expected(void **state)
 {
@@ -629,6 +687,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_design_s_example_is_read),
         cmocka_unit_test(test_defaults_are_filled_in),
+        cmocka_unit_test(test_an_adapter_s_metric_is_its_place),
+        cmocka_unit_test(test_an_mtu_without_ipv6_is_a_warning),
         cmocka_unit_test(test_errors_name_the_place_and_what_was_expected),
         cmocka_unit_test(test_every_error_is_told),
         cmocka_unit_test(test_a_bad_pool_is_a_warning),
