@@ -35,7 +35,8 @@ struct device_server_spec {
     /* For an adapter: the command line of a passt, which is started in virtiofsd's place, and of
      * which the relay takes care in another way (relay/kind.h). */
     const char *const *passt;
-    const char *options; /* the device's option string, verbatim */
+    const char *const *guard; /* words before the relay's command, at most ten; or NULL */
+    const char *options;      /* the device's option string, verbatim */
     enum config_aperture aperture;
     uid_t uid; /* who may connect besides root: QEMU's user */
     gid_t gid;
