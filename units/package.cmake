@@ -49,7 +49,7 @@ guestlink run starts a virtual machine for one command, as an ordinary user.")
 
 set(CPACK_DEBIAN_INIT_PACKAGE_NAME guestlink-init)
 set(CPACK_DEBIAN_INIT_PACKAGE_DEPENDS "kmod, cpio")
-set(CPACK_DEBIAN_INIT_PACKAGE_SUGGESTS "zstd, xz-utils")
+set(CPACK_DEBIAN_INIT_PACKAGE_RECOMMENDS "zstd, xz-utils")
 set(CPACK_COMPONENT_INIT_DESCRIPTION
     "This is the side of the guest.
 guestlink-init is a small static PID 1 for Linux virtual machines: it tells

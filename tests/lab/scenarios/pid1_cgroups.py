@@ -118,11 +118,14 @@ def hang_up(lab, host):
 
 
 def stop(lab, host):
-    """The payload is stopped first, by its own signal and in its own time."""
-    host.do(ph.SEND_SIGNAL, struct.pack("<III", 12, 30, 9))
-    # The one that is started again and again has the role: it goes with the machine. Its end is told.
-    need(host.do(ph.SHUT_DOWN, ph.shut_down(ph.POWER_OFF, 5000))[0] == 0, "shut-down")
+    """A terminal's shell is deaf to SIGTERM, and does not last for the whole grace all the same."""
+    error, text = host.do(ph.START_PROCESS, ph.process(50, ["/bin/sh", "-i"], flags=ph.TERMINAL))
+    need(error == 0, text)
+    _, words = host.shell("while ! grep '^SigIgn.*4...$' /proc/$(pidof -s sh)/status; do sleep 0.1; done")
+    need(host.do(ph.SHUT_DOWN, ph.shut_down(ph.POWER_OFF, 600000))[0] == 0, "shut-down")
     host.wait("FAREWELL", lambda: host.farewell, 30)
+    need(host.farewell[2] == 0, f"{host.farewell[2]} programs needed SIGKILL")
+    lab.say("a terminal's shell ended by SIGHUP")
 
 
 def without(lab, words, what):
