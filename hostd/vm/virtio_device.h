@@ -33,7 +33,7 @@ struct virtio_device {
     char *path; /* a share's, else NULL */
     bool read_only;
     struct config_serving serving; /* a share's */
-    struct settings *settings; /* an adapter's: holds `network` */
+    struct settings *settings;     /* an adapter's: holds `network` */
     const struct config_network *network;
     char options[OPTIONS_SIZE];
     enum virtio_device_state state;

@@ -61,7 +61,8 @@ int main(int argc, char *argv[])
 {
     static const struct device_server_events events = {
         .ready = on_ready, .ended = on_ended, .aperture = on_aperture};
-    struct device_server_spec spec = {.uid = getuid(), .gid = getgid()};
+    static const struct config_serving usual = {0};
+    struct device_server_spec spec = {.uid = getuid(), .gid = getgid(), .serving = &usual};
     struct device_server *virtiofsd = NULL;
     sd_event *event = NULL;
     int r;
