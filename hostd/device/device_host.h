@@ -22,6 +22,7 @@ struct device_share {
     const char *tag;  /* names the device in this VM */
     const char *path; /* of the host */
     bool read_only;
+    struct config_serving serving;
     bool iommu_platform; /* to be asked for where it can be had: a token is in force, and the
                           * guest's kernel keeps to the pool that it names */
     const char *options; /* the option string, verbatim */

@@ -3,6 +3,7 @@
 
 #include "base/child.h"
 #include "base/fd.h"
+#include "base/program.h"
 #include "base/scope.h"
 #include "base/sink.h"
 #include "device_server_files.h"
@@ -22,6 +23,8 @@
 
 /* Those of a guard, and the relay's. */
 #define GUARDED_WORDS 16u
+/* Without it files that are mounted in a share by themselves may have each other's numbers. */
+#define MOUNTED_FILES "guestlink-mounted-files.so"
 
 struct device_server {
     struct device_server_files files;
@@ -204,6 +207,8 @@ static int write_words(const struct device_server *server, const struct device_s
                        const struct virtiofsd_command *command)
 {
     const char *const *argv = spec->passt ? spec->passt : command->argv;
+    char buffer[LIMITS_PATH];
+    const char *library = spec->passt ? NULL : program_find_own(MOUNTED_FILES, buffer);
     FD fd = memfd_create("guestlink-virtiofs-relay", MFD_CLOEXEC);
 
     if (fd < 0)
@@ -214,7 +219,8 @@ static int write_words(const struct device_server *server, const struct device_s
                 command->place[0] && !spec->passt ? spec->path : "", 0, command->place, 0,
                 access_of(spec, command), 0) < 0)
         return -errno;
-    if (dprintf(fd, "%s%c", server->program, 0) < 0)
+    if (dprintf(fd, "%s%c%s%c%s%c", command->handles && !spec->passt ? "handles" : "", 0,
+                library ? library : "", 0, server->program, 0) < 0)
         return -errno;
     for (size_t i = 0; argv[i]; i++)
         if (dprintf(fd, "%s%c", argv[i], 0) < 0)
@@ -228,7 +234,11 @@ static int make_command(const struct device_server_spec *spec, bool relay,
                         struct virtiofsd_command *command)
 {
     if (!spec->passt)
-        return virtiofsd_command_make(spec->program, spec->path, relay, command);
+        return virtiofsd_command_make(spec->program,
+                                      &(struct virtiofsd_share){.path = spec->path,
+                                                                .read_only = spec->read_only,
+                                                                .serving = spec->serving},
+                                      relay, command);
     memcpy(command->place, PASST_PLACE, sizeof(PASST_PLACE));
     return relay ? 0 : -ENOPKG;
 }

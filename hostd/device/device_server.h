@@ -32,6 +32,7 @@ struct device_server_spec {
     const char *name;      /* of the files; unique to what is served and how */
     const char *path;      /* the directory served; or the adapter, for a person */
     bool read_only;        /* enforced on the host: it sees the directory mounted read-only */
+    const struct config_serving *serving; /* a virtiofsd's */
     /* For an adapter: the command line of a passt, which is started in virtiofsd's place, and of
      * which the relay takes care in another way (relay/kind.h). */
     const char *const *passt;

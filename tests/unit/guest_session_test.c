@@ -18,7 +18,6 @@ static const struct guest_capabilities report = {
     .features = 0x33,
     .swiotlb_base = 0x14000000,
     .swiotlb_size = 67108864,
-    .minor = PROTOCOL_MINOR,
     .memory_bytes = UINT64_C(2) << 30,
     .boot_id = {1, 2, 3},
     .kernel_release = "6.18.26.3",
