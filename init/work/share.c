@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/mountinfo.h"
 #include "base/target.h"
+#include "kernel_words.h"
 #include "wait.h"
 
 #define SHARE_FLAGS (MS_NOSUID | MS_NODEV)
@@ -132,6 +133,7 @@ static int mount_9p(const struct share_order *order, struct report *report)
 void share_mount(const void *argument, struct report *report)
 {
     const struct share_order *order = argument;
+    FD_CLOSE int words = -1;
 
     if (!order->by_9p && (order->tag[0] == '\0' || strlen(order->tag) > LIMITS_TAG)) {
         (void)report_fail(report, EINVAL, "tag '%.60s': expected 1 to %u bytes", order->tag,
@@ -141,10 +143,12 @@ void share_mount(const void *argument, struct report *report)
     /* A connection, or a wait, for nothing would cost the host something. */
     if (judge_target(order, report) != 0)
         return;
+    words = kernel_words_begin();
     if (order->by_9p)
         (void)mount_9p(order, report);
     else
         (void)mount_virtiofs(order, report);
+    kernel_words_add(words, report);
 }
 
 /* What is taken away at once, busy or not, is a share: the host may be wrong about what is there.
