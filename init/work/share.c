@@ -32,19 +32,19 @@ static int judge_target(const struct share_order *order, struct report *report)
 
     if (target_check(order->target, report) != 0)
         return report->error;
-    if (mountinfo_find(order->target, &mount) <= 0) {
-        if (mountinfo_find_share_below(order->target, &mount) > 0)
-            return report_fail(report, EBUSY,
-                               "target '%.100s': it would hide %s '%.36s', which is mounted at "
-                               "'%.60s'",
-                               order->target, mount.type, mount.source, mount.target);
-        return 0;
+    if (mountinfo_find(order->target, &mount) > 0) {
+        if (strcmp(mount.type, order->by_9p ? "9p" : "virtiofs") == 0 &&
+            strcmp(mount.source, order->tag) == 0)
+            return DONE;
+        if (!mountinfo_is_submount(&mount))
+            return report_fail(report, EBUSY, "target '%.100s': %s '%.60s' is mounted there",
+                               order->target, mount.type, mount.source);
     }
-    if (strcmp(mount.type, order->by_9p ? "9p" : "virtiofs") == 0 &&
-        strcmp(mount.source, order->tag) == 0)
-        return DONE;
-    return report_fail(report, EBUSY, "target '%.100s': %s '%.60s' is mounted there", order->target,
-                       mount.type, mount.source);
+    if (mountinfo_find_share_below(order->target, &mount) > 0)
+        return report_fail(report, EBUSY,
+                           "target '%.100s': it would hide %s '%.36s', which is mounted at '%.60s'",
+                           order->target, mount.type, mount.source, mount.target);
+    return 0;
 }
 
 /*
