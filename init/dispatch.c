@@ -69,6 +69,8 @@ static void on_configured(struct job *job, const struct report *report)
 
     if (report->error == 0)
         guest->timings.network_ns = clock_now_ns();
+    if (report->error == 0 && report->text[0] != '\0')
+        kmsg_log(LOG_WARNING, "network: %s", report->text);
     on_job_done(job, report);
 }
 
@@ -202,7 +204,7 @@ static int unmount_share(struct dispatch *d)
 
 static int configure_network(struct dispatch *d)
 {
-    struct network_order network = {.late = &d->guest->late};
+    struct network_order network = {.late = &d->guest->late, .agent = d->guest->shutdown.agent};
     struct job_order order = {
         .name = "network", .work = network_configure, .argument = &network, .done = on_configured};
     int r = request_configure_network_unpack(d->frame->payload, d->frame->length, &network.request);
@@ -420,7 +422,7 @@ const char *dispatch_frame(struct guest *guest, const struct frame *frame)
     return handle(guest, frame, false);
 }
 
-static void on_hold_timer(struct loop_timer *timer)
+void dispatch_release(struct loop_timer *timer)
 {
     struct guest *guest = LOOP_OWNER(timer, struct guest, hold_timer);
     struct frame frame;
@@ -441,10 +443,4 @@ static void on_hold_timer(struct loop_timer *timer)
     }
     if (guest->hold.on)
         loop_arm(&guest->loop, timer, clock_in_ms(INIT_HOLD_PAUSE_MS));
-}
-
-void dispatch_release(struct guest *guest)
-{
-    guest->hold_timer.expired = on_hold_timer;
-    on_hold_timer(&guest->hold_timer);
 }

@@ -7,7 +7,7 @@
 #define ADD_ENTROPY_SIZE       12u
 #define MOUNT_SIZE             24u
 #define UNMOUNT_SIZE           12u
-#define CONFIGURE_NETWORK_SIZE 32u
+#define CONFIGURE_NETWORK_SIZE 36u
 #define START_PROCESS_SIZE     56u
 #define SEND_SIGNAL_SIZE       12u
 #define SHUT_DOWN_SIZE         12u
@@ -137,6 +137,7 @@ void request_configure_network_pack(struct wire_writer *writer,
     wire_put_u32(writer, m->timeout_ms);
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         wire_put_u16(writer, lists[i]->count);
+    wire_put_u32(writer, m->metric);
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         wire_put_bytes(writer, lists[i]->data, lists[i]->size);
 }
@@ -159,6 +160,7 @@ int request_configure_network_unpack(const uint8_t *payload, size_t size,
     m.timeout_ms = wire_get_u32(&fixed);
     for (size_t i = 0; r == 0 && i < sizeof(lists) / sizeof(lists[0]); i++)
         r = wire_take_list(&tail, wire_get_u16(&fixed), lists[i]);
+    m.metric = wire_get_u32(&fixed);
     if (r == 0)
         *ret = m;
     return r;

@@ -42,7 +42,9 @@ struct request_unmount {
     struct wire_text target;
 };
 
-#define REQUEST_NETWORK_REMOVE UINT32_C(1) /* take addresses and routes away, set the link down */
+#define REQUEST_NETWORK_REMOVE    UINT32_C(1) /* take addresses and routes away, set the link down */
+#define REQUEST_NETWORK_NO_RA     UINT32_C(2) /* since 1.1: heed no router's advertisements */
+#define REQUEST_NETWORK_NO_RESOLV UINT32_C(4) /* since 1.1: leave resolv.conf alone */
 
 struct request_configure_network {
     uint32_t flags; /* REQUEST_NETWORK_… */
@@ -53,6 +55,8 @@ struct request_configure_network {
     struct wire_list gateways;  /* "10.0.2.2": at most one of each family */
     struct wire_list routes;    /* "10.1.0.0/16 10.0.2.9": destination, blank, gateway */
     struct wire_list dns;       /* "10.0.2.3" */
+    uint32_t metric;            /* since 1.1: of its routes, and its place in resolv.conf; 0: the
+                                 * guest's to choose */
 };
 
 enum {

@@ -74,6 +74,10 @@
 #define LIMITS_CLOCK_AGAIN_MS 1000u
 #define LIMITS_CLOCK_LATE_MS  1000u
 
+/* From a guest's farewell, which it sends right before it powers off, to the end of its connection.
+ * A VM that only halts keeps that open for ever. */
+#define LIMITS_AFTER_FAREWELL_MS 10000u
+
 /* Requests that may be outstanding to one guest: shares, adapters, and commands of operators. */
 #define LIMITS_REQUESTS 1024u
 

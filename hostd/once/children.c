@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,34 @@ struct program {
     int output;           /* gets its standard output and error */
     int fds[DESCRIPTORS]; /* -1 behind the last; the program has them as 3, 4, … */
     bool sockets;         /* these are passed as systemd does */
+    bool root;            /* in a user namespace where this user is root, if that can be had */
 };
+
+static bool write_file(const char *path, const char *text)
+{
+    FD fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+}
+
+/* A share that is read-only is a mount, and QEMU's own virtiofsd makes a sandbox of mounts: both
+ * take CAP_SYS_ADMIN, which an ordinary user has in a namespace of its own. Where a host grants
+ * none, what needs it fails, and the daemon says so. */
+static void become_root(void)
+{
+    char uid[32], gid[32];
+
+    (void)snprintf(uid, sizeof(uid), "0 %u 1", (unsigned)geteuid());
+    (void)snprintf(gid, sizeof(gid), "0 %u 1", (unsigned)getegid());
+    if (geteuid() == 0 || unshare(CLONE_NEWUSER) < 0)
+        return;
+    if (!write_file("/proc/self/setgroups", "deny") || !write_file("/proc/self/uid_map", uid) ||
+        !write_file("/proc/self/gid_map", gid))
+        (void)fprintf(stderr,
+                      "guestlink: cannot map user %s into a namespace: %s; the daemon runs "
+                      "without CAP_SYS_ADMIN\n",
+                      uid, strerror(errno));
+}
 
 _Noreturn static void become(const struct program *program, pid_t parent)
 {
@@ -39,6 +67,8 @@ _Noreturn static void become(const struct program *program, pid_t parent)
     int last = PASSED_FD;
 
     tool_prepare_child(parent);
+    if (program->root)
+        become_root();
     /* Out of the way first: what is at 3 may be one that is to come to 4. */
     for (size_t i = 0; program->fds[i] >= 0; i++, last++)
         (void)dup2(fcntl(program->fds[i], F_DUPFD, 64), last);
@@ -135,7 +165,7 @@ static int start_daemon(const struct plan *plan, const char *config, int log,
     if (control < 0 || guest < 0)
         return control < 0 ? control : guest;
     children->daemon = start(&(struct program){
-        .argv = argv, .output = log, .fds = {control, guest, -1}, .sockets = true});
+        .argv = argv, .output = log, .fds = {control, guest, -1}, .sockets = true, .root = true});
     return children->daemon < 0 ? children->daemon : 0;
 }
 
@@ -175,6 +205,17 @@ int children_start(const struct plan *plan, struct children *children)
     return r;
 }
 
+/* A guest must not steer the terminal that it is shown on. */
+static void show(char *data, size_t size)
+{
+    bool terminal = isatty(STDERR_FILENO);
+
+    for (size_t i = 0; terminal && i < size; i++)
+        if (data[i] != '\n' && data[i] != '\t' && (data[i] < ' ' || data[i] > '~'))
+            data[i] = data[i] == '\r' ? ' ' : '?';
+    (void)!write(STDERR_FILENO, data, size);
+}
+
 static bool take(int from, struct console_log *to, bool verbose)
 {
     char data[16384];
@@ -183,7 +224,7 @@ static bool take(int from, struct console_log *to, bool verbose)
     while ((n = read(from, data, sizeof(data))) > 0) {
         console_log_write(to, data, (size_t)n);
         if (verbose)
-            (void)!write(STDERR_FILENO, data, (size_t)n);
+            show(data, (size_t)n);
     }
     return n < 0 && errno == EAGAIN;
 }
@@ -203,7 +244,6 @@ static pid_t parent_of(const char *pid)
 {
     char path[64], text[512] = "";
     const char *behind;
-    int parent = 0;
     FD fd = -1;
 
     (void)snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
@@ -211,9 +251,8 @@ static pid_t parent_of(const char *pid)
     if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
         return 0;
     behind = strrchr(text, ')'); /* a process may be called ") S 1" */
-    if (behind == NULL || sscanf(behind, ") %*c %d", &parent) != 1)
-        return 0;
-    return parent;
+    /* ") S 1234 …" */
+    return behind != NULL && strlen(behind) > 4 ? (pid_t)strtol(behind + 4, NULL, 10) : 0;
 }
 
 static void kill_children(void)

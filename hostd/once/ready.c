@@ -1,6 +1,7 @@
 /* ready: the daemon's events, the supervisor's, and our signals, whichever comes first. */
 #include "ready.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "ctl/client.h"
 #include "ctl/command.h"
@@ -18,20 +19,54 @@
 
 #define PROGRESS_MS 1000
 
+/* From the start of QEMU until the guest is ready: an emulated one on a busy machine takes long. */
+#define BOOT_MS 300000
+
 /* Of a log's end, what is shown when a VM ends. */
 #define LINES 15
-#define BYTES 3072
+#define BYTES 16384
+#define PANIC "Kernel panic - not syncing"
 
 static void socket_path(const struct plan *plan, char path[FOLDER_SIZE + 32])
 {
     (void)snprintf(path, FOLDER_SIZE + 32, "%s/" FOLDER_CONTROL, plan->folder);
 }
 
+/* Up to @p end, which is the start of the next one, as a line of ours. */
+static void show_line(char *line, const char *end)
+{
+    line[strcspn(line, "\r\n")] = '\0';
+    if (line < end)
+        say_sanitise(line);
+    (void)fprintf(stderr, "  | %s\n", line);
+}
+
+/* The last lines of @p text; and before these the kernel's own reason, which may be further up.
+ * @param size  not 0 */
+static void show_lines(char *text, size_t size)
+{
+    char *end = text + size, *line = end, *reason;
+    unsigned lines = 0;
+
+    for (; line > text && lines < LINES; line--)
+        lines += line[-1] == '\n';
+    line += lines == LINES;
+    reason = memmem(text, (size_t)(line - text), PANIC, sizeof(PANIC) - 1);
+    if (reason != NULL)
+        show_line(reason, end);
+    while (line < end) {
+        char *next = memchr(line, '\n', (size_t)(end - line));
+
+        next = next != NULL ? next + 1 : end;
+        show_line(line, next);
+        line = next;
+    }
+}
+
 /* @return false: there is nothing in it */
 static bool show_last_lines(const struct plan *plan, const char *name)
 {
-    char path[FOLDER_SIZE + 32], text[BYTES + 1], *line, *next;
-    unsigned lines = 0;
+    char path[FOLDER_SIZE + 32], text[BYTES + 1];
     struct stat status;
     ssize_t size = -1;
     FD fd = -1;
@@ -45,15 +80,7 @@ static bool show_last_lines(const struct plan *plan, const char *name)
     if (size <= 0)
         return false;
     text[size] = '\0';
-    for (line = text + size; line > text && lines < LINES; line--)
-        lines += line[-1] == '\n';
-    for (line += lines == LINES; line != NULL; line = next) {
-        next = strchr(line, '\n');
-        if (next != NULL)
-            *next++ = '\0';
-        say_sanitise(line);
-        (void)fprintf(stderr, "  | %s\n", line);
-    }
+    show_lines(text, (size_t)size);
     return true;
 }
 
@@ -121,7 +148,7 @@ static bool take_events(struct client *client, int *ret_status)
 }
 
 /* Before the control socket is there: @return 0, or the exit status */
-static int wait_for_start(const struct plan *plan, const struct supervisor *supervisor, int signals)
+static int wait_for_start(const struct plan *plan, struct supervisor *supervisor, int signals)
 {
     struct pollfd pollers[] = {{.fd = supervisor->events, .events = POLLIN},
                                {.fd = signals, .events = POLLIN}};
@@ -138,22 +165,33 @@ static int wait_for_start(const struct plan *plan, const struct supervisor *supe
     return event == SUPERVISOR_STARTED ? 0 : ready_tell_end(plan, event);
 }
 
-static int wait_for_guest(const struct plan *plan, const struct supervisor *supervisor, int signals,
+static int tell_late(const struct plan *plan)
+{
+    say_error("the guest was not ready within %d s; ended the VM; the last lines of its console:",
+              BOOT_MS / 1000);
+    (void)show_last_lines(plan, FOLDER_CONSOLE);
+    return READY_NOT_STARTED;
+}
+
+static int wait_for_guest(const struct plan *plan, struct supervisor *supervisor, int signals,
                           struct client *client)
 {
     struct pollfd pollers[] = {{.fd = supervisor->events, .events = POLLIN},
                                {.fd = signals, .events = POLLIN},
                                {.fd = client_fd(client), .events = POLLIN}};
     struct signalfd_siginfo info;
-    int patience = PROGRESS_MS, status = 0;
+    uint64_t began = clock_now_us();
+    int status = 0;
 
-    while (status == 0) {
+    for (int patience = PROGRESS_MS; status == 0;) {
         int n = poll(pollers, 3, patience);
 
-        if (n == 0) {
+        if (n == 0 && patience == PROGRESS_MS)
             tool_tell_progress("waiting for the guest");
-            patience = -1;
-        }
+        if (n == 0)
+            patience = 2 * PROGRESS_MS;
+        if (clock_now_us() - began > BOOT_MS * UINT64_C(1000))
+            return tell_late(plan);
         if (n <= 0)
             continue;
         if (pollers[0].revents != 0)
@@ -167,7 +205,7 @@ static int wait_for_guest(const struct plan *plan, const struct supervisor *supe
     return ready_tell_end(plan, supervisor_wait(supervisor, PROGRESS_MS));
 }
 
-int ready_wait(const struct plan *plan, const struct supervisor *supervisor, int signals)
+int ready_wait(const struct plan *plan, struct supervisor *supervisor, int signals)
 {
     char path[FOLDER_SIZE + 32];
     struct client *client = NULL;

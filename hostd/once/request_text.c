@@ -24,10 +24,11 @@ static int parse_number(const char *text, unsigned long most, unsigned long *ret
 int request_parse_ids(const char *text, uint32_t *ret_uid, uint32_t *ret_gid)
 {
     unsigned long uid = 0, gid = 0;
-    const char *end = text + strlen(text);
+    const char *end = text + strcspn(text, ":");
 
     /* -1 is "leave it as it is" to the kernel. */
-    if (strcmp(text, "root") != 0 && parse_number(text, UINT32_MAX - 1, &uid, &end) < 0)
+    if ((end - text != 4 || strncmp(text, "root", 4) != 0) &&
+        parse_number(text, UINT32_MAX - 1, &uid, &end) < 0)
         return -EINVAL;
     gid = uid;
     if (*end == ':' && parse_number(end + 1, UINT32_MAX - 1, &gid, &end) < 0)

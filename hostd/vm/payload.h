@@ -26,6 +26,10 @@ struct payload {
  * answered. */
 void payload_start(struct vm *vm);
 
+/* How long the guest waits for the payload alone when it shuts down, at most, before it stops all
+ * else for @p grace_ms. */
+uint32_t payload_stop_ms(const struct vm *vm, uint32_t grace_ms);
+
 /* The guest says that it ended. */
 void payload_exited(struct vm *vm, const struct event_child_exited *exited);
 

@@ -230,6 +230,7 @@ struct vm *vm_free(struct vm *vm)
     silence_done(&vm->silence);
     guest_clock_done(&vm->clock);
     (void)sd_event_source_disable_unref(vm->connect_timer);
+    (void)sd_event_source_disable_unref(vm->farewell_timer);
     (void)sd_event_source_disable_unref(vm->refused_timer);
     (void)sd_event_source_disable_unref(vm->dropped_timer);
     saver_done(&vm->saver);

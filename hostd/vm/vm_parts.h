@@ -46,6 +46,7 @@ struct vm {
     struct connection *refused;    /* was accepted, and is left a moment to read why; or NULL */
     sd_event_source *refused_timer;
     sd_event_source *connect_timer;
+    sd_event_source *farewell_timer;
     struct session session; /* of that connection */
     struct silence silence;
     struct guest_clock clock;

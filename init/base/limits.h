@@ -49,8 +49,8 @@
 #define INIT_INPUT_SIZE 16384u
 
 /* Requests that are held while the real root is waited for: those of 128 shares, 16 adapters and a
- * payload, with the longest of names. More are answered EAGAIN. They are let go as fast as there are
- * children for them, which is looked at so often. */
+ * payload, with the longest of names. More are answered EAGAIN. They are let go as fast as there
+ * are children for them, which is looked at so often. */
 #define INIT_HOLD_SIZE     262144u
 #define INIT_HOLD_PAUSE_MS 20u
 
@@ -100,6 +100,10 @@
 
 /* The most that a host may give a request: one hour. */
 #define INIT_JOB_LONGEST_MS 3600000u
+
+/* The metric of an interface's routes for which the host names none is this and its index: before
+ * the kernel's own of IPv6 (1024, IP6_RT_PRIO_USER). */
+#define INIT_METRIC_FIRST 100u
 
 /* Unmounting has no deadline of the host's. */
 #define INIT_UNMOUNT_MS 10000u

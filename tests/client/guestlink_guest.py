@@ -52,7 +52,7 @@ FIELDS = {
     UNMOUNT: [("flags", "I"), ("target", "text"), (2, None)],
     CONFIGURE_NETWORK: [("flags", "I"), ("mac", 6), (2, None), ("mtu", "I"), ("timeout_ms", "I"),
                         ("addresses", "list"), ("gateways", "list"), ("routes", "list"),
-                        ("dns", "list")],
+                        ("dns", "list"), ("metric", "I")],
     START_PROCESS: [("process", "I"), ("role", "H"), ("restart", "H"), ("flags", "I"),
                     ("uid", "I"), ("gid", "I"), ("directory", "text"), ("argv", "list"),
                     ("environment", "list"), (2, None), ("stop_signal", "H"), ("limits", "list"),

@@ -45,7 +45,7 @@ def a_root_on_a_disk(init):
             ("LABEL=data", "rw", "xfs", "xfs ", False),
             (f"UUID={UUID}", "rw,subvol=a,rx,w", "btrfs", "btrfs subvol=a,rx,w", False),
             (f"UUID={UUID}", "subvol=ro,ro", "btrfs", "btrfs subvol=ro", True),
-            ("/dev/xfs", "", "xfs", "xfs ", True)):
+            ("/dev/xfs", "", "xfs", "xfs ", False)):
         option = f"guestlink.root_options={options}" if options else ""
         with Machine(init, f"guestlink.root={root} {option} guestlink.root_init=/etc/nothing",
                      before=DISKS) as machine:

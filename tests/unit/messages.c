@@ -47,7 +47,7 @@ const struct message_kind messages[MESSAGES_COUNT] = {
     ROW(FRAME_ADD_ENTROPY, 12, add_entropy),
     ROW(FRAME_MOUNT, 24, mount),
     ROW(FRAME_UNMOUNT, 12, unmount),
-    ROW(FRAME_CONFIGURE_NETWORK, 32, configure_network),
+    ROW(FRAME_CONFIGURE_NETWORK, 36, configure_network),
     ROW(FRAME_START_PROCESS, 56, start_process),
     ROW(FRAME_SEND_SIGNAL, 12, send_signal),
     ROW(FRAME_SHUT_DOWN, 12, shut_down),

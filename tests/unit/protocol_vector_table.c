@@ -92,8 +92,10 @@ const struct vector_row vector_rows[] = {
     {"y_unmount", 19, 0, 6, 0,
      .message = {.unmount = {.flags = REQUEST_UNMOUNT_DETACH, .target = TEXT("/mnt/c")}}},
     {"y_configure_network", 20, 0, 8, 0,
-     .message = {.configure_network = {.mac = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56},
+     .message = {.configure_network = {.flags = REQUEST_NETWORK_NO_RA | REQUEST_NETWORK_NO_RESOLV,
+                                       .mac = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56},
                                        .mtu = 1500,
+                                       .metric = 101,
                                        .timeout_ms = 20000,
                                        .addresses = LIST(2, "\14\0"
                                                             "10.0.2.15/24"
@@ -108,6 +110,10 @@ const struct vector_row vector_rows[] = {
                                        .dns = LIST(1, "\10\0"
                                                       "10.0.2.3")}}},
     {"y_configure_network_remove", 20, 0, 8, 0,
+     .message = {.configure_network = {.flags = REQUEST_NETWORK_REMOVE,
+                                       .mac = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56},
+                                       .timeout_ms = 1000}}},
+    {"y_configure_network_minor_0", 20, 0, 8, VECTOR_OF_OTHERS,
      .message = {.configure_network = {.flags = REQUEST_NETWORK_REMOVE,
                                        .mac = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56},
                                        .timeout_ms = 1000}}},
