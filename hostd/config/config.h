@@ -7,6 +7,8 @@
 #ifndef GUESTLINK_HOSTD_CONFIG_H
 #define GUESTLINK_HOSTD_CONFIG_H
 
+#include "serving.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +35,7 @@ struct config_share {
     char *target; /* in the guest, absolute */
     bool read_only;
     enum config_transport transport;
+    struct config_serving serving; /* by virtiofsd */
     unsigned line; /* of the file, where its object begins; 0: it is not from there */
 };
 
@@ -51,7 +54,9 @@ struct config_network {
         gateway;                  /* at most one of each family; a string or an array in the file */
     struct config_strings routes; /* "DESTINATION GATEWAY"; {"to", "via"} objects in the file */
     struct config_strings dns;
-    uint32_t mtu; /* bytes, 0: leave it */
+    uint32_t mtu;    /* bytes, 0: leave it */
+    uint32_t metric; /* of its routes; 0: by its place, see config_vm_metric() */
+    bool ignores_ra; /* "accept_ra": false */
     enum config_backend backend;
     bool host_loopback; /* user, passt: programs of the guest may reach the host's own addresses */
     char *interface;    /* tap: the host's interface */
@@ -107,6 +112,9 @@ enum config_networking {
 /* Whether what serves a device is kept from the rest of the guest's memory. */
 enum config_aperture { CONFIG_APERTURE_AUTO, CONFIG_APERTURE_REQUIRE, CONFIG_APERTURE_OFF };
 
+/* Before the metrics that kernels choose by themselves (1024 for IPv6). */
+#define CONFIG_METRIC_FIRST 100u
+
 /* Who sets the guest's clock. */
 enum config_clock { CONFIG_CLOCK_HOST, CONFIG_CLOCK_NONE };
 
@@ -138,7 +146,8 @@ struct config_vm {
     uint64_t swiotlb_size; /* bytes, if CONFIG_SWIOTLB_SIZE */
     enum config_aperture aperture;
     enum config_clock clock;
-    char *hostname; /* NULL: leave the guest's */
+    char *hostname;          /* NULL: leave the guest's */
+    bool leaves_resolv_conf; /* "resolv_conf": "never" */
     struct config_share *shares;
     size_t share_count;
     struct config_network *networks;
@@ -215,6 +224,10 @@ struct config *config_free(struct config *config);
 /* True if two VMs of two configurations say the same in everything (but the lines). */
 bool config_vm_equal(const struct config_vm *a, const struct config_vm *b);
 bool config_network_equal(const struct config_network *a, const struct config_network *b);
+
+/* The metric of routes of @p vm's adapter @p id: its own, or CONFIG_METRIC_FIRST and its place in
+ * the list. 0: there is no such adapter. */
+uint32_t config_vm_metric(const struct config_vm *vm, const char *id);
 
 /* True if an adapter of @p vm is at QEMU's user-mode network; of those, if one may reach the host's
  * own addresses: QEMU is one process, so that holds for all of them. */

@@ -205,6 +205,17 @@ int children_start(const struct plan *plan, struct children *children)
     return r;
 }
 
+/* A guest must not steer the terminal that it is shown on. */
+static void show(char *data, size_t size)
+{
+    bool terminal = isatty(STDERR_FILENO);
+
+    for (size_t i = 0; terminal && i < size; i++)
+        if (data[i] != '\n' && data[i] != '\t' && (data[i] < ' ' || data[i] > '~'))
+            data[i] = data[i] == '\r' ? ' ' : '?';
+    (void)!write(STDERR_FILENO, data, size);
+}
+
 static bool take(int from, struct console_log *to, bool verbose)
 {
     char data[16384];
@@ -213,7 +224,7 @@ static bool take(int from, struct console_log *to, bool verbose)
     while ((n = read(from, data, sizeof(data))) > 0) {
         console_log_write(to, data, (size_t)n);
         if (verbose)
-            (void)!write(STDERR_FILENO, data, (size_t)n);
+            show(data, (size_t)n);
     }
     return n < 0 && errno == EAGAIN;
 }
@@ -233,7 +244,6 @@ static pid_t parent_of(const char *pid)
 {
     char path[64], text[512] = "";
     const char *behind;
-    int parent = 0;
     FD fd = -1;
 
     (void)snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
@@ -241,9 +251,8 @@ static pid_t parent_of(const char *pid)
     if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
         return 0;
     behind = strrchr(text, ')'); /* a process may be called ") S 1" */
-    if (behind == NULL || sscanf(behind, ") %*c %d", &parent) != 1)
-        return 0;
-    return parent;
+    /* ") S 1234 …" */
+    return behind != NULL && strlen(behind) > 4 ? (pid_t)strtol(behind + 4, NULL, 10) : 0;
 }
 
 static void kill_children(void)

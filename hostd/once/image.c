@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define UNUSED_SECONDS (30 * 24 * 3600)
+#define UNUSED_SECONDS ((time_t)30 * 24 * 3600)
 
 /* FNV-1a, 64 bits: tells images apart that the same user made. */
 #define HASH_BEGIN UINT64_C(0xcbf29ce484222325)
@@ -78,6 +78,7 @@ static int add_busybox(struct words *words, uint64_t *hash)
     words_add(words, "--add");
     words_add(words, "%s:/bin/busybox", path);
     *hash = hash_file(*hash, path);
+    /* NOLINTNEXTLINE(cert-env33-c): no word of it is anybody's */
     list = popen("exec busybox --list", "re");
     while (list != NULL && fscanf(list, "%63s", name) == 1) {
         if (strcmp(name, "busybox") == 0 || strchr(name, ':') != NULL)
@@ -143,7 +144,7 @@ static int find_cache(char ret_path[LIMITS_PATH])
     if (size < 0 || size >= (int)LIMITS_PATH - 128)
         return -ENAMETOOLONG;
     (void)mkdir(ret_path, 0700);
-    (void)strcat(ret_path, "/guestlink");
+    (void)snprintf(ret_path + size, LIMITS_PATH - (size_t)size, "/guestlink");
     if (mkdir(ret_path, 0700) < 0 && errno != EEXIST) {
         int r = -errno;
 

@@ -41,7 +41,7 @@ static void add_enter(const struct request *request, struct words *words)
     words_add(words, PLAN_ROOT);
 }
 
-int inside_run(const struct plan *plan, const struct supervisor *supervisor)
+int inside_run(const struct plan *plan, struct supervisor *supervisor)
 {
     const struct request *request = plan->request;
     char socket[FOLDER_SIZE + 32];
@@ -77,12 +77,15 @@ int inside_run(const struct plan *plan, const struct supervisor *supervisor)
     return status;
 }
 
-void inside_shut_down(const struct plan *plan, const struct supervisor *supervisor)
+void inside_shut_down(const struct plan *plan, struct supervisor *supervisor)
 {
-    struct json_object *params = command_vm_params(PLAN_VM);
     char socket[FOLDER_SIZE + 32];
+    struct json_object *params;
 
+    if (supervisor->over)
+        return;
     (void)snprintf(socket, sizeof(socket), "%s/" FOLDER_CONTROL, plan->folder);
+    params = command_vm_params(PLAN_VM);
     json_add_number(params, "grace_ms", GRACE_MS);
     json_object_put(client_ask(socket, "ShutDown", params));
     (void)supervisor_wait(supervisor, SHUT_DOWN_MS);

@@ -12,10 +12,10 @@
  *
  * @return its exit status; 125: not started, or the VM ended before it did; 124: timed out
  */
-int inside_run(const struct plan *plan, const struct supervisor *supervisor);
+int inside_run(const struct plan *plan, struct supervisor *supervisor);
 
 /* Has the guest end what still runs, write what is not yet written, and power off; waits for that,
  * but no longer than a few seconds. */
-void inside_shut_down(const struct plan *plan, const struct supervisor *supervisor);
+void inside_shut_down(const struct plan *plan, struct supervisor *supervisor);
 
 #endif

@@ -5,7 +5,6 @@
 #include "ctl/say.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -101,18 +100,7 @@ static const char *escape(const char *path, char buffer[2 * LIMITS_PATH])
 }
 
 /* "-OPTION VALUE", in two words. */
-__attribute__((format(printf, 3, 4))) static void add(struct words *words, const char *option,
-                                                      const char *format, ...)
-{
-    char value[4 * LIMITS_PATH];
-    va_list arguments;
-
-    va_start(arguments, format);
-    (void)vsnprintf(value, sizeof(value), format, arguments);
-    va_end(arguments);
-    words_add(words, "-%s", option);
-    words_add(words, "%s", value);
-}
+#define add(words, option, ...) (words_add(words, "-" option), words_add(words, __VA_ARGS__))
 
 static void add_disks(const struct request *request, struct words *words)
 {

@@ -148,7 +148,7 @@ static bool take_events(struct client *client, int *ret_status)
 }
 
 /* Before the control socket is there: @return 0, or the exit status */
-static int wait_for_start(const struct plan *plan, const struct supervisor *supervisor, int signals)
+static int wait_for_start(const struct plan *plan, struct supervisor *supervisor, int signals)
 {
     struct pollfd pollers[] = {{.fd = supervisor->events, .events = POLLIN},
                                {.fd = signals, .events = POLLIN}};
@@ -173,7 +173,7 @@ static int tell_late(const struct plan *plan)
     return READY_NOT_STARTED;
 }
 
-static int wait_for_guest(const struct plan *plan, const struct supervisor *supervisor, int signals,
+static int wait_for_guest(const struct plan *plan, struct supervisor *supervisor, int signals,
                           struct client *client)
 {
     struct pollfd pollers[] = {{.fd = supervisor->events, .events = POLLIN},
@@ -205,7 +205,7 @@ static int wait_for_guest(const struct plan *plan, const struct supervisor *supe
     return ready_tell_end(plan, supervisor_wait(supervisor, PROGRESS_MS));
 }
 
-int ready_wait(const struct plan *plan, const struct supervisor *supervisor, int signals)
+int ready_wait(const struct plan *plan, struct supervisor *supervisor, int signals)
 {
     char path[FOLDER_SIZE + 32];
     struct client *client = NULL;

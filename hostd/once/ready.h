@@ -15,7 +15,7 @@ enum { READY_TIMED_OUT = 124, READY_NOT_STARTED = 125 };
  * @param signals  a signalfd: one of them ends the wait
  * @return 0; or the exit status of `guestlink run`, after an explanation on stderr
  */
-int ready_wait(const struct plan *plan, const struct supervisor *supervisor, int signals);
+int ready_wait(const struct plan *plan, struct supervisor *supervisor, int signals);
 
 /* Says on stderr what an event means, with the last lines of the guest's console.
  * @return the exit status of `guestlink run` */

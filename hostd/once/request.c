@@ -3,9 +3,11 @@
 
 #include "config/text.h"
 #include "ctl/say.h"
+#include "protocol/limits.h"
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -278,6 +280,44 @@ static bool take_flag(struct request *request, int option)
     }
 }
 
+/* To keep a guest from writing to a folder its virtiofsd sees the folder read-only; of the root,
+ * that would be all that virtiofsd itself has. */
+static bool shows_slash(const struct request *request)
+{
+    bool slash = request->root != NULL && !request->root_rw && strcmp(request->root, "/") == 0;
+
+    for (size_t i = 0; i < request->share_count; i++)
+        slash =
+            slash || (request->shares[i].read_only && strcmp(request->shares[i].path, "/") == 0);
+    if (slash)
+        say_error(
+            "cannot show the guest the host's whole root \"/\" read-only; nothing was started; "
+            "name a root of the guest's own (mmdebstrap(1) makes one), or folders below /");
+    return slash;
+}
+
+/* The guest's overlay opens what is below it with O_NOATIME, which is for a file's owner and for
+ * root: without root, nothing in a root of others could be opened. */
+static bool owns_root(const struct request *request)
+{
+    static const char *const parts[] = {"", "/usr", "/bin", "/etc"};
+    char path[LIMITS_PATH + 8];
+    struct stat status;
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        (void)snprintf(path, sizeof(path), "%s%s", request->root, parts[i]);
+        if (stat(path, &status) < 0 || status.st_uid == geteuid() || geteuid() == 0)
+            continue;
+        say_error("cannot use --root \"%s\": \"%s\" belongs to user %u, and the guest could open "
+                  "nothing of others' (O_NOATIME); nothing was started; unpack that root as "
+                  "yourself (mmdebstrap SUITE - | tar -x -C DIR --exclude=./dev), or use --root-rw "
+                  "with a copy",
+                  request->root, path, (unsigned)status.st_uid);
+        return false;
+    }
+    return true;
+}
+
 /* What one option says of another. */
 static bool fits(const struct request *request)
 {
@@ -293,7 +333,9 @@ static bool fits(const struct request *request)
                       "root, UID or UID:GID: without --root the guest knows no other names");
     if (request->root != NULL && request->share_count == REQUEST_SHARES)
         return refuse("root", request->root, "at most 23 shares beside it");
-    return true;
+    if (request->root != NULL && !request->root_rw && !owns_root(request))
+        return false;
+    return !shows_slash(request);
 }
 
 int request_parse(int argc, char **argv, struct request *request)

@@ -72,6 +72,9 @@ static void watch(struct keeper *keeper, int clock)
             pollers[i].fd = -1;
             pollers[i].revents = 0;
         }
+        /* What the daemon's own children left behind; a pidfd does not need its process' zombie. */
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            ;
     }
 }
 
@@ -134,14 +137,18 @@ int supervisor_start(struct plan *plan, int folder, struct supervisor *ret_super
     return 0;
 }
 
-int supervisor_wait(const struct supervisor *supervisor, int timeout_ms)
+int supervisor_wait(struct supervisor *supervisor, int timeout_ms)
 {
     struct pollfd poller = {.fd = supervisor->events, .events = POLLIN};
     char byte;
 
     if (poll(&poller, 1, timeout_ms) <= 0)
         return 0;
-    return read(supervisor->events, &byte, 1) == 1 ? byte : SUPERVISOR_FAILED;
+    if (read(supervisor->events, &byte, 1) != 1)
+        byte = SUPERVISOR_FAILED;
+    if (byte != SUPERVISOR_STARTED && byte != SUPERVISOR_TIMED_OUT)
+        supervisor->over = true;
+    return byte;
 }
 
 void supervisor_end(struct supervisor *supervisor)

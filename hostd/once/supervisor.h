@@ -31,6 +31,7 @@ enum supervisor_event {
 struct supervisor {
     pid_t pid;
     int lifeline, events; /* of events one byte can be read for each */
+    bool over;            /* supervisor_wait() has told that QEMU or the daemon is gone */
 };
 
 /*
@@ -44,7 +45,7 @@ int supervisor_start(struct plan *plan, int folder, struct supervisor *ret_super
 
 /* Waits for the next event, at most @p timeout_ms (-1: as long as it takes).
  * @return the event; 0: none in time; SUPERVISOR_FAILED if the supervisor is gone */
-int supervisor_wait(const struct supervisor *supervisor, int timeout_ms);
+int supervisor_wait(struct supervisor *supervisor, int timeout_ms);
 
 /* Has everything ended and, unless the plan says to keep it, the folder removed; waits for that. */
 void supervisor_end(struct supervisor *supervisor);

@@ -18,12 +18,25 @@
 
 #define PROGRESS_MS 1000
 
+/* The folder of this program. @return false: unknown */
+static bool find_own_folder(char path[LIMITS_PATH])
+{
+    ssize_t size = readlink("/proc/self/exe", path, LIMITS_PATH - 1);
+
+    path[size > 0 ? size : 0] = '\0';
+    if (strrchr(path, '/') == NULL)
+        return false;
+    *strrchr(path, '/') = '\0';
+    return true;
+}
+
 void tool_extend_path(void)
 {
     const char *path = getenv("PATH");
-    char *longer;
+    char *longer, own[LIMITS_PATH];
 
-    if (asprintf(&longer, "%s:/usr/sbin:/sbin", path != NULL ? path : "/usr/bin:/bin") < 0)
+    if (!find_own_folder(own) || asprintf(&longer, "%s:/usr/sbin:/sbin:%s/../libexec/guestlink",
+                                          path != NULL ? path : "/usr/bin:/bin", own) < 0)
         return;
     (void)setenv("PATH", longer, 1);
     free(longer);
@@ -34,11 +47,9 @@ int tool_find(const char *name, const char *package, char ret_path[LIMITS_PATH])
     /* From the folder of this program: a build's, and an installation's. */
     static const char *const folders[] = {"../init", "../sbin", "../libexec/guestlink"};
     char self[LIMITS_PATH];
-    ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    char *slash = size > 0 ? memrchr(self, '/', (size_t)size) : NULL;
+    bool found = find_own_folder(self);
 
-    for (size_t i = 0; slash != NULL && i < sizeof(folders) / sizeof(folders[0]); i++) {
-        *slash = '\0';
+    for (size_t i = 0; found && i < sizeof(folders) / sizeof(folders[0]); i++) {
         if ((size_t)snprintf(ret_path, LIMITS_PATH, "%s/%s/%s", self, folders[i], name) <
                 LIMITS_PATH &&
             access(ret_path, X_OK) == 0)

@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 /* Lets this process, and what it starts, find programs that only root has in its PATH: depmod,
- * modprobe, our own. */
+ * modprobe, our own; and what the daemon looks for in libexec, beside this program's own folder. */
 void tool_extend_path(void);
 
 /*

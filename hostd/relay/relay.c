@@ -87,6 +87,8 @@ static void take_confined(struct relay *relay)
     if (way == FILTER_REFUSE)
         relay_refuse(relay, reason);
     journal_note_message(&relay->journal, message);
+    if (way == FILTER_MEMORY && relay->aperture.told.count == 0 && !relay->journal.is_held)
+        relay_hold_first(relay);
     if (relay->journal.is_held) {
         relay_hold_take(relay);
         return;
@@ -225,6 +227,8 @@ void relay_run(struct relay *relay)
 
         if (relay_revival_timeout(relay) == 0)
             relay_revive(relay);
+        if (relay->resumes_hold)
+            relay_hold_resume(relay);
         if (relay->journal.is_held)
             relay_hold_look(relay);
         struct pollfd fds[] = {

@@ -1,4 +1,4 @@
-/* relay_hold: a confined device whose rings have all stopped. */
+/* relay_hold: a confined device of which nobody knows whose driver it will have. */
 #include "relay_hold.h"
 
 #include "freeze.h"
@@ -34,7 +34,8 @@ static void stop_asking(struct relay *relay)
     aperture_ask(&relay->aperture, 0);
 }
 
-/* Who watches first, misses no answer. @return a descriptor, or -errno */
+/* Who watches first, misses no answer. @return a descriptor, or -errno: there are many of root's
+ * already, and the answer is looked for (RELAY_HOLD_LOOK_MS) */
 static int watch_folder(const char *file)
 {
     char folder[PATH_MAX];
@@ -60,24 +61,10 @@ static void ask(struct relay *relay)
     if (!relay->aperture.status_file[0]) /* the daemon knows of no such device any more */
         return;
     relay->watch = watch_folder(relay->aperture.status_file);
-    if (relay->watch < 0)
-        relay_refuse(relay, "the folder of the aperture's status cannot be watched");
     while (number == 0)
         if (getrandom(&number, sizeof(number), 0) < 0)
             relay_refuse(relay, "the kernel gives no random number");
     aperture_ask(&relay->aperture, number);
-}
-
-/* The driver is known to be one of the guest that reported the pool: what the process may have left
- * of the memory before is no use to another one. */
-static void release(struct relay *relay)
-{
-    stop_asking(relay);
-    journal_note_held(&relay->journal, false);
-    if (relay->backend.fd >= 0)
-        relay_renew(relay);
-    else
-        relay_begin_next(relay);
 }
 
 int relay_hold_timeout(const struct relay *relay)
@@ -85,22 +72,8 @@ int relay_hold_timeout(const struct relay *relay)
     int64_t left = relay->ask_ms - now_ms();
 
     if (relay->ask_ms == 0)
-        return -1;
+        return relay->aperture.question != 0 && relay->watch < 0 ? RELAY_HOLD_LOOK_MS : -1;
     return left > 0 ? (int)left : 0;
-}
-
-void relay_hold_look(struct relay *relay)
-{
-    char events[4096];
-
-    if (relay_hold_timeout(relay) == 0)
-        ask(relay);
-    if (relay->watch < 0)
-        return;
-    while (read(relay->watch, events, sizeof(events)) > 0)
-        ;
-    if (aperture_is_confirmed(&relay->aperture))
-        release(relay);
 }
 
 /* ---- QEMU's messages meanwhile */
@@ -159,26 +132,55 @@ static void go_on(struct relay *relay)
         relay_replace(relay);
 }
 
-static bool goes_on(const struct vhost_user_message *message)
+/* The driver is one of the guest that reported the pool. What a process of before may have kept of
+ * the memory is not for this one. */
+static void release(struct relay *relay)
+{
+    if (relay->backend.fd < 0 || relay->aperture.told.count == 0) {
+        go_on(relay);
+        return;
+    }
+    stop_asking(relay);
+    journal_note_held(&relay->journal, false);
+    relay_renew(relay);
+}
+
+void relay_hold_look(struct relay *relay)
+{
+    char events[4096];
+
+    if (relay_hold_timeout(relay) == 0)
+        ask(relay);
+    while (relay->watch >= 0 && read(relay->watch, events, sizeof(events)) > 0)
+        ;
+    if (aperture_is_confirmed(&relay->aperture))
+        release(relay);
+}
+
+static bool goes_on(const struct relay *relay, const struct vhost_user_message *message)
 {
     struct vhost_user_vring_state state;
 
     return message->request == VHOST_USER_SET_VRING_BASE &&
-           vhost_user_read(message, 0, &state, sizeof(state)) && state.number != 0;
+           vhost_user_read(message, 0, &state, sizeof(state)) && state.number != 0 &&
+           session_find(&relay->journal.session, VHOST_USER_GET_VRING_BASE, state.index);
 }
 
-/* The daemon is asked once QEMU is done, and what it was asked before is void. */
+/* The daemon is asked once QEMU is done. */
 static void look_at_rings(struct relay *relay)
 {
-    stop_asking(relay);
-    if (rings_are_running(&relay->journal.session))
-        relay->ask_ms = now_ms() + RELAY_HOLD_QUIET_MS;
+    bool is_first = relay->aperture.told.count == 0;
+
+    if (relay->aperture.question == 0 && (is_first || rings_are_running(&relay->journal.session)))
+        relay->ask_ms = now_ms() + (is_first ? 0 : RELAY_HOLD_QUIET_MS);
 }
 
 void relay_hold_take(struct relay *relay)
 {
-    bool is_same = goes_on(&relay->question.message);
+    bool is_same = goes_on(relay, &relay->question.message);
 
+    if (relay->question.message.request == VHOST_USER_GET_VRING_BASE)
+        stop_asking(relay); /* that driver is gone, and what is said of it is void */
     passage_clear(&relay->question);
     if (is_same)
         go_on(relay);
@@ -189,11 +191,18 @@ void relay_hold_take(struct relay *relay)
 
 void relay_hold_resume(struct relay *relay)
 {
+    relay->resumes_hold = false;
     look_at_rings(relay);
     answer(relay);
 }
 
 /* ---- its begin */
+
+void relay_hold_first(struct relay *relay)
+{
+    journal_note_held(&relay->journal, true);
+    relay->held_sequence = relay->journal.session.sequence - 1;
+}
 
 bool relay_hold_is_due(const struct relay *relay)
 {

@@ -210,7 +210,9 @@ void report_network(const struct adapter *adapter, int error, const char *text)
 
     if (!report_allow(vm, ALLOWANCE_DEVICE))
         return;
-    if (error == 0)
+    if (error == 0 && text[0] != '\0')
+        SAY(vm, LOG_WARNING, "adapter %s is configured, but: %s", adapter->config->id, text);
+    else if (error == 0)
         SAY(vm, LOG_INFO, "adapter %s is configured", adapter->config->id);
     add_adapter(&fields, adapter->config);
     fields_number(&fields, "error", (uint64_t)error);

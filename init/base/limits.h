@@ -49,8 +49,8 @@
 #define INIT_INPUT_SIZE 16384u
 
 /* Requests that are held while the real root is waited for: those of 128 shares, 16 adapters and a
- * payload, with the longest of names. More are answered EAGAIN. They are let go as fast as there are
- * children for them, which is looked at so often. */
+ * payload, with the longest of names. More are answered EAGAIN. They are let go as fast as there
+ * are children for them, which is looked at so often. */
 #define INIT_HOLD_SIZE     262144u
 #define INIT_HOLD_PAUSE_MS 20u
 

@@ -166,7 +166,7 @@ static bool parse(int argc, char **argv, struct wanted *ret_wanted)
 
 int main(int argc, char **argv)
 {
-    struct wanted wanted = {.directory = "/"};
+    struct wanted wanted = {0};
     char **command;
     int r;
 
@@ -180,7 +180,7 @@ int main(int argc, char **argv)
     r = wanted.user != NULL ? user_become(wanted.user) : 0;
     if (r < 0)
         fail("become the user", wanted.user, -r);
-    if (chdir(wanted.directory) < 0)
+    if (wanted.directory != NULL && chdir(wanted.directory) < 0)
         fail("enter the directory", wanted.directory, errno);
     (void)execvp(command[0], command);
     r = errno;

@@ -2,6 +2,7 @@
 
 import binascii
 import struct
+import subprocess
 import uuid
 
 BLOCK = 512
@@ -12,8 +13,7 @@ _ENTRIES, _ENTRY = 128, 128
 
 def make_gpt(filesystem, path, part_uuid, label):
     """Writes the disk; part_uuid and label name its partition (PARTUUID=, PARTLABEL=)."""
-    content = filesystem.read_bytes()
-    last = FIRST + len(content) // BLOCK - 1
+    last = FIRST + filesystem.stat().st_size // BLOCK - 1
     blocks = last + 1 + 33
     entry = struct.pack("<16s16sQQQ72s", _LINUX.bytes_le, uuid.UUID(part_uuid).bytes_le, FIRST, last,
                         0, label.encode("utf-16-le"))
@@ -29,7 +29,8 @@ def make_gpt(filesystem, path, part_uuid, label):
     with open(path, "wb") as disk:
         disk.write(protective.ljust(510, b"\0") + b"\x55\xaa")
         disk.write(header(1, blocks - 1, 2).ljust(BLOCK, b"\0") + entries)
-        disk.seek(FIRST * BLOCK)
-        disk.write(content)
+        disk.seek((last + 1) * BLOCK)
         disk.write(entries + header(blocks - 1, 1, blocks - 33).ljust(BLOCK, b"\0"))
+    subprocess.run(["dd", f"if={filesystem}", f"of={path}", "bs=1M", "oflag=seek_bytes",
+                    f"seek={FIRST * BLOCK}", "conv=notrunc,sparse", "status=none"], check=True)
     return path

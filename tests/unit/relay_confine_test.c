@@ -225,10 +225,30 @@ static void begin(struct scene *scene, const char *how, bool sealed)
     scene->spy = play_next_spy(&scene->play);
 }
 
+/* Waits for the relay to ask the daemon. @return with which number */
+static uint64_t need_question(const struct scene *scene)
+{
+    struct aperture_status status = {.state = APERTURE_NONE};
+
+    for (int left = WAIT_MS; status.state != APERTURE_WAITING; left--) {
+        assert_true(left > 0);
+        (void)poll(NULL, 0, 1);
+        (void)aperture_status_read(scene->play.status, &status);
+    }
+    return status.bytes;
+}
+
+/* As the daemon does when the guest has answered. */
+static void confirm(const struct scene *scene)
+{
+    assert_int_equal(aperture_status_confirm(scene->play.status, need_question(scene)), 0);
+}
+
 static void hand_over(struct scene *scene)
 {
     say_memory(&scene->play, scene->memory, 2);
     assert_int_equal(answer_to(&scene->play, VHOST_USER_SET_MEM_TABLE), 0);
+    confirm(scene);
     need_table(scene->spy, scene->memory, scene->is_enforced, 0, rings);
 }
 
@@ -292,25 +312,6 @@ static void stop_rings(struct scene *scene)
         stop_ring(&scene->play, i);
         need_heard(scene->spy, VHOST_USER_GET_VRING_BASE, &message);
     }
-}
-
-/* Waits for the relay to ask the daemon. @return with which number */
-static uint64_t need_question(const struct scene *scene)
-{
-    struct aperture_status status = {.state = APERTURE_NONE};
-
-    for (int left = WAIT_MS; status.state != APERTURE_WAITING; left--) {
-        assert_true(left > 0);
-        (void)poll(NULL, 0, 1);
-        (void)aperture_status_read(scene->play.status, &status);
-    }
-    return status.bytes;
-}
-
-/* As the daemon does when the guest has answered. */
-static void confirm(const struct scene *scene)
-{
-    assert_int_equal(aperture_status_confirm(scene->play.status, need_question(scene)), 0);
 }
 
 static void pool_and_rings_are_all_that_it_hears_of(void **state)
@@ -392,6 +393,35 @@ static void backends_channel_ends_at_the_relay(void **state)
     (void)close(ends[1]);
 }
 
+/* The guest may be another one before its first driver starts. */
+static void nobody_has_memory_before_its_guest_is_confirmed(void **state)
+{
+    struct pollfd quiet = {.events = POLLIN};
+    struct vhost_user_message message;
+    struct scene scene;
+    uint64_t question;
+
+    (void)state;
+    begin(&scene, "spy", false);
+    say_memory(&scene.play, scene.memory, 2);
+    assert_int_equal(answer_to(&scene.play, VHOST_USER_SET_MEM_TABLE), 0);
+    question = need_question(&scene);
+    for (uint32_t i = 0; i < 2; i++)
+        say_ring_from(&scene.play, i, in_qemu(rings[i]), 5); /* none of them was ever stopped */
+    quiet.fd = scene.spy;
+    assert_int_equal(poll(&quiet, 1, 50), 0);
+    assert_int_equal(need_question(&scene), question); /* the same driver */
+    confirm(&scene);
+    need_table(scene.spy, scene.memory, false, 2, rings);
+    for (uint32_t i = 0; i < 2; i++) {
+        need_heard(scene.spy, VHOST_USER_SET_VRING_NUM, &message);
+        need_heard(scene.spy, VHOST_USER_SET_VRING_BASE, &message);
+    }
+    for (uint32_t i = 0; i < 2; i++)
+        need_address(scene.spy, i, rings[i]);
+    end(&scene);
+}
+
 /* As a VM that is paused, or given more memory, does: one ring may be where it began. */
 static void what_did_not_move_is_told_again_to_nobody(void **state)
 {
@@ -446,7 +476,7 @@ static void nobody_works_on_the_pool_of_a_guest_that_was_reset(void **state)
 {
     struct vhost_user_message message;
     struct scene scene;
-    uint64_t first, second;
+    uint64_t first;
 
     (void)state;
     begin(&scene, "spy-busy", false);
@@ -464,7 +494,7 @@ static void nobody_works_on_the_pool_of_a_guest_that_was_reset(void **state)
         stop_ring(&scene.play, 0);
         say_ring(&scene.play, 1, in_qemu(rings[1]));
         assert_int_equal(aperture_status_confirm(scene.play.status, first), 0);
-        while ((second = need_question(&scene)) == first)
+        while (need_question(&scene) == first)
             (void)poll(NULL, 0, 1);
         need_work(&scene, false);
         if (i > 0)
@@ -867,8 +897,31 @@ static void pool_outside_of_memory_ends_the_device(void **state)
     play_start(&scene.play, "spy", "swiotlb=0xf00000,2097152" ID, "auto");
     scene.spy = play_next_spy(&scene.play);
     say_memory(&scene.play, scene.memory, 2);
+    confirm(&scene);
     assert_false(hear(scene.spy, &message));
     need_refused(&scene, "the token's pool is not all in memory");
+    end(&scene);
+}
+
+/* The process could map no part of it that is smaller than a huge page. */
+static void part_of_a_huge_page_is_not_handed_over(void **state)
+{
+    struct vhost_user_message message;
+    struct scene scene = {.memory = memfd_create("memory", MFD_CLOEXEC | MFD_HUGETLB), .kick = -1};
+
+    (void)state;
+    if (scene.memory < 0) {
+        print_message("this kernel has no huge pages\n");
+        skip();
+    }
+    assert_int_equal(ftruncate(scene.memory, (off_t)(48 * MB)), 0);
+    play_start(&scene.play, "spy", TOKEN ID, "auto");
+    scene.spy = play_next_spy(&scene.play);
+    hand_over(&scene); /* the pool is whole ones */
+    say_ring(&scene.play, 0, in_qemu(RING_0));
+    while (hear(scene.spy, &message))
+        assert_int_not_equal(message.request, VHOST_USER_SET_MEM_TABLE);
+    need_refused(&scene, "the VM's memory is huge pages");
     end(&scene);
 }
 
@@ -952,6 +1005,7 @@ static void narrowed_is_too_wide_if_an_aperture_is_required(void **state)
     if (has_device) {
         scene.spy = play_next_spy(&scene.play);
         say_memory(&scene.play, scene.memory, 2);
+        confirm(&scene);
     }
     need_refused(&scene, has_device ? "memory-backend-memfd" : "/dev/udmabuf");
     end(&scene);
@@ -992,6 +1046,7 @@ int main(int argc, char *argv[])
         cmocka_unit_test(dma_bufs_are_all_that_it_gets),
         cmocka_unit_test(features_are_offered_and_hidden),
         cmocka_unit_test(backends_channel_ends_at_the_relay),
+        cmocka_unit_test(nobody_has_memory_before_its_guest_is_confirmed),
         cmocka_unit_test(what_did_not_move_is_told_again_to_nobody),
         cmocka_unit_test(nobody_works_on_the_pool_of_a_guest_that_was_reset),
         cmocka_unit_test(process_of_a_device_without_driver_has_no_successor),
@@ -1009,6 +1064,7 @@ int main(int argc, char *argv[])
         cmocka_unit_test(relay_and_keeper_cannot_be_looked_into),
         cmocka_unit_test(ring_outside_of_memory_ends_the_device),
         cmocka_unit_test(pool_outside_of_memory_ends_the_device),
+        cmocka_unit_test(part_of_a_huge_page_is_not_handed_over),
         cmocka_unit_test(other_ways_to_memory_end_the_device),
         cmocka_unit_test(lie_of_virtiofsd_does_not_come_up),
         cmocka_unit_test(what_cannot_be_confined_is_not_started),

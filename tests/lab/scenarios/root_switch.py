@@ -19,7 +19,11 @@ UUID = "6c1f3f6e-8f0a-4a53-9d0b-2f6f7f1f0a01"
 INIT = """#!/bin/sh
 export PATH=/bin
 echo "real root: $(cat /marker), PID $$, words: $*" >/dev/console
-agent() { grep -l guestlink-agent /proc/[0-9]*/comm | { IFS=/ read -r _ _ pid _; echo $pid; }; }
+agent() { # not a job of its, which has its name
+    for comm in $(grep -l guestlink-agent /proc/[0-9]*/comm); do
+        grep -q "^PPid:.1$" ${comm%comm}status && echo ${comm//[^0-9]/}
+    done
+}
 halt() {
     pid=$(agent) n=0
     kill -s TERM $pid

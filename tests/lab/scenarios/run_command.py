@@ -101,6 +101,7 @@ def refused(once):
             (("--share", "share:/proc/x", "--", "true"), "expected"),
             (("--disk", "share", "--", "true"), "a file"),
             (("--qemu", "/bin/false", "--", "true"), "the VM ended"),
+            (("--share", "/:/host:ro", "--", "true"), "whole root"),
             (("--nonsense",), "unrecognized option"),
             ((), "there is none")):
         once.need(f"refused: {' '.join(words)}", once.run(*words), 125, "", error)

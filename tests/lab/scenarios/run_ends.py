@@ -13,6 +13,7 @@ from wait import wait_for
 def play(lab):
     once = Once(lab)
     once.share()
+    killed_early(lab, once)
     killed(lab, once)
     supervisor_killed(lab, once)
     signals(lab, once)
@@ -27,6 +28,19 @@ def play(lab):
     need(time.monotonic() - began >= 20, "ended before its time")
     once.need("a deadline, and a command that is deaf to SIGTERM", got, 124, error="--timeout")
     kept(lab, once)
+
+
+def killed_early(lab, once):
+    """SIGKILL while the first image is being made: no process, folder or half an image is left."""
+    process = once.start("--", "true")
+    wait_for("guestlink-mkinitramfs", lab.seconds(20),
+             lambda: [one for one in once.left() if "mkinitramfs" in one])
+    process.kill()
+    process.wait()
+    once.need_nothing_left()
+    images = os.listdir(once.home / ".cache/guestlink")
+    need(not images, f"left in the cache: {images}")
+    lab.say("killed while it made the image: nothing is left")
 
 
 def started(lab, once, *words):

@@ -34,6 +34,9 @@ def play(lab):
               'cannot become the user "nobody-here"')
     once.need("no such directory", once.run("--root", root, "--directory", "/no", "--", "sh"), 125, "",
               'cannot enter the directory "/no"')
+    os.chown(root / "etc", 0, 0)
+    once.need("a root of others", once.run("--root", root, "--", "sh"), 125, "", "belongs to user 0")
+    os.chown(root / "etc", UID, UID)
     once.need("no such command", once.run("--root", root, "--", "nosuch"), 127, "")
     once.need("not executable", once.run("--root", root, "--", "/etc/passwd"), 126, "")
 
