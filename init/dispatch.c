@@ -357,24 +357,24 @@ static int complete_boot(struct dispatch *d)
 }
 
 static const struct handler {
-    uint16_t type;
     dispatch_handler *handle;
+    uint16_t type;
     bool of_root; /* what it does is done in the root, or to what was */
 } handlers[] = {
-    {FRAME_GET_CAPABILITIES, get_capabilities, false},
-    {FRAME_SET_HOSTNAME, set_hostname, false},
-    {FRAME_ADD_ENTROPY, add_entropy, false},
-    {FRAME_MOUNT, mount_share, true},
-    {FRAME_UNMOUNT, unmount_share, true},
-    {FRAME_CONFIGURE_NETWORK, configure_network, true},
-    {FRAME_START_PROCESS, start_process, true},
-    {FRAME_SEND_SIGNAL, send_signal, true},
-    {FRAME_SHUT_DOWN, shut_down, false},
-    {FRAME_PING, ping, false},
-    {FRAME_PROCESS_INPUT, process_input_of, true},
-    {FRAME_GET_POOL_USAGE, get_pool_usage, false},
-    {FRAME_COMPLETE_BOOT, complete_boot, true},
-    {FRAME_SET_TIME, set_time, false},
+    {get_capabilities, FRAME_GET_CAPABILITIES, false},
+    {set_hostname, FRAME_SET_HOSTNAME, false},
+    {add_entropy, FRAME_ADD_ENTROPY, false},
+    {mount_share, FRAME_MOUNT, true},
+    {unmount_share, FRAME_UNMOUNT, true},
+    {configure_network, FRAME_CONFIGURE_NETWORK, true},
+    {start_process, FRAME_START_PROCESS, true},
+    {send_signal, FRAME_SEND_SIGNAL, true},
+    {shut_down, FRAME_SHUT_DOWN, false},
+    {ping, FRAME_PING, false},
+    {process_input_of, FRAME_PROCESS_INPUT, true},
+    {get_pool_usage, FRAME_GET_POOL_USAGE, false},
+    {complete_boot, FRAME_COMPLETE_BOOT, true},
+    {set_time, FRAME_SET_TIME, false},
 };
 
 static const char *take_answer(struct guest *guest, const struct frame *frame)
