@@ -8,6 +8,7 @@
 #include "control/metrics.h"
 #include "doors.h"
 #include "fleet.h"
+#include "guest/listener.h"
 #include "handshake.h"
 #include "reload.h"
 #include "vm/report.h"
@@ -107,26 +108,48 @@ static bool is_control(const struct config *config, int fd, const char *name)
            strcmp(address.sun_path, config->control) == 0;
 }
 
+/* @param name  of systemd's, "" if it has none. @return 0, or -errno after saying why not */
+static int take_socket(struct daemon *daemon, int fd, const char *name)
+{
+    bool control = is_control(daemon->fleet.settings->config, fd, name);
+    const char *problem = listener_find_problem(fd, control);
+    int r = -EINVAL;
+
+    if (!problem && control && daemon->control_fd >= 0)
+        problem = "it is a second control socket";
+    if (!problem && control) {
+        daemon->control_fd = fd;
+        return 0;
+    }
+    if (!problem) {
+        r = doors_consume_fd(daemon->doors, fd);
+        problem = r < 0 ? strerrordesc_np(-r) : NULL;
+    } else {
+        (void)close(fd);
+    }
+    if (problem)
+        log_line(LOG_ERR,
+                 "cannot use the socket \"%s\" (descriptor %d) that systemd passed: %s; not "
+                 "starting; expected one that listens for a stream (ListenStream=), AF_UNIX%s",
+                 name, fd, problem, control ? "" : " or AF_VSOCK");
+    return problem ? r : 0;
+}
+
 static int take_passed_sockets(struct daemon *daemon)
 {
     char **names = NULL;
     int count = sd_listen_fds_with_names(1, &names);
     int r = 0;
 
+    if (count < 0)
+        log_line(LOG_ERR,
+                 "cannot take the sockets that systemd passed (LISTEN_FDS): %s; not starting",
+                 strerrordesc_np(-count));
     for (int i = 0; i < count; i++) {
-        int fd = SD_LISTEN_FDS_START + i;
+        int taken = take_socket(daemon, SD_LISTEN_FDS_START + i, names[i]);
 
-        if (daemon->control_fd < 0 && is_control(daemon->fleet.settings->config, fd, names[i])) {
-            daemon->control_fd = fd;
-        } else {
-            int taken = doors_consume_fd(daemon->doors, fd);
-
-            if (taken < 0)
-                log_line(LOG_ERR, "the socket \"%s\" that systemd passed is of no use: %s",
-                         names[i], strerrordesc_np(-taken));
-            if (taken < 0 && r == 0)
-                r = taken;
-        }
+        if (taken < 0 && r == 0)
+            r = taken;
         free(names[i]);
     }
     free(names);

@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "base/kmsg_log.h"
-#include "dispatch.h"
 #include "kernel/devices.h"
 #include "notify.h"
 #include "signals.h"
@@ -115,7 +114,7 @@ static void settle_root(struct guest *guest)
     if (report->error != 0)
         kmsg_log(LOG_ERR, "%s; PID 1 stays", report->text);
     guest->root.mounted = false;
-    dispatch_release(guest);
+    guest->hold_timer.expired(&guest->hold_timer);
     if (guest->root.alone)
         boot_without_host(guest);
 }

@@ -422,7 +422,7 @@ const char *dispatch_frame(struct guest *guest, const struct frame *frame)
     return handle(guest, frame, false);
 }
 
-static void on_hold_timer(struct loop_timer *timer)
+void dispatch_release(struct loop_timer *timer)
 {
     struct guest *guest = LOOP_OWNER(timer, struct guest, hold_timer);
     struct frame frame;
@@ -443,10 +443,4 @@ static void on_hold_timer(struct loop_timer *timer)
     }
     if (guest->hold.on)
         loop_arm(&guest->loop, timer, clock_in_ms(INIT_HOLD_PAUSE_MS));
-}
-
-void dispatch_release(struct guest *guest)
-{
-    guest->hold_timer.expired = on_hold_timer;
-    on_hold_timer(&guest->hold_timer);
 }

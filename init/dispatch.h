@@ -15,7 +15,8 @@
  */
 const char *dispatch_frame(struct guest *guest, const struct frame *frame);
 
-/* The root is settled: handles what was held, and ends the hold when that is done. */
-void dispatch_release(struct guest *guest);
+/* A guest's hold_timer, and called when its root is settled: handles what was held, and ends the
+ * hold when that is done. */
+void dispatch_release(struct loop_timer *timer);
 
 #endif

@@ -33,7 +33,7 @@ struct guest {
         struct report report;  /* what became of it, for the host */
     } root;
     struct hold hold;
-    struct loop_timer hold_timer; /* what was held is let go */
+    struct loop_timer hold_timer; /* what was held is let go (dispatch_release()) */
     struct loop_source signals;
     struct loop_timer reap_timer; /* there is more to reap */
     struct loop_timer patience;   /* the payload starts without a host then */

@@ -94,6 +94,7 @@ void host_call(struct guest *guest)
         .lost = lost,
     };
 
+    guest->hold_timer.expired = dispatch_release;
     guest->hold.on = guest->cmdline.root[0] != '\0';
     link_start(&guest->link, &guest->loop, &guest->cmdline.host, &user);
     facts_measure(&guest->cmdline, &guest->modules, guest->timings.started_ns, &guest->facts);

@@ -7,6 +7,8 @@
 #ifndef GUESTLINK_HOSTD_CONFIG_H
 #define GUESTLINK_HOSTD_CONFIG_H
 
+#include "serving.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +35,7 @@ struct config_share {
     char *target; /* in the guest, absolute */
     bool read_only;
     enum config_transport transport;
+    struct config_serving serving; /* by virtiofsd */
     unsigned line; /* of the file, where its object begins; 0: it is not from there */
 };
 

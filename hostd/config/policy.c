@@ -96,6 +96,24 @@ static bool may_be_used(const struct policy *policy, const struct config_share *
     return policy->virtiofs || (policy->p9 && share->transport != CONFIG_TRANSPORT_VIRTIOFS);
 }
 
+/* What 9P does not do. */
+static void check_serving(const struct policy *policy, const struct config_share *share,
+                          const struct teller *teller)
+{
+    const char *key = config_serving_needs_virtiofs(&share->serving);
+
+    if (policy_chosen_transport(policy, share) != POLICY_TRANSPORT_9P)
+        return;
+    if (key != NULL)
+        warn(teller, share->line, "shares",
+             "the share %s has %s, which 9P cannot do, expected virtiofs; the share is not made",
+             share->tag, key);
+    else if (share->serving.file_handles || share->serving.cache != CONFIG_CACHE_AUTO)
+        warn(teller, share->line, "shares",
+             "the share %s has %s, which is virtiofsd's, and goes over 9P; it is served without",
+             share->tag, share->serving.file_handles ? "file_handles" : "cache");
+}
+
 /* @return true if a share will be there, of either transport */
 static bool uses_shares(const struct policy *policy, const struct config_vm *vm,
                         const struct teller *teller)
@@ -103,6 +121,7 @@ static bool uses_shares(const struct policy *policy, const struct config_vm *vm,
     bool any = false;
 
     for (size_t i = 0; i < vm->share_count; i++) {
+        check_serving(policy, &vm->shares[i], teller);
         if (may_be_used(policy, &vm->shares[i]))
             any = true;
         else

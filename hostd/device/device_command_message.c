@@ -27,7 +27,11 @@ struct json_object *device_command_message_share(const struct config_vm *vm, con
 {
     struct json_object *object = json_texts("tag", share->tag, "path", share->path, NULL);
 
+    char serving[CONFIG_SERVING_SIZE];
+
     json_add_flag(object, "read_only", share->read_only);
+    if (config_serving_format(&share->serving, serving)[0] != '\0')
+        json_add_text(object, "serving", serving);
     json_add_flag(object, "iommu_platform", share->iommu_platform);
     return message(vm, operation, "share", object, share->options);
 }

@@ -179,6 +179,11 @@ bool device_host_is_up(const struct device_host *host)
     return host->driver->is_up(host);
 }
 
+const char *device_host_version(const struct device_host *host)
+{
+    return host->driver->version ? host->driver->version(host) : "";
+}
+
 bool device_host_vouches(const struct device_host *host)
 {
     return host->vm->device_host.type != CONFIG_DEVICE_HOST_QEMU || device_host_is_up(host);

@@ -22,6 +22,7 @@ struct device_share {
     const char *tag;  /* names the device in this VM */
     const char *path; /* of the host */
     bool read_only;
+    struct config_serving serving;
     bool iommu_platform; /* to be asked for where it can be had: a token is in force, and the
                           * guest's kernel keeps to the pool that it names */
     const char *options; /* the option string, verbatim */
@@ -118,6 +119,9 @@ int device_host_confirm_adapter_aperture(const struct device_host *host, const c
 
 /* True between the events `up` and `down`. */
 bool device_host_is_up(const struct device_host *host);
+
+/* Which QEMU it is: "10.0"; "" if it is not up, did not say, or is none. */
+const char *device_host_version(const struct device_host *host);
 
 /* True unless a VMM that the daemon could ask does not answer: whoever has the VM's CID then may be
  * another process. */

@@ -3,6 +3,7 @@
 
 #include "base/child.h"
 #include "base/fd.h"
+#include "base/program.h"
 #include "base/scope.h"
 #include "base/sink.h"
 #include "device_server_files.h"
@@ -19,6 +20,11 @@
 #include <unistd.h>
 
 #define PASST_PLACE "/tmp"
+
+/* Those of a guard, and the relay's. */
+#define GUARDED_WORDS 16u
+/* Without it files that are mounted in a share by themselves may have each other's numbers. */
+#define MOUNTED_FILES "guestlink-mounted-files.so"
 
 struct device_server {
     struct device_server_files files;
@@ -201,6 +207,8 @@ static int write_words(const struct device_server *server, const struct device_s
                        const struct virtiofsd_command *command)
 {
     const char *const *argv = spec->passt ? spec->passt : command->argv;
+    char buffer[LIMITS_PATH];
+    const char *library = spec->passt ? NULL : program_find_own(MOUNTED_FILES, buffer);
     FD fd = memfd_create("guestlink-virtiofs-relay", MFD_CLOEXEC);
 
     if (fd < 0)
@@ -211,7 +219,8 @@ static int write_words(const struct device_server *server, const struct device_s
                 command->place[0] && !spec->passt ? spec->path : "", 0, command->place, 0,
                 access_of(spec, command), 0) < 0)
         return -errno;
-    if (dprintf(fd, "%s%c", server->program, 0) < 0)
+    if (dprintf(fd, "%s%c%s%c%s%c", command->handles && !spec->passt ? "handles" : "", 0,
+                library ? library : "", 0, server->program, 0) < 0)
         return -errno;
     for (size_t i = 0; argv[i]; i++)
         if (dprintf(fd, "%s%c", argv[i], 0) < 0)
@@ -225,9 +234,24 @@ static int make_command(const struct device_server_spec *spec, bool relay,
                         struct virtiofsd_command *command)
 {
     if (!spec->passt)
-        return virtiofsd_command_make(spec->program, spec->path, relay, command);
+        return virtiofsd_command_make(spec->program,
+                                      &(struct virtiofsd_share){.path = spec->path,
+                                                                .read_only = spec->read_only,
+                                                                .serving = spec->serving},
+                                      relay, command);
     memcpy(command->place, PASST_PLACE, sizeof(PASST_PLACE));
     return relay ? 0 : -ENOPKG;
+}
+
+static void put_before(const char *const *guard, const char *relay,
+                       const char *ret_argv[GUARDED_WORDS])
+{
+    size_t count = 0;
+
+    for (; guard[count] && count < GUARDED_WORDS - 2; count++)
+        ret_argv[count] = guard[count];
+    ret_argv[count] = relay;
+    ret_argv[count + 1] = NULL;
 }
 
 static int start_child(sd_event *event, struct device_server *server,
@@ -235,22 +259,25 @@ static int start_child(sd_event *event, struct device_server *server,
 {
     struct virtiofsd_command command;
     char relay[LIMITS_PATH];
-    const char *relay_argv[] = {virtiofsd_command_find_relay(relay), NULL};
+    const char *relay_argv[GUARDED_WORDS] = {virtiofsd_command_find_relay(relay), NULL};
+    bool has_relay = relay_argv[0] != NULL;
     struct child_spec child = {
-        .argv = relay_argv[0] ? relay_argv : command.argv,
+        .argv = has_relay ? relay_argv : command.argv,
         .fds = {-1, -1, log_fd, socket_fd},
         .outside = true,
         .detached = true,
         .record = server->files.record,
         .gate = server->gate,
     };
-    int r = make_command(spec, relay_argv[0] != NULL, &command);
+    int r = make_command(spec, has_relay, &command);
 
+    if (has_relay && spec->guard)
+        put_before(spec->guard, relay, relay_argv);
     if (r == 0 && !command.place[0]) { /* or the jail does it, where the relay keeps its own view */
         child.folder = spec->path;
         child.read_only = spec->read_only;
     }
-    if (r == 0 && !relay_argv[0])
+    if (r == 0 && !has_relay)
         r = do_without_relay(server, spec);
     else if (r == 0)
         r = child.fds[0] = write_words(server, spec, &command);

@@ -32,10 +32,12 @@ struct device_server_spec {
     const char *name;      /* of the files; unique to what is served and how */
     const char *path;      /* the directory served; or the adapter, for a person */
     bool read_only;        /* enforced on the host: it sees the directory mounted read-only */
+    const struct config_serving *serving; /* a virtiofsd's */
     /* For an adapter: the command line of a passt, which is started in virtiofsd's place, and of
      * which the relay takes care in another way (relay/kind.h). */
     const char *const *passt;
-    const char *options; /* the device's option string, verbatim */
+    const char *const *guard; /* words before the relay's command, at most ten; or NULL */
+    const char *options;      /* the device's option string, verbatim */
     enum config_aperture aperture;
     uid_t uid; /* who may connect besides root: QEMU's user */
     gid_t gid;

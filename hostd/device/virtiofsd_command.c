@@ -14,8 +14,8 @@
 
 #define SOCKET_OPTION "--fd=3"
 
-/* A guest's files need neither: its device nodes would be the host's devices, and extended
- * attributes, file capabilities among them, are not served. */
+/* A guest's files need neither: its device nodes would be the host's devices, and of extended
+ * attributes it may have any but file capabilities. */
 #define NO_CAPABILITIES "modcaps=-mknod:-setfcap"
 
 /* The share in the jail: nothing else is below this. */
@@ -29,9 +29,11 @@
 /* What QEMU's virtiofsd says of its sandboxes; of the Rust version every one has them. */
 #define OWN_SANDBOX "sandbox=namespace|chroot"
 
-/* Handles would need CAP_DAC_READ_SEARCH, with which open_by_handle_at(2) opens any file of the
- * share's filesystem, inside of the share or not. */
-#define NO_HANDLES "inode-file-handles=never"
+/* Handles need CAP_DAC_READ_SEARCH, with which open_by_handle_at(2) opens any file of the share's
+ * filesystem, inside of the share or not: only where the operator wants them. */
+#define NO_HANDLES           "inode-file-handles=never"
+#define HANDLES              "inode-file-handles=prefer"
+#define HANDLES_CAPABILITIES NO_CAPABILITIES ":+dac_read_search"
 
 /* The C version's option parser takes a comma for the next option unless it is escaped. */
 static int format_source(const char *path, char *buffer, size_t capacity)
@@ -63,45 +65,91 @@ static bool fits_jail(const char *program, bool rust)
                  : program_knows(program, OWN_SANDBOX));
 }
 
-/* @return how many words were added */
-static size_t add_rust_words(const char *program, const char *path, bool jailed, const char **argv)
-{
-    size_t count = 0;
+/* The words so far. */
+struct words {
+    const char **argv;
+    size_t count;
+};
 
-    argv[count++] = "--shared-dir";
-    argv[count++] = path;
+static void add(struct words *words, const char *word)
+{
+    words->argv[words->count++] = word;
+}
+
+static void add_map(struct words *words, const struct config_id_map *map, const char *option,
+                    char buffers[CONFIG_ID_RANGES][VIRTIOFSD_COMMAND_MAP_SIZE])
+{
+    for (unsigned i = 0; i < map->count; i++) {
+        (void)snprintf(buffers[i], VIRTIOFSD_COMMAND_MAP_SIZE, "%s=map:%u:%u:%u", option,
+                       map->ranges[i].guest, map->ranges[i].host, map->ranges[i].count);
+        add(words, buffers[i]);
+    }
+}
+
+static void add_rust_words(struct words *words, const struct virtiofsd_share *share,
+                           const char *path, struct virtiofsd_command *command)
+{
+    static const char *const caches[] = {NULL, "--cache=always", "--cache=never"};
+    const struct config_serving *serving = share->serving;
+    const char *program = words->argv[0];
+    bool knows = program_knows(program, "inode-file-handles");
+
+    command->handles = knows && serving->file_handles;
+    add(words, "--shared-dir");
+    add(words, path);
     if (program_knows(program, "modcaps"))
-        argv[count++] = "--" NO_CAPABILITIES;
-    if (program_knows(program, "inode-file-handles"))
-        argv[count++] = "--" NO_HANDLES;
-    if (jailed)
-        argv[count++] = "--" JAIL_SANDBOX;
-    return count;
+        add(words, command->handles ? "--" HANDLES_CAPABILITIES : "--" NO_CAPABILITIES);
+    if (knows)
+        add(words, command->handles ? "--" HANDLES : "--" NO_HANDLES);
+    if (command->place[0])
+        add(words, "--" JAIL_SANDBOX);
+    if (share->read_only && program_knows(program, "readonly"))
+        add(words, "--readonly");
+    if (serving->xattr || serving->posix_acl)
+        add(words, "--xattr");
+    if (serving->posix_acl)
+        add(words, "--posix-acl");
+    if (serving->unannounced)
+        add(words, "--no-announce-submounts");
+    if (caches[serving->cache])
+        add(words, caches[serving->cache]);
+    add_map(words, &serving->map_uid, "--translate-uid", command->maps);
+    add_map(words, &serving->map_gid, "--translate-gid", command->maps + CONFIG_ID_RANGES);
 }
 
-/* @return how many words were added */
-static size_t add_c_words(const char *program, const char *source, bool jailed, const char **argv)
+static void add_option(struct words *words, const char *option)
 {
-    size_t count = 0;
-
-    argv[count++] = "-o";
-    argv[count++] = source;
-    if (program_knows(program, "modcaps")) {
-        argv[count++] = "-o";
-        argv[count++] = NO_CAPABILITIES;
-    }
-    if (jailed) {
-        argv[count++] = "-o";
-        argv[count++] = JAIL_SANDBOX;
-    }
-    return count;
+    add(words, "-o");
+    add(words, option);
 }
 
-int virtiofsd_command_make(const char *program, const char *path, bool jail,
+static void add_c_words(struct words *words, const struct virtiofsd_share *share,
+                        const struct virtiofsd_command *command)
+{
+    static const char *const caches[] = {NULL, "cache=always", "cache=none"};
+    const struct config_serving *serving = share->serving;
+    const char *program = words->argv[0];
+
+    add_option(words, command->source);
+    if (program_knows(program, "modcaps"))
+        add_option(words, NO_CAPABILITIES);
+    if (command->place[0])
+        add_option(words, JAIL_SANDBOX);
+    if (serving->xattr || serving->posix_acl)
+        add_option(words, "xattr");
+    if (serving->posix_acl)
+        add_option(words, "posix_acl");
+    if (!serving->unannounced && program_knows(program, "announce_submounts"))
+        add_option(words, "announce_submounts");
+    if (caches[serving->cache])
+        add_option(words, caches[serving->cache]);
+}
+
+int virtiofsd_command_make(const char *program, const struct virtiofsd_share *share, bool jail,
                            struct virtiofsd_command *ret_command)
 {
-    const char **argv = ret_command->argv;
-    size_t count = 0;
+    struct words words = {.argv = ret_command->argv};
+    const char *path = share->path;
     bool rust;
 
     program = program_find_virtiofsd(program, ret_command->program);
@@ -111,6 +159,7 @@ int virtiofsd_command_make(const char *program, const char *path, bool jail,
      * wrapper script has none of them and gets -o source= alone, which both understand. */
     rust = program_knows(program, "shared-dir");
     jail = jail && fits_jail(program, rust);
+    ret_command->handles = false;
     ret_command->place[0] = '\0';
     if (jail) {
         if ((size_t)snprintf(ret_command->place, sizeof(ret_command->place), PLACE "%s", path) >=
@@ -118,12 +167,14 @@ int virtiofsd_command_make(const char *program, const char *path, bool jail,
             return -ENAMETOOLONG;
         path = ret_command->place;
     }
-    argv[count++] = program;
-    argv[count++] = SOCKET_OPTION;
-    count += rust ? add_rust_words(program, path, jail, argv + count)
-                  : add_c_words(program, ret_command->source, jail, argv + count);
+    add(&words, program);
+    add(&words, SOCKET_OPTION);
+    if (rust)
+        add_rust_words(&words, share, path, ret_command);
+    else
+        add_c_words(&words, share, ret_command);
     if (jail)
-        argv[count++] = JAIL_LIMIT;
-    argv[count] = NULL;
+        add(&words, JAIL_LIMIT);
+    add(&words, NULL);
     return rust ? 0 : format_source(path, ret_command->source, sizeof(ret_command->source));
 }

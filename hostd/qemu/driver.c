@@ -21,6 +21,11 @@ static bool is_up(const struct device_host *host)
     return qmp_is_up(((const struct device_qemu *)host)->qmp);
 }
 
+static const char *version(const struct device_host *host)
+{
+    return qmp_version(((const struct device_qemu *)host)->qmp);
+}
+
 /* {"shares": {TAG: NAME, …}, "passts": {ID: NAME, …}}: only to clean up after a QEMU that ended
  * while no daemon ran; a device that is there is found by QMP and virtiofsd's own files. */
 static struct json_object *qemu_remember(const struct device_host *host)
@@ -152,6 +157,7 @@ int qemu_driver_new(sd_event *event, const struct config_vm *vm, const char *sta
         .confirm_aperture = qemu_share_confirm_aperture,
         .confirm_adapter_aperture = qemu_passt_confirm_aperture,
         .is_up = is_up,
+        .version = version,
         .remember = qemu_remember,
         .free = qemu_free,
     };

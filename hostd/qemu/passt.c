@@ -77,7 +77,13 @@ static int add(struct qemu_task *task, const char *id)
 
 static void explain(int error, const char *program, char *text, size_t capacity)
 {
-    if (error == -EOPNOTSUPP)
+    if (error == -ENOPKG)
+        (void)snprintf(
+            text, capacity,
+            "guestlink-no-loopback, which keeps passt from this host's own addresses, is "
+            "not installed; install guestlink-hostd again, or set \"host_loopback\": "
+            "true for the adapter");
+    else if (error == -EOPNOTSUPP)
         (void)snprintf(text, capacity,
                        "%s is too old for vhost-user adapters; install one with --vhost-user "
                        "(Debian 13 has one), or use the backend \"user\"",
@@ -100,6 +106,8 @@ static void join(const struct passt_command *command, char *text, size_t capacit
     size_t used = 0;
 
     text[0] = '\0';
+    for (size_t i = 0; command->guard[i] && used < capacity; i++)
+        used += (size_t)snprintf(text + used, capacity - used, "%s ", command->guard[i]);
     for (size_t i = 0; command->argv[i] && used < capacity; i++)
         used += (size_t)snprintf(text + used, capacity - used, "%s ", command->argv[i]);
 }
@@ -242,6 +250,7 @@ void qemu_passt_start(struct qemu_task *task)
         .name = task->passt->name,
         .path = task->passt->id,
         .passt = command.argv,
+        .guard = command.guard,
         .options = task->options,
         .aperture = task->aperture,
         .uid = (uid_t)-1,

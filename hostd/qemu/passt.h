@@ -7,10 +7,6 @@
 
 #include "task.h"
 
-/* The first QEMU that vhost-user adapters were seen to work with. 7.2 ends by SIGSEGV when the
- * guest's driver starts a hot-plugged one. */
-#define QEMU_PASST_MAJOR 10
-
 /*
  * Makes the task of an adapter one with a passt, and names its backend, by all that would make it
  * another one. @return 0; a positive errno: it cannot be done, and task->text says why; -errno

@@ -110,6 +110,7 @@ static int begin(struct qemu_task *task, const struct device_share *share)
     task->iommu_platform = share->iommu_platform && share->aperture != CONFIG_APERTURE_OFF;
     task->aperture = share->aperture;
     task->read_only = share->read_only;
+    task->serving = share->serving;
     (void)snprintf(task->options, sizeof(task->options), "%s", share->options);
     (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_FS, task->share->name);
     return qemu_memory_begin(task, on_memory);

@@ -27,7 +27,8 @@ static void on_virtiofsd_ready(void *userdata, const char *remark)
 {
     struct qemu_task *task = ((const struct qemu_share *)userdata)->task;
 
-    (void)snprintf(task->remark, sizeof(task->remark), "%s", remark);
+    (void)snprintf(task->remark, sizeof(task->remark), "%s%s%s", task->serving_remark,
+                   task->serving_remark[0] && remark[0] ? "; " : "", remark);
     task->awaits_ready = false;
     task->ready(task);
 }

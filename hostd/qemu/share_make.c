@@ -3,6 +3,7 @@
  */
 #include "share.h"
 
+#include "base/program.h"
 #include "device/device_server_files.h"
 #include "refusal.h"
 
@@ -119,6 +120,22 @@ static void add_chardev(struct qemu_task *task)
         QMP_SHAPE_OBJECT, on_chardev_added);
 }
 
+/* Owners or attributes that are others than those asked for are worse than no share. One that is
+ * not there says so when it is started. @return false: the task has failed */
+static bool can_serve(struct qemu_task *task, const char *program)
+{
+    char buffer[LIMITS_PATH];
+    const char *obstacle = NULL;
+
+    task->serving_remark = "";
+    program = program_find_virtiofsd(program, buffer);
+    if (program)
+        obstacle = config_serving_obstacle(&task->serving, program, &task->serving_remark);
+    if (obstacle)
+        qemu_share_fail(task, EOPNOTSUPP, "", obstacle);
+    return !obstacle;
+}
+
 static void start_virtiofsd(struct qemu_task *task)
 {
     const struct config_vm *vm = task->qemu->host.vm;
@@ -128,14 +145,18 @@ static void start_virtiofsd(struct qemu_task *task)
         .name = task->share->name,
         .path = task->path,
         .read_only = task->read_only,
+        .serving = &task->serving,
         .options = task->options,
         /* Without iommu_platform the guest does not use the pool. */
         .aperture = task->iommu_platform && may_bounce(task) ? task->aperture : CONFIG_APERTURE_OFF,
         .uid = (uid_t)-1,
         .gid = (gid_t)-1,
     };
-    int r = device_server_files_make_directory(task->qemu->old_directory);
+    int r;
 
+    if (!can_serve(task, spec.program))
+        return;
+    r = device_server_files_make_directory(task->qemu->old_directory);
     if (r < 0) {
         qemu_share_fail(task, -r, "the folder of virtiofsd's sockets cannot be made",
                         task->qemu->old_directory);

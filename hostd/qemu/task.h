@@ -96,6 +96,8 @@ struct qemu_task {
     bool awaits_ready;                     /* virtiofsd was started; no command is under way */
     void (*ready)(struct qemu_task *task); /* of a share: what comes then */
     char *path;
+    struct config_serving serving;
+    const char *serving_remark; /* static: what virtiofsd does without; or "" */
     char options[OPTIONS_SIZE];
     enum config_aperture aperture;
     const char *discards; /* what QEMU has that discards memory, for a person; static, or NULL */

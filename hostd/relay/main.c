@@ -22,6 +22,8 @@
  *                 where it finds that; or "": it runs in none,
  *                 whether it may write there: ro, rw; or none: nothing keeps it from the relay's
  *                 memory, and so it has no aperture that holds,
+ *                 whether it opens files by their handles: handles, or "",
+ *                 a library for the jail (base/jail.h), or "",
  *                 what it is: virtiofsd or passt,
  *                 its command line; descriptor 3 is its listening socket, or passt's connection
  *   descriptor 2: for its words, too
@@ -41,6 +43,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,11 +65,13 @@ enum word {
     WORD_JAIL_FOLDER,
     WORD_JAIL_PLACE,
     WORD_JAIL_ACCESS,
+    WORD_JAIL_HANDLES,
+    WORD_JAIL_LIBRARY,
     WORD_KIND,
     WORD_PROGRAM, /* and what follows */
 };
 
-/* Five paths, and a few options. */
+/* Six paths, and a few options. */
 #define WORDS_SIZE 16384u
 #define WORDS_MAX  64u
 
@@ -110,7 +115,10 @@ static int take_words(struct words *words, struct relay *relay)
             .read_only = strcmp(items[WORD_JAIL_ACCESS], "rw") != 0,
             .network = relay->kind->network,
             .processes = true,
-            .capabilities = relay->kind->capabilities,
+            .capabilities =
+                relay->kind->capabilities |
+                (items[WORD_JAIL_HANDLES][0] ? JAIL_CAPABILITY(CAP_DAC_READ_SEARCH) : 0),
+            .library = items[WORD_JAIL_LIBRARY][0] ? items[WORD_JAIL_LIBRARY] : NULL,
         };
     if (aperture_open(&relay->aperture, items[WORD_OPTIONS], items[WORD_MODE],
                       items[WORD_STATUS_FILE],

@@ -227,6 +227,8 @@ void relay_run(struct relay *relay)
 
         if (relay_revival_timeout(relay) == 0)
             relay_revive(relay);
+        if (relay->resumes_hold)
+            relay_hold_resume(relay);
         if (relay->journal.is_held)
             relay_hold_look(relay);
         struct pollfd fds[] = {

@@ -2,7 +2,6 @@
 #include "relay_backend.h"
 
 #include "end.h"
-#include "relay_hold.h"
 #include "replay.h"
 
 #include <stdio.h>
@@ -118,7 +117,7 @@ void relay_begin_next(struct relay *relay)
         relay->aperture.status_file = ""; /* it may be a successor's by now */
     }
     if (relay->journal.is_held) {
-        relay_hold_resume(relay);
+        relay->resumes_hold = true; /* relay_run() */
         return;
     }
     if (!relay->kind->revives) {

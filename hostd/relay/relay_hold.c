@@ -191,6 +191,7 @@ void relay_hold_take(struct relay *relay)
 
 void relay_hold_resume(struct relay *relay)
 {
+    relay->resumes_hold = false;
     look_at_rings(relay);
     answer(relay);
 }

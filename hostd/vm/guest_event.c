@@ -8,7 +8,6 @@
 #include "operation.h"
 #include "report.h"
 #include "services.h"
-#include "vm_connection.h"
 #include "vm_parts.h"
 
 #include "protocol/request.h"
@@ -98,7 +97,6 @@ static int take_farewell(struct vm *vm, const struct frame *frame)
         return GUEST_EVENT_E_MALFORMED;
     vm->boot.farewell = true;
     report_farewell(vm, &farewell);
-    vm_await_end(vm);
     saver_soon(&vm->saver);
     return 0;
 }

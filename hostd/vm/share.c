@@ -110,8 +110,11 @@ static int prepare(struct attachment *a)
         if (device_aperture_obstacle(vm))
             return -EPERM;
         return virtio_device_take(a, &(struct virtio_device){.path = share->config.path,
-                                                             .read_only = share->config.read_only});
+                                                             .read_only = share->config.read_only,
+                                                             .serving = share->config.serving});
     case POLICY_TRANSPORT_9P:
+        if (config_serving_needs_virtiofs(&share->config.serving))
+            return -EINVAL;
         return share->p9 ? 0 : p9_share_new(vm, &share->config, on_server_ended, share, &share->p9);
     case POLICY_TRANSPORT_NONE:
     default:
@@ -163,6 +166,11 @@ static void explain(const struct attachment *a, int error, char *text, size_t ca
     case EPERM:
         (void)snprintf(text, capacity, "%s",
                        obstacle ? obstacle : "the host does not permit to make its device");
+        break;
+    case EINVAL:
+        (void)snprintf(text, capacity,
+                       "it has %s, which 9P cannot do (let the share use virtiofs, or remove that)",
+                       config_serving_needs_virtiofs(&config->serving));
         break;
     case ENOENT:
         (void)snprintf(text, capacity,
@@ -218,6 +226,7 @@ static int add_device(struct virtio_device *device, device_done_fn done)
         &(struct device_share){.tag = device->name,
                                .path = device->path,
                                .read_only = device->read_only,
+                               .serving = device->serving,
                                .iommu_platform = boot_may_confine(&device->vm->boot),
                                .options = device->options,
                                .aperture = device->aperture_mode},

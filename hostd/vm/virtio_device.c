@@ -207,6 +207,7 @@ static int add(const struct attachment *a, const struct virtio_device *wanted, c
                                .name = strdup(a->name),
                                .path = wanted->path ? strdup(wanted->path) : NULL,
                                .read_only = wanted->read_only,
+                               .serving = wanted->serving,
                                .settings = wanted->settings ? settings_ref(wanted->settings) : NULL,
                                .network = wanted->network,
                                .aperture_mode = device_aperture_mode(vm),
@@ -233,6 +234,7 @@ static struct virtio_device *find_equal(const struct attachment *a,
     while (device &&
            (device->kind != a->kind || device->stale || device->state == VIRTIO_DEVICE_REMOVING ||
             strcmp(device->options, options) != 0 ||
+            !config_serving_equal(&device->serving, &wanted->serving) ||
             strcmp(wanted->path ? device->path : device->name,
                    wanted->path ? wanted->path : a->name) != 0))
         device = device->next;

@@ -32,6 +32,7 @@ struct virtio_device {
     char *name; /* of the attachment that it was made for: a share's is the virtiofs tag */
     char *path; /* a share's, else NULL */
     bool read_only;
+    struct config_serving serving; /* a share's */
     struct settings *settings; /* an adapter's: holds `network` */
     const struct config_network *network;
     char options[OPTIONS_SIZE];
@@ -52,7 +53,7 @@ struct virtio_device {
  * Gives @p a the device that it needs: an equal one that there is, or a new one that the device
  * host is asked for.
  *
- * @param wanted  its `path` and `read_only`, or `settings` and `network`; copied
+ * @param wanted  its `path`, `read_only` and `serving`, or `settings` and `network`; copied
  * @return 0: it is there; -EAGAIN: it comes, or cannot be made yet (a->device is NULL: its name is
  *         still being taken away, or the device host is not up); -EEXIST: another device has its
  *         name; -ENOENT or -ENOTDIR: the host has no such directory; or another -errno

@@ -21,7 +21,8 @@ static bool share_says(const struct share *share, const struct config_share *con
     return strcmp(share->config.path, config->path) == 0 &&
            strcmp(share->config.target, config->target) == 0 &&
            share->config.read_only == config->read_only &&
-           share->config.transport == config->transport;
+           share->config.transport == config->transport &&
+           config_serving_equal(&share->config.serving, &config->serving);
 }
 
 /* Those of the file that it names no more, or otherwise, go. */

@@ -93,7 +93,7 @@ static int on_farewell_late(sd_event_source *source, uint64_t at_us, void *userd
     return 0;
 }
 
-void vm_await_end(struct vm *vm)
+static void await_end(struct vm *vm)
 {
     (void)clock_arm(vm->services->event, &vm->farewell_timer, LIMITS_AFTER_FAREWELL_MS,
                     on_farewell_late, vm);
@@ -220,6 +220,8 @@ static void on_frame(void *userdata, const struct frame *frame)
     case SESSION_EVENT:
         if (guest_event_take(vm, frame) != 0)
             violate(vm, "malformed-event");
+        else if (frame->type == FRAME_FAREWELL)
+            await_end(vm);
         break;
     case SESSION_PONG:
         guest_reply(vm->guest, frame->id, 0, "");

@@ -15,7 +15,4 @@ void vm_drop_connection(struct vm *vm, const char *reason, int error);
 /* Waits for a guest to connect, for as long as that phase is given. */
 void vm_await_guest(struct vm *vm);
 
-/* The guest said farewell: its connection is closed some time later, if its VM still runs then. */
-void vm_await_end(struct vm *vm);
-
 #endif

@@ -239,7 +239,9 @@ static void virtiofsd_outside_is_told_with_how_it_ended(void **state)
 {
     struct devices *devices = *state;
     char buffer[LIMITS_PATH], text[64];
-    struct device_server_spec spec = {.directory = devices->directory,
+    const struct config_serving serving = {0};
+    struct device_server_spec spec = {.serving = &serving,
+                                      .directory = devices->directory,
                                       .name = "c",
                                       .path = "/tmp",
                                       .options = "",

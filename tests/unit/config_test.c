@@ -363,6 +363,73 @@ static void test_errors_name_the_place_and_what_was_expected(void **state)
     }
 }
 
+#define A(more) "{\"name\":\"a\",\"id\":\"" ID "\",\"cid\":4" more "}"
+#define B(more)                                                                                    \
+    "\n{\"name\":\"b\",\"id\":\"11111111-2222-3333-4444-555555555555\",\"cid\":5" more "}"
+#define TWO(a, b)     "{\"vms\":[" A(a) "," B(b) "]}"
+#define TOP(more)     "{" more ",\"vms\":[" A("") "]}"
+#define QMP(path)     ",\"device_host\":{\"type\":\"qemu\",\"qmp\":\"" path "\"}"
+#define ADAPTER(more) ",\"network\":[{\"id\":\"n\"," more "}]"
+#define MAC(last)     "\"mac\":\"52:54:00:00:00:" last "\""
+#define TAP(name)     ",\"backend\":\"tap\",\"interface\":\"" name "\""
+#define STREAM(path)  ",\"backend\":\"stream\",\"socket\":\"" path "\""
+#define SHARED        ",\"shares\":[{\"tag\":\"t\",\"path\":\"/\",\"target\":\"/mnt\"}]"
+#define STATE                                                                                      \
+    "\"state_dir\":\"/12345678901234567890123456789012345678901234567890123456789012345\","
+
+/* Two that claim one thing; and those that look so, or that are a VM's on purpose. */
+static const struct {
+    const char *text, *error, *warning; /* a part; NULL: none */
+} claimed[] = {
+    {TOP("\"control\":\"/r/a\",\n\"metrics\":\"/r//a/\""),
+     ":2: metrics: \"/r/a\" is taken by `control` in line 1", NULL},
+    {TOP("\"control\":\"/r/a\",\"listen\":[\"unix:/r/a\"]"), "listen[0]: \"/r/a\" is taken by",
+     NULL},
+    {TOP("\"listen\":[\"unix:/r/a\",\"unix:/r//a\"]"), "listen[1]: \"/r/a\" is taken by", NULL},
+    {TOP("\"metrics\":\"/run/guestlink/./control.sock\""), "taken by `control`, by default", NULL},
+    {TOP("\"telemetry\":{\"file\":\"/run/guestlink/control.sock\"}"), "telemetry.file: ", NULL},
+    {TWO(",\"socket\":\"/s\"", ",\"socket\":\"//s\""),
+     ":2: vms[1].socket: \"/s\" is another VM's too", NULL},
+    {TWO(QMP("/q"), QMP("/q/")), ":2: vms[1].device_host.qmp: \"/q\" is another VM's too", NULL},
+    {TWO(",\"socket\":\"/s\"" QMP("/s"), ""), "vms[0].device_host.qmp: \"/s\" is taken by `socket`",
+     NULL},
+    {TWO(",\"socket\":\"/run/guestlink/control.sock\"", ""), "vms[0].socket: ", NULL},
+    {TWO(ADAPTER(MAC("01") TAP("t0")), ADAPTER(MAC("02") TAP("t0"))),
+     ":2: vms[1].network[0].interface: \"t0\"", NULL},
+    {TWO(ADAPTER(MAC("01") TAP("t0") "},{\"id\":\"m\"," MAC("02") TAP("t0")), ""),
+     "vms[0].network[1].interface: \"t0\" is taken by", NULL},
+    {TWO(ADAPTER(MAC("01") STREAM("/p")), ADAPTER(MAC("02") STREAM("/p"))),
+     ":2: vms[1].network[0].socket: \"/p\"", NULL},
+    {TWO(ADAPTER(MAC("0a") TAP("t0")), ADAPTER(MAC("0A") TAP("t1"))),
+     ":2: vms[1].network[0].mac: \"52:54:00:00:00:0a\"", NULL},
+    {TWO(ADAPTER(MAC("01")), ADAPTER(MAC("01"))), NULL,
+     ":2: vms[1].network[0].mac: \"52:54:00:00:00:01\" is another VM's too"},
+    {"{" STATE "\"vms\":[" A(QMP("/q") SHARED) "]}", "state_dir: 66 bytes, expected at most 65",
+     NULL},
+    {"{" STATE "\"vms\":[" A(QMP("/q")) "]}", NULL, "state_dir: 66 bytes"},
+    {"{" STATE "\"vms\":[" A("") "]}", NULL, NULL},
+    {TWO(ADAPTER(MAC("01") TAP("t0")), ADAPTER(MAC("02") TAP("t1"))), NULL, NULL},
+    {"{\"listen\":[\"unix:/s\"],\"vms\":[" A(",\"socket\":\"/s\"") "]}", NULL, NULL},
+};
+
+static void test_what_has_one_owner_is_not_given_twice(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(claimed) / sizeof(claimed[0]); i++) {
+        struct heard heard;
+        struct config *config = parse(claimed[i].text, &heard);
+
+        if ((config == NULL) != (claimed[i].error != NULL) ||
+            (claimed[i].error ? !strstr(heard.errors, claimed[i].error)
+                              : heard.errors[0] != '\0') ||
+            (claimed[i].warning ? !strstr(heard.warnings, claimed[i].warning)
+                                : heard.warnings[0] != '\0'))
+            fail_msg("%s\ngave: %s%swanted: %s", claimed[i].text, heard.errors, heard.warnings,
+                     claimed[i].error ? claimed[i].error : claimed[i].warning);
+        (void)config_free(config);
+    }
+}
+
 static void test_every_error_is_told(void **state)
 {
     struct heard heard;
@@ -690,6 +757,7 @@ int main(void)
         cmocka_unit_test(test_an_adapter_s_metric_is_its_place),
         cmocka_unit_test(test_an_mtu_without_ipv6_is_a_warning),
         cmocka_unit_test(test_errors_name_the_place_and_what_was_expected),
+        cmocka_unit_test(test_what_has_one_owner_is_not_given_twice),
         cmocka_unit_test(test_every_error_is_told),
         cmocka_unit_test(test_a_bad_pool_is_a_warning),
         cmocka_unit_test(test_a_payload_s_bounds_are_read),

@@ -491,6 +491,53 @@ static void test_nothing_is_found_where_nothing_is_wrong(void **state)
     tear_down_folder(&fixture);
 }
 
+/* Without a daemon by QEMU's greeting, else by what the daemon says. */
+static void test_a_qemu_that_is_too_old_for_passt_is_found(void **state)
+{
+    static const struct {
+        const char *greeting, *view, *state, *text, *advice;
+    } cases[] = {
+        {"{\"QMP\": {\"version\": {\"qemu\": {\"minor\": 2, \"major\": 7}}}}\r\n", NULL, "wrong",
+         "QEMU 7.2 cannot have", "install QEMU 10.0"},
+        {"{\"QMP\": {\"version\": {\"qemu\": {\"minor\": 0, \"major\": 10}}}}\r\n", NULL, "right",
+         "QEMU 10.0 can have", ""},
+        {"{\"QMP\": {}}\r\n", NULL, "unknown", "is not known", ""},
+        {"no JSON", NULL, "unknown", "is not known", ""},
+        {NULL, "{\"device_host_up\": true, \"device_host_version\": \"9.2\"}", "wrong",
+         "QEMU 9.2 cannot have", "restart the VM"},
+        {NULL, "{\"device_host_up\": true, \"device_host_version\": \"11.1\"}", "right",
+         "QEMU 11.1 can have", ""},
+        {NULL, "{\"device_host_up\": false}", "unknown", "is not known", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct fixture fixture;
+        struct json_object *view = cases[i].view ? json_tokener_parse(cases[i].view) : NULL;
+        int fd;
+
+        set_up_folder(&fixture);
+        read_config(&fixture, "/tmp", "/bin/true");
+        fixture.doctor.places = DOCTOR_PLACES;
+        fixture.doctor.places.proc = fixture.folder;
+        fixture.config->vms[0].networks[0].backend = CONFIG_BACKEND_PASST;
+        fd = listen_for_qmp(&fixture);
+        if (cases[i].greeting && fork() == 0) {
+            int client = accept(fd, NULL, NULL);
+
+            (void)!write(client, cases[i].greeting, strlen(cases[i].greeting));
+            _exit(0);
+        }
+        doctor_look_at_qemu(&fixture.doctor, &fixture.config->vms[0], view);
+        assert_found(&fixture, "qemu-version", cases[i].state, cases[i].text, cases[i].advice);
+        if (cases[i].greeting)
+            assert_true(wait(NULL) > 0);
+        json_object_put(view);
+        (void)close(fd);
+        tear_down_folder(&fixture);
+    }
+}
+
 /* Its unit is newer than it is. */
 static void test_a_qemu_of_before_an_upgrade_is_found(void **state)
 {
@@ -512,6 +559,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_qemu_of_before_an_upgrade_is_found),
+        cmocka_unit_test(test_a_qemu_that_is_too_old_for_passt_is_found),
         cmocka_unit_test(test_the_likeliest_failures_are_found),
         cmocka_unit_test(test_a_pool_that_was_not_made_is_found),
         cmocka_unit_test(test_another_client_of_qmp_is_found),

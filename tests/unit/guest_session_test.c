@@ -14,11 +14,9 @@
 
 static const struct guest_capabilities report = {
     .major = PROTOCOL_MAJOR,
-    .minor = PROTOCOL_MINOR,
     .features = 0x33,
     .swiotlb_base = 0x14000000,
     .swiotlb_size = 67108864,
-    .minor = PROTOCOL_MINOR,
     .memory_bytes = UINT64_C(2) << 30,
     .boot_id = {1, 2, 3},
     .kernel_release = "6.18.26.3",

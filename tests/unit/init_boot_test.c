@@ -228,6 +228,7 @@ static void want_root(void)
 {
     (void)snprintf(guest.cmdline.root, sizeof(guest.cmdline.root), "/dev/vda");
     guest.hold.on = true; /* as host_call() has it */
+    guest.hold_timer.expired = dispatch_release;
 }
 
 /* The host's COMPLETE_BOOT, as a frame. */

@@ -236,6 +236,44 @@ static void one_that_bounces_otherwise_is_replaced(void **state)
     played_expect(qmp_path, expected);
 }
 
+/* What may be there, whatever QEMU said, goes again; what QEMU refused is not there. */
+static void a_failed_device_leaves_nothing(void **state)
+{
+    static const struct {
+        const char *words;
+        int error;
+        const char *removed;
+    } cases[] = {{REFUSED, EIO, ""}, {"{\"return\": 1, \"id\": $}\n", EPROTO, DELETE}};
+    struct devices *devices = *state;
+    char id[64] = QEMU_NAME_NET, expected[1024];
+
+    qemu_name_hash(id + strlen(QEMU_NAME_NET), devices->vm.id, "c", "00:00:00:00:00:00", "user", "",
+                   "", NULL);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct played_line lines[] = {{"qom-list", PLAYED_DEVICES},
+                                            {"qom-list", PLAYED_DEVICES},
+                                            {"qom-list", ONLY_PORT},
+                                            {"device_add", cases[i].words},
+                                            {NULL, NULL}};
+
+        devices->ups = 0;
+        start(devices, lines);
+        assert_int_equal(add(devices), cases[i].error);
+        (void)snprintf(expected, sizeof(expected),
+                       MADE "netdev_del {\"id\":\"%s\"}\n"
+                            "netdev_add {\"type\":\"user\",\"id\":\"%s\"}\n"
+                            "device_add {\"driver\":\"virtio-net-pci\",\"id\":\"guestlink-net-c\","
+                            "\"netdev\":\"%s\",\"mac\":\"00:00:00:00:00:00\",\"bus\":\"rp1\","
+                            "\"iommu_platform\":true}\n%snetdev_del {\"id\":\"%s\"}\n",
+                       id, id, id, cases[i].removed, id);
+        played_expect(qmp_path, expected);
+        played_expect_no_more(qmp_path);
+        devices->host = device_host_free(devices->host);
+        played_stop(qemu);
+        qemu = 0;
+    }
+}
+
 /* The connection ends: what waits for a word of QEMU's ends with it, and nothing else does. */
 static void only_what_waits_for_qemu_ends_with_the_connection(void **state)
 {
@@ -285,6 +323,7 @@ int main(void)
         TEST(a_refused_step_is_told_with_qemus_words),
         TEST(each_backend_has_its_netdev),
         TEST(one_that_bounces_otherwise_is_replaced),
+        TEST(a_failed_device_leaves_nothing),
         TEST(only_what_waits_for_qemu_ends_with_the_connection),
     };
 

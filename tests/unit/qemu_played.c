@@ -23,7 +23,6 @@
 #define PATIENCE_S 60u
 
 #define LINES_MAX 32u
-#define GREETING  "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\n"
 
 static size_t expected_bytes; /* of what the one that was started last heard */
 
@@ -38,10 +37,11 @@ static void say(FILE *stream, const char *words, const char *id)
     (void)fflush(stream);
 }
 
-/* @return the words for a command; NULL: none */
-static const char *find(const struct played_line *lines, bool used[LINES_MAX], const char *command)
+/* @return the words for a command, or the usual ones; NULL: none */
+static const char *find(const struct played_line *lines, bool used[LINES_MAX], const char *command,
+                        const char *usual)
 {
-    const char *words = PLAYED_OK;
+    const char *words = usual;
 
     for (size_t i = 0; lines[i].command; i++) {
         if (strcmp(lines[i].command, command) != 0)
@@ -86,16 +86,16 @@ static void note(FILE *heard, const char *command, const char *line)
 static void converse(int fd, const struct played_line *lines, bool used[LINES_MAX], FILE *heard)
 {
     FILE *in = fdopen(dup(fd), "r"), *out = fdopen(fd, "w");
-    const char *words;
+    const char *words = find(lines, used, PLAYED_GREETING, PLAYED_VERSION("10"));
     char *line = NULL, command[64], id[64];
     size_t capacity = 0;
 
-    say(out, GREETING, "0");
+    say(out, words, "0");
     while (getline(&line, &capacity, in) > 0) {
         pick(line, "\"execute\":\"", command);
         pick(line, "\"id\":", id);
         note(heard, command, line);
-        words = find(lines, used, command);
+        words = find(lines, used, command, PLAYED_OK);
         if (!words)
             break;
         say(out, words, id);

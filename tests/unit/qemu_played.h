@@ -13,6 +13,12 @@ struct played_line {
     const char *words;   /* `$` is the command's id. NULL: it closes the connection */
 };
 
+/* No command: what it says when it is connected to. */
+#define PLAYED_GREETING "QMP"
+#define PLAYED_VERSION(major)                                                                      \
+    "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 9, \"minor\": 2, \"major\": " major            \
+    "}, \"package\": \"\"}, \"capabilities\": []}}\n"
+
 /* Usual answers of an empty machine with one free port. */
 #define PLAYED_OK     "{\"return\": {}, \"id\": $}\n"
 #define PLAYED_MEMORY "{\"return\": [{\"id\": \"mem\", \"share\": true}], \"id\": $}\n"
@@ -27,7 +33,8 @@ struct played_line {
  * Starts one that listens at @p path.
  *
  * @param lines  the first unused one for a command is used; the last of its name again and again.
- *               A command that is not there is answered PLAYED_OK.
+ *               A command that is not there is answered PLAYED_OK; it is a QEMU 10.2 if they do
+ *               not say another greeting.
  */
 pid_t played_start(const char *path, const struct played_line *lines);
 void played_stop(pid_t pid);

@@ -101,21 +101,36 @@ static void expect_removed(const char *chardev)
     played_expect(qmp_path, expected);
 }
 
-/* What QEMU hears of a share on an empty machine, from the chardev on. @param more  arguments */
-static void expect_made(const struct devices *devices, const char *chardev, const char *more)
+static void expect_chardev(const struct devices *devices, const char *chardev)
 {
-    const char *name = chardev + sizeof(QEMU_NAME_FS) - 1;
-    char expected[2048], folder[QEMU_NAME_HASH_SIZE];
+    char expected[1024], folder[QEMU_NAME_HASH_SIZE];
 
     qemu_name_hash(folder, devices->vm.id, NULL);
     (void)snprintf(
         expected, sizeof(expected),
         "chardev-add {\"id\":\"%s\",\"backend\":{\"type\":\"socket\",\"data\":{\"addr\":{\"type\":"
-        "\"unix\",\"data\":{\"path\":\"%s/fs/%s/%s.sock\"}},\"server\":false}}}\n"
+        "\"unix\",\"data\":{\"path\":\"%s/fs/%s/%s.sock\"}},\"server\":false}}}\n",
+        chardev, devices->directory, folder, chardev + strlen(QEMU_NAME_FS));
+    played_expect(qmp_path, expected);
+}
+
+/* @param more  arguments */
+static void expect_device(const char *chardev, const char *more)
+{
+    char expected[512];
+
+    (void)snprintf(
+        expected, sizeof(expected),
         "device_add {\"driver\":\"vhost-user-fs-pci\",\"id\":\"guestlink-fs-c\",\"chardev\":\"%s\","
         "\"tag\":\"c\",\"bus\":\"rp1\",\"num-request-queues\":1%s}\n",
-        chardev, devices->directory, folder, name, chardev, more);
+        chardev, more);
     played_expect(qmp_path, expected);
+}
+
+static void expect_made(const struct devices *devices, const char *chardev, const char *more)
+{
+    expect_chardev(devices, chardev);
+    expect_device(chardev, more);
 }
 
 static void expect_port_looked_for(void)
@@ -208,6 +223,8 @@ static void qemu_that_cannot_have_a_share_bounce_is_asked_once(void **state)
     struct devices *devices = *state;
     struct device_share share = share_of(devices);
     const struct played_line lines[] = {EMPTY,
+                                        {"query-balloon", REFUSE("No balloon device")},
+                                        {"query-memory-devices", NOTHING},
                                         {"device_add", REFUSE("no iommu_platform here")},
                                         {"device_add", PLAYED_OK},
                                         {"qom-list", PLAYED_DEVICES},
@@ -225,7 +242,7 @@ static void qemu_that_cannot_have_a_share_bounce_is_asked_once(void **state)
     assert_true(devices->outcome.created);
     assert_false(devices->outcome.iommu_platform);
     assert_non_null(strstr(devices->text, "QEMU cannot do iommu_platform"));
-    played_expect(qmp_path, "query-memdev\n" LIST);
+    played_expect(qmp_path, "query-memdev\nquery-balloon\nquery-memory-devices\n" LIST);
     expect_removed(chardev);
     expect_port_looked_for();
     expect_made(devices, chardev, ",\"iommu_platform\":true,\"queue-size\":64");
@@ -233,7 +250,7 @@ static void qemu_that_cannot_have_a_share_bounce_is_asked_once(void **state)
     expect_made(devices, chardev, "");
 
     assert_int_equal(devices_add_share(devices, &share), 0);
-    played_expect(qmp_path, "query-memdev\n" LIST);
+    played_expect(qmp_path, "query-memdev\nquery-balloon\nquery-memory-devices\n" LIST);
     expect_removed(chardev);
     expect_port_looked_for();
     expect_made(devices, chardev, "");
@@ -388,33 +405,63 @@ static void share_that_is_not_equal_makes_room(void **state)
     }
 }
 
-/* With QEMU's words; and what serves it ends. */
-static void refused_step_ends_the_share(void **state)
+/* With QEMU's words; what serves it ends, and QEMU has nothing of it left. */
+static void step_that_fails_ends_the_share(void **state)
 {
+#define NOT_NOW REFUSE("not now")
+#define WRONG   "{\"return\": 1, \"id\": $}\n"
     static const struct {
         const char *command;
         unsigned lines; /* of an empty machine that come before */
+        const char *words;
+        int error;
         const char *text;
+        bool made, has_device;
     } cases[] = {
-        {"query-memdev", 0, "share c: QEMU could not tell about its memory: not now"},
-        {"qom-list", 1, "share c: QEMU could not list its devices: not now"},
-        {"qom-list", 2, "share c: not now"},
-        {"chardev-add", 4, "share c: QEMU could not connect to virtiofsd: not now"},
-        {"device_add", 4, "share c: QEMU could not add the device: not now"},
+        {"query-memdev", 0, NOT_NOW, EIO, "share c: QEMU could not tell about its memory: not now",
+         false, false},
+        {"qom-list", 1, NOT_NOW, EIO, "share c: QEMU could not list its devices: not now", false,
+         false},
+        {"qom-list", 2, NOT_NOW, EIO, "share c: not now", false, false},
+        {"chardev-add", 4, NOT_NOW, EIO, "share c: QEMU could not connect to virtiofsd: not now",
+         true, false},
+        {"device_add", 4, NOT_NOW, EIO, "share c: QEMU could not add the device: not now", true,
+         true},
+        {"device_add", 4, WRONG, EPROTO, "QEMU's answer to device_add is not what QMP says", true,
+         true},
     };
     struct devices *devices = *state;
     const struct device_share share = share_of(devices);
+    char chardev[CHARDEV_BYTES];
+
+    name_chardev(devices, chardev);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct played_line lines[] = {EMPTY, {NULL, NULL}, {NULL, NULL}};
 
-        lines[cases[i].lines] = (struct played_line){cases[i].command, REFUSE("not now")};
+        lines[cases[i].lines] = (struct played_line){cases[i].command, cases[i].words};
         lines[cases[i].lines + 1] = (struct played_line){NULL, NULL};
         start(devices, lines);
-        assert_int_equal(devices_add_share(devices, &share), EIO);
-        assert_string_equal(devices->text, cases[i].text);
+        assert_int_equal(devices_add_share(devices, &share), cases[i].error);
+        if (!strstr(devices->text, cases[i].text))
+            fail_msg("\"%s\" lacks \"%s\"", devices->text, cases[i].text);
         assert_int_equal(recorded_pid(devices), 0);
-        played_stop(qemu); /* what it heard is not looked at */
-        qemu = 0;
+        played_expect(qmp_path, "query-memdev\n");
+        if (cases[i].lines > 0)
+            played_expect(qmp_path, LIST);
+        if (cases[i].lines > 1)
+            expect_removed(chardev);
+        if (cases[i].lines > 1)
+            played_expect(qmp_path, LIST);
+        if (cases[i].made)
+            played_expect(qmp_path, BUS("rp1"));
+        if (cases[i].made)
+            expect_chardev(devices, chardev);
+        if (cases[i].has_device)
+            expect_device(chardev, "");
+        if (cases[i].error == EPROTO) /* it may be there, whatever QEMU said */
+            played_expect(qmp_path, DELETE);
+        if (cases[i].made)
+            expect_removed(chardev);
         stop(devices);
     }
     assert_int_equal(devices->losses, 0);
@@ -501,7 +548,7 @@ int main(void)
         TEST(removal_ends_as_guest_and_qemu_say),
         TEST(device_that_is_not_there_has_nothing_to_remove),
         TEST(share_that_is_not_equal_makes_room),
-        TEST(refused_step_ends_the_share),
+        TEST(step_that_fails_ends_the_share),
         TEST(ports_take_turns),
         TEST(second_operation_on_a_device_is_refused),
     };

@@ -215,9 +215,10 @@ static int make_words(const struct play *play, const char *kind, const char *how
 
     assert_true(size > 0);
     self[size] = '\0';
-    assert_true(dprintf(fd, "%s/in%c%s%c%s%c%s%c%s%c%c%crw%c%s%c%s%cvirtiofsd%c%s%c%s%c%s%c",
+    assert_true(dprintf(fd, "%s/in%c%s%c%s%c%s%c%s%c%c%crw%c%c%c%s%c%s%cvirtiofsd%c%s%c%s%c%s%c",
                         play->directory, 0, play->end, 0, play->status, 0, options, 0, mode, 0, 0,
-                        0, 0, kind, 0, self, 0, 0, how, 0, play->marker, 0, play->spy, 0) > 0);
+                        0, 0, 0, 0, kind, 0, self, 0, 0, how, 0, play->marker, 0, play->spy,
+                        0) > 0);
     assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
     return fd;
 }

@@ -98,20 +98,44 @@ size_t doctor_count_virtiofs(const struct config *config, const struct config_vm
     return count;
 }
 
+/* What the shares want of it, and it cannot do. */
+static void look_at_serving(struct doctor *doctor, const struct config_vm *vm, const char *program)
+{
+    for (size_t i = 0; i < vm->share_count; i++) {
+        const struct config_share *share = &vm->shares[i];
+        const char *remark = "", *obstacle;
+
+        if (share->transport == CONFIG_TRANSPORT_9P)
+            continue;
+        obstacle = config_serving_obstacle(&share->serving, program, &remark);
+        if (obstacle != NULL)
+            doctor_find(doctor, DOCTOR_WRONG, "virtiofsd", vm->name,
+                        "name another virtiofsd, or remove that key from the share, and run "
+                        "`guestlinkctl reload`",
+                        "share %s: %s: %s; the share is not made", share->tag, program, obstacle);
+        else if (remark[0] != '\0')
+            doctor_find(doctor, DOCTOR_NOTE, "virtiofsd", vm->name,
+                        "name another virtiofsd in \"device_host\": {\"virtiofsd\": PATH}",
+                        "share %s: %s: %s", share->tag, program, remark);
+    }
+}
+
 static void look_at_virtiofsd(struct doctor *doctor, const struct config_vm *vm)
 {
     const char *wanted = vm->device_host.virtiofsd, *found;
     char buffer[LIMITS_PATH];
 
     found = program_find_virtiofsd(wanted, buffer);
-    if (found != NULL)
+    if (found != NULL) {
         doctor_find(doctor, DOCTOR_RIGHT, "virtiofsd", vm->name, "", "%s is there", found);
-    else
+        look_at_serving(doctor, vm, found);
+    } else {
         doctor_find(doctor, DOCTOR_WRONG, "virtiofsd", vm->name,
                     "install virtiofsd (Debian 12: qemu-system-common; later: virtiofsd), or name "
                     "it in \"device_host\": {\"virtiofsd\": PATH}",
                     "%s: no program that can be executed; virtiofs shares cannot be served",
                     wanted != NULL ? wanted : "virtiofsd");
+    }
 }
 
 static void look_at_passt(struct doctor *doctor, const struct config_vm *vm)

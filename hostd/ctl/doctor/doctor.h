@@ -74,6 +74,9 @@ void doctor_look_at_memory(struct doctor *doctor, const struct config_vm *vm,
 void doctor_look_at_aperture(struct doctor *doctor, const struct config_vm *vm,
                              struct json_object *view);
 
+/* How many files each virtiofsd of a VM has open, where that may not be enough. */
+void doctor_look_at_open_files(struct doctor *doctor, const struct config_vm *vm);
+
 /* Shares whose targets lie in each other, and those that were lost. @param view  as above */
 void doctor_look_at_nested(struct doctor *doctor, const struct config_vm *vm,
                            struct json_object *view);

@@ -74,7 +74,7 @@ void doctor_look_at_memory(struct doctor *doctor, const struct config_vm *vm,
     struct memory memory = read_memory(words);
     char advice[256];
 
-    if (doctor_count_virtiofs(doctor->config, vm) == 0)
+    if (doctor_count_virtiofs(doctor->config, vm) == 0 && !config_vm_has_passt(vm))
         return;
     (void)snprintf(advice, sizeof(advice),
                    "start QEMU with -object memory-backend-memfd,id=mem,size=%lluM,share=on "
@@ -82,18 +82,18 @@ void doctor_look_at_memory(struct doctor *doctor, const struct config_vm *vm,
                    (unsigned long long)(vm->memory >> 20));
     if (!memory.known)
         doctor_find(doctor, DOCTOR_WRONG, "memory", vm->name, advice,
-                    "QEMU does not share the guest's memory; virtiofs cannot work");
+                    "QEMU does not share the guest's memory; virtiofs and passt cannot work");
     else if (!memory.shared)
         doctor_find(doctor, DOCTOR_WRONG, "memory", vm->name, advice,
                     "QEMU does not share all of the guest's memory, of which the backend %s is a "
-                    "part; virtiofs cannot work",
+                    "part; virtiofs and passt cannot work",
                     memory.private);
     else if (vm->aperture != CONFIG_APERTURE_OFF && !memory.sealed)
         doctor_find(doctor, vm->aperture == CONFIG_APERTURE_REQUIRE ? DOCTOR_WRONG : DOCTOR_NOTE,
                     "memory", vm->name, advice,
                     "QEMU shares the guest's memory, and not in a sealed memfd: the kernel cannot "
-                    "keep virtiofsd from any of it");
+                    "keep virtiofsd or passt from any of it");
     else
         doctor_find(doctor, DOCTOR_RIGHT, "memory", vm->name, "",
-                    "QEMU shares the guest's memory, as virtiofs needs it");
+                    "QEMU shares the guest's memory, as virtiofs and passt need it");
 }

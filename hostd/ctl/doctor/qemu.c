@@ -2,6 +2,7 @@
  * doctor, its part that looks at a VM's QEMU. The process is found by the QMP socket that its
  * command line names; what that says of CID, memory and ports disturbs nobody to read.
  */
+#include "base/qemu_version.h"
 #include "base/qmp_socket.h"
 #include "command.h"
 #include "doctor.h"
@@ -19,6 +20,8 @@
 
 /* QEMU greets at once whom it serves; another one waits without a word. */
 #define GREETING_MS 1000
+/* It comes at once, and whole: two hundred of them. */
+#define GREETING_BYTES 4096u
 
 static bool read_words(const char *proc, const char *pid, struct words *words)
 {
@@ -194,28 +197,33 @@ static void look_at_loopback(struct doctor *doctor, const struct config_vm *vm,
 
 /* @param ret_problem  as qmp_socket_connect()
  * @return 0: QEMU greeted; -EBUSY: it serves somebody else; -errno */
-static int greet(const char *path, const char **ret_problem)
+static int greet(const char *path, char ret_version[QEMU_VERSION_SIZE], const char **ret_problem)
 {
     struct qmp_socket qmp;
     struct pollfd poller = {.events = POLLIN};
-    char byte;
+    struct json_object *greeting;
+    char line[GREETING_BYTES] = "";
     int r = qmp_socket_connect(path, &qmp, ret_problem);
 
     if (r < 0)
         return r;
     poller.fd = qmp.fd;
-    if (poll(&poller, 1, GREETING_MS) <= 0 || read(qmp.fd, &byte, 1) != 1)
+    if (poll(&poller, 1, GREETING_MS) <= 0 || read(qmp.fd, line, sizeof(line) - 1) <= 0)
         r = -EBUSY;
+    greeting = json_tokener_parse(line);
+    qemu_version_read(greeting, ret_version);
+    json_object_put(greeting);
     (void)close(qmp.fd);
     return r;
 }
 
-static void try_qmp(struct doctor *doctor, const struct config_vm *vm)
+static void try_qmp(struct doctor *doctor, const struct config_vm *vm,
+                    char ret_version[QEMU_VERSION_SIZE])
 {
     const char *path = vm->device_host.qmp;
     char advice[512];
     const char *problem = NULL;
-    int r = greet(path, &problem);
+    int r = greet(path, ret_version, &problem);
 
     (void)snprintf(advice, sizeof(advice), "start QEMU with -qmp unix:%.300s,server=on,wait=off",
                    path);
@@ -238,6 +246,28 @@ static void try_qmp(struct doctor *doctor, const struct config_vm *vm)
     else
         doctor_find(doctor, DOCTOR_WRONG, "qmp", vm->name, advice, "%s: %s; is QEMU running?", path,
                     strerror(-r));
+}
+
+/* What an adapter that passt serves takes of QEMU: a guest's driver that starts it may end another
+ * one. @param version  "": not known */
+static void look_at_version(struct doctor *doctor, const struct config_vm *vm, const char *version)
+{
+    if (!config_vm_has_passt(vm))
+        return;
+    if (!version[0])
+        doctor_find(doctor, DOCTOR_UNKNOWN, "qemu-version", vm->name, "",
+                    "QEMU's version is not known; \"backend\": \"passt\" needs QEMU %d.0 or later",
+                    QEMU_VERSION_FOR_PASST);
+    else if (qemu_version_takes_passt(version))
+        doctor_find(doctor, DOCTOR_RIGHT, "qemu-version", vm->name, "",
+                    "QEMU %s can have adapters of \"backend\": \"passt\"", version);
+    else
+        doctor_find(doctor, DOCTOR_WRONG, "qemu-version", vm->name,
+                    "install QEMU 10.0 or later (Debian 13 has one) and restart the VM, or use the "
+                    "\"backend\" \"user\"",
+                    "QEMU %s cannot have adapters of \"backend\": \"passt\", which need %d.0 or "
+                    "later",
+                    version, QEMU_VERSION_FOR_PASST);
 }
 
 /* What the daemon could not do, in its words; each has the next step in it. */
@@ -266,6 +296,7 @@ static void tell_failed(struct doctor *doctor, const struct config_vm *vm, struc
 void doctor_look_at_qemu(struct doctor *doctor, const struct config_vm *vm,
                          struct json_object *view)
 {
+    char version[QEMU_VERSION_SIZE] = "";
     struct words *words;
 
     if (view != NULL) {
@@ -275,13 +306,14 @@ void doctor_look_at_qemu(struct doctor *doctor, const struct config_vm *vm,
     if (vm->device_host.type != CONFIG_DEVICE_HOST_QEMU)
         return;
     if (view == NULL)
-        try_qmp(doctor, vm);
+        try_qmp(doctor, vm, version);
     else if (command_flag(view, "device_host_up"))
         doctor_find(doctor, DOCTOR_RIGHT, "qmp", vm->name, "", "guestlink-hostd talks with QEMU");
     else
         doctor_find(doctor, DOCTOR_WRONG, "qmp", vm->name,
                     "start the VM, or correct \"qmp\" of its \"device_host\"", "%s",
                     command_text(view, "device_host_error"));
+    look_at_version(doctor, vm, view ? command_text(view, "device_host_version") : version);
     words = malloc(sizeof(*words));
     if (words != NULL && find_qemu(doctor->places.proc, vm->device_host.qmp, words)) {
         look_at_cid(doctor, vm, words);
