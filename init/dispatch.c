@@ -22,6 +22,7 @@
 #include "protocol/request.h"
 #include "protocol/result.h"
 #include "work/network.h"
+#include "work/root.h"
 #include "work/share.h"
 
 /* A request in hand: what a handler fills in becomes its answer. */
@@ -152,6 +153,15 @@ static int add_entropy(struct dispatch *d)
     return 0;
 }
 
+/* A share of the host's that was plugged in to be the real root: it is mounted, as what it is for.
+ */
+static bool is_root(const struct guest *guest, const struct share_order *share)
+{
+    return guest->shutdown.agent && strcmp(share->target, ROOT_PATH) == 0 &&
+           strncmp(guest->cmdline.root, "virtiofs:", 9) == 0 &&
+           strcmp(guest->cmdline.root + 9, share->tag) == 0;
+}
+
 static int mount_share(struct dispatch *d)
 {
     struct request_mount request;
@@ -171,6 +181,8 @@ static int mount_share(struct dispatch *d)
                           request.transport, request.flags, request.tag.size, request.target.size);
         return 0;
     }
+    if (is_root(d->guest, &share))
+        return 0;
     share.read_only = (request.flags & REQUEST_MOUNT_READ_ONLY) != 0;
     share.by_9p = request.transport == REQUEST_TRANSPORT_9P;
     share.port = request.port;
