@@ -128,8 +128,9 @@ static void ports_are_published_at_the_loopback(void **state)
 /* The command's own options are the command's. */
 static void the_command_ends_the_options(void **state)
 {
-    char *words[] = {"run",   "--share", "/tmp:/a", "--share=/usr:/b:ro", "-i", "--publish",
-                     "80:80", "ls",      "-t",      "--net",           NULL};
+    char *words[] = {"run", "--share",   "/tmp:/a", "--share=/usr:/b:ro",
+                     "-i",  "--publish", "80:80",   "ls",
+                     "-t",  "--net",     NULL};
     struct request request = REQUEST_NULL;
 
     (void)state;
