@@ -128,15 +128,16 @@ static void ports_are_published_at_the_loopback(void **state)
 /* The command's own options are the command's. */
 static void the_command_ends_the_options(void **state)
 {
-    char *words[] = {"run",   "--share", "/tmp:/a", "--share=/:/b:ro", "-i", "--publish",
-                     "80:80", "ls",      "-t",      "--net",           NULL};
+    char *words[] = {"run", "--share",   "/tmp:/a", "--share=/usr:/b:ro",
+                     "-i",  "--publish", "80:80",   "ls",
+                     "-t",  "--net",     NULL};
     struct request request = REQUEST_NULL;
 
     (void)state;
     assert_int_equal(request_parse(10, words, &request), 0);
     assert_ptr_equal(request.argv, words + 7);
     assert_int_equal(request.share_count, 2);
-    assert_string_equal(request.shares[1].path, "/");
+    assert_string_equal(request.shares[1].path, "/usr");
     assert_true(request.shares[1].read_only && !request.shares[0].read_only);
     assert_true(request.input);
     assert_true(request.net); /* by --publish */
