@@ -8,12 +8,14 @@
 #include "control/metrics.h"
 #include "doors.h"
 #include "fleet.h"
+#include "guest/listener.h"
 #include "handshake.h"
 #include "reload.h"
 #include "vm/report.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -106,26 +108,48 @@ static bool is_control(const struct config *config, int fd, const char *name)
            strcmp(address.sun_path, config->control) == 0;
 }
 
+/* @param name  of systemd's, "" if it has none. @return 0, or -errno after saying why not */
+static int take_socket(struct daemon *daemon, int fd, const char *name)
+{
+    bool control = is_control(daemon->fleet.settings->config, fd, name);
+    const char *problem = listener_find_problem(fd, control);
+    int r = -EINVAL;
+
+    if (!problem && control && daemon->control_fd >= 0)
+        problem = "it is a second control socket";
+    if (!problem && control) {
+        daemon->control_fd = fd;
+        return 0;
+    }
+    if (!problem) {
+        r = doors_consume_fd(daemon->doors, fd);
+        problem = r < 0 ? strerrordesc_np(-r) : NULL;
+    } else {
+        (void)close(fd);
+    }
+    if (problem)
+        log_line(LOG_ERR,
+                 "cannot use the socket \"%s\" (descriptor %d) that systemd passed: %s; not "
+                 "starting; expected one that listens for a stream (ListenStream=), AF_UNIX%s",
+                 name, fd, problem, control ? "" : " or AF_VSOCK");
+    return problem ? r : 0;
+}
+
 static int take_passed_sockets(struct daemon *daemon)
 {
     char **names = NULL;
     int count = sd_listen_fds_with_names(1, &names);
     int r = 0;
 
+    if (count < 0)
+        log_line(LOG_ERR,
+                 "cannot take the sockets that systemd passed (LISTEN_FDS): %s; not starting",
+                 strerrordesc_np(-count));
     for (int i = 0; i < count; i++) {
-        int fd = SD_LISTEN_FDS_START + i;
+        int taken = take_socket(daemon, SD_LISTEN_FDS_START + i, names[i]);
 
-        if (daemon->control_fd < 0 && is_control(daemon->fleet.settings->config, fd, names[i])) {
-            daemon->control_fd = fd;
-        } else {
-            int taken = doors_consume_fd(daemon->doors, fd);
-
-            if (taken < 0)
-                log_line(LOG_ERR, "the socket \"%s\" that systemd passed is of no use: %s",
-                         names[i], strerrordesc_np(-taken));
-            if (taken < 0 && r == 0)
-                r = taken;
-        }
+        if (taken < 0 && r == 0)
+            r = taken;
         free(names[i]);
     }
     free(names);
@@ -156,19 +180,49 @@ static int make_vms(struct daemon *daemon)
     return r;
 }
 
+/* @return 0, or -errno after saying why there is no daemon now */
+static int open_store(struct daemon *daemon, const char *state_dir)
+{
+    struct store **store = &daemon->fleet.services.store;
+    char who[32] = "";
+    pid_t pid = 0;
+    int r = store_new(state_dir, store);
+
+    if (r < 0) {
+        log_line(LOG_WARNING, "state_dir %s cannot be used: %s; nothing outlives this daemon",
+                 state_dir, strerrordesc_np(-r));
+        return *store ? 0 : r;
+    }
+    r = store_lock(*store, &pid);
+    if (r < 0 && r != -EBUSY)
+        log_line(
+            LOG_WARNING,
+            "cannot lock state_dir %s: %s; going on, and nothing keeps a second daemon from it",
+            state_dir, strerrordesc_np(-r));
+    if (r != -EBUSY)
+        return 0;
+    if (pid != 0)
+        (void)snprintf(who, sizeof(who), ", pid %d", (int)pid);
+    log_line(
+        LOG_ERR,
+        "cannot use state_dir %s: another daemon has it%s; not starting; stop that one, or give "
+        "this one a state_dir of its own",
+        state_dir, who);
+    return r;
+}
+
 static int make_parts(struct daemon *daemon)
 {
     const struct config *config = daemon->fleet.settings->config;
     int r;
 
     daemon->fleet.services.config = config;
+    r = open_store(daemon, config->state_dir);
+    if (r < 0)
+        return r;
     r = telemetry_new(&config->telemetry, &daemon->fleet.services.telemetry);
     if (r < 0)
         return r;
-    r = store_new(config->state_dir, &daemon->fleet.services.store);
-    if (r < 0)
-        log_line(LOG_WARNING, "state_dir %s cannot be used: %s; nothing outlives this daemon",
-                 config->state_dir, strerrordesc_np(-r));
     daemon->fleet.registry = registry_new();
     daemon->handshakes = handshakes_new(&daemon->fleet.services);
     if (!daemon->fleet.services.store || !daemon->fleet.registry || !daemon->handshakes)

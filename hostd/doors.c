@@ -4,6 +4,7 @@
 #include "base/address.h"
 #include "base/log.h"
 #include "guest/listener.h"
+#include "guest/virtio_port.h"
 #include "vm/report.h"
 
 #include <errno.h>
@@ -21,7 +22,8 @@ struct door {
     struct doors *all;
     struct address address; /* its path is owned */
     struct listener *listener;
-    struct vm *vm; /* unix: whose it is */
+    struct vm *vm;            /* unix: whose it is */
+    struct virtio_port *port; /* of the VM's QEMU: connected, and nothing was said */
     bool inherited;
     bool wanted;
 };
@@ -52,6 +54,7 @@ static void door_free(struct door *door)
         position = &(*position)->next;
     *position = door->next;
     door->listener = listener_free(door->listener);
+    door->port = virtio_port_free(door->port);
     free((char *)door->address.path);
     free(door);
 }
@@ -66,11 +69,34 @@ struct doors *doors_free(struct doors *doors)
     return NULL;
 }
 
+static void on_spoke(void *userdata, int fd)
+{
+    struct door *door = userdata;
+    const struct peer peer = {.vsock = false};
+
+    handshake_begin(door->all->handshakes, fd, &peer, door->vm);
+}
+
+/* QEMU connects a port once: an older connection of it is not in use any more. */
+static void await_port(struct door *door, int fd)
+{
+    int r;
+
+    door->port = virtio_port_free(door->port);
+    r = virtio_port_new(door->all->services->event, fd, on_spoke, door, &door->port);
+    if (r < 0)
+        report_accept_paused(door->all->services, strerrordesc_np(-r));
+}
+
 static void on_accepted(void *userdata, int fd, const struct peer *peer)
 {
     struct door *door = userdata;
     struct doors *all = door->all;
 
+    if (!peer->vsock && door->vm && virtio_port_is_qemus(fd)) {
+        await_port(door, fd);
+        return;
+    }
     handshake_begin(all->handshakes, fd, peer,
                     peer->vsock ? registry_find_cid(all->registry, peer->cid) : door->vm);
 }

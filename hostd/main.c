@@ -6,6 +6,7 @@
  */
 #include "base/log.h"
 #include "base/notify.h"
+#include "base/streams.h"
 #include "config/config.h"
 #include "config/policy.h"
 #include "daemon.h"
@@ -164,8 +165,11 @@ int main(int argc, char *argv[])
 {
     struct options options = {0};
     struct config *config = NULL;
-    int r = parse_options(argc, argv, &options);
+    int r;
 
+    if (streams_open() < 0)
+        return EXIT_FAILURE;
+    r = parse_options(argc, argv, &options);
     if (r >= 0)
         return r;
     r = config_load(options.config, on_warning, on_error, NULL, &config);

@@ -8,26 +8,31 @@
 
 #include "base/clock.h"
 #include "base/kmsg_log.h"
+#include "kernel/devices.h"
 #include "notify.h"
 #include "signals.h"
 #include "switch_root.h"
 #include "work/root.h"
+
+static void settle_root(struct guest *guest);
 
 static void load_modules(const void *argument, struct report *report)
 {
     struct module_list *const *list = argument;
 
     modules_load(*list, true, report->text, sizeof(report->text));
+    devices_open();
 }
 
 static void on_modules_loaded(struct job *job, const struct report *report)
 {
-    struct modules_late *late = job->order.context;
+    struct guest *guest = job->order.context;
 
-    late->loader = 0;
+    guest->late.loader = 0;
     if (report->text[0] != '\0')
-        (void)snprintf(late->failed, sizeof(late->failed),
+        (void)snprintf(guest->late.failed, sizeof(guest->late.failed),
                        "; modules that could not be loaded: %.200s", report->text);
+    settle_root(guest);
 }
 
 void boot_load_modules(struct guest *guest)
@@ -39,7 +44,7 @@ void boot_load_modules(struct guest *guest)
         .argument = &list,
         .timeout_ms = INIT_MODULES_MS,
         .done = on_modules_loaded,
-        .context = &guest->late,
+        .context = guest,
     };
     int r = jobs_start(&guest->jobs, &order);
 
@@ -62,11 +67,12 @@ static void say_ready(struct guest *guest)
     notify_ready(&guest->jobs, &guest->timings, guest->late.loader);
 }
 
+/* Under a real root they are its init's. */
 static void start_words(struct guest *guest)
 {
     struct report report = {0};
 
-    if (guest->word_count == 0 || guest->processes.payload_ns != 0)
+    if (guest->word_count == 0 || guest->processes.payload_ns != 0 || guest->shutdown.agent)
         return;
     if (process_start_words(&guest->processes, guest->words, guest->word_count, &report) != 0)
         kmsg_log(LOG_ERR, "%s", report.text);
@@ -74,7 +80,8 @@ static void start_words(struct guest *guest)
 
 /*
  * Hands PID 1 over. From here on this is an ordinary child of the real root's init: it goes on with
- * everything that PID 1 had, but ends nothing and unmounts nothing but at that init's word.
+ * everything that PID 1 had, but ends nothing and unmounts nothing but at that init's word. What
+ * the host asked for is done only now, so that this is the parent of all that it has to see end.
  */
 static void hand_over(struct guest *guest, struct report *report)
 {
@@ -82,34 +89,46 @@ static void hand_over(struct guest *guest, struct report *report)
 
     kmsg_log(LOG_NOTICE, "handing over to %s of %s", guest->cmdline.root_init, guest->cmdline.root);
     if (switch_root(report, &old_root) != 0 ||
-        switch_root_hand_over(guest->cmdline.root_init, report) != 0)
+        switch_root_hand_over(guest->cmdline.root_init, guest->words, guest->word_count, report) !=
+            0)
         return;
     guest->shutdown.agent = true;
+    jobs_forget(&guest->jobs);
     (void)prctl(PR_SET_NAME, "guestlink-agent");
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     signals_watch(guest);
     switch_root_delete(old_root);
 }
 
+/* Once the root is mounted, and the initramfs has no more modules to give. */
+static void settle_root(struct guest *guest)
+{
+    struct report *report = &guest->root.report;
+
+    if (!guest->root.mounted || guest->late.loader != 0 || !guest->hold.on)
+        return;
+    if (report->error == 0 && guest->shutdown.phase != SHUTDOWN_RUNNING)
+        (void)report_fail(report, ESHUTDOWN, "root: shutting down");
+    if (report->error == 0)
+        hand_over(guest, report);
+    if (report->error != 0)
+        kmsg_log(LOG_ERR, "%s; PID 1 stays", report->text);
+    guest->root.mounted = false;
+    guest->hold_timer.expired(&guest->hold_timer);
+    if (guest->root.alone)
+        boot_without_host(guest);
+}
+
 static void on_root_mounted(struct job *job, const struct report *mounted)
 {
     struct guest *guest = job->order.context;
-    struct report report = *mounted;
 
-    if (report.error == 0 && guest->shutdown.phase != SHUTDOWN_RUNNING)
-        (void)report_fail(&report, ESHUTDOWN, "root: shutting down");
-    if (report.error == 0)
-        hand_over(guest, &report);
-    if (report.error != 0)
-        kmsg_log(LOG_ERR, "%s; PID 1 stays", report.text);
-    link_answer(&guest->link, job->order.id, job->order.generation, &report);
-    if (report.error != 0)
-        start_words(guest);
-    say_ready(guest);
+    guest->root.report = *mounted;
+    guest->root.mounted = true;
+    settle_root(guest);
 }
 
-/* @return 0: on_root_mounted() answers */
-static int start_root(struct guest *guest, uint32_t id)
+void boot_mount_root(struct guest *guest)
 {
     const struct root_order root = {.cmdline = &guest->cmdline, .late = &guest->late};
     const struct job_order order = {
@@ -119,31 +138,31 @@ static int start_root(struct guest *guest, uint32_t id)
         .timeout_ms = INIT_ROOT_MS,
         .done = on_root_mounted,
         .context = guest,
-        .id = id,
-        .generation = guest->link.generation,
     };
-    int r = jobs_start(&guest->jobs, &order);
+    int r;
 
-    if (r < 0)
-        kmsg_log(LOG_ERR, "root: no child to mount it: %s", strerror(-r));
-    else
-        guest->root_started = true;
-    return r < 0 ? r : 0;
+    if (guest->cmdline.root[0] == '\0' || guest->root.started ||
+        guest->shutdown.phase != SHUTDOWN_RUNNING)
+        return;
+    guest->root.started = true;
+    r = jobs_start(&guest->jobs, &order);
+    if (r >= 0)
+        return;
+    (void)report_fail(&guest->root.report, -r, "root: no child to mount it: %s", strerror(-r));
+    guest->root.mounted = true;
+    settle_root(guest);
 }
 
 void boot_complete(struct guest *guest, uint32_t id)
 {
-    struct report report = {0};
+    struct report report = guest->root.report;
 
     if (guest->shutdown.phase != SHUTDOWN_RUNNING) {
         (void)report_fail(&report, ESHUTDOWN, "boot: shutting down");
         link_answer(&guest->link, id, guest->link.generation, &report);
         return;
     }
-    if (guest->cmdline.root[0] != '\0' && !guest->root_started && start_root(guest, id) == 0)
-        return;
-    if (!guest->root_started)
-        start_words(guest);
+    start_words(guest);
     link_answer(&guest->link, id, guest->link.generation, &report);
     say_ready(guest);
 }
@@ -152,7 +171,9 @@ void boot_without_host(struct guest *guest)
 {
     if (guest->shutdown.phase != SHUTDOWN_RUNNING)
         return;
-    if (guest->cmdline.root[0] != '\0' && !guest->root_started && start_root(guest, 0) == 0)
+    guest->root.alone = true;
+    boot_mount_root(guest);
+    if (guest->hold.on)
         return;
     start_words(guest);
     say_ready(guest);

@@ -16,6 +16,8 @@
 #include "boot.h"
 #include "kernel/facts.h"
 #include "kernel/pool_usage.h"
+#include "kernel/settings.h"
+#include "kernel/wall_clock.h"
 #include "protocol/limits.h"
 #include "protocol/request.h"
 #include "protocol/result.h"
@@ -67,6 +69,8 @@ static void on_configured(struct job *job, const struct report *report)
 
     if (report->error == 0)
         guest->timings.network_ns = clock_now_ns();
+    if (report->error == 0 && report->text[0] != '\0')
+        kmsg_log(LOG_WARNING, "network: %s", report->text);
     on_job_done(job, report);
 }
 
@@ -111,6 +115,8 @@ static int set_hostname(struct dispatch *d)
     }
     if (sethostname(request.name.data, request.name.size) < 0)
         (void)report_fail(&d->report, errno, "hostname: %s", strerror(errno));
+    else if (!d->guest->shutdown.agent)
+        settings_write_hosts();
     return 0;
 }
 
@@ -137,8 +143,11 @@ static int add_entropy(struct dispatch *d)
     pool.info.buf_size = (int)request.data.size;
     memcpy(pool.bytes + sizeof(pool.info), request.data.data, request.data.size);
     fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
+    /* A VM that was restored from a snapshot has what its twin has, until the kernel takes anew. */
     if (fd < 0 || ioctl(fd, RNDADDENTROPY, &pool) < 0)
         (void)report_fail(&d->report, errno, "entropy: %s", strerror(errno));
+    else
+        (void)ioctl(fd, RNDRESEEDCRNG); /* ENODATA: it never had any; it takes this one by itself */
     explicit_bzero(&pool, sizeof(pool));
     return 0;
 }
@@ -195,7 +204,7 @@ static int unmount_share(struct dispatch *d)
 
 static int configure_network(struct dispatch *d)
 {
-    struct network_order network = {.late = &d->guest->late};
+    struct network_order network = {.late = &d->guest->late, .agent = d->guest->shutdown.agent};
     struct job_order order = {
         .name = "network", .work = network_configure, .argument = &network, .done = on_configured};
     int r = request_configure_network_unpack(d->frame->payload, d->frame->length, &network.request);
@@ -318,6 +327,28 @@ static int get_pool_usage(struct dispatch *d)
     return 0;
 }
 
+static int set_time(struct dispatch *d)
+{
+    struct request_set_time request;
+    struct event_clock_stepped stepped;
+    struct wire_writer *writer;
+    int r = request_set_time_unpack(d->frame->payload, d->frame->length, &request);
+
+    if (r != 0)
+        return r;
+    r = wall_clock_set(request.realtime_ns, &stepped);
+    if (r < 0)
+        (void)report_fail(&d->report, -r, "time: %s", strerror(-r));
+    if (r != WALL_CLOCK_STEPPED)
+        return 0;
+    writer = link_begin(&d->guest->link, FRAME_CLOCK_STEPPED, 0, 0);
+    if (writer) {
+        event_clock_stepped_pack(writer, &stepped);
+        (void)link_end(&d->guest->link);
+    }
+    return 0;
+}
+
 static int complete_boot(struct dispatch *d)
 {
     boot_complete(d->guest, d->frame->id);
@@ -325,23 +356,25 @@ static int complete_boot(struct dispatch *d)
     return 0;
 }
 
-static const struct {
+static const struct handler {
     uint16_t type;
     dispatch_handler *handle;
+    bool of_root; /* what it does is done in the root, or to what was */
 } handlers[] = {
-    {FRAME_GET_CAPABILITIES, get_capabilities},
-    {FRAME_SET_HOSTNAME, set_hostname},
-    {FRAME_ADD_ENTROPY, add_entropy},
-    {FRAME_MOUNT, mount_share},
-    {FRAME_UNMOUNT, unmount_share},
-    {FRAME_CONFIGURE_NETWORK, configure_network},
-    {FRAME_START_PROCESS, start_process},
-    {FRAME_SEND_SIGNAL, send_signal},
-    {FRAME_SHUT_DOWN, shut_down},
-    {FRAME_PING, ping},
-    {FRAME_PROCESS_INPUT, process_input_of},
-    {FRAME_GET_POOL_USAGE, get_pool_usage},
-    {FRAME_COMPLETE_BOOT, complete_boot},
+    {FRAME_GET_CAPABILITIES, get_capabilities, false},
+    {FRAME_SET_HOSTNAME, set_hostname, false},
+    {FRAME_ADD_ENTROPY, add_entropy, false},
+    {FRAME_MOUNT, mount_share, true},
+    {FRAME_UNMOUNT, unmount_share, true},
+    {FRAME_CONFIGURE_NETWORK, configure_network, true},
+    {FRAME_START_PROCESS, start_process, true},
+    {FRAME_SEND_SIGNAL, send_signal, true},
+    {FRAME_SHUT_DOWN, shut_down, false},
+    {FRAME_PING, ping, false},
+    {FRAME_PROCESS_INPUT, process_input_of, true},
+    {FRAME_GET_POOL_USAGE, get_pool_usage, false},
+    {FRAME_COMPLETE_BOOT, complete_boot, true},
+    {FRAME_SET_TIME, set_time, false},
 };
 
 static const char *take_answer(struct guest *guest, const struct frame *frame)
@@ -357,21 +390,57 @@ static const char *take_answer(struct guest *guest, const struct frame *frame)
     return NULL;
 }
 
-const char *dispatch_frame(struct guest *guest, const struct frame *frame)
+static const struct handler *find_handler(uint16_t type)
+{
+    for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
+        if (handlers[i].type == type)
+            return &handlers[i];
+    return NULL;
+}
+
+static const char *handle(struct guest *guest, const struct frame *frame, bool held)
 {
     struct dispatch d = {.guest = guest, .frame = frame};
-    dispatch_handler *handle = NULL;
+    const struct handler *handler = find_handler(frame->type);
 
-    if (frame->flags & FRAME_FLAG_ANSWER)
-        return take_answer(guest, frame);
-    for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
-        if (handlers[i].type == frame->type)
-            handle = handlers[i].handle;
-    if (!handle)
+    if (!handler)
         (void)report_fail(&d.report, ENOSYS, "type %u is not known here", frame->type);
-    else if (handle(&d) != 0)
+    else if (handler->of_root && guest->hold.on && !held)
+        d.later = hold_add(&guest->hold, frame) == 0 ||
+                  report_fail(&d.report, EAGAIN, "too much waits for the root already") == 0;
+    else if (handler->handle(&d) != 0)
         return "a malformed payload";
     if (!d.later)
         link_answer(&guest->link, frame->id, guest->link.generation, &d.report);
     return NULL;
+}
+
+const char *dispatch_frame(struct guest *guest, const struct frame *frame)
+{
+    if (frame->flags & FRAME_FLAG_ANSWER)
+        return take_answer(guest, frame);
+    return handle(guest, frame, false);
+}
+
+void dispatch_release(struct loop_timer *timer)
+{
+    struct guest *guest = LOOP_OWNER(timer, struct guest, hold_timer);
+    struct frame frame;
+
+    while (jobs_have_room(&guest->jobs) && link_room(&guest->link) >= INIT_ANSWER_RESERVE &&
+           hold_take(&guest->hold, &frame)) {
+        const char *wrong = handle(guest, &frame, true);
+
+        if (wrong) {
+            kmsg_log(LOG_ERR, "host: frame %s: %s; connection closed", frame_type_name(frame.type),
+                     wrong);
+            link_break(&guest->link);
+        }
+    }
+    if (guest->hold.size == 0) {
+        guest->hold.on = false;
+        return;
+    }
+    if (guest->hold.on)
+        loop_arm(&guest->loop, timer, clock_in_ms(INIT_HOLD_PAUSE_MS));
 }

@@ -8,6 +8,7 @@
 
 #include "base/job.h"
 #include "base/loop.h"
+#include "hold.h"
 #include "kernel/cmdline.h"
 #include "kernel/modules.h"
 #include "kernel/pool_pressure.h"
@@ -26,7 +27,13 @@ struct guest {
     struct guest_capabilities facts; /* as first measured: what this boot reports */
     struct event_ready timings;
     struct modules_late late;
-    bool root_started; /* guestlink.root is being mounted, or was */
+    struct {
+        bool started, mounted; /* guestlink.root= */
+        bool alone;            /* no host came: READY is said without its word */
+        struct report report;  /* what became of it, for the host */
+    } root;
+    struct hold hold;
+    struct loop_timer hold_timer; /* what was held is let go (dispatch_release()) */
     struct loop_source signals;
     struct loop_timer reap_timer; /* there is more to reap */
     struct loop_timer patience;   /* the payload starts without a host then */

@@ -53,6 +53,7 @@ static void welcomed(struct link *link)
     loop_disarm(&guest->loop, &guest->patience);
     kmsg_log_set_sink(log_to_host, link);
     exit_report_send(&guest->exits, link);
+    boot_mount_root(guest);
 }
 
 static const char *take_frame(struct link *link, const struct frame *frame)
@@ -73,6 +74,7 @@ static void lost(struct link *link)
     struct guest *guest = guest_of(link);
 
     kmsg_log_set_sink(NULL, NULL);
+    hold_clear(&guest->hold);
     exit_report_lost(&guest->exits);
     process_lost(&guest->processes);
     shutdown_lost(&guest->shutdown);
@@ -92,6 +94,8 @@ void host_call(struct guest *guest)
         .lost = lost,
     };
 
+    guest->hold_timer.expired = dispatch_release;
+    guest->hold.on = guest->cmdline.root[0] != '\0';
     link_start(&guest->link, &guest->loop, &guest->cmdline.host, &user);
     facts_measure(&guest->cmdline, &guest->modules, guest->timings.started_ns, &guest->facts);
     link_await(&guest->link, INIT_FIRST_CALL_MS);

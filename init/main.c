@@ -14,9 +14,12 @@
 #include "guest.h"
 #include "host.h"
 #include "kernel/console.h"
+#include "kernel/devices.h"
 #include "kernel/loopback.h"
 #include "kernel/modules.h"
 #include "kernel/mounts.h"
+#include "kernel/search_path.h"
+#include "kernel/settings.h"
 #include "signals.h"
 
 static struct guest guest;
@@ -64,6 +67,7 @@ static void initialize_tables(void)
     guest.shutdown.link = &guest.link;
     guest.shutdown.jobs = &guest.jobs;
     guest.shutdown.processes = &guest.processes;
+    guest.shutdown.power_off = guest.cmdline.power_off;
 }
 
 /* Everything that the handshake does not need. */
@@ -80,8 +84,12 @@ static void settle(void)
                  "/dev/kmsg cannot be followed: %s; a pool that runs dry is not "
                  "reported",
                  strerror(-r));
-    boot_load_modules(&guest);
     mounts_rest();
+    search_path_guard();
+    boot_load_modules(&guest);
+    devices_link();
+    settings_apply();
+    settings_write_hosts();
     r = loopback_up();
     if (r < 0)
         kmsg_log(LOG_ERR, "lo: cannot be set up: %s", strerror(-r));

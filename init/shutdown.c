@@ -10,9 +10,11 @@
 
 #include "base/clock.h"
 #include "base/kmsg_log.h"
+#include "kernel/power.h"
 #include "notify.h"
 #include "protocol/event.h"
 #include "protocol/request.h"
+#include "work/real_init.h"
 #include "work/unmount.h"
 
 static void on_timer(struct loop_timer *timer);
@@ -25,11 +27,13 @@ static const char *how_name(uint16_t how)
 static void finish(struct shutdown *shutdown)
 {
     unsigned command = RB_POWER_OFF;
+    bool instead = shutdown->how == REQUEST_POWER_OFF && power_off_by_reboot(shutdown->power_off);
 
     if (shutdown->agent)
         _exit(0);
-    kmsg_log(LOG_NOTICE, "%s now", how_name(shutdown->how));
-    if (shutdown->how == REQUEST_REBOOT)
+    kmsg_log(LOG_NOTICE, "%s now%s", how_name(shutdown->how),
+             instead ? ", by a reboot: there is no ACPI, or guestlink.poweroff=reboot" : "");
+    if (shutdown->how == REQUEST_REBOOT || instead)
         command = RB_AUTOBOOT;
     else if (shutdown->how == REQUEST_HALT)
         command = RB_HALT_SYSTEM;
@@ -105,11 +109,30 @@ static void kill_all(struct shutdown *shutdown)
     loop_arm(shutdown->loop, &shutdown->timer, clock_in_ms(INIT_KILL_MS));
 }
 
+static void terminate_all(struct shutdown *shutdown)
+{
+    shutdown->phase = SHUTDOWN_TERMINATING;
+    if (is_alone()) {
+        unmount(shutdown);
+        return;
+    }
+    (void)kill(-1, SIGTERM);
+    processes_hang_up_terminals(shutdown->processes);
+    (void)kill(-1, SIGCONT); /* what is stopped could not see its SIGTERM */
+    loop_arm(shutdown->loop, &shutdown->timer, clock_in_ms(shutdown->grace_ms));
+}
+
 static void on_timer(struct loop_timer *timer)
 {
     struct shutdown *shutdown = LOOP_OWNER(timer, struct shutdown, timer);
 
     switch (shutdown->phase) {
+    case SHUTDOWN_STOPPING:
+        kmsg_log(LOG_WARNING, "the payload did not end in its time; it gets SIGKILL");
+        shutdown->forced = true;
+        processes_kill_payload(shutdown->processes);
+        terminate_all(shutdown);
+        break;
     case SHUTDOWN_TERMINATING:
         kill_all(shutdown);
         break;
@@ -127,13 +150,30 @@ static void on_timer(struct loop_timer *timer)
     }
 }
 
-/* systemd(1), "Signals": the same as systemctl poweroff, reboot, halt. SIGTERM comes back at the
- * end, when everything else is stopped. */
+static void on_init_told(struct job *job, const struct report *report)
+{
+    (void)job;
+    if (report->error != 0)
+        kmsg_log(LOG_ERR, "%s", report->text);
+}
+
+/* systemd(1), "Signals": the same as systemctl poweroff, reboot, halt; who does not know the signal
+ * ignores it, as PID 1, and is told by its own program. SIGTERM comes back at the end, when
+ * everything else is stopped. */
 static bool tell_init(const struct shutdown *shutdown)
 {
     static const int signals[] = {
         [REQUEST_POWER_OFF] = 4, [REQUEST_REBOOT] = 5, [REQUEST_HALT] = 3};
+    const struct job_order order = {
+        .name = "telling the real root's init",
+        .work = real_init_tell,
+        .argument = &shutdown->how,
+        .timeout_ms = INIT_TELL_MS,
+        .done = on_init_told,
+    };
 
+    if (jobs_start(shutdown->jobs, &order) < 0)
+        kmsg_log(LOG_ERR, "%s: no child to tell the real root's init", how_name(shutdown->how));
     if (kill(1, SIGRTMIN + signals[shutdown->how]) < 0)
         kmsg_log(LOG_ERR, "%s: cannot tell PID 1: %s", how_name(shutdown->how), strerror(errno));
     return true;
@@ -151,37 +191,46 @@ void shutdown_agent(struct shutdown *shutdown)
 
 bool shutdown_begin(struct shutdown *shutdown, uint16_t how, uint16_t reason, uint32_t grace_ms)
 {
+    uint32_t stop_ms;
+
     if (shutdown->phase != SHUTDOWN_RUNNING)
         return false;
-    shutdown->phase = SHUTDOWN_TERMINATING;
+    shutdown->phase = shutdown->agent ? SHUTDOWN_TERMINATING : SHUTDOWN_STOPPING;
     shutdown->how = how;
     shutdown->reason = reason;
+    shutdown->grace_ms = grace_ms;
     shutdown->timer.expired = on_timer;
     shutdown->processes->stopping = true;
     kmsg_log(LOG_NOTICE, "%s: stopping everything, at most %u ms before SIGKILL", how_name(how),
              grace_ms);
     if (shutdown->agent)
         return tell_init(shutdown);
-    if (is_alone()) {
-        unmount(shutdown);
-        return true;
-    }
-    (void)kill(-1, SIGTERM);
-    (void)kill(-1, SIGCONT); /* what is stopped could not see its SIGTERM */
-    loop_arm(shutdown->loop, &shutdown->timer, clock_in_ms(grace_ms));
+    stop_ms = processes_stop_payload(shutdown->processes, grace_ms);
+    if (stop_ms > 0)
+        loop_arm(shutdown->loop, &shutdown->timer, clock_in_ms(stop_ms));
+    else
+        terminate_all(shutdown);
     return true;
+}
+
+void shutdown_program_ended(struct shutdown *shutdown)
+{
+    if (shutdown->phase == SHUTDOWN_STOPPING && !processes_payload_runs(shutdown->processes))
+        terminate_all(shutdown);
 }
 
 void shutdown_reaped(struct shutdown *shutdown, int status)
 {
-    if (shutdown->phase == SHUTDOWN_KILLING && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+    if ((shutdown->phase == SHUTDOWN_KILLING || shutdown->forced) && WIFSIGNALED(status) &&
+        WTERMSIG(status) == SIGKILL)
         shutdown->killed++;
 }
 
 void shutdown_alone(struct shutdown *shutdown)
 {
     if (!shutdown->agent &&
-        (shutdown->phase == SHUTDOWN_TERMINATING || shutdown->phase == SHUTDOWN_KILLING))
+        (shutdown->phase == SHUTDOWN_STOPPING || shutdown->phase == SHUTDOWN_TERMINATING ||
+         shutdown->phase == SHUTDOWN_KILLING))
         unmount(shutdown);
 }
 

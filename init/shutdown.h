@@ -1,9 +1,10 @@
 /*
  * shutdown: the end of the machine, step by step, each with a deadline.
  *
- *     RUNNING ─▶ TERMINATING ─▶ KILLING ─▶ UNMOUNTING ─▶ FAREWELL ─▶ reboot(2)
- *                (SIGTERM)      (SIGKILL)  (in a job)    (until acknowledged)
+ *     RUNNING ─▶ STOPPING ─▶ TERMINATING ─▶ KILLING ─▶ UNMOUNTING ─▶ FAREWELL ─▶ reboot(2)
+ *                (payload)   (SIGTERM)      (SIGKILL)  (in a job)    (until acknowledged)
  *
+ * STOPPING is for a payload that has a stop signal or a time of its own, and ends with it.
  * TERMINATING and KILLING end early when no child is left. A second request does not restart any
  * clock.
  */
@@ -16,11 +17,13 @@
 
 #include "base/job.h"
 #include "base/loop.h"
+#include "kernel/cmdline.h"
 #include "link/link.h"
 #include "process/process.h"
 
 enum shutdown_phase {
     SHUTDOWN_RUNNING = 0,
+    SHUTDOWN_STOPPING,
     SHUTDOWN_TERMINATING,
     SHUTDOWN_KILLING,
     SHUTDOWN_UNMOUNTING,
@@ -32,6 +35,9 @@ struct shutdown {
     enum shutdown_phase phase;
     uint16_t how;    /* REQUEST_POWER_OFF, … */
     uint16_t reason; /* EVENT_BY_… */
+    enum cmdline_power_off power_off;
+    uint32_t grace_ms;
+    bool forced;     /* the payload did not end in its time, and got SIGKILL */
     uint32_t killed; /* processes that needed SIGKILL */
     uint32_t mounted;
     uint32_t farewell_id;
@@ -50,6 +56,9 @@ void shutdown_agent(struct shutdown *shutdown);
 
 /* A child was reaped. */
 void shutdown_reaped(struct shutdown *shutdown, int status);
+
+/* One of the programs has ended: it may be the payload that is waited for. */
+void shutdown_program_ended(struct shutdown *shutdown);
 
 /* No child is left. */
 void shutdown_alone(struct shutdown *shutdown);

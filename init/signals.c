@@ -29,7 +29,9 @@ static void reap(struct guest *guest)
         if (pid <= 0)
             return;
         shutdown_reaped(&guest->shutdown, status);
-        if (!process_reaped(&guest->processes, pid, status))
+        if (process_reaped(&guest->processes, pid, status))
+            shutdown_program_ended(&guest->shutdown);
+        else
             (void)jobs_reaped(&guest->jobs, pid, status);
     }
     loop_arm(&guest->loop, &guest->reap_timer, clock_now_ns());
@@ -38,6 +40,31 @@ static void reap(struct guest *guest)
 static void on_reap_timer(struct loop_timer *timer)
 {
     reap(LOOP_OWNER(timer, struct guest, reap_timer));
+}
+
+/* What poweroff, halt and reboot of BusyBox, of systemd, and of lxc send to PID 1. */
+static void obey(struct guest *guest, int number, uint32_t sender)
+{
+    const struct {
+        int number;
+        uint16_t how;
+    } table[] = {
+        {SIGUSR1, REQUEST_HALT},        {SIGUSR2, REQUEST_POWER_OFF},
+        {SIGTERM, REQUEST_REBOOT},      {SIGPWR, REQUEST_POWER_OFF},
+        {SIGINT, REQUEST_REBOOT}, /* Ctrl-Alt-Del */
+        {SIGRTMIN + 3, REQUEST_HALT},   {SIGRTMIN + 4, REQUEST_POWER_OFF},
+        {SIGRTMIN + 5, REQUEST_REBOOT},
+    };
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        if (table[i].number == number) {
+            (void)shutdown_begin(&guest->shutdown, table[i].how, EVENT_BY_SIGNAL, INIT_GRACE_MS);
+            return;
+        }
+    if (sender == 1)
+        return; /* SIGPIPE of our own */
+    kmsg_log(LOG_NOTICE, "signal %d (SIG%s) from pid %u is ignored", number,
+             number < SIGRTMIN ? sigabbrev_np(number) : "RT", sender);
 }
 
 static void on_signal(struct loop_source *source, uint32_t events)
@@ -52,10 +79,8 @@ static void on_signal(struct loop_source *source, uint32_t events)
         reap(guest);
     else if (guest->shutdown.agent)
         shutdown_agent(&guest->shutdown);
-    else if (info.ssi_signo == SIGINT) /* Ctrl-Alt-Del */
-        (void)shutdown_begin(&guest->shutdown, REQUEST_REBOOT, EVENT_BY_SIGNAL, INIT_GRACE_MS);
-    else /* SIGTERM, SIGPWR */
-        (void)shutdown_begin(&guest->shutdown, REQUEST_POWER_OFF, EVENT_BY_SIGNAL, INIT_GRACE_MS);
+    else
+        obey(guest, (int)info.ssi_signo, info.ssi_pid);
 }
 
 void signals_block(void)
@@ -70,11 +95,14 @@ void signals_watch(struct guest *guest)
 {
     sigset_t set;
 
-    sigemptyset(&set);
-    sigaddset(&set, SIGCHLD);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGPWR);
+    sigfillset(&set);
+    if (guest->shutdown.agent) { /* what another PID 1 ends it with */
+        sigemptyset(&set);
+        sigaddset(&set, SIGCHLD);
+        sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGINT);
+        sigaddset(&set, SIGPWR);
+    }
     if (guest->signals.events != 0)
         loop_close(&guest->loop, &guest->signals);
     guest->reap_timer.expired = on_reap_timer;

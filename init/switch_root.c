@@ -18,69 +18,10 @@
 #include "base/fd.h"
 #include "base/job.h"
 #include "base/kmsg_log.h"
-#include "base/mountinfo.h"
-#include "base/target.h"
 #include "process/spawn.h"
 #include "work/root.h"
 
-/* Shares are few; more than these stay behind. */
-#define SHARES 64u
-
-struct shares {
-    char *targets[SHARES];
-    size_t count;
-};
-
-/* What is below another share, or of the root's own, comes along with it. */
-static bool comes_along(const struct shares *shares, const char *target)
-{
-    for (size_t i = 0; i < shares->count; i++)
-        if (mountinfo_is_below(target, shares->targets[i]))
-            return true;
-    return strcmp(target, ROOT_PATH) == 0 || mountinfo_is_below(target, ROOT_PATH);
-}
-
-/* The kernel lists a mount before those below it. */
-static bool collect(const struct mountinfo *mount, void *context)
-{
-    struct shares *shares = context;
-
-    if (mountinfo_is_share(mount) && shares->count < SHARES &&
-        !comes_along(shares, mount->target)) {
-        shares->targets[shares->count] = strdup(mount->target);
-        shares->count += shares->targets[shares->count] != NULL;
-    }
-    return true;
-}
-
-static void move_share(const char *target)
-{
-    struct report report = {0};
-    char path[PATH_MAX], by_fd[64];
-    FD_CLOSE int fd = -1;
-
-    if ((size_t)snprintf(path, sizeof(path), ROOT_PATH "%s", target) >= sizeof(path) ||
-        target_open(path, &report, &fd) != 0) {
-        kmsg_log(LOG_WARNING, "share %s stays behind in the old root: %s", target, report.text);
-        return;
-    }
-    (void)snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", fd);
-    if (mount(target, by_fd, NULL, MS_MOVE, NULL) < 0)
-        kmsg_log(LOG_WARNING, "share %s stays behind in the old root: %s", target, strerror(errno));
-}
-
-static void move_shares(void)
-{
-    struct shares shares = {0};
-
-    (void)mountinfo_walk(collect, &shares);
-    for (size_t i = 0; i < shares.count; i++) {
-        move_share(shares.targets[i]);
-        free(shares.targets[i]);
-    }
-}
-
-/* What is below them comes along. /proc is the last: the shares need it. */
+/* What is below them comes along. */
 static void move_kernels(void)
 {
     static const char *const paths[] = {"/run", "/dev", "/sys", "/proc"};
@@ -89,7 +30,6 @@ static void move_kernels(void)
         char path[64];
 
         (void)snprintf(path, sizeof(path), ROOT_PATH "%s", paths[i]);
-        (void)mkdir(path, 0755);
         if (mount(paths[i], path, NULL, MS_MOVE, NULL) < 0)
             kmsg_log(LOG_WARNING, "%s stays behind in the old root: %s", paths[i], strerror(errno));
     }
@@ -99,9 +39,9 @@ int switch_root(struct report *report, int *ret_old_root)
 {
     FD_CLOSE int old = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (old < 0 || chdir(ROOT_PATH) < 0)
+    /* Nothing can be moved out of a shared mount. */
+    if (old < 0 || chdir(ROOT_PATH) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return report_fail(report, errno, "switch root: %s", strerror(errno));
-    move_shares();
     move_kernels();
     if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
         return report_fail(report, errno, "switch root: %s", strerror(errno));
@@ -110,10 +50,13 @@ int switch_root(struct report *report, int *ret_old_root)
 }
 
 /* Becomes @p init: with a clean environment, and as the kernel would have started it. */
-static int become(const char *init)
+static int become(const char *init, char *const *words, size_t count)
 {
-    char *const argv[] = {(char *)init, NULL};
+    char *argv[INIT_WORDS + 2] = {(char *)init};
     sigset_t all;
+
+    for (size_t i = 0; i < count && i < INIT_WORDS; i++)
+        argv[i + 1] = words[i];
 
     for (char **variable = environ; *variable;) {
         if (spawn_is_private(*variable)) {
@@ -145,7 +88,7 @@ static bool wait_for_init(int fd)
     return n == 0;
 }
 
-int switch_root_hand_over(const char *init, struct report *report)
+int switch_root_hand_over(const char *init, char *const *words, size_t count, struct report *report)
 {
     FD_CLOSE int reader = -1;
     FD_CLOSE int writer = -1;
@@ -167,7 +110,7 @@ int switch_root_hand_over(const char *init, struct report *report)
             _exit(0);
         return 0;
     }
-    error = become(init);
+    error = become(init, words, count);
     (void)!write(writer, "", 1);
     (void)fd_write_file("/proc/self/oom_score_adj", "-1000");
     return report_fail(report, error, "hand over to %s: %s", init, strerror(error));

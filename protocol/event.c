@@ -8,6 +8,7 @@
 #define POOL_USAGE_SIZE     12u
 #define POOL_EXHAUSTED_SIZE 48u
 #define FAREWELL_SIZE       16u
+#define CLOCK_STEPPED_SIZE  24u
 
 void event_ready_pack(struct wire_writer *writer, const struct event_ready *m)
 {
@@ -232,5 +233,26 @@ int event_farewell_unpack(const uint8_t *payload, size_t size, struct event_fare
     ret->reason = wire_get_u16(&fixed);
     ret->killed = wire_get_u32(&fixed);
     ret->mounted = wire_get_u32(&fixed);
+    return 0;
+}
+
+void event_clock_stepped_pack(struct wire_writer *writer, const struct event_clock_stepped *m)
+{
+    wire_put_u32(writer, CLOCK_STEPPED_SIZE);
+    wire_put_u32(writer, 0);
+    wire_put_u64(writer, m->before_ns);
+    wire_put_u64(writer, m->after_ns);
+}
+
+int event_clock_stepped_unpack(const uint8_t *payload, size_t size, struct event_clock_stepped *ret)
+{
+    struct wire_reader fixed, tail;
+    int r = wire_open_struct(payload, size, &fixed, &tail);
+
+    if (r != 0)
+        return r;
+    (void)wire_get_u32(&fixed);
+    ret->before_ns = wire_get_u64(&fixed);
+    ret->after_ns = wire_get_u64(&fixed);
     return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * event: what the guest tells the host, types 32 to 38 (PROTOCOL.md, "Events").
+ * event: what the guest tells the host, types 32 to 39 (PROTOCOL.md, "Events").
  *
  * As in request.h: a struct, _pack() and _unpack() each; texts and data point into the payload;
  * every _unpack() returns 0, WIRE_E_STRUCT_SIZE or WIRE_E_TEXT.
@@ -91,6 +91,12 @@ struct event_farewell {
     uint32_t mounted; /* filesystems that could be neither unmounted nor made read-only */
 };
 
+/* CLOCK_REALTIME of the guest, ns since 1970 UTC. */
+struct event_clock_stepped {
+    uint64_t before_ns;
+    uint64_t after_ns;
+};
+
 void event_ready_pack(struct wire_writer *writer, const struct event_ready *m);
 int event_ready_unpack(const uint8_t *payload, size_t size, struct event_ready *ret);
 
@@ -114,5 +120,9 @@ int event_pool_exhausted_unpack(const uint8_t *payload, size_t size,
 
 void event_farewell_pack(struct wire_writer *writer, const struct event_farewell *m);
 int event_farewell_unpack(const uint8_t *payload, size_t size, struct event_farewell *ret);
+
+void event_clock_stepped_pack(struct wire_writer *writer, const struct event_clock_stepped *m);
+int event_clock_stepped_unpack(const uint8_t *payload, size_t size,
+                               struct event_clock_stepped *ret);
 
 #endif

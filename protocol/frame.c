@@ -59,6 +59,7 @@ const char *frame_type_name(uint16_t type)
         [FRAME_PROCESS_INPUT] = "process-input",
         [FRAME_GET_POOL_USAGE] = "get-pool-usage",
         [FRAME_COMPLETE_BOOT] = "complete-boot",
+        [FRAME_SET_TIME] = "set-time",
         [FRAME_READY] = "ready",
         [FRAME_CHILD_EXITED] = "child-exited",
         [FRAME_LOG_RECORD] = "log-record",
@@ -66,6 +67,7 @@ const char *frame_type_name(uint16_t type)
         [FRAME_POOL_USAGE] = "pool-usage",
         [FRAME_POOL_EXHAUSTED] = "pool-exhausted",
         [FRAME_FAREWELL] = "farewell",
+        [FRAME_CLOCK_STEPPED] = "clock-stepped",
     };
 
     if (type >= sizeof(names) / sizeof(names[0]) || !names[type])

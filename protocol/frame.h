@@ -18,7 +18,7 @@
 #define FRAME_FLAG_ANSWER UINT16_C(1) /* bit 0: this answers the request whose id it carries */
 
 #define PROTOCOL_MAJOR UINT16_C(1)
-#define PROTOCOL_MINOR UINT16_C(0)
+#define PROTOCOL_MINOR UINT16_C(1)
 
 /* PROTOCOL.md, "Messages", has the payload of each. */
 enum frame_type {
@@ -40,6 +40,7 @@ enum frame_type {
     FRAME_PROCESS_INPUT = 25,
     FRAME_GET_POOL_USAGE = 26,
     FRAME_COMPLETE_BOOT = 27,
+    FRAME_SET_TIME = 28,
 
     /* guest to host */
     FRAME_READY = 32,
@@ -49,6 +50,7 @@ enum frame_type {
     FRAME_POOL_USAGE = 36,
     FRAME_POOL_EXHAUSTED = 37,
     FRAME_FAREWELL = 38,
+    FRAME_CLOCK_STEPPED = 39,
 };
 
 struct frame {

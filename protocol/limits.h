@@ -38,6 +38,10 @@
  * behind it. */
 #define LIMITS_STREAM_CHUNK 16384u
 
+/* What one START_PROCESS may have of its frame: its directory, its words and its variables, each of
+ * the latter with 2 bytes for its length. The rest is for its fixed part, which grows. */
+#define LIMITS_WORDS_BYTES (64u * 1024u - 512u)
+
 /* Entropy in one ADD_ENTROPY: twice what the kernel's pool can hold (32 bytes since 5.18). */
 #define LIMITS_ENTROPY 512u
 

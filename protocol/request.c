@@ -7,10 +7,11 @@
 #define ADD_ENTROPY_SIZE       12u
 #define MOUNT_SIZE             24u
 #define UNMOUNT_SIZE           12u
-#define CONFIGURE_NETWORK_SIZE 32u
-#define START_PROCESS_SIZE     32u
+#define CONFIGURE_NETWORK_SIZE 36u
+#define START_PROCESS_SIZE     56u
 #define SEND_SIGNAL_SIZE       12u
 #define SHUT_DOWN_SIZE         12u
+#define SET_TIME_SIZE          16u
 #define PROCESS_INPUT_SIZE     12u
 
 void request_set_hostname_pack(struct wire_writer *writer, const struct request_set_hostname *m)
@@ -136,6 +137,7 @@ void request_configure_network_pack(struct wire_writer *writer,
     wire_put_u32(writer, m->timeout_ms);
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         wire_put_u16(writer, lists[i]->count);
+    wire_put_u32(writer, m->metric);
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         wire_put_bytes(writer, lists[i]->data, lists[i]->size);
 }
@@ -158,6 +160,7 @@ int request_configure_network_unpack(const uint8_t *payload, size_t size,
     m.timeout_ms = wire_get_u32(&fixed);
     for (size_t i = 0; r == 0 && i < sizeof(lists) / sizeof(lists[0]); i++)
         r = wire_take_list(&tail, wire_get_u16(&fixed), lists[i]);
+    m.metric = wire_get_u32(&fixed);
     if (r == 0)
         *ret = m;
     return r;
@@ -176,15 +179,24 @@ void request_start_process_pack(struct wire_writer *writer, const struct request
     wire_put_u16(writer, m->argv.count);
     wire_put_u16(writer, m->environment.count);
     wire_put_u16(writer, 0);
+    wire_put_u16(writer, m->stop_signal);
+    wire_put_u16(writer, m->limits.count);
+    wire_put_u32(writer, m->stop_timeout_ms);
+    wire_put_u64(writer, m->memory_max);
+    wire_put_u32(writer, m->pids_max);
+    wire_put_u16(writer, m->umask);
+    wire_put_u16(writer, 0);
     wire_put_text(writer, m->directory);
     wire_put_bytes(writer, m->argv.data, m->argv.size);
     wire_put_bytes(writer, m->environment.data, m->environment.size);
+    wire_put_bytes(writer, m->limits.data, m->limits.size);
 }
 
 int request_start_process_unpack(const uint8_t *payload, size_t size,
                                  struct request_start_process *ret)
 {
     struct request_start_process m = {0};
+    uint16_t directory_size, words, variables;
     struct wire_reader fixed, tail;
     int r;
 
@@ -197,11 +209,23 @@ int request_start_process_unpack(const uint8_t *payload, size_t size,
     m.flags = wire_get_u32(&fixed);
     m.uid = wire_get_u32(&fixed);
     m.gid = wire_get_u32(&fixed);
-    r = wire_take_text(&tail, wire_get_u16(&fixed), &m.directory);
+    directory_size = wire_get_u16(&fixed);
+    words = wire_get_u16(&fixed);
+    variables = wire_get_u16(&fixed);
+    (void)wire_get_u16(&fixed);
+    m.stop_signal = wire_get_u16(&fixed);
+    m.limits.count = wire_get_u16(&fixed);
+    m.stop_timeout_ms = wire_get_u32(&fixed);
+    m.memory_max = wire_get_u64(&fixed);
+    m.pids_max = wire_get_u32(&fixed);
+    m.umask = wire_get_u16(&fixed);
+    r = wire_take_text(&tail, directory_size, &m.directory);
     if (r == 0)
-        r = wire_take_list(&tail, wire_get_u16(&fixed), &m.argv);
+        r = wire_take_list(&tail, words, &m.argv);
     if (r == 0)
-        r = wire_take_list(&tail, wire_get_u16(&fixed), &m.environment);
+        r = wire_take_list(&tail, variables, &m.environment);
+    if (r == 0)
+        r = wire_take_list(&tail, m.limits.count, &m.limits);
     if (r == 0)
         *ret = m;
     return r;
@@ -246,6 +270,25 @@ int request_shut_down_unpack(const uint8_t *payload, size_t size, struct request
     ret->how = wire_get_u16(&fixed);
     (void)wire_get_u16(&fixed);
     ret->grace_ms = wire_get_u32(&fixed);
+    return 0;
+}
+
+void request_set_time_pack(struct wire_writer *writer, const struct request_set_time *m)
+{
+    wire_put_u32(writer, SET_TIME_SIZE);
+    wire_put_u32(writer, 0);
+    wire_put_u64(writer, m->realtime_ns);
+}
+
+int request_set_time_unpack(const uint8_t *payload, size_t size, struct request_set_time *ret)
+{
+    struct wire_reader fixed, tail;
+    int r = wire_open_struct(payload, size, &fixed, &tail);
+
+    if (r != 0)
+        return r;
+    (void)wire_get_u32(&fixed);
+    ret->realtime_ns = wire_get_u64(&fixed);
     return 0;
 }
 

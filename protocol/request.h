@@ -1,5 +1,5 @@
 /*
- * request: what the host asks of the guest, types 16 to 27 (PROTOCOL.md, "Requests").
+ * request: what the host asks of the guest, types 16 to 28 (PROTOCOL.md, "Requests").
  *
  * For each: a struct, _pack() and _unpack(). Texts, lists and data of an unpacked struct point into
  * the payload. Every _unpack() returns 0, WIRE_E_STRUCT_SIZE or WIRE_E_TEXT and checks form alone:
@@ -42,7 +42,9 @@ struct request_unmount {
     struct wire_text target;
 };
 
-#define REQUEST_NETWORK_REMOVE UINT32_C(1) /* take addresses and routes away, set the link down */
+#define REQUEST_NETWORK_REMOVE    UINT32_C(1) /* take addresses and routes away, set the link down */
+#define REQUEST_NETWORK_NO_RA     UINT32_C(2) /* since 1.1: heed no router's advertisements */
+#define REQUEST_NETWORK_NO_RESOLV UINT32_C(4) /* since 1.1: leave resolv.conf alone */
 
 struct request_configure_network {
     uint32_t flags; /* REQUEST_NETWORK_… */
@@ -53,6 +55,8 @@ struct request_configure_network {
     struct wire_list gateways;  /* "10.0.2.2": at most one of each family */
     struct wire_list routes;    /* "10.1.0.0/16 10.0.2.9": destination, blank, gateway */
     struct wire_list dns;       /* "10.0.2.3" */
+    uint32_t metric;            /* since 1.1: of its routes, and its place in resolv.conf; 0: the
+                                 * guest's to choose */
 };
 
 enum {
@@ -69,6 +73,7 @@ enum {
 #define REQUEST_PROCESS_OUTPUT   UINT32_C(1) /* stdout and stderr come as PROCESS_OUTPUT */
 #define REQUEST_PROCESS_INPUT    UINT32_C(2) /* stdin is fed by PROCESS_INPUT, else /dev/null */
 #define REQUEST_PROCESS_TERMINAL UINT32_C(4) /* a payload that owns the console as its terminal */
+#define REQUEST_PROCESS_UMASK    UINT32_C(8) /* since 1.1: umask is given */
 
 struct request_start_process {
     uint32_t process;           /* the host's number for it, not 0; named by everything about it */
@@ -76,9 +81,15 @@ struct request_start_process {
     uint16_t restart;           /* REQUEST_RESTART_… */
     uint32_t flags;             /* REQUEST_PROCESS_… */
     uint32_t uid, gid;          /* numeric */
+    uint16_t umask;             /* since 1.1, as all up to pids_max; see REQUEST_PROCESS_UMASK */
+    uint16_t stop_signal;       /* what ends it at a shut-down; 0: SIGTERM */
+    uint32_t stop_timeout_ms;   /* after which SIGKILL follows; 0: the shut-down's grace */
+    uint64_t memory_max;        /* bytes of all that it starts; 0: no bound */
+    uint32_t pids_max;          /* processes, likewise */
     struct wire_text directory; /* working directory; empty: / */
     struct wire_list argv;      /* at least one */
     struct wire_list environment; /* NAME=VALUE */
+    struct wire_list limits;      /* since 1.1: process_limit.h */
 };
 
 struct request_send_signal {
@@ -95,6 +106,10 @@ enum {
 struct request_shut_down {
     uint16_t how;      /* REQUEST_POWER_OFF, … */
     uint32_t grace_ms; /* between SIGTERM and SIGKILL */
+};
+
+struct request_set_time {
+    uint64_t realtime_ns; /* CLOCK_REALTIME of the host, ns since 1970 UTC, as it was sent */
 };
 
 struct request_process_input {
@@ -132,6 +147,9 @@ int request_send_signal_unpack(const uint8_t *payload, size_t size,
 
 void request_shut_down_pack(struct wire_writer *writer, const struct request_shut_down *m);
 int request_shut_down_unpack(const uint8_t *payload, size_t size, struct request_shut_down *ret);
+
+void request_set_time_pack(struct wire_writer *writer, const struct request_set_time *m);
+int request_set_time_unpack(const uint8_t *payload, size_t size, struct request_set_time *ret);
 
 void request_process_input_pack(struct wire_writer *writer, const struct request_process_input *m);
 int request_process_input_unpack(const uint8_t *payload, size_t size,

@@ -38,14 +38,18 @@ endforeach()
 
 set(CPACK_DEBIAN_CTL_PACKAGE_NAME guestlinkctl)
 set(CPACK_DEBIAN_CTL_PACKAGE_SHLIBDEPS ON)
+# guestlink run takes the daemon, the guest's side and QEMU; guestlinkctl takes none of them.
+set(CPACK_DEBIAN_CTL_PACKAGE_RECOMMENDS
+    "guestlink-hostd, guestlink-init, qemu-system-x86, busybox-static, virtiofsd | qemu-system-common")
 set(CPACK_COMPONENT_CTL_DESCRIPTION
-    "This is the command for people.
+    "These are the commands for people.
 guestlinkctl lists guests, shows what they can do and which devices they have,
-adds and removes shares, runs commands in them, and reads telemetry.")
+adds and removes shares, runs commands in them, and reads telemetry.
+guestlink run starts a virtual machine for one command, as an ordinary user.")
 
 set(CPACK_DEBIAN_INIT_PACKAGE_NAME guestlink-init)
 set(CPACK_DEBIAN_INIT_PACKAGE_DEPENDS "kmod, cpio")
-set(CPACK_DEBIAN_INIT_PACKAGE_SUGGESTS "zstd, xz-utils")
+set(CPACK_DEBIAN_INIT_PACKAGE_RECOMMENDS "zstd, xz-utils")
 set(CPACK_COMPONENT_INIT_DESCRIPTION
     "This is the side of the guest.
 guestlink-init is a small static PID 1 for Linux virtual machines: it tells

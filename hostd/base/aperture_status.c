@@ -19,11 +19,16 @@ static const struct {
     const char *name;
     bool has_bytes, has_reason;
 } states[] = {
-    [APERTURE_NONE] = {"none", false, true},
-    [APERTURE_NARROWED] = {"narrowed", true, true},
-    [APERTURE_ENFORCED] = {"enforced", true, false},
-    [APERTURE_REFUSED] = {"refused", false, true},
+    [APERTURE_NONE] = {"none", false, true},         [APERTURE_NARROWED] = {"narrowed", true, true},
+    [APERTURE_ENFORCED] = {"enforced", true, false}, [APERTURE_REFUSED] = {"refused", false, true},
+    [APERTURE_WAITING] = {"waiting", true, false},
 };
+
+/* Of the answer's file, behind the status' own name. */
+#define ANSWER ".ok"
+
+/* 20 digits, a line's end and a NUL. */
+#define NUMBER_SIZE 24u
 
 #define STATES (sizeof(states) / sizeof(states[0]))
 
@@ -43,10 +48,11 @@ static int format(const struct aperture_status *status, char line[LINE_SIZE])
                     states[status->state].has_reason ? status->reason : "");
 }
 
-int aperture_status_write(const char *path, const struct aperture_status *status)
+/* As another file that takes its place. @return 0 or -errno */
+static int write_line(const char *path, const char *line, int size)
 {
-    char line[LINE_SIZE], new_path[PATH_MAX];
-    int size = format(status, line), fd, r = 0;
+    char new_path[PATH_MAX];
+    int fd, r = 0;
 
     if ((size_t)snprintf(new_path, sizeof(new_path), "%s.new", path) >= sizeof(new_path))
         return -ENAMETOOLONG;
@@ -59,6 +65,13 @@ int aperture_status_write(const char *path, const struct aperture_status *status
     }
     (void)close(fd);
     return r;
+}
+
+int aperture_status_write(const char *path, const struct aperture_status *status)
+{
+    char line[LINE_SIZE];
+
+    return write_line(path, line, format(status, line));
 }
 
 /* Takes a line apart. @return 0 or -EBADMSG */
@@ -86,20 +99,31 @@ static int parse(char *line, struct aperture_status *status)
     return 0;
 }
 
-int aperture_status_read(const char *path, struct aperture_status *ret_status)
+/* @return how much it is, NUL-terminated in @p line, or -errno */
+static ssize_t read_line(const char *path, char *line, size_t capacity)
 {
-    char line[LINE_SIZE + 1], original[LINE_SIZE + 1], again[LINE_SIZE];
-    struct aperture_status status;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     ssize_t size;
 
     if (fd < 0)
         return -errno;
-    size = read(fd, line, sizeof(line) - 1);
-    (void)close(fd);
+    size = read(fd, line, capacity - 1);
     if (size < 0)
-        return -errno;
-    line[size] = '\0';
+        size = -errno;
+    else
+        line[size] = '\0';
+    (void)close(fd);
+    return size;
+}
+
+int aperture_status_read(const char *path, struct aperture_status *ret_status)
+{
+    char line[LINE_SIZE + 1], original[LINE_SIZE + 1], again[LINE_SIZE];
+    struct aperture_status status;
+    ssize_t size = read_line(path, line, sizeof(line));
+
+    if (size < 0)
+        return (int)size;
     memcpy(original, line, sizeof(original));
     /* What we would not write ourselves is none: one form for each meaning. */
     if (parse(line, &status) < 0 || format(&status, again) >= (int)sizeof(again) ||
@@ -107,4 +131,36 @@ int aperture_status_read(const char *path, struct aperture_status *ret_status)
         return -EBADMSG;
     *ret_status = status;
     return 0;
+}
+
+static bool name_answer(const char *path, char name[PATH_MAX])
+{
+    return (size_t)snprintf(name, PATH_MAX, "%s" ANSWER, path) < PATH_MAX;
+}
+
+int aperture_status_confirm(const char *path, uint64_t number)
+{
+    char name[PATH_MAX], line[NUMBER_SIZE];
+
+    if (!name_answer(path, name))
+        return -ENAMETOOLONG;
+    return write_line(name, line, snprintf(line, sizeof(line), "%" PRIu64 "\n", number));
+}
+
+bool aperture_status_is_confirmed(const char *path, uint64_t number)
+{
+    char name[PATH_MAX], line[NUMBER_SIZE + 1], wanted[NUMBER_SIZE];
+
+    (void)snprintf(wanted, sizeof(wanted), "%" PRIu64 "\n", number);
+    return name_answer(path, name) && read_line(name, line, sizeof(line)) > 0 &&
+           strcmp(line, wanted) == 0;
+}
+
+void aperture_status_remove(const char *path)
+{
+    char name[PATH_MAX];
+
+    (void)unlink(path);
+    if (name_answer(path, name))
+        (void)unlink(name);
 }

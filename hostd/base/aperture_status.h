@@ -10,6 +10,12 @@
  *                             REASON says why, and what to do
  *     none REASON             there is no aperture: it reaches all
  *     refused REASON          there is no device: the relay ends; this line is its last
+ *     waiting NUMBER          a driver wants to start the device, and the process has no memory
+ *                             until the daemon confirms that the guest which reported the pool is
+ *                             the one that runs
+ *
+ * The daemon confirms by a second file, FILE.ok, which holds that NUMBER. Another driver, another
+ * NUMBER: what was true of the one before says nothing of it.
  *
  * BYTES is a decimal number. REASON is printable ASCII to the end of the line. There is no file
  * without a token, nor before the guest's memory was handed over for the first time. A guest can
@@ -18,6 +24,7 @@
 #ifndef GUESTLINK_HOSTD_APERTURE_STATUS_H
 #define GUESTLINK_HOSTD_APERTURE_STATUS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A sentence that says what to do, with the NUL. */
@@ -28,11 +35,12 @@ enum aperture_state {
     APERTURE_NARROWED,
     APERTURE_ENFORCED,
     APERTURE_REFUSED,
+    APERTURE_WAITING,
 };
 
 struct aperture_status {
     enum aperture_state state;
-    uint64_t bytes; /* of the narrowed and the enforced */
+    uint64_t bytes; /* of the narrowed and the enforced; of the waiting its number */
     char reason[APERTURE_REASON_SIZE];
 };
 
@@ -44,5 +52,14 @@ int aperture_status_write(const char *path, const struct aperture_status *status
 
 /* @return 0; -ENOENT: there is none yet; -EBADMSG: it holds something else; -errno */
 int aperture_status_read(const char *path, struct aperture_status *ret_status);
+
+/* Answers the status at @p path, waiting with @p number. @return 0 or -errno */
+int aperture_status_confirm(const char *path, uint64_t number);
+
+/* True if that was answered. */
+bool aperture_status_is_confirmed(const char *path, uint64_t number);
+
+/* Removes both files. */
+void aperture_status_remove(const char *path);
 
 #endif

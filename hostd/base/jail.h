@@ -29,7 +29,8 @@ struct jail {
      * moment, without set-user-ID, devices and programs. NULL: an empty one that is the jail's. */
     const char *folder;
     bool read_only;
-    bool network;          /* it has the host's network */
+    /* It has the host's network; and where `calls` is NULL, sockets of the internet's alone. */
+    bool network;
     bool connected;        /* descriptor 3 is the connection for which alone it runs */
     const char *place;     /* where the program finds the folder; it is its working directory */
     uint64_t capabilities; /* JAIL_CAPABILITY() of each that it keeps */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -134,17 +136,44 @@ static int allow_all(scmp_filter_ctx filter, const char *calls, bool own_users)
     return r;
 }
 
-/* Also sets no_new_privs. A program with a filter of its own is only told what allow() tells the
- * others of setgroups(2). */
-static int set_calls(const char *calls, bool own_users)
+/*
+ * Sockets of a program that has the host's network: the internet's, and to ask for routes. Others
+ * lead to programs of the host (abstract Unix sockets) and to its guests (vsock), or are more code
+ * of the kernel's. io_uring opens sockets without socket(2).
+ */
+static int refuse_families(scmp_filter_ctx filter)
 {
-    scmp_filter_ctx filter = seccomp_init(calls ? UNKNOWN : SCMP_ACT_ALLOW);
+    static const unsigned allowed[] = {AF_INET, AF_INET6, AF_NETLINK};
+    const uint32_t refused = SCMP_ACT_ERRNO(EAFNOSUPPORT);
+    unsigned family = 0;
+    int r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0);
+
+    for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++, family++)
+        for (; r == 0 && family < allowed[i]; family++)
+            r = seccomp_rule_add(filter, refused, SCMP_SYS(socket), 1,
+                                 SCMP_A0(SCMP_CMP_EQ, family, 0));
+    if (r == 0)
+        r = seccomp_rule_add(filter, refused, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_GE, family, 0));
+    if (r == 0)
+        r = seccomp_rule_add(filter, refused, SCMP_SYS(socket), 2,
+                             SCMP_A0(SCMP_CMP_EQ, AF_NETLINK, 0),
+                             SCMP_A2(SCMP_CMP_NE, NETLINK_ROUTE, 0));
+    return r;
+}
+
+/* Also sets no_new_privs. A program with a filter of its own is only told what allow() tells the
+ * others of setgroups(2), and which sockets there are. */
+static int set_calls(const struct jail *jail, bool own_users)
+{
+    scmp_filter_ctx filter = seccomp_init(jail->calls ? UNKNOWN : SCMP_ACT_ALLOW);
     int r = filter ? 0 : -ENOMEM;
 
-    if (r == 0 && calls)
-        r = allow_all(filter, calls, own_users);
-    else if (r == 0)
+    if (r == 0 && jail->calls)
+        r = allow_all(filter, jail->calls, own_users);
+    else if (r == 0 && own_users)
         r = allow(filter, "setgroups", own_users);
+    if (r == 0 && jail->network && !jail->calls)
+        r = refuse_families(filter);
     if (r == 0)
         r = seccomp_load(filter);
     if (filter)
@@ -161,8 +190,8 @@ int jail_shed_rights(const struct jail *jail, bool own_users, const char **ret_s
     if (r < 0)
         return r;
     *ret_step = "the filter of its system calls";
-    if (jail->calls || own_users)
-        r = set_calls(jail->calls, own_users);
+    if (jail->calls || own_users || jail->network)
+        r = set_calls(jail, own_users);
     else if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         r = -errno;
     if (r < 0)

@@ -25,7 +25,7 @@
 #define LIMITS_READ_CHUNK 16384u
 
 /* Lines that all VMs together may cause by what costs its author nothing (connections that are
- * refused, what guests log and payloads print). An event is two entries of the journal, which takes
+ * refused, what guests log). An event is two entries of the journal, which takes
  * 10,000 in 30 s from one unit and then drops whatever comes: half of that is left for what the
  * daemon has to say. If the operator's limits for one guest are higher, those are taken. A
  * guest that says less than its own few is heard, however much others say. */
@@ -33,6 +33,13 @@
 #define LIMITS_SHARED_EVENTS_BURST  1000u
 #define LIMITS_OWN_EVENTS_IN_1000_S 500u
 #define LIMITS_OWN_EVENTS_BURST     5u
+
+/* What payloads print has bytes of its own, so that it takes nothing from any other line: what the
+ * operator gives one payload, and this in all VMs together if that is less. A line costs its bytes
+ * and those of what the log puts around it. */
+#define LIMITS_SHARED_OUTPUT_PER_S 32768u
+#define LIMITS_SHARED_OUTPUT_BURST (1024u * 1024u)
+#define LIMITS_OUTPUT_LINE_BYTES   64u
 
 /* So long after the first line that was dropped it is told how many were, by kind; and again not
  * before the second: telling is lines, too. */
@@ -57,8 +64,19 @@
  * much longer before it speaks up itself. */
 #define LIMITS_ANSWER_SLACK_MS 2000u
 
-/* Between stopping everything and the farewell a guest also syncs and unmounts. */
-#define LIMITS_FAREWELL_SLACK_MS 20000u
+/* After its grace a guest kills (2 s), unmounts (30 s) and has its farewell acknowledged (1 s):
+ * whoever waits for it waits longer than that (init/base/limits.h). */
+#define LIMITS_FAREWELL_SLACK_MS 40000u
+
+/* The guest's clock is set that often; not again before the second has passed; and once more if the
+ * guest answered later than the third: it may have slept with the message unread. */
+#define LIMITS_CLOCK_MS       120000u
+#define LIMITS_CLOCK_AGAIN_MS 1000u
+#define LIMITS_CLOCK_LATE_MS  1000u
+
+/* From a guest's farewell, which it sends right before it powers off, to the end of its connection.
+ * A VM that only halts keeps that open for ever. */
+#define LIMITS_AFTER_FAREWELL_MS 10000u
 
 /* Requests that may be outstanding to one guest: shares, adapters, and commands of operators. */
 #define LIMITS_REQUESTS 1024u

@@ -5,6 +5,12 @@
 
 bool rate_allow(struct rate *rate, uint64_t now_us, uint32_t per_1000_s, uint32_t burst)
 {
+    return rate_allow_many(rate, now_us, per_1000_s, burst, 1);
+}
+
+bool rate_allow_many(struct rate *rate, uint64_t now_us, uint32_t per_1000_s, uint32_t burst,
+                     uint32_t count)
+{
     uint64_t full = burst * TOKEN;
     uint64_t passed_us = now_us - rate->at_us;
 
@@ -17,11 +23,11 @@ bool rate_allow(struct rate *rate, uint64_t now_us, uint32_t per_1000_s, uint32_
         rate->at_us = now_us;
     if (rate->millis > full)
         rate->millis = full;
-    if (rate->millis < TOKEN) {
+    if (rate->millis < count * TOKEN) {
         rate->dropped++;
         return false;
     }
-    rate->millis -= TOKEN;
+    rate->millis -= count * TOKEN;
     return true;
 }
 

@@ -22,6 +22,10 @@ struct rate {
  */
 bool rate_allow(struct rate *rate, uint64_t now_us, uint32_t per_1000_s, uint32_t burst);
 
+/* As rate_allow(), of @p count tokens at once; without all of them it takes none. */
+bool rate_allow_many(struct rate *rate, uint64_t now_us, uint32_t per_1000_s, uint32_t burst,
+                     uint32_t count);
+
 /* How many were refused since this was last asked. */
 uint64_t rate_take_dropped(struct rate *rate);
 

@@ -1,6 +1,7 @@
 /* config: the keys of the whole file, the defaults, and the way from a file to a struct. */
 #include "config.h"
 
+#include "claims.h"
 #include "json.h"
 #include "protocol/limits.h"
 #include "reader.h"
@@ -18,6 +19,8 @@
 /* 16 MiB is a hundred times what 1,000 VMs need. */
 #define FILE_BYTES (UINT64_C(16) << 20)
 #define VMS        16384u
+/* See check_state_dir(). */
+#define STATE_DIR_BYTES 65u
 
 static const struct config_timeouts default_timeouts = {
     .connect = 60000,      /* firmware, boot loader, kernel and its PID 1, without KVM */
@@ -37,6 +40,8 @@ static const struct config_limits default_limits = {
     .connection_bytes = LIMITS_CONNECTION_BYTES,
     .guest_events_per_s = 10,
     .guest_events_burst = 200, /* a boot with dozens of devices must fit */
+    .payload_output_per_s = 4096,
+    .payload_output_burst = 65536,
 };
 
 static void read_limits(struct config_reader *reader, const struct config_json *node,
@@ -50,6 +55,8 @@ static void read_limits(struct config_reader *reader, const struct config_json *
                    .max = 16777216),
         CONFIG_KEY(config_limits, guest_events_per_s, u32, .min = 1, .max = 100000),
         CONFIG_KEY(config_limits, guest_events_burst, u32, .min = 1, .max = 1000000),
+        CONFIG_KEY(config_limits, payload_output_per_s, u32, .min = 1, .max = 1000000),
+        CONFIG_KEY(config_limits, payload_output_burst, u32, .min = 1, .max = 1000000000),
     };
 
     (void)field;
@@ -123,6 +130,36 @@ static const struct config_field fields[] = {
     {.key = "vms", .read = read_vms, .required = true},
 };
 
+/* Below state_dir stands /fs/, a hash of a VM's id, and the socket's own name: 107 bytes in all. */
+static void check_state_dir(struct config_reader *reader, const struct config_json *root,
+                            const struct config *config)
+{
+    const struct config_json *node = config_json_find(root, "state_dir");
+    bool qemu = false, needed = false;
+
+    if (node == NULL || strlen(config->state_dir) <= STATE_DIR_BYTES)
+        return;
+    for (size_t i = 0; i < config->vm_count; i++) {
+        const struct config_vm *vm = &config->vms[i];
+
+        if (vm->device_host.type != CONFIG_DEVICE_HOST_QEMU)
+            continue;
+        qemu = true;
+        for (size_t k = 0; vm->virtio && vm->virtiofs && k < vm->share_count; k++)
+            needed = needed || vm->shares[k].transport != CONFIG_TRANSPORT_9P;
+    }
+    if (needed)
+        config_reader_error(reader, node,
+                            "%zu bytes, expected at most %u: below it are virtiofsd's sockets, and "
+                            "the path of one has at most 107",
+                            strlen(config->state_dir), STATE_DIR_BYTES);
+    else if (qemu)
+        config_reader_warn(reader, node,
+                           "%zu bytes; more than %u are too many for virtiofsd's sockets below it: "
+                           "no share can be added, nor an adapter of passt's",
+                           strlen(config->state_dir), STATE_DIR_BYTES);
+}
+
 /* What hangs between keys of the top. */
 static void finish(struct config_reader *reader, const struct config_json *root,
                    struct config *config)
@@ -131,6 +168,8 @@ static void finish(struct config_reader *reader, const struct config_json *root,
     const struct config_json *handshake = config_json_find(root, "handshake_timeout_ms");
     char port[32];
 
+    config_claims_check(reader, root, config);
+    check_state_dir(reader, root, config);
     if (handshake != NULL && timeouts != NULL && config_json_find(timeouts, "capabilities") != NULL)
         config_reader_error(reader, handshake,
                             "the same setting as timeouts_ms.capabilities, expected one of them");

@@ -54,7 +54,9 @@ struct config_network {
         gateway;                  /* at most one of each family; a string or an array in the file */
     struct config_strings routes; /* "DESTINATION GATEWAY"; {"to", "via"} objects in the file */
     struct config_strings dns;
-    uint32_t mtu; /* bytes, 0: leave it */
+    uint32_t mtu;    /* bytes, 0: leave it */
+    uint32_t metric; /* of its routes; 0: by its place, see config_vm_metric() */
+    bool ignores_ra; /* "accept_ra": false */
     enum config_backend backend;
     bool host_loopback; /* user, passt: programs of the guest may reach the host's own addresses */
     char *interface;    /* tap: the host's interface */
@@ -67,6 +69,8 @@ enum config_restart {
     CONFIG_RESTART_ALWAYS,
 };
 
+#define CONFIG_UMASK_GIVEN UINT32_C(0x10000)
+
 /* "payload": an array of words, or an object with "argv" and the rest. */
 struct config_payload {
     struct config_strings argv;        /* empty: no payload from the host */
@@ -75,6 +79,12 @@ struct config_payload {
     uint32_t uid, gid;
     enum config_restart restart;
     bool terminal;
+    struct config_strings limits; /* "nofile 1024 524288": protocol/process_limit.h */
+    uint32_t umask;               /* 0: the guest's own, else CONFIG_UMASK_GIVEN and the mask */
+    uint32_t stop_signal;         /* 0: SIGTERM */
+    uint32_t stop_timeout_ms;     /* 0: the shut-down's */
+    uint64_t memory_max;          /* bytes; 0: no bound */
+    uint32_t pids_max;            /* 0: no bound */
     bool output; /* its output is sent to the host and lands in telemetry-independent log lines */
 };
 
@@ -101,6 +111,12 @@ enum config_networking {
 
 /* Whether what serves a device is kept from the rest of the guest's memory. */
 enum config_aperture { CONFIG_APERTURE_AUTO, CONFIG_APERTURE_REQUIRE, CONFIG_APERTURE_OFF };
+
+/* Before the metrics that kernels choose by themselves (1024 for IPv6). */
+#define CONFIG_METRIC_FIRST 100u
+
+/* Who sets the guest's clock. */
+enum config_clock { CONFIG_CLOCK_HOST, CONFIG_CLOCK_NONE };
 
 enum config_swiotlb { CONFIG_SWIOTLB_AUTO, CONFIG_SWIOTLB_OFF, CONFIG_SWIOTLB_SIZE };
 
@@ -129,7 +145,9 @@ struct config_vm {
     enum config_swiotlb swiotlb;
     uint64_t swiotlb_size; /* bytes, if CONFIG_SWIOTLB_SIZE */
     enum config_aperture aperture;
-    char *hostname; /* NULL: leave the guest's */
+    enum config_clock clock;
+    char *hostname;          /* NULL: leave the guest's */
+    bool leaves_resolv_conf; /* "resolv_conf": "never" */
     struct config_share *shares;
     size_t share_count;
     struct config_network *networks;
@@ -155,6 +173,8 @@ struct config_limits {
     uint32_t connection_bytes;   /* held for one connection, in and out */
     uint32_t guest_events_per_s; /* telemetry lines that one guest can cause, sustained */
     uint32_t guest_events_burst;
+    uint32_t payload_output_per_s; /* bytes of a payload's output that are logged, sustained */
+    uint32_t payload_output_burst;
 };
 
 struct config {
@@ -204,6 +224,10 @@ struct config *config_free(struct config *config);
 /* True if two VMs of two configurations say the same in everything (but the lines). */
 bool config_vm_equal(const struct config_vm *a, const struct config_vm *b);
 bool config_network_equal(const struct config_network *a, const struct config_network *b);
+
+/* The metric of routes of @p vm's adapter @p id: its own, or CONFIG_METRIC_FIRST and its place in
+ * the list. 0: there is no such adapter. */
+uint32_t config_vm_metric(const struct config_vm *vm, const char *id);
 
 /* True if an adapter of @p vm is at QEMU's user-mode network; of those, if one may reach the host's
  * own addresses: QEMU is one process, so that holds for all of them. */

@@ -10,6 +10,8 @@
 /* Linux' least MTU for IPv4, and the greatest that any virtio-net takes. */
 #define MTU_MIN 68u
 #define MTU_MAX 65535u
+/* RFC 8200, section 5: below that, Linux has no IPv6 on an interface. */
+#define MTU_IPV6 1280u
 
 const char *const config_backend_names[] = {"user", "tap", "stream", "passt", NULL};
 
@@ -72,6 +74,15 @@ static void read_routes(struct config_reader *reader, const struct config_json *
     }
 }
 
+static void read_accept_ra(struct config_reader *reader, const struct config_json *node,
+                           const struct config_field *field, void *to)
+{
+    bool accepts = true, *ignores = to;
+
+    config_read_bool(reader, node, field, &accepts);
+    *ignores = !accepts;
+}
+
 #define AT(member) offsetof(struct config_network, member)
 
 static const struct config_field fields[] = {
@@ -82,6 +93,8 @@ static const struct config_field fields[] = {
     {.key = "routes", .read = read_routes, .offset = AT(routes), .max = 64},
     CONFIG_KEY(config_network, dns, texts, .max = 8, .check = config_text_check_ip),
     CONFIG_KEY(config_network, mtu, u32, .min = MTU_MIN, .max = MTU_MAX),
+    CONFIG_KEY(config_network, metric, u32, .min = 1, .max = UINT32_MAX),
+    {.key = "accept_ra", .read = read_accept_ra, .offset = AT(ignores_ra)},
     CONFIG_KEY(config_network, backend, enum, .names = config_backend_names),
     CONFIG_KEY(config_network, host_loopback, bool),
     CONFIG_KEY(config_network, interface, text, .check = config_text_check_interface),
@@ -103,6 +116,28 @@ static void check_belongs(struct config_reader *reader, const struct config_json
                             "expected only with backend \"%s\"", backend);
 }
 
+static bool has_ipv6(const struct config_strings *addresses)
+{
+    for (size_t i = 0; i < addresses->count; i++)
+        if (strchr(addresses->items[i], ':') != NULL)
+            return true;
+    return false;
+}
+
+/* The rest of the adapter works: no reason to refuse the file. */
+static void check_mtu(struct config_reader *reader, const struct config_json *node,
+                      const struct config_network *network)
+{
+    const struct config_json *mtu = config_json_find(node, "mtu");
+
+    if (mtu != NULL && network->mtu > 0 && network->mtu < MTU_IPV6 &&
+        (has_ipv6(&network->address) || has_ipv6(&network->gateway)))
+        config_reader_warn(reader, mtu,
+                           "%u, expected at least %u for IPv6; the guest will set the other "
+                           "addresses alone",
+                           network->mtu, MTU_IPV6);
+}
+
 void config_network_read(struct config_reader *reader, const struct config_json *node,
                          struct config_network *network)
 {
@@ -120,6 +155,7 @@ void config_network_read(struct config_reader *reader, const struct config_json 
                   "user\" or \"passt");
     check_belongs(reader, node, "socket", network->socket_path != NULL,
                   network->backend == CONFIG_BACKEND_STREAM, "stream");
+    check_mtu(reader, node, network);
 }
 
 bool config_network_equal(const struct config_network *a, const struct config_network *b)
@@ -128,7 +164,8 @@ bool config_network_equal(const struct config_network *a, const struct config_ne
            config_strings_equal(&a->address, &b->address) &&
            config_strings_equal(&a->gateway, &b->gateway) &&
            config_strings_equal(&a->routes, &b->routes) && config_strings_equal(&a->dns, &b->dns) &&
-           a->mtu == b->mtu && a->backend == b->backend &&
+           a->mtu == b->mtu && a->metric == b->metric && a->ignores_ra == b->ignores_ra &&
+           a->backend == b->backend &&
            /* Of `user` the device is the same, and the VM's unit looks at its start. */
            (a->backend != CONFIG_BACKEND_PASST || a->host_loopback == b->host_loopback) &&
            config_text_equal(a->interface, b->interface) &&

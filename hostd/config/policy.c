@@ -172,20 +172,38 @@ static uint64_t decide_swiotlb(const struct policy *policy, const struct config_
     }
 }
 
+/* What a process of its own serves, and so has an aperture, for a person; NULL: nothing. */
+static const char *confined_devices(const struct policy *policy, const struct config_vm *vm,
+                                    bool shares)
+{
+    bool passt = false;
+
+    for (size_t i = 0; policy->networking == CONFIG_NETWORKING_VIRTIOPROXY && i < vm->network_count;
+         i++)
+        passt = passt || vm->networks[i].backend == CONFIG_BACKEND_PASST;
+    if (!shares || !policy->virtiofs)
+        return passt ? "adapter of the backend passt" : NULL;
+    return passt ? "virtiofs share or adapter of the backend passt" : "virtiofs share";
+}
+
 /* Of what can never be kept. */
 static void check_aperture(const struct policy *policy, const struct config_vm *vm, bool shares,
                            const struct teller *teller)
 {
-    if (vm->aperture != CONFIG_APERTURE_REQUIRE || !shares || !policy->virtiofs)
+    const char *devices = confined_devices(policy, vm, shares);
+
+    if (vm->aperture != CONFIG_APERTURE_REQUIRE || !devices)
         return;
     if (vm->device_host.type != CONFIG_DEVICE_HOST_QEMU)
         warn(teller, vm->aperture_line, "aperture",
              "require needs a device_host of type qemu, which alone makes devices that are "
-             "confined; no virtiofs share is made");
+             "confined; no %s is made",
+             devices);
     else if (policy->swiotlb_bytes == 0)
         warn(teller, vm->aperture_line, "aperture",
              "require needs a pool, and swiotlb asks for none, expected a size such as \"64M\"; "
-             "no virtiofs share is made unless the guest's kernel makes one all the same");
+             "no %s is made unless the guest's kernel makes a pool all the same",
+             devices);
 }
 
 struct policy policy_decide(const struct config *config, const struct config_vm *vm,

@@ -191,7 +191,9 @@ void config_text_normalise_path(char *path)
     char *to = path;
 
     for (const char *from = path; *from != '\0'; from++)
-        if (from[0] != '/' || (from[1] != '/' && from[1] != '\0'))
+        if (from[0] == '/' && from[1] == '.' && (from[2] == '/' || from[2] == '\0'))
+            from++;
+        else if (from[0] != '/' || (from[1] != '/' && from[1] != '\0'))
             *to++ = *from;
     if (to == path && *path == '/')
         to++;

@@ -24,7 +24,7 @@ const char *config_text_check_word(const char *text);      /* of a command line,
 const char *config_text_check_variable(const char *text);  /* NAME=VALUE */
 const char *config_text_check_group(const char *text);
 
-/* Writes an absolute path as it is compared everywhere: each `/` once, none at the end. */
+/* Writes an absolute path as it is compared everywhere: each `/` once, no `/.`, none at the end. */
 void config_text_normalise_path(char *path);
 
 /* "52:54:00:12:34:56": unicast, not all zero. @return false if it is none */

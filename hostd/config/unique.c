@@ -66,18 +66,6 @@ static const char *cid_of(const struct config_vm *vm, char *buffer)
     return buffer;
 }
 
-static const char *socket_of(const struct config_vm *vm, char *buffer)
-{
-    (void)buffer;
-    return vm->socket;
-}
-
-static const char *qmp_of(const struct config_vm *vm, char *buffer)
-{
-    (void)buffer;
-    return vm->device_host.qmp;
-}
-
 void config_unique_check(struct config_reader *reader, const struct config_json *vms,
                          const struct config *config)
 {
@@ -85,8 +73,9 @@ void config_unique_check(struct config_reader *reader, const struct config_json 
         const char *key;
         const char *(*value_of)(const struct config_vm *vm, char *buffer);
     } keys[] = {
-        {"name", name_of},     {"id", id_of},           {"cid", cid_of},
-        {"socket", socket_of}, {"device_host", qmp_of},
+        {"name", name_of},
+        {"id", id_of},
+        {"cid", cid_of},
     };
     size_t count = config->vm_count;
     const struct config_json **nodes = calloc(count + 1, sizeof(const struct config_json *));

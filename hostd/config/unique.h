@@ -1,5 +1,5 @@
 /*
- * config unique: what no two VMs may share.
+ * config unique: by what a VM is known, which no two may share. (claims.h: what else.)
  */
 #ifndef GUESTLINK_HOSTD_CONFIG_UNIQUE_H
 #define GUESTLINK_HOSTD_CONFIG_UNIQUE_H
@@ -7,7 +7,7 @@
 #include "reader.h"
 
 /*
- * Tells every VM whose name, id, CID, socket or QMP socket another one before it has too.
+ * Tells every VM whose name, id or CID another one before it has too.
  *
  * @param vms  the list in the file, as long as config->vms
  */

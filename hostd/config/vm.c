@@ -18,6 +18,7 @@
 
 static const char *const kernels[] = {"custom", "bundled", NULL};
 const char *const config_networking_names[] = {"virtioproxy", "nat", "none", NULL};
+static const char *const clocks[] = {"host", "none", NULL};
 const char *const config_aperture_names[] = {"auto", "require", "off", NULL};
 
 static void read_id(struct config_reader *reader, const struct config_json *node,
@@ -173,6 +174,18 @@ void config_vm_read_timeouts(struct config_reader *reader, const struct config_j
     config_reader_object(reader, node, CONFIG_FIELDS(fields), to);
 }
 
+static const char *const resolv_confs[] = {"auto", "never", NULL};
+
+static void read_resolv_conf(struct config_reader *reader, const struct config_json *node,
+                             const struct config_field *field, void *to)
+{
+    unsigned which = 0;
+    bool *leaves = to;
+
+    config_read_enum(reader, node, field, &which);
+    *leaves = which == 1;
+}
+
 #define AT(member) offsetof(struct config_vm, member)
 
 static const struct config_field fields[] = {
@@ -187,6 +200,11 @@ static const struct config_field fields[] = {
     {.key = "networking", .read = read_networking, .names = config_networking_names},
     {.key = "swiotlb", .read = read_swiotlb},
     {.key = "aperture", .read = read_aperture, .names = config_aperture_names},
+    {.key = "clock", .read = config_read_enum, .offset = AT(clock), .names = clocks},
+    {.key = "resolv_conf",
+     .read = read_resolv_conf,
+     .offset = AT(leaves_resolv_conf),
+     .names = resolv_confs},
     CONFIG_KEY(config_vm, hostname, text, .check = config_text_check_hostname),
     {.key = "shares", .read = read_shares},
     {.key = "network", .read = read_networks},
@@ -226,6 +244,15 @@ bool config_vm_has_user_network(const struct config_vm *vm)
         if (vm->networks[i].backend == CONFIG_BACKEND_USER)
             return true;
     return false;
+}
+
+uint32_t config_vm_metric(const struct config_vm *vm, const char *id)
+{
+    for (size_t i = 0; i < vm->network_count; i++)
+        if (strcmp(vm->networks[i].id, id) == 0)
+            return vm->networks[i].metric ? vm->networks[i].metric
+                                          : CONFIG_METRIC_FIRST + (uint32_t)i;
+    return 0;
 }
 
 bool config_vm_has_passt(const struct config_vm *vm)
@@ -272,6 +299,7 @@ bool config_vm_equal(const struct config_vm *a, const struct config_vm *b)
            a->virtiofs == b->virtiofs && a->networking == b->networking &&
            a->networking_is_default == b->networking_is_default && a->swiotlb == b->swiotlb &&
            a->swiotlb_size == b->swiotlb_size && a->aperture == b->aperture &&
+           a->clock == b->clock && a->leaves_resolv_conf == b->leaves_resolv_conf &&
            config_text_equal(a->hostname, b->hostname) && lists_equal(a, b) &&
            config_payload_equal(&a->payload, &b->payload) &&
            config_device_host_equal(&a->device_host, &b->device_host) &&

@@ -179,7 +179,7 @@ static bool read_command(struct varlink_call *call, struct json_object *params,
 
     if (!control_params_texts(call, params, "argv", &command.argv))
         return false;
-    if (command.argv.count == 0 || command.argv.items[0][0] == '\0') {
+    if (command.argv.count == 0) {
         free(command.argv.items);
         varlink_call_invalid(call, "argv");
         return false;

@@ -46,6 +46,10 @@ void control_method_fail_vm(struct varlink_call *call, const struct vm *vm, int 
         control_method_fail(call, ENOBUFS,
                             "the guest reads too slowly, expected room for a "
                             "request; try again");
+    else if (r == -E2BIG)
+        control_method_fail(call, E2BIG,
+                            "the command's words and variables are too long for one message to "
+                            "the guest, which is 64 KiB");
     else
         control_method_fail(call, -r, NULL);
 }

@@ -87,14 +87,16 @@ static void write_telemetry(const struct telemetry *telemetry, FILE *stream)
 
 static void write_latencies(const struct daemon_latencies *latencies, FILE *stream)
 {
-    write_latency("handshake_seconds", "From accept to WELCOME.", &latencies->handshake, stream);
+    write_latency("handshake_seconds", "From accept (virtio port: first byte) to WELCOME.",
+                  &latencies->handshake, stream);
     write_latency("device_seconds", "For a device to be made.", &latencies->device, stream);
     write_latency("mount_seconds", "For a guest to mount a share.", &latencies->mount, stream);
     write_latency("network_seconds", "For a guest to configure an adapter.", &latencies->network,
                   stream);
     write_latency("payload_seconds", "For a guest to start its payload.", &latencies->payload,
                   stream);
-    write_latency("ready_seconds", "From accept to READY.", &latencies->ready, stream);
+    write_latency("ready_seconds", "From accept (virtio port: first byte) to READY.",
+                  &latencies->ready, stream);
 }
 
 /* Names of VMs have nothing that a label must escape (config/text.h). */

@@ -2,6 +2,7 @@
 #include "client.h"
 
 #include "base/json.h"
+#include "protocol/wire.h"
 #include "say.h"
 
 #include <errno.h>
@@ -97,6 +98,8 @@ int client_send(struct client *client, const char *method, struct json_object *p
     if (more)
         json_add_flag(call, "more", true);
     text = json_object_to_json_string_length(call, JSON_C_TO_STRING_NOSLASHESCAPE, &size);
+    if (!wire_text_is_valid((struct wire_text){.data = text, .size = size}))
+        r = -EILSEQ;
     while (r == 0 && sent < size + 1) { /* with its NUL */
         ssize_t n = send(client->fd, text + sent, size + 1 - sent, MSG_NOSIGNAL);
 
@@ -244,6 +247,9 @@ const char *client_error(const struct client *client, int r)
         return "the daemon closed the connection; it ended, or we read too slowly";
     case -ETIMEDOUT:
         return "the daemon did not answer in time";
+    case -EILSEQ:
+        return "a word of the command line is not UTF-8, expected UTF-8; nothing is done (exec: "
+               "give the command other bytes by standard input, or in a file of a share)";
     case -EPROTO:
         return "what listens there does not speak Varlink, expected guestlink-hostd";
     default:

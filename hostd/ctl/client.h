@@ -30,7 +30,7 @@ int client_fd(const struct client *client);
  *
  * @param method  "List"
  * @param params  consumed; NULL for none
- * @return 0 or -errno
+ * @return 0 or -errno (-EILSEQ: something of it is not UTF-8, as a message must be)
  */
 int client_send(struct client *client, const char *method, struct json_object *params, bool more);
 

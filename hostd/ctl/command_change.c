@@ -7,11 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Calls, and prints what the daemon remarks. */
+/* The daemon's own limit of a grace, an hour. */
+#define GRACE_MAX_MS 3600000u
+
+/* Calls, and prints what the daemon remarks. Gives up after the daemon does, which adds the grace
+ * to its own deadline. */
 static int change(const struct options *options, const char *method, struct json_object *params)
 {
     struct json_object *reply = NULL;
-    int status = command_call(options, method, params, CLIENT_SLOW_MS, &reply);
+    uint32_t grace_ms = options->grace_ms < GRACE_MAX_MS ? options->grace_ms : GRACE_MAX_MS;
+    int status = command_call(options, method, params, CLIENT_SLOW_MS + (int)grace_ms, &reply);
 
     if (status == 0 && options->json) {
         say_json(reply);

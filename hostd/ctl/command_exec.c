@@ -7,6 +7,7 @@
 #include "base/base64.h"
 #include "client.h"
 #include "command.h"
+#include "output.h"
 #include "protocol/limits.h"
 #include "say.h"
 
@@ -18,8 +19,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* What shells and container runtimes say when the command did not run at all. */
-#define STATUS_NOT_STARTED 125
+/* What container runtimes say when the failure is their own. */
+#define STATUS_FAILED 125
 
 struct session {
     const struct options *options;
@@ -32,6 +33,23 @@ struct session {
     int interrupts; /* since the start */
     int status;     /* -1: it runs */
 };
+
+/* What does not fit into the daemon's message to the guest is said before it is sent. */
+static bool check_size(const struct options *options, char **argv)
+{
+    size_t bytes = options->directory != NULL ? strlen(options->directory) : 0;
+
+    for (char **word = argv; *word != NULL; word++)
+        bytes += strlen(*word) + 2;
+    for (size_t i = 0; i < options->environment.count; i++)
+        bytes += strlen(options->environment.items[i]) + 2;
+    if (bytes <= LIMITS_WORDS_BYTES)
+        return true;
+    say_error("cannot pass on %zu bytes of words and variables (2 more for each): expected at most "
+              "%u; nothing is started; give the command its data by standard input or a share",
+              bytes, LIMITS_WORDS_BYTES);
+    return false;
+}
 
 static struct json_object *make_params(const struct options *options, char **words)
 {
@@ -52,33 +70,65 @@ static struct json_object *make_params(const struct options *options, char **wor
     return params;
 }
 
-static bool write_all(int fd, const uint8_t *data, size_t size)
-{
-    while (size > 0) {
-        ssize_t n = write(fd, data, size);
+static void pass_signal(struct session *session);
 
-        if (n < 0 && errno != EINTR)
-            return false;
-        if (n > 0) {
-            data += n;
-            size -= (size_t)n;
-        }
+/* The reader of our output went away, which is its right; everything else is told. */
+static void fail_output(struct session *session, int fd, int error)
+{
+    if (error == EPIPE) {
+        session->status = 128 + SIGPIPE;
+        return;
     }
-    return true;
+    say_error("cannot write the command's output to standard %s: %s; leaving the command, which "
+              "gets SIGHUP",
+              fd == STDERR_FILENO ? "error" : "output", strerror(error));
+    session->status = STATUS_FAILED;
 }
 
-/* @return false if our own output is gone */
-static bool pass_output(struct json_object *reply)
+/* Our signals are heeded while a reader takes its time. EBADF: the descriptor was closed by whoever
+ * started us, and does not want what would go there. */
+static void write_all(struct session *session, int fd, const void *data, size_t size)
+{
+    const uint8_t *bytes = data;
+
+    while (size > 0 && session->status < 0) {
+        ssize_t n = output_write(fd, bytes, size, session->signals);
+
+        if (n == -EBADF)
+            return;
+        if (n < 0) {
+            fail_output(session, fd, (int)-n);
+            return;
+        }
+        bytes += n;
+        size -= (size_t)n;
+        if (size > 0)
+            pass_signal(session);
+    }
+}
+
+static void pass_output(struct session *session, struct json_object *reply)
 {
     const char *text = command_text(reply, "data");
     int fd = strcmp(command_text(reply, "stream"), "stderr") == 0 ? STDERR_FILENO : STDOUT_FILENO;
     size_t capacity = strlen(text) / 4 * 3, size = 0;
     uint8_t *data = malloc(capacity + 1);
-    bool passed = data != NULL && base64_decode(text, data, capacity, &size) == 0 &&
-                  write_all(fd, data, size);
 
+    if (data == NULL || base64_decode(text, data, capacity, &size) < 0)
+        fail_output(session, fd, data == NULL ? ENOMEM : EBADMSG);
+    else
+        write_all(session, fd, data, size);
     free(data);
-    return passed;
+}
+
+static void pass_json(struct session *session, struct json_object *reply)
+{
+    size_t size;
+    const char *text =
+        json_object_to_json_string_length(reply, JSON_C_TO_STRING_NOSLASHESCAPE, &size);
+
+    write_all(session, STDOUT_FILENO, text, size);
+    write_all(session, STDOUT_FILENO, "\n", 1);
 }
 
 static void take_output(struct session *session)
@@ -89,20 +139,20 @@ static void take_output(struct session *session)
     while (session->status < 0 && (r = client_receive(session->output, 0, &reply)) != -EAGAIN) {
         if (r < 0) {
             say_error("%s", client_error(session->output, r));
-            session->status = STATUS_NOT_STARTED;
+            session->status = STATUS_FAILED;
             return;
         }
         if (session->options->json)
-            (void)puts(json_object_to_json_string_ext(reply, JSON_C_TO_STRING_NOSLASHESCAPE));
+            pass_json(session, reply);
         if (json_member(reply, "process") != NULL) {
             session->started = true;
             session->process = (uint32_t)command_number(reply, "process");
         }
-        if (json_member(reply, "data") != NULL && !session->options->json && !pass_output(reply))
-            session->status = 128 + SIGPIPE;
+        if (json_member(reply, "data") != NULL && !session->options->json)
+            pass_output(session, reply);
         if (command_text(reply, "error")[0] != '\0')
             say_error("%s: %s", session->program, command_text(reply, "error"));
-        if (r == 1)
+        if (r == 1 && session->status < 0)
             session->status = (int)command_number(reply, "status");
         json_object_put(reply);
         reply = NULL;
@@ -183,10 +233,13 @@ static int run(struct session *session)
              .events = POLLIN},
             {.fd = session->started && session->stdin_open && !session->writing ? STDIN_FILENO : -1,
              .events = POLLIN},
+            {.fd = session->options->stop, .events = POLLIN},
         };
 
-        if (poll(pollers, 4, -1) < 0 && errno != EINTR)
-            return STATUS_NOT_STARTED;
+        if (poll(pollers, sizeof(pollers) / sizeof(pollers[0]), -1) < 0 && errno != EINTR)
+            return STATUS_FAILED;
+        if (pollers[4].revents != 0)
+            return STATUS_FAILED; /* whose it is says why */
         if (pollers[1].revents != 0)
             pass_signal(session);
         if (pollers[2].revents != 0)
@@ -214,13 +267,17 @@ static int watch_signals(void)
 
 int command_exec(const struct options *options, char **words)
 {
-    struct session session = {
-        .options = options, .program = words[1], .signals = watch_signals(), .status = -1};
-    int status = STATUS_NOT_STARTED, r;
+    struct session session = {.options = options,
+                              .program = words[1][0] != '\0' ? words[1] : "\"\"",
+                              .signals = watch_signals(),
+                              .status = -1};
+    int status = STATUS_FAILED, r;
 
+    if (!check_size(options, words + 1))
+        return STATUS_FAILED;
     session.stdin_open = (options->given & OPTIONS_NO_INPUT) == 0;
     if (client_new(options->socket, &session.output) != 0)
-        return STATUS_NOT_STARTED;
+        return STATUS_FAILED;
     if (session.stdin_open && client_new(options->socket, &session.input) != 0)
         session.stdin_open = false;
     r = client_send(session.output, "Exec", make_params(options, words), true);

@@ -173,7 +173,9 @@ static void show_head(struct json_object *vm)
                        ? say_size(command_number(policy, "swiotlb_bytes"), size)
                        : "not asked for");
     line("policy", SAY_PLAIN, text);
-    (void)snprintf(text, sizeof(text), "%s, %s", command_text(vm, "device_host"),
+    (void)snprintf(text, sizeof(text), "%s%s%s, %s", command_text(vm, "device_host"),
+                   command_text(vm, "device_host_version")[0] ? " " : "",
+                   command_text(vm, "device_host_version"),
                    command_flag(vm, "device_host_up") ? "up" : "down");
     line("device host", command_flag(vm, "device_host_up") ? SAY_PLAIN : SAY_YELLOW, text);
     line("", SAY_RED, command_text(vm, "device_host_error"));

@@ -5,10 +5,11 @@
 #include "config/text.h"
 #include "say.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#define ANY_NUMBER 1024
+#define ANY_NUMBER INT_MAX
 
 static const struct {
     const char *name, *more; /* `more`: its second word, NULL if it has none */

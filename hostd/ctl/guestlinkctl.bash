@@ -8,7 +8,7 @@ _guestlinkctl_events() {
     printf '%s\n' GuestConnected GuestKernelInfo ReadGuestCapabilities ApplyGuestCapabilities \
         SwiotlbKernelUnsupported SwiotlbPoolRejected SwiotlbPoolExhausted AddVirtioFsShare \
         RemoveVirtioFsShare AddNetAdapter RemoveNetAdapter DeviceFailed DeviceAperture MountShare \
-        ConfigureNetwork StartPayload GuestReady ChildExit GuestLog GuestFarewell \
+        ConfigureNetwork StartPayload GuestReady ChildExit GuestLog ClockStepped GuestFarewell \
         GuestDisconnected ProtocolError HandshakeTimeout GuestTimeout ConfigWarning EventsDropped
 }
 

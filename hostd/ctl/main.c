@@ -1,5 +1,7 @@
 /* guestlinkctl: asks guestlink-hostd, changes things through it, and reads its telemetry. */
+#include "base/streams.h"
 #include "command_table.h"
+#include "output.h"
 #include "say.h"
 
 #include <errno.h>
@@ -22,6 +24,9 @@ int main(int argc, char **argv)
     struct options options = OPTIONS_NULL;
     int status;
 
+    if (streams_open() < 0)
+        return 1;
+    output_wait();
     (void)setlocale(LC_CTYPE, "");
     status = options_parse(argc, argv, &options);
     if (status == 0) {

@@ -38,12 +38,13 @@ struct options {
     const char *config, *transport, *file, *vm, *event, *since, *svg, *directory;
     uint32_t grace_ms, uid, gid;
     struct config_strings environment; /* items point into argv, the list is the options' */
+    int stop; /* of exec: as soon as this can be read, the command is given up; -1: nothing is */
 
     char **words; /* the command and its words, of argv */
     int word_count;
 };
 
-#define OPTIONS_NULL ((struct options){.socket = OPTIONS_DEFAULT_SOCKET})
+#define OPTIONS_NULL ((struct options){.socket = OPTIONS_DEFAULT_SOCKET, .stop = -1})
 
 /* @return 0; or 2 after saying on stderr what is wrong */
 int options_parse(int argc, char **argv, struct options *options);

@@ -13,10 +13,15 @@
 #include <unistd.h>
 #include <wchar.h>
 
-#define COLUMNS      80u
-#define COLUMNS_MAX  200u
-#define ERROR_HEAD   "guestlinkctl: "
-#define ERROR_MARGIN ((unsigned)sizeof(ERROR_HEAD) - 1u)
+#define COLUMNS     80u
+#define COLUMNS_MAX 200u
+
+static const char *program = "guestlinkctl";
+
+void say_set_program(const char *name)
+{
+    program = name;
+}
 
 void say_sanitise(char *text)
 {
@@ -38,6 +43,7 @@ static unsigned columns_of(int fd)
 
 void say_error(const char *format, ...)
 {
+    unsigned margin = (unsigned)strlen(program) + 2; /* ": " */
     char text[2048];
     va_list arguments;
 
@@ -46,13 +52,14 @@ void say_error(const char *format, ...)
     va_end(arguments);
     say_sanitise(text);
     if (!isatty(STDERR_FILENO)) {
-        (void)fprintf(stderr, ERROR_HEAD "%s\n", text);
+        (void)fprintf(stderr, "%s: %s\n", program, text);
         return;
     }
-    for (const char *rest = text, *head = ERROR_HEAD; head[0] != '\0' || *rest != '\0'; head = "") {
-        size_t size = wrap_line(rest, columns_of(STDERR_FILENO) - ERROR_MARGIN);
+    (void)fprintf(stderr, "%s: ", program);
+    for (const char *rest = text; rest == text || *rest != '\0';) {
+        size_t size = wrap_line(rest, columns_of(STDERR_FILENO) - margin);
 
-        (void)fprintf(stderr, "%*s%.*s\n", (int)ERROR_MARGIN, head, (int)size, rest);
+        (void)fprintf(stderr, "%*s%.*s\n", rest == text ? 0 : (int)margin, "", (int)size, rest);
         rest = wrap_rest(rest, size);
     }
 }

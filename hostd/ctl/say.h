@@ -13,6 +13,9 @@
 
 enum say_colour { SAY_PLAIN, SAY_BOLD, SAY_DIM, SAY_RED, SAY_GREEN, SAY_YELLOW, SAY_COLOURS };
 
+/* Whose name stands before errors: another program than guestlinkctl says so first. Static. */
+void say_set_program(const char *name);
+
 /* "guestlinkctl: …" and a newline, on stderr; on a terminal in lines of its width. */
 __attribute__((format(printf, 1, 2))) void say_error(const char *format, ...);
 

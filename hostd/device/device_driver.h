@@ -32,7 +32,11 @@ struct device_driver {
                         struct aperture_status *ret_status);
     int (*get_adapter_aperture)(const struct device_host *host, const char *id,
                                 struct aperture_status *ret_status); /* NULL: likewise */
+    int (*confirm_aperture)(const struct device_host *host, const char *tag, uint64_t number);
+    int (*confirm_adapter_aperture)(const struct device_host *host, const char *id,
+                                    uint64_t number);
     bool (*is_up)(const struct device_host *host);
+    const char *(*version)(const struct device_host *host); /* NULL: it is none of QEMU's */
     struct json_object *(*remember)(const struct device_host *host); /* NULL: nothing */
     struct device_host *(*free)(struct device_host *host);
 };

@@ -160,9 +160,28 @@ int device_host_get_adapter_aperture(const struct device_host *host, const char 
     return 0;
 }
 
+int device_host_confirm_aperture(const struct device_host *host, const char *tag, uint64_t number)
+{
+    return host->driver->confirm_aperture ? host->driver->confirm_aperture(host, tag, number)
+                                          : -ENOENT;
+}
+
+int device_host_confirm_adapter_aperture(const struct device_host *host, const char *id,
+                                         uint64_t number)
+{
+    return host->driver->confirm_adapter_aperture
+               ? host->driver->confirm_adapter_aperture(host, id, number)
+               : -ENOENT;
+}
+
 bool device_host_is_up(const struct device_host *host)
 {
     return host->driver->is_up(host);
+}
+
+const char *device_host_version(const struct device_host *host)
+{
+    return host->driver->version ? host->driver->version(host) : "";
 }
 
 bool device_host_vouches(const struct device_host *host)

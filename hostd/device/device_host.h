@@ -53,6 +53,8 @@ struct device_host_events {
     void (*down)(void *userdata, bool ended, const char *text);
     /* The guest was reset inside the same VM. */
     void (*reset)(void *userdata);
+    /* The VM goes on after a pause, or was restored from a snapshot. */
+    void (*resumed)(void *userdata);
     /* What serves a share's device ended by itself; @p text has its status and last words.
      * @p restored: it was started again and the device lives on. */
     void (*share_lost)(void *userdata, const char *tag, bool restored, const char *text);
@@ -105,8 +107,21 @@ int device_host_get_aperture(const struct device_host *host, const char *tag,
 int device_host_get_adapter_aperture(const struct device_host *host, const char *id,
                                      struct aperture_status *ret_status);
 
+/*
+ * Tells what serves a share's device, and waits with APERTURE_WAITING and that number, that the
+ * guest which reported the token is the one that runs.
+ *
+ * @return 0 or -errno; -ENOENT: nothing waits
+ */
+int device_host_confirm_aperture(const struct device_host *host, const char *tag, uint64_t number);
+int device_host_confirm_adapter_aperture(const struct device_host *host, const char *id,
+                                         uint64_t number);
+
 /* True between the events `up` and `down`. */
 bool device_host_is_up(const struct device_host *host);
+
+/* Which QEMU it is: "10.0"; "" if it is not up, did not say, or is none. */
+const char *device_host_version(const struct device_host *host);
 
 /* True unless a VMM that the daemon could ask does not answer: whoever has the VM's CID then may be
  * another process. */

@@ -21,6 +21,8 @@
 
 #define PASST_PLACE "/tmp"
 
+/* Those of a guard, and the relay's. */
+#define GUARDED_WORDS 16u
 /* Without it files that are mounted in a share by themselves may have each other's numbers. */
 #define MOUNTED_FILES "guestlink-mounted-files.so"
 
@@ -182,6 +184,11 @@ int device_server_get_aperture(const struct device_server *server,
     return r;
 }
 
+int device_server_confirm_aperture(const struct device_server *server, uint64_t number)
+{
+    return aperture_status_confirm(server->files.aperture, number);
+}
+
 /* Without a relay there is no aperture. @return 0, or -EOPNOTSUPP: it is required */
 static int do_without_relay(const struct device_server *server,
                             const struct device_server_spec *spec)
@@ -236,28 +243,42 @@ static int make_command(const struct device_server_spec *spec, bool relay,
     return relay ? 0 : -ENOPKG;
 }
 
+static void put_before(const char *const *guard, const char *relay,
+                       const char *ret_argv[GUARDED_WORDS])
+{
+    size_t count = 0;
+
+    for (; guard[count] && count < GUARDED_WORDS - 2; count++)
+        ret_argv[count] = guard[count];
+    ret_argv[count] = relay;
+    ret_argv[count + 1] = NULL;
+}
+
 static int start_child(sd_event *event, struct device_server *server,
                        const struct device_server_spec *spec, int socket_fd, int log_fd)
 {
     struct virtiofsd_command command;
     char relay[LIMITS_PATH];
-    const char *relay_argv[] = {virtiofsd_command_find_relay(relay), NULL};
+    const char *relay_argv[GUARDED_WORDS] = {virtiofsd_command_find_relay(relay), NULL};
+    bool has_relay = relay_argv[0] != NULL;
     struct child_spec child = {
-        .argv = relay_argv[0] ? relay_argv : command.argv,
+        .argv = has_relay ? relay_argv : command.argv,
         .fds = {-1, -1, log_fd, socket_fd},
         .outside = true,
         .detached = true,
         .record = server->files.record,
         .gate = server->gate,
     };
-    int r = make_command(spec, relay_argv[0] != NULL, &command);
+    int r = make_command(spec, has_relay, &command);
 
+    if (has_relay && spec->guard)
+        put_before(spec->guard, relay, relay_argv);
     if (r == 0 && !command.place[0]) { /* or the jail does it, where the relay keeps its own view */
         child.folder = spec->path;
         /* Its own word is all that there is where an ordinary user has no jail. */
         child.read_only = spec->read_only && !(command.keeps_read_only && geteuid() != 0);
     }
-    if (r == 0 && !relay_argv[0])
+    if (r == 0 && !has_relay)
         r = do_without_relay(server, spec);
     else if (r == 0)
         r = child.fds[0] = write_words(server, spec, &command);

@@ -36,7 +36,8 @@ struct device_server_spec {
     /* For an adapter: the command line of a passt, which is started in virtiofsd's place, and of
      * which the relay takes care in another way (relay/kind.h). */
     const char *const *passt;
-    const char *options; /* the device's option string, verbatim */
+    const char *const *guard; /* words before the relay's command, at most ten; or NULL */
+    const char *options;      /* the device's option string, verbatim */
     enum config_aperture aperture;
     uid_t uid; /* who may connect besides root: QEMU's user */
     gid_t gid;
@@ -97,6 +98,9 @@ const char *device_server_describe(struct device_server *server);
  */
 int device_server_get_aperture(const struct device_server *server,
                                struct aperture_status *ret_status);
+
+/* Answers an APERTURE_WAITING of that number. @return 0 or -errno */
+int device_server_confirm_aperture(const struct device_server *server, uint64_t number);
 
 /* Stops watching; the process and its files stay. NULL is fine. @return NULL */
 struct device_server *device_server_free(struct device_server *server);

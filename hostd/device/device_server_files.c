@@ -1,6 +1,7 @@
 /* device_server files: what a device's process leaves where a later daemon finds it. */
 #include "device_server_files.h"
 
+#include "base/aperture_status.h"
 #include "base/fd.h"
 
 #include <errno.h>
@@ -35,7 +36,7 @@ void device_server_files_remove(const struct device_server_files *files)
     (void)unlink(files->log);
     (void)unlink(files->inner);
     (void)unlink(files->ended);
-    (void)unlink(files->aperture);
+    aperture_status_remove(files->aperture);
 }
 
 void device_server_files_recall_end(const struct device_server_files *files, struct child_end *end)

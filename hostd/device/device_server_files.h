@@ -21,7 +21,7 @@ struct device_server_files {
     char log[DEVICE_SERVER_FILE_SIZE];
     char inner[DEVICE_SERVER_FILE_SIZE]; /* NAME.in: between relay and process, for a moment */
     char ended[DEVICE_SERVER_FILE_SIZE]; /* NAME.end: how it did, by the relay (relay/end.h) */
-    /* NAME.ap: its status, by the relay (base/aperture_status.h). */
+    /* NAME.ap: its status, by the relay, and NAME.ap.ok (base/aperture_status.h). */
     char aperture[DEVICE_SERVER_FILE_SIZE];
 };
 

@@ -1,8 +1,10 @@
 /* passt command: which program serves an adapter of the backend "passt", and with what words. */
 #include "passt_command.h"
 
+#include "base/launch.h"
 #include "base/program.h"
 
+#include <errno.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,6 +14,8 @@
 
 /* Who is nobody by number on every distribution, and by which name differs. */
 #define NOBODY 65534u
+
+#define GUARD "guestlink-no-loopback"
 
 struct words {
     const char **argv;
@@ -71,6 +75,24 @@ static void add_user(struct words *words, struct passt_command *command)
     add(words, "--runas", command->user);
 }
 
+/* Where it has no unit of its own, it shares the daemon's cgroup, or a person's. */
+static int add_guard(const struct config_network *network, struct passt_command *command)
+{
+    struct words words = {.argv = command->guard};
+
+    command->guard[0] = NULL;
+    if (network->host_loopback || !launch_is_wanted())
+        return 0;
+    if (!program_find_own(GUARD, command->guard_program))
+        return -ENOPKG;
+    add(&words, command->guard_program, NULL);
+    for (size_t i = 0; i < network->dns.count && words.count < PASST_COMMAND_GUARD - 2; i++)
+        add(&words, network->dns.items[i], NULL);
+    add(&words, "--", NULL);
+    command->guard[words.count] = NULL;
+    return 0;
+}
+
 int passt_command_make(const char *program, const struct config_network *network,
                        struct passt_command *ret_command)
 {
@@ -99,5 +121,5 @@ int passt_command_make(const char *program, const struct config_network *network
     add_family(&words, network, false, ret_command);
     add_family(&words, network, true, ret_command);
     ret_command->argv[words.count] = NULL;
-    return 0;
+    return add_guard(network, ret_command);
 }

@@ -10,8 +10,15 @@
 /* Whom it becomes if the daemon is root: of this name, or, where there is none, nobody. */
 #define PASST_COMMAND_USER "guestlink-passt"
 
+/* The guard's program, as many name servers as it takes, "--", NULL. */
+#define PASST_COMMAND_GUARD 11u
+
 struct passt_command {
     const char *argv[32]; /* NULL-terminated; it finds its connection as descriptor 3 */
+    /* What keeps it from the host's own addresses, but for name servers there: words before a
+     * command, NULL-terminated; none where it may reach them, or has no unit of its own. */
+    const char *guard[PASST_COMMAND_GUARD];
+    char guard_program[LIMITS_PATH];
     char program[LIMITS_PATH];
     char user[32], mtu[16];
     char addresses[2][64], prefix[4]; /* of IPv4, IPv6; the prefix of the former */
@@ -23,7 +30,7 @@ struct passt_command {
  *
  * @param network      outlives the command
  * @param ret_command  must not be moved
- * @return as program_find_passt()
+ * @return as program_find_passt(); -ENOPKG: its guard is not installed
  */
 int passt_command_make(const char *program, const struct config_network *network,
                        struct passt_command *ret_command);

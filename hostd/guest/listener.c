@@ -91,6 +91,35 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
     return sd_event_source_set_io_events(source, EPOLLIN | (uint32_t)EPOLLET);
 }
 
+/* @return a socket's option that is a number; -1 without one */
+static int option_of(int fd, int name)
+{
+    int value = -1;
+    socklen_t size = sizeof(value);
+
+    return getsockopt(fd, SOL_SOCKET, name, &value, &size) < 0 ? -1 : value;
+}
+
+const char *listener_find_problem(int fd, bool local)
+{
+    int family = option_of(fd, SO_DOMAIN), type = option_of(fd, SO_TYPE);
+
+    if (fcntl(fd, F_GETFD) < 0)
+        return "it is not open";
+    if (family < 0)
+        return "it is no socket";
+    if (family != AF_UNIX && family != AF_VSOCK)
+        return "it is a network socket, which any program of the host may reach";
+    if (local && family != AF_UNIX)
+        return "it is an AF_VSOCK socket, which guests can reach";
+    if (type != SOCK_STREAM)
+        return type == SOCK_DGRAM ? "it is a datagram socket (ListenDatagram=)"
+                                  : "it is a sequential-packet socket (ListenSequentialPacket=)";
+    if (option_of(fd, SO_ACCEPTCONN) != 1)
+        return "it does not listen: it is a connection (Accept=yes), or was not made to";
+    return NULL;
+}
+
 int listener_consume_fd(sd_event *event, int fd, const struct listener_events *events,
                         void *userdata, struct listener **ret_listener)
 {

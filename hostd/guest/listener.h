@@ -43,6 +43,14 @@ int listener_new_vsock(sd_event *event, uint32_t cid, uint32_t port,
 int listener_new_unix(sd_event *event, const char *path, const struct listener_events *events,
                       void *userdata, struct listener **ret_listener);
 
+/*
+ * Looks at a descriptor that somebody else made.
+ *
+ * @param local  it has to be a Unix socket; else one of AF_VSOCK will do, too
+ * @return NULL: a listening stream socket; else what it is, a clause for a message; static
+ */
+const char *listener_find_problem(int fd, bool local);
+
 /* Takes a listening socket that somebody else made; consumed, whatever happens. */
 int listener_consume_fd(sd_event *event, int fd, const struct listener_events *events,
                         void *userdata, struct listener **ret_listener);

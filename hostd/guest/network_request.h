@@ -10,12 +10,14 @@
 #include <stdbool.h>
 
 /*
- * Sends CONFIGURE_NETWORK.
+ * Sends CONFIGURE_NETWORK; the guest has the VM's timeout for it.
  *
+ * @param vm      whose adapter it is
  * @param remove  the interface is to be given up
  * @return as guest_ask(); -EMSGSIZE: the lists do not fit into a frame
  */
-int network_request_send(struct guest *guest, const struct config_network *network, bool remove,
-                         uint32_t timeout_ms, guest_done_fn done, void *userdata);
+int network_request_send(struct guest *guest, const struct config_vm *vm,
+                         const struct config_network *network, bool remove, guest_done_fn done,
+                         void *userdata);
 
 #endif

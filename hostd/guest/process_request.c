@@ -27,6 +27,8 @@ int process_request_send(struct guest *guest, const struct process_request *requ
     writer = (struct wire_writer){.data = buffers->payload, .capacity = sizeof(buffers->payload)};
     message.argv = string_list_pack(&items, request->argv);
     message.environment = string_list_pack(&items, request->environment);
+    if (request->limits)
+        message.limits = string_list_pack(&items, request->limits);
     if (!items.overflow)
         request_start_process_pack(&writer, &message);
     if (!items.overflow && !writer.overflow)

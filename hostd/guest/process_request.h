@@ -10,9 +10,10 @@
 #include "protocol/request.h"
 
 struct process_request {
-    struct request_start_process head; /* without its two lists */
+    struct request_start_process head; /* without its lists */
     const struct config_strings *argv;
     const struct config_strings *environment;
+    const struct config_strings *limits; /* NULL: none */
 };
 
 /* Sends START_PROCESS. @return as guest_ask(); -E2BIG: the words do not fit into a frame */

@@ -98,6 +98,7 @@ static bool is_event(uint16_t type)
     case FRAME_PROCESS_OUTPUT:
     case FRAME_POOL_EXHAUSTED:
     case FRAME_FAREWELL:
+    case FRAME_CLOCK_STEPPED:
         return true;
     default:
         return false;

@@ -9,6 +9,7 @@
  */
 #include "../base/child_exec.h"
 #include "../base/launch.h"
+#include "../base/streams.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -158,6 +159,8 @@ int main(void)
     struct jail jail;
     struct child_spec spec;
 
+    if (streams_open() < 0)
+        return EXIT_FAILURE;
     if (setsockopt(CONNECTION, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
         fail("descriptor 0, where the daemon's connection should be", errno);
     read_request(&request, &spec);

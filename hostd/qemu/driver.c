@@ -21,6 +21,11 @@ static bool is_up(const struct device_host *host)
     return qmp_is_up(((const struct device_qemu *)host)->qmp);
 }
 
+static const char *version(const struct device_host *host)
+{
+    return qmp_version(((const struct device_qemu *)host)->qmp);
+}
+
 /* {"shares": {TAG: NAME, …}, "passts": {ID: NAME, …}}: only to clean up after a QEMU that ended
  * while no daemon ran; a device that is there is found by QMP and virtiofsd's own files. */
 static struct json_object *qemu_remember(const struct device_host *host)
@@ -94,6 +99,8 @@ static void on_event(void *userdata, const char *name, struct json_object *data)
 
     if (strcmp(name, "RESET") == 0)
         on_reset(qemu);
+    else if (strcmp(name, "RESUME") == 0)
+        qemu->host.events.resumed(qemu->host.userdata);
     else if (device && strcmp(name, "DEVICE_DELETED") == 0)
         on_unplug_event(qemu, device, 0);
     else if (device && (strcmp(name, "DEVICE_UNPLUG_GUEST_ERROR") == 0 ||
@@ -147,7 +154,10 @@ int qemu_driver_new(sd_event *event, const struct config_vm *vm, const char *sta
         .remove_adapter = qemu_adapter_remove,
         .get_aperture = qemu_share_get_aperture,
         .get_adapter_aperture = qemu_passt_get_aperture,
+        .confirm_aperture = qemu_share_confirm_aperture,
+        .confirm_adapter_aperture = qemu_passt_confirm_aperture,
         .is_up = is_up,
+        .version = version,
         .remember = qemu_remember,
         .free = qemu_free,
     };

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "device/device_server_files.h"
 #include "device/passt_command.h"
+#include "discard.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -76,7 +77,13 @@ static int add(struct qemu_task *task, const char *id)
 
 static void explain(int error, const char *program, char *text, size_t capacity)
 {
-    if (error == -EOPNOTSUPP)
+    if (error == -ENOPKG)
+        (void)snprintf(
+            text, capacity,
+            "guestlink-no-loopback, which keeps passt from this host's own addresses, is "
+            "not installed; install guestlink-hostd again, or set \"host_loopback\": "
+            "true for the adapter");
+    else if (error == -EOPNOTSUPP)
         (void)snprintf(text, capacity,
                        "%s is too old for vhost-user adapters; install one with --vhost-user "
                        "(Debian 13 has one), or use the backend \"user\"",
@@ -99,6 +106,8 @@ static void join(const struct passt_command *command, char *text, size_t capacit
     size_t used = 0;
 
     text[0] = '\0';
+    for (size_t i = 0; command->guard[i] && used < capacity; i++)
+        used += (size_t)snprintf(text + used, capacity - used, "%s ", command->guard[i]);
     for (size_t i = 0; command->argv[i] && used < capacity; i++)
         used += (size_t)snprintf(text + used, capacity - used, "%s ", command->argv[i]);
 }
@@ -241,6 +250,7 @@ void qemu_passt_start(struct qemu_task *task)
         .name = task->passt->name,
         .path = task->passt->id,
         .passt = command.argv,
+        .guard = command.guard,
         .options = task->options,
         .aperture = task->aperture,
         .uid = (uid_t)-1,
@@ -278,11 +288,23 @@ int qemu_passt_get_aperture(const struct device_host *host, const char *id,
 
     if (!passt || passt->task || !passt->server)
         return -ENOENT;
-    if (!passt->obstacle)
-        return device_server_get_aperture(passt->server, ret_status);
+    if (!passt->obstacle) {
+        int r = device_server_get_aperture(passt->server, ret_status);
+
+        if (r == 0)
+            qemu_discard_remark(passt->discards, ret_status);
+        return r;
+    }
     *ret_status = (struct aperture_status){.state = APERTURE_NONE};
     (void)snprintf(ret_status->reason, sizeof(ret_status->reason), "%s", passt->obstacle);
     return 0;
+}
+
+int qemu_passt_confirm_aperture(const struct device_host *host, const char *id, uint64_t number)
+{
+    const struct qemu_passt *passt = find((const struct device_qemu *)host, id);
+
+    return passt && passt->server ? device_server_confirm_aperture(passt->server, number) : -ENOENT;
 }
 
 struct json_object *qemu_passt_netdev(const struct qemu_task *task)

@@ -7,10 +7,6 @@
 
 #include "task.h"
 
-/* The first QEMU that vhost-user adapters were seen to work with. 7.2 ends by SIGSEGV when the
- * guest's driver starts a hot-plugged one. */
-#define QEMU_PASST_MAJOR 10
-
 /*
  * Makes the task of an adapter one with a passt, and names its backend, by all that would make it
  * another one. @return 0; a positive errno: it cannot be done, and task->text says why; -errno
@@ -39,6 +35,9 @@ bool qemu_passt_succeed(struct qemu_task *task);
 /* As device_host_get_adapter_aperture(). */
 int qemu_passt_get_aperture(const struct device_host *host, const char *id,
                             struct aperture_status *ret_status);
+
+/* As device_host_confirm_adapter_aperture(). */
+int qemu_passt_confirm_aperture(const struct device_host *host, const char *id, uint64_t number);
 
 /* The arguments of netdev_add. */
 struct json_object *qemu_passt_netdev(const struct qemu_task *task);

@@ -1,13 +1,13 @@
 /* qemu passt, made: what its adapter needs of QEMU, asked before a passt is started for it. */
 #include "passt.h"
+
+#include "base/qemu_version.h"
+#include "discard.h"
+#include "memory.h"
 #include "refusal.h"
 
 #include <errno.h>
 #include <stdio.h>
-
-#define MEMORY_ADVICE                                                                              \
-    "passt needs the guest's memory shared with it: start QEMU with -object "                      \
-    "memory-backend-memfd,id=mem,size=<the VM's memory>,share=on -machine memory-backend=mem"
 
 #define CHARDEV_WAIT_US UINT64_C(20000)
 
@@ -28,44 +28,47 @@ static void remove_old_chardev(struct qemu_task *task)
                    on_chardev_removed);
 }
 
-static void on_memory(struct qemu_task *task, const struct qmp_reply *reply)
+static void on_looked(struct qemu_task *task, const struct qmp_reply *reply)
 {
-    bool shared = false;
-
-    for (size_t i = 0; !shared && i < json_count(reply->result); i++)
-        shared = qmp_reader_flag(json_member(json_element(reply->result, i), "share"));
-    if (reply->error)
-        qemu_passt_go_on(task, reply->error, reply->text);
-    else if (!shared)
-        qemu_passt_go_on(task, ENOTSUP, MEMORY_ADVICE);
-    else
-        remove_old_chardev(task);
-}
-
-static void on_version(struct qemu_task *task, const struct qmp_reply *reply)
-{
-    struct json_object *version = json_member(reply->result, "qemu");
-    int64_t major = 0, minor = 0;
-    char text[256];
-
-    (void)qmp_reader_number(json_member(version, "major"), &major);
-    (void)qmp_reader_number(json_member(version, "minor"), &minor);
     if (reply->error) {
         qemu_passt_go_on(task, reply->error, reply->text);
-    } else if (major < QEMU_PASST_MAJOR) {
-        (void)snprintf(text, sizeof(text),
-                       "QEMU %lld.%lld cannot have a vhost-user adapter hot-plugged (7.2 ends with "
-                       "it); install QEMU %d.0 or later (Debian 13 has one), or use the backend "
-                       "\"user\"",
-                       (long long)major, (long long)minor, QEMU_PASST_MAJOR);
-        qemu_passt_go_on(task, ENOTSUP, text);
+    } else if (qemu_discard_forbids(task)) {
+        qemu_passt_go_on(task, EPERM, task->discards);
     } else {
-        qemu_task_next(task, "query-memdev", NULL, QMP_SHAPE_MEMORIES, on_memory);
+        task->passt->discards = task->discards;
+        remove_old_chardev(task);
+    }
+}
+
+static void on_memory(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    char text[DEVICE_TEXT_SIZE];
+
+    if (reply->error == ENOTSUP) {
+        (void)snprintf(text, sizeof(text), "passt needs the guest's memory shared with it: %s",
+                       reply->text);
+        qemu_passt_go_on(task, ENOTSUP, text);
+    } else if (reply->error) {
+        qemu_passt_go_on(task, reply->error, reply->text);
+    } else {
+        qemu_discard_look(task, on_looked);
     }
 }
 
 void qemu_passt_make(struct qemu_task *task, qemu_step_fn ready)
 {
+    const char *version = qmp_version(task->qemu->qmp);
+    char text[256];
+
     task->passt_ready = ready;
-    qemu_task_next(task, "query-version", NULL, QMP_SHAPE_VERSION, on_version);
+    if (qemu_version_takes_passt(version)) {
+        qemu_memory_next(task, on_memory);
+        return;
+    }
+    (void)snprintf(
+        text, sizeof(text),
+        "QEMU %s cannot have a vhost-user adapter hot-plugged (7.2 ends with it); install "
+        "QEMU %d.0 or later (Debian 13 has one), or use the backend \"user\"",
+        version[0] ? version : "(of an unknown version)", QEMU_VERSION_FOR_PASST);
+    qemu_passt_go_on(task, ENOTSUP, text);
 }

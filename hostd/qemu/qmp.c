@@ -12,6 +12,7 @@
 #include "qmp.h"
 
 #include "base/json.h"
+#include "base/qemu_version.h"
 #include "base/qmp_socket.h"
 #include "qmp_command.h"
 #include "qmp_link.h"
@@ -48,6 +49,7 @@ struct qmp {
     struct qmp_commands commands;
     uid_t uid; /* of the socket that the link is connected to */
     gid_t gid;
+    char version[QEMU_VERSION_SIZE];
     uint64_t up_us; /* since when; CLOCK_BOOTTIME */
     unsigned unsteady;
     bool greeted;
@@ -72,6 +74,11 @@ bool qmp_owner(const struct qmp *qmp, uid_t *ret_uid, gid_t *ret_gid)
     *ret_uid = qmp->uid;
     *ret_gid = qmp->gid;
     return true;
+}
+
+const char *qmp_version(const struct qmp *qmp)
+{
+    return qmp->up ? qmp->version : "";
 }
 
 bool qmp_is_absent(const struct qmp *qmp)
@@ -271,6 +278,7 @@ static const char *take_greeting(struct qmp *qmp, struct json_object *message)
     if (qmp->greeted || !qmp_reader_is_object(json_member(message, "QMP")))
         return "a second greeting, or none";
     qmp->greeted = true;
+    qemu_version_read(message, qmp->version);
     if (qmp_commands_send(&qmp->commands, qmp->event, qmp->link, "qmp_capabilities", NULL,
                           QMP_GREETING_TIMEOUT_MS, on_capabilities, qmp) < 0)
         disconnect(qmp, false, "the negotiation could not be sent");

@@ -67,6 +67,9 @@ bool qmp_is_absent(const struct qmp *qmp);
 /* Whose socket it is connected to, if it is up: QEMU's user. @return false if it is not up */
 bool qmp_owner(const struct qmp *qmp, uid_t *ret_uid, gid_t *ret_gid);
 
+/* Which QEMU it is: "10.0"; "" if it is not up, or did not say. */
+const char *qmp_version(const struct qmp *qmp);
+
 /*
  * Sends a command.
  *

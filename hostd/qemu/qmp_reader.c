@@ -62,9 +62,9 @@ static bool is_memory(struct json_object *value)
     return json_object_is_type(json_member(value, "share"), json_type_boolean);
 }
 
-static bool is_version(struct json_object *value)
+static bool is_memory_device(struct json_object *value)
 {
-    return json_object_is_type(json_member(json_member(value, "qemu"), "major"), json_type_int);
+    return qmp_reader_text(json_member(value, "type")) != NULL;
 }
 
 static bool is_array_of(struct json_object *value, bool (*is_right)(struct json_object *element))
@@ -87,10 +87,10 @@ const char *qmp_reader_check(enum qmp_shape shape, struct json_object *value)
         return json_object_is_type(value, json_type_boolean) ? NULL : "true or false";
     case QMP_SHAPE_PROPERTIES:
         return is_array_of(value, is_property) ? NULL : "a list of objects with name and type";
-    case QMP_SHAPE_VERSION:
-        return is_version(value) ? NULL : "an object with qemu.major";
     case QMP_SHAPE_MEMORIES:
         return is_array_of(value, is_memory) ? NULL : "a list of objects with share";
+    case QMP_SHAPE_MEMORY_DEVICES:
+        return is_array_of(value, is_memory_device) ? NULL : "a list of objects with type";
     }
     return "nothing";
 }

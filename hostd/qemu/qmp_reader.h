@@ -21,9 +21,9 @@ enum qmp_shape {
     QMP_SHAPE_OBJECT, /* of which nothing is read */
     QMP_SHAPE_TEXT,
     QMP_SHAPE_FLAG,
-    QMP_SHAPE_PROPERTIES, /* [ObjectPropertyInfo]: objects with the texts `name` and `type` */
-    QMP_SHAPE_VERSION,    /* VersionInfo: an object with `qemu`, which has the number `major` */
-    QMP_SHAPE_MEMORIES,   /* [Memdev]: objects with the flag `share` */
+    QMP_SHAPE_PROPERTIES,     /* [ObjectPropertyInfo]: objects with the texts `name` and `type` */
+    QMP_SHAPE_MEMORIES,       /* [Memdev]: objects with the flag `share` */
+    QMP_SHAPE_MEMORY_DEVICES, /* [MemoryDeviceInfo]: objects with the text `type` */
 };
 
 /* @return NULL if @p value has that shape; else what it should have been, for a message */

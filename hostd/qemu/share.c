@@ -2,6 +2,7 @@
  * direction). */
 #include "share.h"
 
+#include "discard.h"
 #include "refusal.h"
 
 #include <errno.h>
@@ -93,11 +94,24 @@ int qemu_share_get_aperture(const struct device_host *host, const char *tag,
 
     if (!share || share->task || !share->virtiofsd)
         return -ENOENT;
-    if (!share->obstacle)
-        return device_server_get_aperture(share->virtiofsd, ret_status);
+    if (!share->obstacle) {
+        int r = device_server_get_aperture(share->virtiofsd, ret_status);
+
+        if (r == 0)
+            qemu_discard_remark(share->discards, ret_status);
+        return r;
+    }
     *ret_status = (struct aperture_status){.state = APERTURE_NONE};
     (void)snprintf(ret_status->reason, sizeof(ret_status->reason), "%s", share->obstacle);
     return 0;
+}
+
+int qemu_share_confirm_aperture(const struct device_host *host, const char *tag, uint64_t number)
+{
+    const struct qemu_share *share = qemu_share_find((const struct device_qemu *)host, tag);
+
+    return share && share->virtiofsd ? device_server_confirm_aperture(share->virtiofsd, number)
+                                     : -ENOENT;
 }
 
 void qemu_share_drop(struct qemu_task *task)

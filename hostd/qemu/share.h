@@ -14,6 +14,7 @@ int qemu_share_remove(struct device_host *host, const char *tag,
 
 int qemu_share_get_aperture(const struct device_host *host, const char *tag,
                             struct aperture_status *ret_status);
+int qemu_share_confirm_aperture(const struct device_host *host, const char *tag, uint64_t number);
 
 /*
  * The rest is for its own parts. From the top: share_add.c, share_make.c, share_remove.c,

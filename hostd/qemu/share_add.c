@@ -4,14 +4,13 @@
  */
 #include "share.h"
 
+#include "discard.h"
+#include "memory.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#define MEMORY_ADVICE                                                                              \
-    "virtiofs needs the guest's memory shared with virtiofsd: start QEMU with -object "            \
-    "memory-backend-memfd,id=mem,size=<the VM's memory>,share=on -machine memory-backend=mem"
 
 static void on_old_unplugged(struct qemu_task *task, const struct qmp_reply *reply)
 {
@@ -72,18 +71,28 @@ static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply
         qemu_task_next_get(task, "chardev", QMP_SHAPE_TEXT, on_existing_chardev);
 }
 
+static void on_looked(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    if (reply->error) {
+        qemu_share_fail(task, reply->error, "QEMU could not tell what discards its memory",
+                        reply->text);
+    } else if (qemu_discard_forbids(task)) {
+        qemu_share_fail(task, EPERM, "its aperture is required", task->discards);
+    } else {
+        task->share->discards = task->discards;
+        qemu_task_next_list(task, on_peripherals);
+    }
+}
+
 static void on_memory(struct qemu_task *task, const struct qmp_reply *reply)
 {
-    bool shared = false;
-
-    for (size_t i = 0; !shared && i < json_count(reply->result); i++)
-        shared = qmp_reader_flag(json_member(json_element(reply->result, i), "share"));
-    if (reply->error)
+    if (reply->error == ENOTSUP)
+        qemu_share_fail(task, ENOTSUP, "virtiofs needs the guest's memory shared with virtiofsd",
+                        reply->text);
+    else if (reply->error)
         qemu_share_fail(task, reply->error, "QEMU could not tell about its memory", reply->text);
-    else if (!shared)
-        qemu_share_fail(task, ENOTSUP, "", MEMORY_ADVICE);
     else
-        qemu_task_next_list(task, on_peripherals);
+        qemu_discard_look(task, on_looked);
 }
 
 /* The share of a task that may begin. @return 0 or -errno */
@@ -104,7 +113,7 @@ static int begin(struct qemu_task *task, const struct device_share *share)
     task->serving = share->serving;
     (void)snprintf(task->options, sizeof(task->options), "%s", share->options);
     (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_FS, task->share->name);
-    return qemu_task_begin(task, "query-memdev", NULL, QMP_SHAPE_MEMORIES, on_memory);
+    return qemu_memory_begin(task, on_memory);
 }
 
 int qemu_share_add(struct device_host *host, const struct device_share *share,

@@ -20,6 +20,7 @@ static struct qemu_task *destroy(struct qemu_task *task)
     for (size_t i = 0; task->ports && task->ports[i]; i++)
         free(task->ports[i]);
     free(task->ports);
+    json_object_put(task->memories);
     free(task->name);
     free(task->path);
     free(task);

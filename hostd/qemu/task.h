@@ -28,7 +28,8 @@ struct qemu_share {
     char name[QEMU_NAME_HASH_SIZE]; /* of the chardev and of virtiofsd's files */
     const char
         *obstacle; /* why its device has no aperture, static; NULL: its relay says what it has */
-    bool leaving;  /* QEMU was asked to unplug its device, and has not said yet what came of it */
+    const char *discards; /* qemu_discard_look()'s */
+    bool leaving; /* QEMU was asked to unplug its device, and has not said yet what came of it */
 };
 
 /* The same of an adapter: its passt. */
@@ -38,6 +39,7 @@ struct qemu_passt {
     struct qemu_task *task;
     struct device_server *server;
     const char *obstacle; /* why there is no aperture, if so; static */
+    const char *discards; /* qemu_discard_look()'s */
     char *id;
     char name[sizeof(DEVICE_SERVER_PASST) + QEMU_NAME_HASH_SIZE]; /* of its files */
 };
@@ -78,6 +80,12 @@ struct qemu_task {
     size_t port;  /* the one at hand; reserved while the task lives */
     qemu_step_fn port_found;
 
+    /* qemu_memory_begin() */
+    struct json_object *memories; /* its backends */
+    size_t memory;                /* the one at hand */
+    bool memory_is_of_nodes;
+    qemu_step_fn memory_judged;
+
     /* qemu_task_unplug() */
     bool unplugging, unplug_answered, unplug_event;
     int unplug_error;
@@ -92,6 +100,8 @@ struct qemu_task {
     const char *serving_remark; /* static: what virtiofsd does without; or "" */
     char options[OPTIONS_SIZE];
     enum config_aperture aperture;
+    const char *discards; /* what QEMU has that discards memory, for a person; static, or NULL */
+    qemu_step_fn looked;  /* qemu_discard_look() */
     struct qemu_share *share;
     const struct config_network *network;
     struct qemu_passt *passt;                /* NULL: of another backend */

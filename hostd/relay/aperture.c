@@ -8,8 +8,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* Of the regions that there are, those that are left to rings if a pool is cut into several. */
@@ -19,7 +21,14 @@
     "the guest's driver placed a ring where its device may not reach: outside of the guest's "     \
     "shared memory, or over the edge of a part of it"
 #define REGION_FAULT                                                                               \
-    "pool and rings lie in more than 8 separate parts of memory, which vhost-user does not carry"
+    "pool and rings lie in more than 8 separate parts of memory, which vhost-user does not "       \
+    "carry: "                                                                                      \
+    "give the device fewer queues, or raise /sys/module/udmabuf/parameters/size_limit_mb to the "  \
+    "size of the pool in MiB"
+#define HUGE_FAULT                                                                                 \
+    "the VM's memory is huge pages, of which no smaller part can be handed over without a "        \
+    "dma-buf: use memory-backend-memfd without hugetlb, or a kernel of 6.9 or later that has "     \
+    "/dev/udmabuf"
 
 /* ---- what is told */
 
@@ -46,6 +55,25 @@ void aperture_refuse(struct aperture *aperture, const char *reason)
 {
     (void)dprintf(STDERR_FILENO, "relay: there is no device: %s\n", reason);
     tell(aperture, APERTURE_REFUSED, 0, reason);
+}
+
+void aperture_ask(struct aperture *aperture, uint64_t question)
+{
+    if (aperture->question == question)
+        return;
+    if (aperture->question == 0)
+        aperture->before = aperture->status;
+    aperture->question = question;
+    if (question != 0)
+        tell(aperture, APERTURE_WAITING, question, "");
+    else if (aperture->before.state != APERTURE_NONE) /* a relay of before has told it */
+        tell(aperture, aperture->before.state, aperture->before.bytes, aperture->before.reason);
+}
+
+bool aperture_is_confirmed(const struct aperture *aperture)
+{
+    return aperture->question != 0 &&
+           aperture_status_is_confirmed(aperture->status_file, aperture->question);
 }
 
 /* ---- what is known from the beginning */
@@ -115,7 +143,7 @@ bool aperture_is_in_force(const struct aperture *aperture)
 
 static int explain(int error, const char *reason, const char **ret_reason)
 {
-    *ret_reason = error == -E2BIG ? REGION_FAULT : reason;
+    *ret_reason = error == -E2BIG ? REGION_FAULT : error == -ENOTSUP ? HUGE_FAULT : reason;
     return error;
 }
 
@@ -154,11 +182,18 @@ static int confine(int device, struct vhost_user_region *region, struct memory_f
     return 0;
 }
 
-/* One region in QEMU's own file. @return 0 or -errno */
-static int lend(struct memory_file *file)
+/* One region in QEMU's own file. @return 0; -ENOTSUP: the process could not map it; -errno */
+static int lend(const struct vhost_user_region *region, struct memory_file *file)
 {
-    int fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
+    struct statfs status;
+    int fd;
 
+    if (fstatfs(file->fd, &status) < 0)
+        return -errno;
+    if (status.f_type == HUGETLBFS_MAGIC &&
+        (region->file_offset | region->size) % (uint64_t)status.f_bsize != 0)
+        return -ENOTSUP;
+    fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
     file->fd = fd;
@@ -172,7 +207,7 @@ static int make(int device, struct memory_table table, struct vhost_user_message
     int r = 0;
 
     for (table.count = 0; table.count < count && r == 0; table.count += r == 0)
-        r = device < 0 ? lend(&table.files[table.count])
+        r = device < 0 ? lend(&table.regions[table.count], &table.files[table.count])
                        : confine(device, &table.regions[table.count], &table.files[table.count]);
     memory_table_pack(&table, ret_message);
     if (r < 0)

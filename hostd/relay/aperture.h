@@ -27,10 +27,12 @@ struct aperture {
     uint64_t piece;   /* a region is no larger */
     bool is_required; /* without dma-bufs there is no device */
     bool is_enforced; /* a process got dma-bufs */
-    const char *obstacle;    /* why it gets none, if so; static */
-    const char *status_file; /* or "": nobody is told */
-    struct aperture_status status;
-    struct memory_table told; /* what the present process has; its files may be closed */
+    const char *obstacle;          /* why it gets none, if so; static */
+    const char *status_file;       /* or "": nobody is told */
+    struct aperture_status status; /* told last */
+    struct aperture_status before; /* before the daemon was asked */
+    uint64_t question;             /* that it was asked; 0: none */
+    struct memory_table told;      /* what the present process has; its files may be closed */
 };
 
 #define APERTURE_NULL                                                                              \
@@ -81,6 +83,16 @@ int aperture_hand_over(struct aperture *aperture, const struct memory_table *tab
  * @return 0; -EFAULT: it is in none of QEMU's regions
  */
 int aperture_translate(const struct session *session, struct vhost_user_message *message);
+
+/*
+ * Asks the daemon whether the guest that reported the pool still runs (base/aperture_status.h).
+ *
+ * @param question  0: the one of before is void
+ */
+void aperture_ask(struct aperture *aperture, uint64_t question);
+
+/* True if the daemon said so after it was asked. */
+bool aperture_is_confirmed(const struct aperture *aperture);
 
 /* Says on stderr and to the daemon why there is no device. @param reason  static */
 void aperture_refuse(struct aperture *aperture, const char *reason);

@@ -13,20 +13,6 @@ static enum confine_verdict exchange(struct vhost_user_message *message,
     return CONFINE_PASS;
 }
 
-/* A dma-buf holds the pages that the memory had when it was made, which QEMU may have given back
- * since. A device that starts gets it anew; one that runs may be at work on it. */
-static bool is_running(const struct session *session)
-{
-    struct rings rings;
-
-    if (rings_read(session, &rings) < 0)
-        return false;
-    for (size_t i = 0; i < rings.count; i++)
-        if (!rings.items[i].is_stopped)
-            return true;
-    return false;
-}
-
 /* Memory or a ring is where it was not before: what the process can reach is worked out anew. */
 static enum confine_verdict move(struct aperture *aperture, const struct session *session,
                                  bool is_table, struct vhost_user_message *message,
@@ -42,8 +28,10 @@ static enum confine_verdict move(struct aperture *aperture, const struct session
     *ret_reason = "QEMU placed a ring outside of the guest's memory";
     if (!is_table && aperture_translate(session, message) < 0)
         return CONFINE_REFUSE;
+    /* A dma-buf holds the pages that the memory had when it was made, which QEMU may have given
+     * back since. A device that starts gets it anew; one that runs may be at work on it. */
     if (memory_table_holds(&aperture->told, &table) &&
-        !(is_table && aperture->is_enforced && !is_running(session)))
+        !(is_table && aperture->is_enforced && !rings_are_running(session)))
         return is_table ? CONFINE_ANSWER : CONFINE_PASS;
     if (aperture_hand_over(aperture, &table, &table_message, ret_reason) < 0)
         return CONFINE_REFUSE;

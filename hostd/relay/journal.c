@@ -13,6 +13,8 @@ enum kind {
     KIND_QEMU,
     KIND_ANSWERED,
     KIND_ENFORCED,
+    KIND_HELD,
+    KIND_RELEASED,
     KIND_ENDED,
 };
 
@@ -106,6 +108,12 @@ void journal_note_enforced(struct journal *journal)
     journal->is_enforced = true;
 }
 
+void journal_note_held(struct journal *journal, bool is_held)
+{
+    journal->is_held = is_held;
+    tell(journal->keeper, &(struct record){.kind = is_held ? KIND_HELD : KIND_RELEASED}, NULL, 0);
+}
+
 void journal_note_ended(struct journal *journal, int status)
 {
     tell(journal->keeper, &(struct record){.kind = KIND_ENDED, .status = status}, NULL, 0);
@@ -164,6 +172,10 @@ enum journal_news journal_hear(struct journal *journal, int connection, int *ret
         break;
     case KIND_ENFORCED:
         journal->is_enforced = true;
+        break;
+    case KIND_HELD:
+    case KIND_RELEASED:
+        journal->is_held = record.kind == KIND_HELD;
         break;
     case KIND_ENDED:
         *ret_status = record.status;

@@ -8,6 +8,7 @@
  *     relay -> keeper    QEMU connected (its connection comes along)
  *     relay -> keeper    the question was answered
  *     relay -> keeper    virtiofsd has got dma-bufs (aperture.h)
+ *     relay -> keeper    the device is held (relay_hold.h), or not any more
  *     relay -> keeper    virtiofsd ended, thus; the relay goes on, the keeper ends in the same way
  */
 #ifndef GUESTLINK_HOSTD_RELAY_JOURNAL_H
@@ -26,6 +27,7 @@ struct journal {
     bool is_setting;                 /* the question: the session has it, too */
     bool is_forgetful;               /* a message could not be remembered */
     bool is_enforced;                /* a process got dma-bufs, and no other gets less */
+    bool is_held;                    /* nothing of the process runs (relay_hold.h) */
 };
 
 #define JOURNAL_NULL                                                                               \
@@ -39,6 +41,7 @@ void journal_note_message(struct journal *journal, const struct vhost_user_messa
 void journal_note_qemu(struct journal *journal, int qemu);
 void journal_note_answered(struct journal *journal);
 void journal_note_enforced(struct journal *journal);
+void journal_note_held(struct journal *journal, bool is_held);
 /* There is no keeper from then on. @param status  waitpid(2)'s */
 void journal_note_ended(struct journal *journal, int status);
 

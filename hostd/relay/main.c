@@ -35,6 +35,7 @@
  * and each goes on without the other (keeper.h). SIGTERM is for the process; the relay does not
  * heed it.
  */
+#include "../base/streams.h"
 #include "end.h"
 #include "keeper.h"
 #include "kind.h"
@@ -132,6 +133,8 @@ int main(void)
     struct relay relay = RELAY_NULL;
     int r;
 
+    if (streams_open() < 0)
+        return RELAY_EXIT_REFUSED;
     /* Both have all of the guest's memory: nobody attaches to them, nor takes a descriptor. */
     (void)prctl(PR_SET_DUMPABLE, 0);
     (void)signal(SIGTERM, SIG_IGN);

@@ -5,6 +5,7 @@
 #include "descriptor.h"
 #include "filter.h"
 #include "relay_backend.h"
+#include "relay_hold.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -30,8 +31,8 @@ static bool lost(const char *who, int error)
 /* To QEMU: one thing at a time. */
 static bool is_listening(const struct relay *relay)
 {
-    return relay->backend.fd >= 0 && !relay->question.is_whole && !relay->has_next &&
-           !relay->answer.is_whole && !relay->journal.is_asked;
+    return (relay->backend.fd >= 0 || relay->journal.is_held) && !relay->question.is_whole &&
+           !relay->has_next && !relay->answer.is_whole && !relay->journal.is_asked;
 }
 
 static bool is_late(const struct passage *passage)
@@ -86,6 +87,12 @@ static void take_confined(struct relay *relay)
     if (way == FILTER_REFUSE)
         relay_refuse(relay, reason);
     journal_note_message(&relay->journal, message);
+    if (way == FILTER_MEMORY && relay->aperture.told.count == 0 && !relay->journal.is_held)
+        relay_hold_first(relay);
+    if (relay->journal.is_held) {
+        relay_hold_take(relay);
+        return;
+    }
     switch (confine_message(&relay->aperture, &relay->journal.session, way, message, &before,
                             &reason)) {
     case CONFINE_PASS:
@@ -159,8 +166,11 @@ static bool serve_backend(struct relay *relay, short events)
             passage_clear(answer);
             return complain(relay->kind->name, "said what nobody had asked; it is ended");
         }
-        journal_note_answered(&relay->journal);
         relay->has_served = true;
+        if (relay_hold_is_due(relay))
+            relay_hold_begin(relay);
+        else
+            journal_note_answered(&relay->journal);
     }
     if (r < 0)
         return lost(relay->kind->name, r);
@@ -201,7 +211,7 @@ static int earlier(int a, int b)
 static int timeout(const struct relay *relay)
 {
     return earlier(earlier(passage_timeout(&relay->question), passage_timeout(&relay->answer)),
-                   relay_revival_timeout(relay));
+                   earlier(relay_revival_timeout(relay), relay_hold_timeout(relay)));
 }
 
 /* What is under way is to be written; else the next is to be read. */
@@ -217,6 +227,10 @@ void relay_run(struct relay *relay)
 
         if (relay_revival_timeout(relay) == 0)
             relay_revive(relay);
+        if (relay->resumes_hold)
+            relay_hold_resume(relay);
+        if (relay->journal.is_held)
+            relay_hold_look(relay);
         struct pollfd fds[] = {
             /* with QEMU, the end of the connection is what counts */
             {.fd = is_there ? -1 : relay->backend.pidfd, .events = POLLIN},
@@ -224,6 +238,7 @@ void relay_run(struct relay *relay)
             {.fd = is_there ? relay->journal.qemu : RELAY_LISTENER},
             /* without a keeper and without QEMU, nobody will ever come */
             {.fd = is_there ? -1 : relay->journal.keeper, .events = 0},
+            {.fd = relay->watch, .events = POLLIN},
         };
 
         pass_on(relay);

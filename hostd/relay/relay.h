@@ -30,15 +30,21 @@ struct relay {
     bool has_next;
     unsigned renewals; /* of a confined process, since then */
     int64_t renewals_since_ms;
-    bool has_served; /* the process answered: it can do it, and another one may follow */
-    bool second;     /* of those that do not revive: answers errors alone */
-    int pause_ms;    /* before the next that revives */
+    bool has_served;   /* the process answered: it can do it, and another one may follow */
+    bool resumes_hold; /* relay_hold_resume() is due */
+    bool second;       /* of those that do not revive: answers errors alone */
+    int pause_ms;      /* before the next that revives */
     int64_t started_ms, revival_ms; /* when it was, and when the next one is to be */
+    /* relay_hold.h: the last message that the process was told; when the daemon is to be asked, or
+     * 0; where its answer will come, or -1. */
+    uint64_t held_sequence;
+    int64_t ask_ms;
+    int watch;
 };
 
 #define RELAY_NULL                                                                                 \
     {                                                                                              \
-        .journal = JOURNAL_NULL, .aperture = APERTURE_NULL, .backend = BACKEND_NULL                \
+        .journal = JOURNAL_NULL, .aperture = APERTURE_NULL, .backend = BACKEND_NULL, .watch = -1   \
     }
 
 /*

@@ -100,11 +100,8 @@ static int set_up_next(struct relay *relay, const char **ret_reason)
 static void begin_second(struct relay *relay)
 {
     const char *reason;
-    int r;
+    int r = set_up_next(relay, &reason);
 
-    relay->second = true;
-    relay->aperture.status_file = ""; /* it may be a successor's by now */
-    r = set_up_next(relay, &reason);
     if (r < 0) {
         (void)dprintf(STDERR_FILENO, "relay: no second %s could be set up: %s\n", relay->kind->name,
                       reason ? reason : strerrordesc_np(-r));
@@ -115,6 +112,14 @@ static void begin_second(struct relay *relay)
 
 void relay_begin_next(struct relay *relay)
 {
+    if (!relay->kind->revives) {
+        relay->second = true;
+        relay->aperture.status_file = ""; /* it may be a successor's by now */
+    }
+    if (relay->journal.is_held) {
+        relay->resumes_hold = true; /* relay_run() */
+        return;
+    }
     if (!relay->kind->revives) {
         begin_second(relay);
         return;
@@ -131,7 +136,7 @@ int relay_revival_timeout(const struct relay *relay)
 {
     int64_t left = relay->revival_ms - now_ms();
 
-    if (relay->backend.fd >= 0)
+    if (relay->backend.fd >= 0 || relay->journal.is_held)
         return -1;
     return left > 0 ? (int)left : 0;
 }

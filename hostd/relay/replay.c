@@ -67,20 +67,27 @@ static int say(int fd, const struct vhost_user_message *message)
 }
 
 /* @return 0 or -errno */
-static int say_memory(const struct session *session, struct aperture *aperture, int fd,
-                      const char **ret_reason)
+static int say_table(const struct memory_table *table, struct aperture *aperture, int fd,
+                     const char **ret_reason)
 {
     struct vhost_user_message message;
-    struct memory_table table;
-    int r = aperture_find(aperture, session, false, &table, ret_reason);
+    int r = aperture_hand_over(aperture, table, &message, ret_reason);
 
-    if (r == 0)
-        r = aperture_hand_over(aperture, &table, &message, ret_reason);
     if (r < 0)
         return r;
     r = say(fd, &message);
     vhost_user_close(&message);
     return r;
+}
+
+/* @return 0 or -errno */
+static int say_memory(const struct session *session, struct aperture *aperture, int fd,
+                      const char **ret_reason)
+{
+    struct memory_table table;
+    int r = aperture_find(aperture, session, false, &table, ret_reason);
+
+    return r < 0 ? r : say_table(&table, aperture, fd, ret_reason);
 }
 
 /* A ring that is stopped is set up anew before it is used; what was its memory is the guest's. */
@@ -192,5 +199,47 @@ int replay_session(const struct session *session, struct aperture *aperture, int
         if (entry->message.request == VHOST_USER_SET_VRING_CALL ||
             entry->message.request == VHOST_USER_SET_VRING_KICK)
             announce(entry);
+    return r;
+}
+
+/* @return 0 or -errno, as replay_since() */
+static int renew_memory(const struct session *session, struct aperture *aperture, int fd,
+                        const char **ret_reason)
+{
+    struct memory_table table;
+    int r = aperture_find(aperture, session, true, &table, ret_reason);
+
+    if (r < 0)
+        return r;
+    if (!memory_table_holds(&table, &aperture->told))
+        return -ESTALE;
+    /* A device that starts gets new dma-bufs (confine.c). */
+    if (!aperture->is_enforced && memory_table_holds(&aperture->told, &table))
+        return 0;
+    return say_table(&table, aperture, fd, ret_reason);
+}
+
+/* @return 0 or -errno */
+static int say_later(const struct session *session, const struct session_entry *entry, int fd)
+{
+    struct vhost_user_message message = entry->message;
+
+    if (message.request == VHOST_USER_SET_MEM_TABLE || !confine(session, &message, entry->key))
+        return 0;
+    return say(fd, &message);
+}
+
+int replay_since(const struct session *session, struct aperture *aperture, uint64_t since, int fd,
+                 const char **ret_reason)
+{
+    int r;
+
+    *ret_reason = NULL;
+    r = renew_memory(session, aperture, fd, ret_reason);
+    for (int step = 0; step <= 2 && r == 0; step++)
+        for (const struct session_entry *entry = session->first; entry && r == 0;
+             entry = entry->next)
+            if (step_of(entry) == step && entry->sequence > since)
+                r = say_later(session, entry, fd);
     return r;
 }

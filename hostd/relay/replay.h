@@ -19,4 +19,14 @@
 int replay_session(const struct session *session, struct aperture *aperture, int fd,
                    const char **ret_reason);
 
+/*
+ * Tells a backend with an aperture, whose rings have all stopped, what came after: it goes on where
+ * the frontend says.
+ *
+ * @param since  the sequence (session.h) of the last message that it was told
+ * @return 0; -ESTALE: it has memory that it must not have any more; or as replay_session()
+ */
+int replay_since(const struct session *session, struct aperture *aperture, uint64_t since, int fd,
+                 const char **ret_reason);
+
 #endif

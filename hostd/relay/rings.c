@@ -54,3 +54,15 @@ int rings_read(const struct session *session, struct rings *ret_rings)
     }
     return 0;
 }
+
+bool rings_are_running(const struct session *session)
+{
+    struct rings rings;
+
+    if (rings_read(session, &rings) < 0)
+        return false;
+    for (size_t i = 0; i < rings.count; i++)
+        if (!rings.items[i].is_stopped)
+            return true;
+    return false;
+}

@@ -38,4 +38,7 @@ struct rings {
  */
 int rings_read(const struct session *session, struct rings *ret_rings);
 
+/* True if one of them has a place and was not stopped since. */
+bool rings_are_running(const struct session *session);
+
 #endif

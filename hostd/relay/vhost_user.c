@@ -164,9 +164,9 @@ bool vhost_user_read(const struct vhost_user_message *message, size_t offset, vo
     return true;
 }
 
-bool vhost_user_has_answer(const struct vhost_user_message *message)
+bool vhost_user_asks(uint32_t request)
 {
-    switch (message->request) {
+    switch (request) {
     case VHOST_USER_GET_FEATURES:
     case VHOST_USER_SET_LOG_BASE:
     case VHOST_USER_GET_VRING_BASE:
@@ -185,6 +185,11 @@ bool vhost_user_has_answer(const struct vhost_user_message *message)
     case VHOST_USER_GET_SHMEM_CONFIG:
         return true;
     default:
-        return message->flags & VHOST_USER_FLAG_NEED_REPLY;
+        return false;
     }
+}
+
+bool vhost_user_has_answer(const struct vhost_user_message *message)
+{
+    return vhost_user_asks(message->request) || message->flags & VHOST_USER_FLAG_NEED_REPLY;
 }

@@ -129,6 +129,9 @@ void vhost_user_close(struct vhost_user_message *message);
 bool vhost_user_read(const struct vhost_user_message *message, size_t offset, void *data,
                      size_t size);
 
+/* True if the answer to a request says more than whether it was done. */
+bool vhost_user_asks(uint32_t request);
+
 /* True if the frontend waits for an answer to it: there is exactly one. */
 bool vhost_user_has_answer(const struct vhost_user_message *message);
 

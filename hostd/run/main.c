@@ -11,6 +11,7 @@
  *
  * Exit status, as long as there is no QEMU: 1 (failed), 2 (usage), 126, 127 (no such program).
  */
+#include "base/streams.h"
 #include "console_log.h"
 #include "guest_cid.h"
 
@@ -113,6 +114,8 @@ int main(int argc, char *argv[])
     uint64_t bytes;
     int console, vsock, r;
 
+    if (streams_open() < 0)
+        return EXIT_FAILURE;
     if (argc <= WORDS) {
         fprintf(stderr, "usage: guestlink-run-qemu CID CONSOLE-LOG BYTES QEMU [ARGUMENT]...\n");
         return EXIT_USAGE;

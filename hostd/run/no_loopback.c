@@ -1,19 +1,22 @@
 /*
  * guestlink-no-loopback: keeps the processes of its own cgroup from the host's own addresses.
  *
- *   guestlink-no-loopback [--host-loopback] [NAME-SERVER]...
+ *   guestlink-no-loopback [--host-loopback] [NAME-SERVER]... [-- PROGRAM [ARGUMENT]...]
  *
  *   --host-loopback: keeps them from link-local addresses alone
  *   NAME-SERVER: an address whose port 53 is spared, for the host's resolver may be its own
+ *   PROGRAM: a path; what it becomes then
  *
- * QEMU's user-mode network makes a guest's connections its own, so that programs of the guest would
- * reach what listens on the host's 127.0.0.1 (10.0.2.2, to the guest) and on every other address of
- * the host. From here on such packets are dropped (own_filter.h), for whatever runs in this
+ * QEMU's user-mode network, or passt, makes a guest's connections its own, so that programs of the
+ * guest would reach what listens on every address of the host, 127.0.0.1 (10.0.2.2, to the guest)
+ * included. From here on such packets are dropped (own_filter.h), for whatever runs in this
  * process's cgroup and for as long as the cgroup exists.
  *
- * guestlink-vm@.service runs it as root before there is a QEMU. Exit status 0: so it is; 1: it
- * could not be done, and stderr says why.
+ * guestlink-vm@.service runs it as root before there is a QEMU, guestlink-launch@.service as what
+ * becomes the relay of a passt. Exit status 0: so it is; 1: it could not be done, and stderr says
+ * why; 127: the program could not be executed.
  */
+#include "base/streams.h"
 #include "own_filter.h"
 
 #include <errno.h>
@@ -25,6 +28,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define NOT_FOUND    127
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 _Noreturn static void fail(const char *what, int error)
@@ -92,11 +96,13 @@ int main(int argc, char *argv[])
     struct own_filter filter = {.own_addresses = true};
     int cgroup, i = 1;
 
+    if (streams_open() < 0)
+        return EXIT_FAILURE;
     if (i < argc && strcmp(argv[i], "--host-loopback") == 0) {
         filter.own_addresses = false;
         i++;
     }
-    for (; i < argc; i++) {
+    for (; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (!own_filter_add_server(&filter, argv[i]))
             fprintf(
                 stderr,
@@ -110,5 +116,11 @@ int main(int argc, char *argv[])
     attach(&filter, cgroup);
     filter.incoming = true;
     attach(&filter, cgroup);
-    return EXIT_SUCCESS;
+    (void)close(cgroup);
+    if (i + 1 >= argc)
+        return EXIT_SUCCESS;
+    (void)execv(argv[i + 1], argv + i + 1);
+    fprintf(stderr, "guestlink-no-loopback: cannot execute \"%s\": %s\n", argv[i + 1],
+            strerrordesc_np(errno));
+    return NOT_FOUND;
 }

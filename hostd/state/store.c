@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/lock.h"
 #include "base/log.h"
 
 #include <ctype.h>
@@ -23,6 +24,7 @@
 
 struct store {
     int directory; /* STATE_DIR/vms, or -1: it forgets */
+    int lock_file; /* see lock.h */
 };
 
 static void free_text(char **text)
@@ -57,7 +59,7 @@ int store_new(const char *state_dir, struct store **ret_store)
 
     if (store == NULL)
         return -ENOMEM;
-    store->directory = -1;
+    store->directory = store->lock_file = -1;
     *ret_store = store;
     if ((size_t)snprintf(path, sizeof(path), "%s/vms", state_dir) >= sizeof(path))
         return -ENAMETOOLONG;
@@ -70,10 +72,17 @@ int store_new(const char *state_dir, struct store **ret_store)
 
 struct store *store_free(struct store *store)
 {
-    if (store != NULL)
+    if (store != NULL) {
         fd_close(&store->directory);
+        fd_close(&store->lock_file);
+    }
     free(store);
     return NULL;
+}
+
+int store_lock(struct store *store, pid_t *ret_pid)
+{
+    return lock_take(store->directory, &store->lock_file, ret_pid);
 }
 
 /* A VM's id becomes a file name: nothing but hex digits and dashes may. */

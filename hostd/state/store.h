@@ -11,6 +11,7 @@
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct store;
 
@@ -18,6 +19,9 @@ struct store;
  * on with a store that forgets: @p ret_store is then set all the same) */
 int store_new(const char *state_dir, struct store **ret_store);
 struct store *store_free(struct store *store);
+
+/* Takes the lock of the store's directory until store_free(). @return as lock_take() */
+int store_lock(struct store *store, pid_t *ret_pid);
 
 /*
  * Reads a VM's document.

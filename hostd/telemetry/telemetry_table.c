@@ -46,6 +46,8 @@ static const struct telemetry_kind kinds[TELEMETRY_EVENT_COUNT] = {
                               "a process of the guest ended"},
     [TELEMETRY_GUEST_LOG] = {"GuestLog", "43f2f1936e854f08b5927b0fe339d309", LOG_INFO,
                              "the guest logged"},
+    [TELEMETRY_CLOCK_STEPPED] = {"ClockStepped", "91a585862a1a4059b850b91a0c750901", LOG_NOTICE,
+                                 "the guest's clock was wrong and is stepped"},
     [TELEMETRY_GUEST_FAREWELL] = {"GuestFarewell", "990d3cd8381d422f850c86bd84e0164b", LOG_NOTICE,
                                   "the guest said farewell"},
     [TELEMETRY_GUEST_DISCONNECTED] = {"GuestDisconnected", "e07cb5793e7f497bbcc1c0c8b0cdf20a",

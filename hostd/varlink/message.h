@@ -10,8 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Bytes of one message to us: the longest is the words of a command, one guest frame's worth. */
-#define VARLINK_MESSAGE_BYTES ((size_t)64 * 1024)
+/* Bytes of one message to us: the longest is the words of a command, one guest frame's worth, each
+ * byte of which JSON may write as `\u001b`; and what stands around them. */
+#define VARLINK_MESSAGE_BYTES ((size_t)6 * 64 * 1024 + 4096)
 
 struct varlink_message {
     struct json_object *root;       /* owns the rest */

@@ -96,14 +96,33 @@ static void on_configured(void *userdata, const struct guest_answer *answer)
         attachment_fail(a, "network", answer->error, answer->text);
 }
 
+/* A guest of protocol 1.0 ignores these. */
+static void tell_old_guest(const struct adapter *adapter)
+{
+    const struct vm *vm = adapter->attachment.vm;
+    const struct config_network *config = adapter->config;
+    bool ranks =
+        config->metric != 0 || (config->gateway.count > 0 &&
+                                config_vm_metric(vm->config, config->id) != CONFIG_METRIC_FIRST);
+
+    if (ranks || config->ignores_ra || vm->config->leaves_resolv_conf)
+        report_line(adapter->attachment.vm, ALLOWANCE_DEVICE, LOG_WARNING,
+                    "adapter %s: the guest is too old for%s%s%s; update its guestlink-init",
+                    config->id, ranks ? " the order of default routes" : "",
+                    config->ignores_ra ? " accept_ra" : "",
+                    vm->config->leaves_resolv_conf ? " resolv_conf" : "");
+}
+
 static int configure(struct attachment *a)
 {
     const struct vm *vm = a->vm;
 
     if (vm->policy.networking == CONFIG_NETWORKING_NONE)
         return 1;
-    return network_request_send(vm->guest, adapter_of(a)->config, false,
-                                vm->config->timeouts.network, on_configured, a);
+    if (vm->boot.capabilities.minor < 1)
+        tell_old_guest(adapter_of(a));
+    return network_request_send(vm->guest, vm->config, adapter_of(a)->config, false, on_configured,
+                                a);
 }
 
 static void on_given_up(void *userdata, const struct guest_answer *answer)
@@ -118,8 +137,8 @@ static void on_given_up(void *userdata, const struct guest_answer *answer)
 
 static int give_up(struct attachment *a)
 {
-    return network_request_send(a->vm->guest, adapter_of(a)->config, true,
-                                a->vm->config->timeouts.network, on_given_up, a);
+    return network_request_send(a->vm->guest, a->vm->config, adapter_of(a)->config, true,
+                                on_given_up, a);
 }
 
 static int add_device(struct virtio_device *device, device_done_fn done)
@@ -204,7 +223,6 @@ void adapters_refused(struct vm *vm, const char *id, const char *reason)
         attachment_fail(a, "device", EPERM, reason);
     }
     saver_now(&vm->saver);
-    vm_wake(vm);
 }
 
 void adapters_renew(struct vm *vm)

@@ -114,11 +114,10 @@ static void step_down(struct attachment *a)
     attachment_free(a);
     saver_now(&vm->saver);
     operation_finish(operation, error, error ? "its device could not be removed" : remark);
-    /* another may have waited for this one's name or target */
-    vm_wake(vm);
 }
 
-/* A step may free the attachment that it is for, never another. */
+/* A step may free the attachment that it is for, never another; those that waited for its name or
+ * target stand behind it. */
 void attachments_step(struct vm *vm)
 {
     struct attachment *next;

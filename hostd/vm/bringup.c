@@ -13,8 +13,6 @@
 
 #include <errno.h>
 
-#include <sys/random.h>
-
 /* Of what only matters if it fails. */
 static void on_hostname(void *userdata, const struct guest_answer *answer)
 {
@@ -22,31 +20,6 @@ static void on_hostname(void *userdata, const struct guest_answer *answer)
 
     if (answer->error != 0 && answer->error != ECONNRESET)
         report_step_failed(vm, "set-hostname", answer->error, answer->text);
-}
-
-static void on_entropy(void *userdata, const struct guest_answer *answer)
-{
-    struct vm *vm = userdata;
-
-    if (answer->error != 0 && answer->error != ECONNRESET)
-        report_step_failed(vm, "add-entropy", answer->error, answer->text);
-}
-
-static void add_entropy(struct vm *vm)
-{
-    uint8_t entropy[LIMITS_ENTROPY_BYTES];
-    uint8_t payload[LIMITS_ENTROPY_BYTES + 64u];
-    struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
-    ssize_t size = getrandom(entropy, sizeof(entropy), GRND_NONBLOCK);
-
-    if (size <= 0)
-        return;
-    request_add_entropy_pack(&writer,
-                             &(struct request_add_entropy){
-                                 .bits = (uint32_t)size * 8u,
-                                 .data = {.data = (const char *)entropy, .size = (size_t)size}});
-    (void)guest_ask(vm->guest, FRAME_ADD_ENTROPY, payload, writer.size, LIMITS_ANSWER_MS,
-                    on_entropy, vm);
 }
 
 void bringup_set_hostname(struct vm *vm)
@@ -115,8 +88,7 @@ void bringup_check(struct vm *vm)
 void bringup_begin(struct vm *vm, bool same_boot)
 {
     vm->bringup = BRINGUP_DEVICES;
-    if (!same_boot)
-        add_entropy(vm);
+    guest_clock_begin(vm);
     bringup_set_hostname(vm);
     attachments_begin(vm, same_boot ? ATTACHMENTS_BACK : ATTACHMENTS_BOOT);
 }

@@ -3,10 +3,12 @@
 
 #include "attachment.h"
 #include "device/device_host.h"
+#include "guest/guest.h"
 #include "report.h"
 #include "virtio_device.h"
 #include "vm_parts.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -63,6 +65,11 @@ bool device_aperture_look(struct virtio_device *device)
 
     if (device_aperture_applies(device) && ask(device, &status) < 0)
         return false;
+    device->question = status.state == APERTURE_WAITING ? status.bytes : 0;
+    if (device->question != 0) {
+        vm_wake(device->vm);
+        return false;
+    }
     if (device_aperture_applies(device) && status.state == APERTURE_NONE &&
         boot_pool_is_dynamic(&vm->boot))
         (void)snprintf(status.reason, sizeof(status.reason), DYNAMIC);
@@ -84,7 +91,7 @@ void device_aperture_told(struct virtio_device *device)
         strcmp(vm->aperture_reason, device->aperture.reason) == 0)
         return;
     memcpy(vm->aperture_reason, device->aperture.reason, sizeof(vm->aperture_reason));
-    if (device->aperture.state != APERTURE_ENFORCED)
+    if (device->aperture.state != APERTURE_ENFORCED || device->aperture.reason[0])
         report_aperture(device);
 }
 
@@ -117,4 +124,46 @@ void device_aperture_changed(struct virtio_device *device)
         device_aperture_is_kept(device))
         report_aperture(device);
     vm_wake(device->vm);
+}
+
+/* ---- whether it is still the guest that reported the token */
+
+static void confirm(struct virtio_device *device, uint64_t number)
+{
+    const struct device_host *host = device->vm->host;
+    int r = device->path ? device_host_confirm_aperture(host, device->name, number)
+                         : device_host_confirm_adapter_aperture(host, device->name, number);
+
+    if (r < 0 && r != -ENOENT)
+        report_line(device->vm, ALLOWANCE_DEVICE, LOG_ERR,
+                    "cannot confirm the pool to the device of %s %s: %s; it stays stopped; remove "
+                    "it and add it again",
+                    device->kind->name, device->name, strerrordesc_np(-r));
+}
+
+/* Whatever it answers, it lives. The answer is of the connection on which it was asked. */
+static void on_alive(void *userdata, const struct guest_answer *answer)
+{
+    struct virtio_device *device = userdata;
+    uint64_t number = device->question_put;
+
+    device->question_put = 0;
+    if (answer->error == ECONNRESET) /* the next one is asked again */
+        return;
+    if (device->state == VIRTIO_DEVICE_THERE && !device->stale && device->question == number) {
+        device->question = 0;
+        confirm(device, number);
+    }
+    vm_wake(device->vm);
+}
+
+void device_apertures_confirm(struct vm *vm)
+{
+    if (!vm->boot.known || !guest_is_attached(vm->guest))
+        return;
+    for (struct virtio_device *device = vm->devices; device; device = device->next)
+        if (device->question != 0 && device->question_put == 0 && !device->stale &&
+            device->state == VIRTIO_DEVICE_THERE &&
+            guest_ask(vm->guest, FRAME_PING, NULL, 0, 0, on_alive, device) == 0)
+            device->question_put = device->question;
 }

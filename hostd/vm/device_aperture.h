@@ -42,4 +42,11 @@ void device_aperture_refuse(struct virtio_device *device);
 /* The device host may say something else of it. */
 void device_aperture_changed(struct virtio_device *device);
 
+/*
+ * Of each device whose driver was started again: once the guest of this boot has answered after
+ * that, its kernel is the one that reported the pool, and what serves the device may have the pool.
+ * An answer of before would say nothing: the guest may have been reset, or run another kernel.
+ */
+void device_apertures_confirm(struct vm *vm);
+
 #endif

@@ -101,6 +101,16 @@ static int take_farewell(struct vm *vm, const struct frame *frame)
     return 0;
 }
 
+static int take_clock_stepped(struct vm *vm, const struct frame *frame)
+{
+    struct event_clock_stepped stepped;
+
+    if (event_clock_stepped_unpack(frame->payload, frame->length, &stepped) != 0)
+        return GUEST_EVENT_E_MALFORMED;
+    report_clock_stepped(vm, &stepped);
+    return 0;
+}
+
 static int take(struct vm *vm, const struct frame *frame)
 {
     switch (frame->type) {
@@ -116,6 +126,8 @@ static int take(struct vm *vm, const struct frame *frame)
         return take_pool_exhausted(vm, frame);
     case FRAME_FAREWELL:
         return take_farewell(vm, frame);
+    case FRAME_CLOCK_STEPPED:
+        return take_clock_stepped(vm, frame);
     default:
         return 0;
     }

@@ -23,6 +23,9 @@ uint32_t payload_status_of_error(int error)
     case EISDIR:
     case ELIBBAD:
     case ETXTBSY:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case EPERM:
         return 126;
     default:
         return 125;
@@ -76,6 +79,15 @@ static uint16_t restart_of(enum config_restart restart)
     }
 }
 
+/* The minor version from which on a guest knows what asks_for_more() is about. */
+#define BOUNDS_MINOR 1u
+
+static bool asks_for_more(const struct config_payload *config)
+{
+    return config->limits.count > 0 || config->umask != 0 || config->stop_signal != 0 ||
+           config->stop_timeout_ms != 0 || config->memory_max != 0 || config->pids_max != 0;
+}
+
 void payload_start(struct vm *vm)
 {
     const struct config_payload *config = &vm->config->payload;
@@ -84,16 +96,29 @@ void payload_start(struct vm *vm)
                  .role = REQUEST_ROLE_PAYLOAD,
                  .restart = restart_of(config->restart),
                  .flags = (config->output ? REQUEST_PROCESS_OUTPUT : 0) |
-                          (config->terminal ? REQUEST_PROCESS_TERMINAL : 0),
+                          (config->terminal ? REQUEST_PROCESS_TERMINAL : 0) |
+                          (config->umask ? REQUEST_PROCESS_UMASK : 0),
+                 .umask = (uint16_t)(config->umask & 0777u),
+                 .stop_signal = (uint16_t)config->stop_signal,
+                 .stop_timeout_ms = config->stop_timeout_ms,
+                 .memory_max = config->memory_max,
+                 .pids_max = config->pids_max,
                  .uid = config->uid,
                  .gid = config->gid,
                  .directory = wire_text_of(config->directory)},
         .argv = &config->argv,
-        .environment = &config->environment};
+        .environment = &config->environment,
+        .limits = &config->limits};
     int r;
 
     if (config->argv.count == 0 || vm->boot.payload_started)
         return;
+    if (asks_for_more(config) && vm->boot.capabilities.minor < BOUNDS_MINOR)
+        report_line(vm, ALLOWANCE_DEVICE, LOG_WARNING,
+                    "the guest's init %s does not know limits, umask, stop_signal, "
+                    "stop_timeout_ms, memory_max and pids_max of a payload; the payload is started "
+                    "without them; put a newer guestlink-init into the guest's image",
+                    vm->boot.capabilities.init_version);
     vm->payload.asked_us = clock_now_us();
     r = process_request_send(vm->guest, &request, vm->config->timeouts.payload, on_started, vm);
     if (r < 0) {
@@ -102,6 +127,15 @@ void payload_start(struct vm *vm)
         return;
     }
     vm->payload.state = VM_PAYLOAD_WAITING;
+}
+
+uint32_t payload_stop_ms(const struct vm *vm, uint32_t grace_ms)
+{
+    const struct config_payload *config = &vm->config->payload;
+
+    if (config->stop_timeout_ms != 0)
+        return config->stop_timeout_ms;
+    return config->stop_signal != 0 ? grace_ms : 0;
 }
 
 void payload_exited(struct vm *vm, const struct event_child_exited *exited)
@@ -118,5 +152,6 @@ void payload_exited(struct vm *vm, const struct event_child_exited *exited)
 void payload_reset(struct vm *vm)
 {
     free(vm->payload.error);
+    output_tail_clear(&vm->payload.output);
     vm->payload = (struct payload){0};
 }

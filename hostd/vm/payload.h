@@ -5,6 +5,7 @@
 #ifndef GUESTLINK_HOSTD_PAYLOAD_H
 #define GUESTLINK_HOSTD_PAYLOAD_H
 
+#include "output_tail.h"
 #include "vm.h"
 
 #include "protocol/event.h"
@@ -18,11 +19,16 @@ struct payload {
     uint32_t restarts;
     uint64_t asked_us;
     char *error; /* why it could not be started, or NULL */
+    struct output_tail output;
 };
 
 /* Asks for it, unless there is none or it was started in this boot. vm_wake() when that is
  * answered. */
 void payload_start(struct vm *vm);
+
+/* How long the guest waits for the payload alone when it shuts down, at most, before it stops all
+ * else for @p grace_ms. */
+uint32_t payload_stop_ms(const struct vm *vm, uint32_t grace_ms);
 
 /* The guest says that it ended. */
 void payload_exited(struct vm *vm, const struct event_child_exited *exited);

@@ -53,7 +53,8 @@ static void tell_dropped(struct services *services, struct vm *vm)
     if (used > 0 && vm)
         log_vm(LOG_WARNING, vm->config->name, vm->boot.id,
                "events were dropped, beyond what this VM may cause (%s); see "
-               "limits.guest_events_per_s",
+               "limits.guest_events_per_s "
+               "and limits.payload_output_per_s",
                text);
     else if (used > 0)
         log_line(LOG_WARNING,
@@ -102,6 +103,17 @@ static void await_telling(struct services *services, struct vm *vm, uint64_t now
         clock_arm(services->event, vm ? &vm->dropped_timer : &services->nobodys_dropped_timer,
                   (allowances->tell_us - now_us) / 1000, vm ? on_dropped : on_nobodys_dropped,
                   vm ? (void *)vm : (void *)services) >= 0;
+}
+
+bool report_allow_output(struct vm *vm, size_t size)
+{
+    uint64_t now_us = clock_now_us();
+
+    if (allowance_take_output(&vm->allowances, size, &vm->services->shared_output,
+                              &vm->services->config->limits, now_us))
+        return true;
+    await_telling(vm->services, vm, now_us);
+    return false;
 }
 
 /* @param vm  NULL: nobody's */

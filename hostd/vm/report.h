@@ -30,6 +30,8 @@ struct vm;
 /* True if the VM may cause one more line of that kind. For the report files alone, before they word
  * one. */
 bool report_allow(struct vm *vm, enum allowance_kind kind);
+/* The same of a line of the payload's output. @param size  its bytes */
+bool report_allow_output(struct vm *vm, size_t size);
 /* Says how many lines were dropped, if any. Done in time by itself; and when the VM is let go of.
  */
 void report_dropped(struct vm *vm);
@@ -66,6 +68,9 @@ void report_ready(struct vm *vm, bool again);
 void report_child_exit(struct vm *vm, const struct event_child_exited *exited);
 void report_guest_log(struct vm *vm, const struct event_log_record *record);
 void report_output(struct vm *vm, const struct event_process_output *output);
+void report_clock_stepped(struct vm *vm, const struct event_clock_stepped *stepped);
+/* The last lines of what was printed and not logged; bounded, so no allowance is asked. */
+void report_last_output(struct vm *vm);
 void report_farewell(struct vm *vm, const struct event_farewell *farewell);
 void report_disconnected(struct vm *vm, const char *reason, int error);
 void report_payload(struct vm *vm, int error, const char *text);

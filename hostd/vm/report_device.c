@@ -129,9 +129,11 @@ void report_aperture(const struct virtio_device *device)
     if (!report_allow(vm, ALLOWANCE_APERTURE))
         return;
     if (aperture->state == APERTURE_ENFORCED)
-        SAY(vm, LOG_INFO,
-            "%s %s: the kernel keeps its %s out of all but %" PRIu64 " bytes of the guest's memory",
-            kind, device->name, program, aperture->bytes);
+        SAY(vm, aperture->reason[0] ? LOG_WARNING : LOG_INFO,
+            "%s %s: the kernel keeps its %s out of all but %" PRIu64
+            " bytes of the guest's memory%s%s",
+            kind, device->name, program, aperture->bytes, aperture->reason[0] ? "; but " : "",
+            aperture->reason);
     else if (aperture->state == APERTURE_NARROWED)
         SAY(vm, LOG_WARNING,
             "%s %s: its %s is told of %" PRIu64
@@ -208,7 +210,9 @@ void report_network(const struct adapter *adapter, int error, const char *text)
 
     if (!report_allow(vm, ALLOWANCE_DEVICE))
         return;
-    if (error == 0)
+    if (error == 0 && text[0] != '\0')
+        SAY(vm, LOG_WARNING, "adapter %s is configured, but: %s", adapter->config->id, text);
+    else if (error == 0)
         SAY(vm, LOG_INFO, "adapter %s is configured", adapter->config->id);
     add_adapter(&fields, adapter->config);
     fields_number(&fields, "error", (uint64_t)error);

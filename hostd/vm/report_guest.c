@@ -242,10 +242,14 @@ void report_child_exit(struct vm *vm, const struct event_child_exited *exited)
 {
     bool payload = exited->role == REQUEST_ROLE_PAYLOAD;
     bool again = exited->again_ms != EVENT_NOT_AGAIN;
+    struct output_tail *tail = &vm->payload.output;
+    char output[OUTPUT_TAIL_BYTES + 1];
     struct fields fields = {.count = 0};
 
     if (!report_allow(vm, payload ? ALLOWANCE_PAYLOAD : ALLOWANCE_COMMAND))
         return;
+    if (payload)
+        report_last_output(vm);
     SAY(vm, payload && exited->status != 0 ? LOG_WARNING : LOG_INFO,
         "the %s %u exited with status %u%s", payload ? "payload" : "command", exited->process,
         exited->status, again ? " and is started again" : "");
@@ -258,6 +262,10 @@ void report_child_exit(struct vm *vm, const struct event_child_exited *exited)
     if (again)
         fields_number(&fields, "again_ms", exited->again_ms);
     fields_number(&fields, "exited_ns", exited->exited_ns);
+    if (payload && output_tail_copy(tail, false, output) > 0)
+        fields_text(&fields, "output", output);
+    if (payload)
+        output_tail_clear(tail);
     report_emit(vm, TELEMETRY_CHILD_EXIT, &fields);
 }
 
@@ -279,24 +287,20 @@ void report_guest_log(struct vm *vm, const struct event_log_record *record)
     report_emit(vm, TELEMETRY_GUEST_LOG, &fields);
 }
 
-/* Lines that begin in one chunk and end in the next are shown as two. */
-void report_output(struct vm *vm, const struct event_process_output *output)
+void report_clock_stepped(struct vm *vm, const struct event_clock_stepped *stepped)
 {
-    struct wire_text rest = output->data;
-    char line[LIMITS_TEXT];
+    const bool is_ahead = stepped->before_ns > stepped->after_ns;
+    const uint64_t by_ns =
+        is_ahead ? stepped->before_ns - stepped->after_ns : stepped->after_ns - stepped->before_ns;
+    struct fields fields = {.count = 0};
 
-    while (rest.size > 0) {
-        const char *newline = memchr(rest.data, '\n', rest.size);
-        size_t size = newline ? (size_t)(newline - rest.data) : rest.size;
-
-        if (!report_allow(vm, ALLOWANCE_OUTPUT))
-            return;
-        text_take((struct wire_text){.data = rest.data, .size = size}, line, sizeof(line));
-        SAY(vm, LOG_INFO, "payload: %s", line);
-        size += newline != NULL;
-        rest.data += size;
-        rest.size -= size;
-    }
+    if (!report_allow(vm, ALLOWANCE_CLOCK))
+        return;
+    SAY(vm, LOG_NOTICE, "the guest's clock was %" PRIu64 " ms %s; it is stepped", by_ns / 1000000u,
+        is_ahead ? "ahead" : "behind");
+    fields_number(&fields, "before", stepped->before_ns);
+    fields_number(&fields, "after", stepped->after_ns);
+    report_emit(vm, TELEMETRY_CLOCK_STEPPED, &fields);
 }
 
 void report_farewell(struct vm *vm, const struct event_farewell *farewell)
@@ -323,6 +327,7 @@ void report_disconnected(struct vm *vm, const char *reason, int error)
 
     if (!report_allow(vm, ALLOWANCE_DISCONNECT))
         return;
+    report_last_output(vm);
     SAY(vm, LOG_INFO, "the guest's connection ended: %s%s%s", reason, error ? ": " : "",
         error ? strerrordesc_np(error) : "");
     fields_text(&fields, "reason", reason);

@@ -24,8 +24,8 @@ struct services {
     struct p9_ports ports;
     struct daemon_counters counters;
     struct daemon_latencies latencies;
-    struct rate shared_lines;  /* see allowance.h */
-    struct allowances nobodys; /* for lines of no VM's connections */
+    struct rate shared_lines, shared_output; /* see allowance.h */
+    struct allowances nobodys;               /* for lines of no VM's connections */
     sd_event_source *nobodys_dropped_timer;
     void (*vm_vouched)(struct vm *vm); /* vm_is_vouched() has become true; NULL: nobody waits */
 };

@@ -327,7 +327,6 @@ void shares_refused(struct vm *vm, const char *tag, const char *reason)
         attachment_fail(&s->attachment, "device", EPERM, reason);
     }
     saver_now(&vm->saver);
-    vm_wake(vm);
 }
 
 void shares_renew(struct vm *vm)

@@ -11,6 +11,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The next share of @p share's VM behind @p other, or the first (NULL). */
+static struct share *next_of(const struct share *share, struct share *other)
+{
+    const struct attachment *a = &share->attachment;
+
+    return share_of(attachment_next(a->vm, a->kind, other ? &other->attachment : NULL));
+}
+
 /* True if @p inner's target is below @p outer's. Both are normalised; none is `/`. */
 static bool lies_in(const struct share *inner, const struct share *outer)
 {
@@ -38,7 +46,7 @@ static bool is_at_rest(const struct share *share)
 static struct share *next_below(const struct share *share, struct share *inner)
 {
     do
-        inner = share_next(share->attachment.vm, inner);
+        inner = next_of(share, inner);
     while (inner && !lies_in(inner, share));
     return inner;
 }
@@ -81,7 +89,7 @@ bool share_nest_must_wait(struct attachment *a)
 {
     struct share *share = share_of(a);
 
-    for (struct share *s = share_next(a->vm, NULL); s; s = share_next(a->vm, s))
+    for (struct share *s = next_of(share, NULL); s; s = next_of(share, s))
         if (lies_in(share, s) && (s->attachment.wanted ? !is_at_rest(s) : is_there(s)))
             return true;
     /* What is to be renewed is unmounted at once, with all that is below. */
@@ -136,14 +144,13 @@ static void keep_outer(struct share *outer, int error, const char *text)
 
 void share_nest_keep(struct share *share, int error, const char *reason)
 {
-    struct vm *vm = share->attachment.vm;
     char text[LIMITS_PATH + 2 * LIMITS_TEXT];
 
     share->aside = false;
     (void)snprintf(text, sizeof(text),
                    "the share %s is mounted below its target, at %s, and stays: %.*s",
                    share->config.tag, share->config.target, (int)LIMITS_TEXT - 128, reason);
-    for (struct share *s = share_next(vm, NULL); s; s = share_next(vm, s))
+    for (struct share *s = next_of(share, NULL); s; s = next_of(share, s))
         if (lies_in(share, s))
             keep_outer(s, error, text);
 }

@@ -7,6 +7,7 @@
 #include "config/settings.h"
 #include "device/device_host.h"
 #include "device_aperture.h"
+#include "guest/guest.h"
 #include "report.h"
 #include "services.h"
 #include "vm_parts.h"
@@ -27,6 +28,7 @@ struct virtio_device *virtio_device_find(const struct vm *vm, const struct attac
 
 static void destroy(struct virtio_device *device)
 {
+    guest_forget(device->vm->guest, device);
     free(device->name);
     free(device->path);
     free(device->remark);

@@ -46,6 +46,8 @@ struct virtio_device {
     enum config_aperture aperture_mode; /* a share's: that it was made with */
     bool aperture_known, aperture_told;
     struct aperture_status aperture;
+    uint64_t question;     /* that its server waits with (APERTURE_WAITING), or 0 */
+    uint64_t question_put; /* to the guest, that has not answered yet; or 0 */
     uint64_t asked_us;
     char *remark; /* what a person should know although it worked, or NULL */
 };

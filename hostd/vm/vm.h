@@ -128,6 +128,7 @@ struct vm_view {
     enum vm_state state;
     const char *device_host_error; /* why the device host cannot be reached, "" if it can */
     bool device_host_up;
+    const char *device_host_version; /* device_host_version() */
 
     /* of the current boot, or the last one known */
     bool boot_known;

@@ -75,6 +75,30 @@ void vm_await_guest(struct vm *vm)
                         on_connect_late, vm);
 }
 
+static int on_farewell_late(sd_event_source *source, uint64_t at_us, void *userdata)
+{
+    struct vm *vm = userdata;
+
+    (void)source;
+    (void)at_us;
+    if (!vm->connection || !vm->boot.farewell)
+        return 0;
+    report_line(
+        vm, ALLOWANCE_FAREWELL, LOG_WARNING,
+        "the guest said farewell, and its VM still runs %u ms later; closing its connection; "
+        "if it was to power off: a VM without ACPI needs guestlink.poweroff=reboot on the "
+        "kernel command line, and a VMM that ends at a reboot",
+        LIMITS_AFTER_FAREWELL_MS);
+    vm_drop_connection(vm, "farewell", 0);
+    return 0;
+}
+
+static void await_end(struct vm *vm)
+{
+    (void)clock_arm(vm->services->event, &vm->farewell_timer, LIMITS_AFTER_FAREWELL_MS,
+                    on_farewell_late, vm);
+}
+
 static void set_ended(struct vm *vm, bool ended)
 {
     if (vm->ended != ended)
@@ -196,6 +220,8 @@ static void on_frame(void *userdata, const struct frame *frame)
     case SESSION_EVENT:
         if (guest_event_take(vm, frame) != 0)
             violate(vm, "malformed-event");
+        else if (frame->type == FRAME_FAREWELL)
+            await_end(vm);
         break;
     case SESSION_PONG:
         guest_reply(vm->guest, frame->id, 0, "");
@@ -236,8 +262,10 @@ static bool silence_is_held_back(void *userdata)
 
 static void silence_ask(void *userdata)
 {
-    (void)guest_ask(((struct vm *)userdata)->guest, FRAME_PING, NULL, 0, LIMITS_ANSWER_MS, NULL,
-                    NULL);
+    struct vm *vm = userdata;
+
+    (void)guest_ask(vm->guest, FRAME_PING, NULL, 0, LIMITS_ANSWER_MS, NULL, NULL);
+    guest_clock_check(vm); /* the answer of one that was asleep comes late */
 }
 
 static void silence_over(void *userdata)

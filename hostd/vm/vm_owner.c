@@ -76,6 +76,11 @@ static void on_reset(void *userdata)
     vm_await_guest(vm);
 }
 
+static void on_resumed(void *userdata)
+{
+    guest_clock_resumed(userdata);
+}
+
 static void on_share_lost(void *userdata, const char *tag, bool restored, const char *text)
 {
     shares_lost(userdata, tag, restored, text);
@@ -118,6 +123,7 @@ const struct device_host_events vm_device_host_events = {
     .up = on_up,
     .down = on_down,
     .reset = on_reset,
+    .resumed = on_resumed,
     .share_lost = on_share_lost,
     .adapter_lost = on_adapter_lost,
     .adapter_refused = on_adapter_refused,
@@ -147,6 +153,7 @@ static int on_wake(sd_event_source *source, void *userdata)
 
     (void)source;
     attachments_step(vm);
+    device_apertures_confirm(vm);
     bringup_check(vm);
     if (vm->left && !vm->attachments)
         (void)clock_arm(vm->services->event, &vm->leave_timer, 0, on_left, vm);
@@ -222,7 +229,9 @@ struct vm *vm_free(struct vm *vm)
     payload_reset(vm);
     warned_done(&vm->warned);
     silence_done(&vm->silence);
+    guest_clock_done(&vm->clock);
     (void)sd_event_source_disable_unref(vm->connect_timer);
+    (void)sd_event_source_disable_unref(vm->farewell_timer);
     (void)sd_event_source_disable_unref(vm->refused_timer);
     (void)sd_event_source_disable_unref(vm->dropped_timer);
     saver_done(&vm->saver);

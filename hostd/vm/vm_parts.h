@@ -12,6 +12,7 @@
 #include "boot.h"
 #include "bringup.h"
 #include "guest/session.h"
+#include "guest_clock.h"
 #include "p9_share.h"
 #include "payload.h"
 #include "saver.h"
@@ -45,8 +46,10 @@ struct vm {
     struct connection *refused;    /* was accepted, and is left a moment to read why; or NULL */
     sd_event_source *refused_timer;
     sd_event_source *connect_timer;
+    sd_event_source *farewell_timer;
     struct session session; /* of that connection */
     struct silence silence;
+    struct guest_clock clock;
     struct guest *guest;
     struct vm_handshakes handshakes;
     unsigned connections;  /* with those in the handshake */

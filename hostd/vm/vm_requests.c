@@ -221,8 +221,9 @@ int vm_shut_down(struct vm *vm, bool reboot, uint32_t grace_ms, vm_done_fn done,
                   operation);
     if (r >= 0)
         r = clock_arm(vm->services->event, &operation->timer,
-                      (uint64_t)request.grace_ms + LIMITS_FAREWELL_SLACK_MS, on_shut_down_late,
-                      operation);
+                      (uint64_t)request.grace_ms + payload_stop_ms(vm, request.grace_ms) +
+                          LIMITS_FAREWELL_SLACK_MS,
+                      on_shut_down_late, operation);
     if (r < 0) {
         guest_forget(vm->guest, operation);
         (void)operation_free(operation);

@@ -67,6 +67,7 @@ void vm_get_view(const struct vm *vm, struct vm_view *ret_view)
         .state = state_of(vm),
         .device_host_error = vm->host_error ? vm->host_error : "",
         .device_host_up = device_host_is_up(vm->host),
+        .device_host_version = device_host_version(vm->host),
         .boot_known = vm->boot.known,
         .boot_id = vm->boot.id,
         .capabilities = &vm->boot.capabilities,

@@ -19,11 +19,21 @@ struct entry {
     char name[];
 };
 
-int directory_open(const char *path, struct directory *ret_directory)
+static int open_at(int fd, const char *path, struct directory *ret_directory)
 {
     ret_directory->size = ret_directory->at = 0;
-    ret_directory->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ret_directory->fd = openat(fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return ret_directory->fd < 0 ? -errno : 0;
+}
+
+int directory_open(const char *path, struct directory *ret_directory)
+{
+    return open_at(AT_FDCWD, path, ret_directory);
+}
+
+int directory_open_fd(int fd, struct directory *ret_directory)
+{
+    return open_at(fd, ".", ret_directory);
 }
 
 const char *directory_next(struct directory *directory)

@@ -22,6 +22,9 @@ int directory_open(const char *path, struct directory *ret_directory);
 /* @return the next name that does not begin with a dot, valid until the next call; NULL: no more */
 const char *directory_next(struct directory *directory);
 
+/* As directory_open(), of the directory itself that @p fd is of. */
+int directory_open_fd(int fd, struct directory *ret_directory);
+
 void directory_close(struct directory *directory);
 
 #endif

@@ -42,11 +42,13 @@ __attribute__((noreturn)) static void run_child(const struct job_order *order, i
     _exit(0);
 }
 
+/* What is done then may start a job in the same place of the table, or forget all. */
 static void finish(struct job *job, const struct report *report)
 {
-    if (!job->answered)
-        job->order.done(job, report);
+    if (job->answered)
+        return;
     job->answered = true;
+    job->order.done(job, report);
 }
 
 static void on_deadline(struct loop_timer *timer)
@@ -105,10 +107,29 @@ int jobs_start(struct jobs *jobs, const struct job_order *order)
     return pid;
 }
 
+bool jobs_have_room(const struct jobs *jobs)
+{
+    for (size_t i = 0; i < INIT_JOBS; i++)
+        if (jobs->table[i].pid == 0)
+            return true;
+    return false;
+}
+
+void jobs_forget(struct jobs *jobs)
+{
+    for (size_t i = 0; i < INIT_JOBS; i++) {
+        struct job *job = &jobs->table[i];
+
+        loop_disarm(jobs->loop, &job->deadline);
+        job->report_fd = fd_close(job->report_fd);
+        job->pid = 0;
+    }
+}
+
 bool jobs_reaped(struct jobs *jobs, pid_t pid, int status)
 {
     struct report report;
-    struct job *job = NULL;
+    struct job *job = NULL, ended;
 
     for (size_t i = 0; i < INIT_JOBS && !job; i++)
         if (jobs->table[i].pid == pid)
@@ -121,8 +142,9 @@ bool jobs_reaped(struct jobs *jobs, pid_t pid, int status)
                           job->order.name, (unsigned)status);
     report.text[sizeof(report.text) - 1] = '\0';
     job->report_fd = fd_close(job->report_fd);
-    finish(job, &report);
+    ended = *job;
     job->pid = 0;
+    finish(&ended, &report);
     return true;
 }
 

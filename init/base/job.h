@@ -56,6 +56,12 @@ void jobs_init(struct jobs *jobs, struct loop *loop);
 /* @return the child's pid; -EAGAIN: the table is full; or the negative errno of fork(2) */
 int jobs_start(struct jobs *jobs, const struct job_order *order);
 
+/* True if another job can be started, for all that the table says. */
+bool jobs_have_room(const struct jobs *jobs);
+
+/* Gives up what still runs: this process is no longer its parent. */
+void jobs_forget(struct jobs *jobs);
+
 /* Ends the job of @p pid. @return false if that is no job's */
 bool jobs_reaped(struct jobs *jobs, pid_t pid, int status);
 

@@ -6,6 +6,8 @@
 #ifndef GUESTLINK_INIT_LIMITS_H
 #define GUESTLINK_INIT_LIMITS_H
 
+#include "protocol/limits.h"
+
 /* The kernel's own limit on x86 is 2048 bytes, on arm64 2048, on s390 4096. */
 #define INIT_CMDLINE_SIZE 4096u
 
@@ -20,8 +22,11 @@
 /* Processes that the host started and that PID 1 reports on. More are answered EAGAIN. */
 #define INIT_PROCESSES 64u
 
-/* Words and variables of one process; the bytes are bounded by the frame. */
-#define INIT_WORDS 1024u
+/* Words of one process: as many as a frame has room for, each being 2 bytes at least. */
+#define INIT_WORDS (LIMITS_WORDS_BYTES / 2u)
+
+/* Its variables, each of which is compared with all before it; and PID 1's own. */
+#define INIT_VARIABLES 1024u
 
 /* Exits of payloads that the host has not acknowledged yet; the newest are kept. */
 #define INIT_EXIT_REPORTS 16u
@@ -29,7 +34,7 @@
 /* Text of a result or a log line, with the NUL. */
 #define INIT_TEXT_SIZE 256u
 /* Wrong values on the command line that are named: one of each parameter. */
-#define INIT_CMDLINE_WARNINGS 8u
+#define INIT_CMDLINE_WARNINGS 9u
 
 /* What may wait to be written to the host. Frames of output are queued only while
  * INIT_OUTPUT_RESERVE bytes stay free for answers and events; requests are read only while
@@ -42,6 +47,12 @@
 /* Input of one process that its pipe did not take yet; PROCESS_INPUT beyond it is answered
  * EAGAIN. */
 #define INIT_INPUT_SIZE 16384u
+
+/* Requests that are held while the real root is waited for: those of 128 shares, 16 adapters and a
+ * payload, with the longest of names. More are answered EAGAIN. They are let go as fast as there
+ * are children for them, which is looked at so often. */
+#define INIT_HOLD_SIZE     262144u
+#define INIT_HOLD_PAUSE_MS 20u
 
 /* Frames that may be handled before other sources have their turn: a host that sends without end
  * cannot keep PID 1 from reaping. */
@@ -90,6 +101,10 @@
 /* The most that a host may give a request: one hour. */
 #define INIT_JOB_LONGEST_MS 3600000u
 
+/* The metric of an interface's routes for which the host names none is this and its index: before
+ * the kernel's own of IPv6 (1024, IP6_RT_PRIO_USER). */
+#define INIT_METRIC_FIRST 100u
+
 /* Unmounting has no deadline of the host's. */
 #define INIT_UNMOUNT_MS 10000u
 
@@ -99,16 +114,28 @@
 /* For the device of the real root to come, and for its mount: what distributions give it. */
 #define INIT_ROOT_MS 90000u
 
+/* For the real root's `poweroff` and the like to end; some wait for much of the way down. */
+#define INIT_TELL_MS 60000u
+
 /* A message to the VM manager; it is there or it is not. */
 #define INIT_NOTIFY_MS 5000u
 
-/* Between the exit of a process and its report, if somebody else holds its pipes open. */
-#define INIT_STREAMS_MS 1000u
+/* Between the exit of a process and its report, if somebody else holds its pipes open: until they
+ * are quiet for so long, but no longer than INIT_STREAMS_LONGEST_MS, and no more of each than
+ * INIT_AFTER_EXIT bytes, which is more than a pipe may hold (fs.pipe-max-size). What was in a pipe
+ * at the exit is taken in any case. Else whoever inherited them could write without end, and nobody
+ * would be told of the exit. */
+#define INIT_STREAMS_MS         1000u
+#define INIT_STREAMS_LONGEST_MS 10000u
+#define INIT_AFTER_EXIT         ((size_t)1048576 + 65536)
 
-/* What is taken of its streams after a process has exited: more than a pipe may hold
- * (fs.pipe-max-size). Else whoever inherited them could write without end, and nobody would be told
- * of the exit. */
-#define INIT_AFTER_EXIT ((size_t)1048576 + 65536)
+/* What is read of a control group's list of processes to signal them: about 10,000. */
+#define INIT_SIGNALED_BYTES ((size_t)65536)
+
+/* Open files of a program, soft and hard, where nobody says otherwise: systemd's. Of the kernel's
+ * 4096 databases and proxies complain; more than 1024 by default breaks select(2). */
+#define INIT_FILES_SOFT 1024u
+#define INIT_FILES_HARD 524288u
 
 /* Between starts of a payload that ends: from the first, doubled up to the last; a payload that
  * ran for INIT_RESTART_CALM_MS begins anew. */
@@ -117,12 +144,21 @@
 #define INIT_RESTART_CALM_MS  10000u
 
 /* Shut-down: what SIGTERM gives if nobody said (a signal, a lost host), what SIGKILL gives, what
- * syncing and unmounting get, and how long the host may take to say that it has read our farewell.
+ * unmounting gets, and how long the host may take to say that it has read our farewell. The host
+ * waits longer than all of that: LIMITS_FAREWELL_SLACK_MS of hostd/base/limits.h.
  */
 #define INIT_GRACE_MS         5000u
 #define INIT_GRACE_LONGEST_MS 3600000u
 #define INIT_KILL_MS          2000u
 #define INIT_SYNC_MS          30000u
 #define INIT_FAREWELL_MS      1000u
+
+/* Of INIT_SYNC_MS: what the guest's own filesystems get, which may have much to write, and then the
+ * shares, which have nothing. One that takes longer than INIT_UNMOUNT_ONE_MS goes on beside the
+ * others. What the kernel is told to do by itself is looked at every INIT_UNMOUNT_LOOK_MS. */
+#define INIT_UNMOUNT_OWN_MS    22000u
+#define INIT_UNMOUNT_SHARES_MS 5000u
+#define INIT_UNMOUNT_ONE_MS    1000u
+#define INIT_UNMOUNT_LOOK_MS   100u
 
 #endif

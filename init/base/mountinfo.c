@@ -27,6 +27,11 @@ bool mountinfo_take_field(const char **cursor, char *field, size_t capacity)
     return size > 0;
 }
 
+static bool begins_with_ro(const char *options)
+{
+    return strncmp(options, "ro", 2) == 0 && (options[2] == ',' || options[2] == '\0');
+}
+
 int mountinfo_parse(const char *line, struct mountinfo *ret)
 {
     struct mountinfo mount = {0};
@@ -46,6 +51,10 @@ int mountinfo_parse(const char *line, struct mountinfo *ret)
     if (!mountinfo_take_field(&cursor, mount.type, sizeof(mount.type)))
         return -EINVAL;
     (void)mountinfo_take_field(&cursor, mount.source, sizeof(mount.source));
+    /* The kernel puts ro or rw first, of the mount and of the filesystem. */
+    mount.read_only =
+        begins_with_ro(mount.options) ||
+        (mountinfo_take_field(&cursor, skipped, sizeof(skipped)) && begins_with_ro(skipped));
     *ret = mount;
     return 0;
 }

@@ -12,6 +12,7 @@ struct mountinfo {
     char type[64];
     char source[256];
     char options[256]; /* of the mount, not of the filesystem */
+    bool read_only;    /* the mount, or the filesystem */
 };
 
 /* Takes one field of a line of the kernel's, /proc/swaps as well; \040 and the like are undone.

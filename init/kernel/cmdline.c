@@ -61,6 +61,14 @@ static int parse_on_host_loss(struct cmdline *c, const char *value)
     return 0;
 }
 
+static int parse_power_off(struct cmdline *c, const char *value)
+{
+    if (strcmp(value, "acpi") != 0 && strcmp(value, "reboot") != 0)
+        return -EINVAL;
+    c->power_off = value[0] == 'a' ? CMDLINE_POWER_OFF_ACPI : CMDLINE_POWER_OFF_REBOOT;
+    return 0;
+}
+
 static int parse_connect_timeout(struct cmdline *c, const char *value)
 {
     unsigned long number;
@@ -143,10 +151,12 @@ static const struct {
 } parameters[] = {
     {"guestlink.host=", parse_host, "vsock:CID:PORT or virtio-port:NAME"},
     {"guestlink.on_host_loss=", parse_on_host_loss, "reconnect or poweroff"},
+    {"guestlink.poweroff=", parse_power_off, "acpi or reboot"},
     {"guestlink.connect_timeout_ms=", parse_connect_timeout, "milliseconds, at most 3600000"},
     {"guestlink.log_level=", parse_log_level, "0 to 7"},
     {"guestlink.modules=", parse_modules, "names with commas, at most 1023 bytes"},
-    {"guestlink.root=", parse_root, "virtiofs:TAG, /dev/NAME, LABEL=… or UUID=…"},
+    {"guestlink.root=", parse_root,
+     "virtiofs:TAG, /dev/NAME, LABEL=…, UUID=…, PARTUUID=… or PARTLABEL=…"},
     {"guestlink.root_options=", parse_root_options, "mount options, at most 127 bytes"},
     {"guestlink.root_init=", parse_root_init, "an absolute path, at most 127 bytes"},
 };

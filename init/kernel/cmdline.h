@@ -15,19 +15,27 @@
 #include "base/limits.h"
 #include "link/host_address.h"
 
+/* How a machine is powered off; CMDLINE_POWER_OFF_AUTO: as power.h finds out. */
+enum cmdline_power_off {
+    CMDLINE_POWER_OFF_AUTO = 0,
+    CMDLINE_POWER_OFF_ACPI,
+    CMDLINE_POWER_OFF_REBOOT,
+};
+
 struct cmdline {
-    struct host_address host;    /* guestlink.host= */
-    bool power_off_on_host_loss; /* guestlink.on_host_loss=poweroff */
-    uint32_t connect_timeout_ms; /* guestlink.connect_timeout_ms= */
-    int log_level;               /* guestlink.log_level=0…7 */
-    bool swiotlb_asked;          /* hv_pci_swiotlb= is there, whatever its value */
-    bool swiotlb_forced;         /* swiotlb=…,force: devices use the kernel's default pool */
-    bool has_modules;            /* guestlink.modules= is there; it may be empty */
-    char modules[1024];          /* its value: names with `,` between */
-    char root[256];              /* guestlink.root=: "" for none (switch_root.h) */
-    char root_options[128];      /* guestlink.root_options= */
-    char root_init[128];         /* guestlink.root_init=: "/sbin/init" */
-    size_t payload_words;        /* words after `--` */
+    struct host_address host;         /* guestlink.host= */
+    bool power_off_on_host_loss;      /* guestlink.on_host_loss=poweroff */
+    enum cmdline_power_off power_off; /* guestlink.poweroff= */
+    uint32_t connect_timeout_ms;      /* guestlink.connect_timeout_ms= */
+    int log_level;                    /* guestlink.log_level=0…7 */
+    bool swiotlb_asked;               /* hv_pci_swiotlb= is there, whatever its value */
+    bool swiotlb_forced;              /* swiotlb=…,force: devices use the kernel's default pool */
+    bool has_modules;                 /* guestlink.modules= is there; it may be empty */
+    char modules[1024];               /* its value: names with `,` between */
+    char root[256];                   /* guestlink.root=: "" for none (switch_root.h) */
+    char root_options[128];           /* guestlink.root_options= */
+    char root_init[128];              /* guestlink.root_init=: "/sbin/init" */
+    size_t payload_words;             /* words after `--` */
     char warnings[INIT_CMDLINE_WARNINGS][INIT_TEXT_SIZE]; /* values that were not understood */
     size_t warning_count;
 };

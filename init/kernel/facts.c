@@ -6,13 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/seccomp.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/kmsg_log.h"
 #include "default_pool.h"
@@ -113,6 +116,28 @@ static uint64_t measure_swiotlb(const struct cmdline *cmdline, struct guest_capa
     return features;
 }
 
+/*
+ * Where the kernel does not say which boot this is (no /proc), a number of PID 1's own tells boots
+ * apart. GRND_INSECURE does not wait for the kernel's generator; the time makes up for what that
+ * has not gathered yet.
+ */
+static void make_boot_id(uint8_t ret_id[16])
+{
+    static uint8_t made[16];
+    uint64_t now[2] = {clock_now_ns(), 0};
+    struct timespec real = {0};
+
+    if (made[0] == 0) {
+        (void)!getrandom(made, sizeof(made), GRND_INSECURE);
+        (void)clock_gettime(CLOCK_REALTIME, &real);
+        now[1] = (uint64_t)real.tv_sec * UINT64_C(1000000000) + (uint64_t)real.tv_nsec;
+        for (size_t i = 0; i < sizeof(made); i++)
+            made[i] ^= (uint8_t)(now[i / 8] >> (i % 8 * 8));
+        made[0] |= 1u;
+    }
+    memcpy(ret_id, made, sizeof(made));
+}
+
 static void measure_machine(struct guest_capabilities *facts)
 {
     struct sysinfo info = {0};
@@ -129,8 +154,13 @@ static void measure_machine(struct guest_capabilities *facts)
     r = fd_read_file("/proc/sys/kernel/random/boot_id", text, sizeof(text));
     if (r >= 0)
         r = facts_parse_uuid(text, facts->boot_id);
-    if (r < 0)
-        kmsg_log(LOG_WARNING, "/proc/sys/kernel/random/boot_id: %s; reported as 0", strerror(-r));
+    if (r < 0) {
+        kmsg_log(
+            LOG_WARNING,
+            "cannot read /proc/sys/kernel/random/boot_id: %s; reporting a random number instead",
+            strerror(-r));
+        make_boot_id(facts->boot_id);
+    }
 }
 
 void facts_measure(const struct cmdline *cmdline, struct module_list *list, uint64_t started_ns,

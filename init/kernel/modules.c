@@ -17,6 +17,19 @@
 #define MODULE_INIT_COMPRESSED_FILE 4 /* linux/module.h, from Linux 5.17 */
 #endif
 
+/* A transport that is built in is in no list. */
+static void warn_of_vsock(struct module_list *list)
+{
+    static const char name[] = "vmw_vsock_virtio_transport";
+    const struct module *module = module_list_find(list, name, strlen(name));
+
+    if (module && !module->wanted)
+        kmsg_log(LOG_ERR,
+                 "guestlink.modules does not name %s: the host cannot be called over vsock without "
+                 "it; add it there",
+                 name);
+}
+
 void modules_read(struct module_list *list, const struct cmdline *cmdline)
 {
     char missing[MODULE_NAME_SIZE] = "";
@@ -38,6 +51,8 @@ void modules_read(struct module_list *list, const struct cmdline *cmdline)
                  MODULES_LIST_PATH, line, INIT_MODULES);
     if (cmdline->has_modules)
         module_list_choose(list, cmdline->modules, missing);
+    if (cmdline->has_modules && cmdline->host.kind == HOST_ADDRESS_VSOCK)
+        warn_of_vsock(list);
     if (missing[0] != '\0')
         kmsg_log(LOG_WARNING, "guestlink.modules: %s is not in %s; left out", missing,
                  MODULES_LIST_PATH);

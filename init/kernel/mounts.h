@@ -8,7 +8,11 @@
 /* /proc, /sys and /dev: all that the handshake needs. Failures go to stderr: nobody logs yet. */
 void mounts_early(void);
 
-/* /dev/pts, /dev/shm, /run, /tmp and /sys/fs/cgroup. */
+/*
+ * Where `/` is an initramfs, PID 1 moves to a bind mount of it: the kernel's rootfs refuses
+ * pivot_root(2), which container runtimes call. Then /dev/pts, /dev/shm, /dev/mqueue, /run, /tmp
+ * and /sys/fs/cgroup are mounted, and all mounts are shared (mount_namespaces(7)).
+ */
 void mounts_rest(void);
 
 #endif

@@ -98,6 +98,9 @@ int link_end(struct link *link);
  * still stands. */
 void link_answer(struct link *link, uint32_t id, uint32_t generation, const struct report *report);
 
+/* Closes the connection at the loop's next turn, and dials again. */
+void link_break(struct link *link);
+
 /* An id for a request of ours. */
 uint32_t link_new_id(struct link *link);
 

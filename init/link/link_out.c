@@ -8,6 +8,12 @@
 #include "base/clock.h"
 #include "protocol/result.h"
 
+void link_break(struct link *link)
+{
+    link->broken = true;
+    loop_arm(link->loop, &link->timer, clock_now_ns());
+}
+
 void link_out_flush(struct link *link)
 {
     while (link->out_start < link->out.size) {
@@ -16,10 +22,8 @@ void link_out_flush(struct link *link)
 
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0 && errno != EAGAIN) {
-            link->broken = true;
-            loop_arm(link->loop, &link->timer, clock_now_ns());
-        }
+        if (n < 0 && errno != EAGAIN)
+            link_break(link);
         if (n <= 0)
             break;
         link->out_start += (size_t)n;

@@ -4,12 +4,15 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/kmsg_log.h"
+#include "cgroup.h"
 #include "process_stream.h"
 #include "protocol/event.h"
 #include "protocol/limits.h"
@@ -22,8 +25,35 @@ static const char *role_name(const struct process *process)
     return process->role == REQUEST_ROLE_PAYLOAD ? "payload" : "command";
 }
 
+/* Its control group: a payload has the same each time that it is started. */
+static const char *group_of(const struct process *process, char name[CGROUP_NAME_SIZE])
+{
+    if (process->role == REQUEST_ROLE_PAYLOAD)
+        (void)snprintf(name, CGROUP_NAME_SIZE, "payload");
+    else
+        (void)snprintf(name, CGROUP_NAME_SIZE, "exec-%u", process->number);
+    return name;
+}
+
+/* To all that it started, where there are control groups; else to its process group. */
+static int signal_all(const struct process *process, int number)
+{
+    char name[CGROUP_NAME_SIZE];
+    int tree = process->owner->cgroups;
+
+    if (tree > 0 && number == SIGKILL)
+        (void)cgroup_kill(tree, group_of(process, name));
+    else if (tree > 0)
+        cgroup_signal(tree, group_of(process, name), process->pid, number);
+    /* Before its setsid() it is not the leader of a group yet. */
+    if (kill(-process->pid, number) < 0 && kill(process->pid, number) < 0)
+        return -errno;
+    return 0;
+}
+
 static void release(struct process *process)
 {
+    char name[CGROUP_NAME_SIZE];
     struct loop *loop = process->owner->loop;
 
     loop_disarm(loop, &process->timer);
@@ -31,6 +61,8 @@ static void release(struct process *process)
     process_stream_close_input(process);
     for (size_t i = 0; i < 2; i++)
         loop_close(loop, &process->out[i]);
+    if (process->owner->cgroups > 0)
+        cgroup_remove(process->owner->cgroups, group_of(process, name));
     process->used = false;
     process->pid = 0;
 }
@@ -41,13 +73,18 @@ static unsigned status_of(const struct process *process)
                                              : (unsigned)WEXITSTATUS(process->wait_status);
 }
 
+static bool is_started_again(const struct process *process)
+{
+    return !process->owner->stopping && process->restart != REQUEST_RESTART_NEVER &&
+           (process->restart != REQUEST_RESTART_ON_FAILURE || status_of(process) != 0);
+}
+
 /* @return the pause before it is started again, or EVENT_NOT_AGAIN */
 static uint32_t pause_before_restart(struct process *process)
 {
     uint32_t pause = process->pause_ms;
 
-    if (process->owner->stopping || process->restart == REQUEST_RESTART_NEVER ||
-        (process->restart == REQUEST_RESTART_ON_FAILURE && status_of(process) == 0))
+    if (!is_started_again(process))
         return EVENT_NOT_AGAIN;
     if (process->exited_ns - process->started_ns >= INIT_RESTART_CALM_MS * CLOCK_NS_PER_MS)
         pause = INIT_RESTART_FIRST_MS;
@@ -111,12 +148,11 @@ static void start_again(struct process *process)
 }
 
 /* Is there something in a stream, or has it ended, and was not read yet? */
-static bool has_more(const struct process *process)
+static bool has_more(const struct loop_source *stream)
 {
-    struct pollfd streams[2] = {{.fd = process->out[0].fd, .events = POLLIN},
-                                {.fd = process->out[1].fd, .events = POLLIN}};
+    struct pollfd poll_stream = {.fd = stream->fd, .events = POLLIN};
 
-    return poll(streams, 2, 0) > 0;
+    return poll(&poll_stream, 1, 0) > 0;
 }
 
 static void on_timer(struct loop_timer *timer)
@@ -128,12 +164,11 @@ static void on_timer(struct loop_timer *timer)
         return;
     }
     /* Somebody else holds the pipes open, or we were held up: what came is still taken. */
-    if (has_more(process)) {
-        loop_arm(process->owner->loop, timer, clock_in_ms(INIT_STREAMS_MS));
-        return;
-    }
     for (size_t i = 0; i < 2; i++)
-        loop_close(process->owner->loop, &process->out[i]);
+        if (!has_more(&process->out[i]) || process_stream_is_over(process, i))
+            loop_close(process->owner->loop, &process->out[i]);
+    if (process->out[0].fd >= 0 || process->out[1].fd >= 0)
+        loop_arm(process->owner->loop, timer, clock_in_ms(INIT_STREAMS_MS));
     conclude_if_over(process);
 }
 
@@ -179,14 +214,18 @@ static void on_exec(struct loop_source *source, uint32_t events)
 
 static int run(struct process *process, const struct request_start_process *request)
 {
+    char name[CGROUP_NAME_SIZE];
+    const struct spawn_group group = {.tree = process->owner->cgroups > 0 ? process->owner->cgroups
+                                                                          : -1,
+                                      .name = group_of(process, name)};
     struct spawned spawned;
-    int r = spawn(request, &spawned);
+    int r = spawn(request, &group, &spawned);
 
     if (r < 0)
         return r;
     process->pid = spawned.pid;
     process->exited = false;
-    process->after_exit = 0;
+    memset(process->after_exit, 0, sizeof(process->after_exit));
     process->started_ns = clock_now_ns();
     process->exec.fd = spawned.exec_fd;
     (void)loop_add(process->owner->loop, &process->exec, EPOLLIN);
@@ -228,6 +267,8 @@ static void keep_payload(struct processes *processes, const struct request_start
     wire_put_bytes(&writer, request->environment.data, request->environment.size);
     processes->payload.directory.data = (const char *)writer.data + writer.size;
     wire_put_text(&writer, request->directory);
+    processes->payload.limits.data = writer.data + writer.size;
+    wire_put_bytes(&writer, request->limits.data, request->limits.size);
 }
 
 static int judge(struct processes *processes, const struct request_start_process *request,
@@ -237,11 +278,12 @@ static int judge(struct processes *processes, const struct request_start_process
 
     if (error != 0)
         return report_fail(report, error,
-                           "process %u: expected 1 to %u words and at most as many NAME=VALUE",
-                           request->process, INIT_WORDS);
+                           "process %u: expected 1 to %u words, at most %u NAME=VALUE, and "
+                           "limits as \"nofile 1024 524288\"",
+                           request->process, INIT_WORDS, INIT_VARIABLES);
     if (request->role > REQUEST_ROLE_COMMAND || request->restart > REQUEST_RESTART_ALWAYS ||
         (request->role == REQUEST_ROLE_COMMAND && request->restart != REQUEST_RESTART_NEVER) ||
-        request->directory.size >= LIMITS_PATH)
+        request->directory.size >= LIMITS_PATH || request->stop_signal > SIGRTMAX)
         return report_fail(report, EINVAL,
                            "process %u: role %u, restart %u: expected a payload, or a command "
                            "that is not started again",
@@ -255,6 +297,18 @@ static int judge(struct processes *processes, const struct request_start_process
     return 0;
 }
 
+static void open_groups(struct processes *processes)
+{
+    int r = cgroup_open();
+
+    processes->cgroups = r < 0 ? -1 : r;
+    if (r < 0)
+        kmsg_log(LOG_NOTICE,
+                 "cannot use cgroup2: %s; programs have no control groups, and signals reach their "
+                 "process groups alone",
+                 r == -ENODEV || r == -ENOSYS ? "this kernel has none" : strerror(-r));
+}
+
 int process_start(struct processes *processes, const struct request_start_process *request,
                   uint32_t id, uint32_t generation, struct report *report)
 {
@@ -266,6 +320,8 @@ int process_start(struct processes *processes, const struct request_start_proces
     if (!process)
         return report_fail(report, EAGAIN, "process %u: %u run already", request->process,
                            INIT_PROCESSES);
+    if (processes->cgroups == 0)
+        open_groups(processes);
     process->number = request->process;
     process->role = request->role;
     process->restart = request->restart;
@@ -310,14 +366,68 @@ int process_signal(struct processes *processes, uint32_t number, uint32_t signal
                    struct report *report)
 {
     const struct process *process = process_find(processes, number);
+    int r;
 
     if (signal == 0 || signal > (uint32_t)SIGRTMAX)
         return report_fail(report, EINVAL, "signal %u: expected 1 to %d", signal, SIGRTMAX);
     if (!process || process->exited || process->pid == 0)
         return report_fail(report, ESRCH, "process %u does not run", number);
-    if (kill(-process->pid, (int)signal) < 0 && kill(process->pid, (int)signal) < 0)
-        return report_fail(report, errno, "process %u: %s", number, strerror(errno));
-    return 0;
+    r = signal_all(process, (int)signal);
+    return r < 0 ? report_fail(report, -r, "process %u: %s", number, strerror(-r)) : 0;
+}
+
+static const struct process *running_payload(const struct processes *processes)
+{
+    for (size_t i = 0; i < INIT_PROCESSES; i++) {
+        const struct process *process = &processes->table[i];
+
+        if (process->used && process->role == REQUEST_ROLE_PAYLOAD && process->pid > 0 &&
+            !process->exited)
+            return process;
+    }
+    return NULL;
+}
+
+bool processes_payload_runs(const struct processes *processes)
+{
+    return running_payload(processes) != NULL;
+}
+
+uint32_t processes_stop_payload(struct processes *processes, uint32_t grace_ms)
+{
+    const struct process *payload = running_payload(processes);
+    const struct request_start_process *request = &processes->payload;
+    uint32_t stop_ms = request->stop_timeout_ms != 0 ? request->stop_timeout_ms : grace_ms;
+
+    if (!payload || (request->stop_signal == 0 && request->stop_timeout_ms == 0))
+        return 0;
+    if (request->stop_signal != 0)
+        (void)signal_all(payload, request->stop_signal);
+    else
+        (void)signal_all(payload, SIGTERM);
+    if (request->stop_signal == 0 && (payload->flags & REQUEST_PROCESS_TERMINAL))
+        (void)signal_all(payload, SIGHUP);
+    (void)signal_all(payload, SIGCONT); /* what is stopped could not see it */
+    return stop_ms > INIT_GRACE_LONGEST_MS ? INIT_GRACE_LONGEST_MS : stop_ms;
+}
+
+void processes_kill_payload(struct processes *processes)
+{
+    const struct process *payload = running_payload(processes);
+
+    if (payload)
+        (void)signal_all(payload, SIGKILL);
+}
+
+void processes_hang_up_terminals(struct processes *processes)
+{
+    for (size_t i = 0; i < INIT_PROCESSES; i++) {
+        const struct process *process = &processes->table[i];
+
+        if (process->used && process->pid > 0 && !process->exited &&
+            (process->flags & REQUEST_PROCESS_TERMINAL))
+            (void)kill(-process->pid, SIGHUP);
+    }
 }
 
 bool process_has_payload(const struct processes *processes)
@@ -326,6 +436,29 @@ bool process_has_payload(const struct processes *processes)
         if (processes->table[i].used && processes->table[i].role == REQUEST_ROLE_PAYLOAD)
             return true;
     return false;
+}
+
+/* What a payload left would be in the way of the next one. Its own number may be another's by now.
+ */
+static void end_what_is_left(const struct process *process)
+{
+    char name[CGROUP_NAME_SIZE];
+
+    if (process->owner->cgroups > 0)
+        (void)cgroup_kill(process->owner->cgroups, group_of(process, name));
+    else
+        (void)kill(-process->pid, SIGKILL);
+}
+
+static void note_what_is_owed(struct process *process)
+{
+    for (size_t i = 0; i < 2; i++) {
+        int size = 0;
+
+        process->owed[i] = 0;
+        if (process->out[i].fd >= 0 && ioctl(process->out[i].fd, FIONREAD, &size) == 0 && size > 0)
+            process->owed[i] = (size_t)size;
+    }
 }
 
 bool process_reaped(struct processes *processes, pid_t pid, int status)
@@ -341,6 +474,9 @@ bool process_reaped(struct processes *processes, pid_t pid, int status)
         if (process->exec.fd >= 0)
             on_exec(&process->exec, EPOLLIN);
         process_stream_close_input(process);
+        note_what_is_owed(process);
+        if (is_started_again(process))
+            end_what_is_left(process);
         loop_arm(processes->loop, &process->timer, clock_in_ms(INIT_STREAMS_MS));
         conclude_if_over(process);
         return true;
@@ -357,7 +493,7 @@ void process_lost(struct processes *processes)
             continue;
         process->orphaned = true;
         if (!process->exited && process->pid > 0)
-            (void)kill(-process->pid, SIGHUP);
+            (void)signal_all(process, SIGHUP);
     }
     process_resume(processes);
 }

@@ -20,9 +20,10 @@ struct processes;
 
 struct process {
     bool used;
-    bool exited;       /* reaped; streams may still be open */
-    size_t after_exit; /* bytes that came from them since */
-    bool orphaned;     /* a command whose connection is gone: its number means nothing any more */
+    bool exited;          /* reaped; streams may still be open */
+    size_t owed[2];       /* bytes that were in their pipes then */
+    size_t after_exit[2]; /* bytes that came from them since */
+    bool orphaned; /* a command whose connection is gone: its number means nothing any more */
     uint32_t number;
     uint16_t role;
     uint16_t restart;
@@ -55,6 +56,7 @@ struct processes {
     void (*stream_ended)(struct process *process);
     uint64_t payload_ns; /* CLOCK_BOOTTIME when the payload was last started; 0: never */
     bool stopping;       /* nothing is started (again) any more */
+    int cgroups; /* the tree of their control groups; 0: not opened yet; -1: there is none */
     struct request_start_process payload; /* its lists point into payload_bytes */
     uint8_t payload_bytes[FRAME_PAYLOAD_MAX];
     struct process table[INIT_PROCESSES];
@@ -79,7 +81,8 @@ int process_start(struct processes *processes, const struct request_start_proces
 int process_start_words(struct processes *processes, char *const *words, size_t count,
                         struct report *report);
 
-/* Sends a signal to the process group. @return 0, ESRCH or EINVAL with the reason */
+/* Sends a signal to the process group, and to all others that it started. @return 0, ESRCH or
+ * EINVAL with the reason */
 int process_signal(struct processes *processes, uint32_t number, uint32_t signal,
                    struct report *report);
 
@@ -96,6 +99,23 @@ int process_input(struct process *process, const struct request_process_input *i
 
 /* The process of that number, or NULL. */
 struct process *process_find(struct processes *processes, uint32_t number);
+
+/*
+ * Sends the payload its stop signal, if one runs that has a signal or a time of its own.
+ *
+ * @param grace_ms  what the shut-down gives
+ * @return for how many ms it is to be waited for; 0: it is none of those
+ */
+uint32_t processes_stop_payload(struct processes *processes, uint32_t grace_ms);
+
+/* SIGKILL to the payload and all that it started. */
+void processes_kill_payload(struct processes *processes);
+
+/* True if a payload runs now. */
+bool processes_payload_runs(const struct processes *processes);
+
+/* SIGHUP to programs with a terminal: a shell there does not end by SIGTERM. */
+void processes_hang_up_terminals(struct processes *processes);
 
 /* True if a payload runs or is about to be started again. */
 bool process_has_payload(const struct processes *processes);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "protocol/event.h"
 #include "protocol/limits.h"
 
@@ -25,6 +26,13 @@ static bool send_output(struct process *process, size_t stream, struct wire_text
     return link_end(process->owner->link) == 0;
 }
 
+bool process_stream_is_over(const struct process *process, size_t stream)
+{
+    return process->exited && process->after_exit[stream] >= process->owed[stream] &&
+           (process->after_exit[stream] > INIT_AFTER_EXIT ||
+            clock_now_ns() - process->exited_ns >= INIT_STREAMS_LONGEST_MS * CLOCK_NS_PER_MS);
+}
+
 static void on_output(struct process *process, size_t stream)
 {
     struct loop *loop = process->owner->loop;
@@ -43,8 +51,8 @@ static void on_output(struct process *process, size_t stream)
     (void)send_output(process, stream,
                       (struct wire_text){.data = data, .size = n > 0 ? (size_t)n : 0});
     if (process->exited && n > 0)
-        process->after_exit += (size_t)n;
-    if (n <= 0 || process->after_exit > INIT_AFTER_EXIT) {
+        process->after_exit[stream] += (size_t)n;
+    if (n <= 0 || process_stream_is_over(process, stream)) {
         loop_close(loop, &process->out[stream]);
         process->owner->stream_ended(process);
     }

@@ -17,6 +17,10 @@ void process_stream_init(struct process *process);
 /* Takes the pipes of @p spawned over. processes->stream_ended is called when an output ends. */
 void process_stream_open(struct process *process, const struct spawned *spawned);
 
+/* True if a process has exited and no more is to be taken of that stream, though somebody else may
+ * still write: limits.h, INIT_STREAMS_MS. */
+bool process_stream_is_over(const struct process *process, size_t stream);
+
 /* Closes stdin, if it is open; input that it did not take is answered EPIPE. */
 void process_stream_close_input(struct process *process);
 

@@ -5,19 +5,26 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/job.h"
+#include "base/kmsg_log.h"
 #include "base/limits.h"
+#include "cgroup.h"
+#include "kernel/devices.h"
+#include "kernel/search_path.h"
 #include "protocol/frame.h"
 #include "protocol/limits.h"
+#include "protocol/process_limit.h"
 
-#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-#define VARIABLES (size_t)2048 /* INIT_WORDS of PID 1's own, and as many of the request */
+#define VARIABLES ((size_t)2 * INIT_VARIABLES) /* PID 1's own, and as many of the request */
 
 /* Filled by the child alone, in its own copy of PID 1's memory: PID 1 never touches these pages. */
 static struct {
@@ -41,14 +48,19 @@ bool spawn_is_private(const char *variable)
 int spawn_check(const struct request_start_process *order)
 {
     struct wire_list environment = order->environment;
+    struct wire_list limits = order->limits;
+    struct process_limit limit;
     struct wire_text text;
 
     if (order->argv.count == 0)
         return EINVAL;
-    if (order->argv.count > INIT_WORDS || order->environment.count > INIT_WORDS)
+    if (order->argv.count > INIT_WORDS || order->environment.count > INIT_VARIABLES)
         return E2BIG;
     while (wire_list_next(&environment, &text))
         if (text.size < 2 || !memchr(text.data + 1, '=', text.size - 1))
+            return EINVAL;
+    while (wire_list_next(&limits, &text))
+        if (process_limit_parse(text, &limit) < 0)
             return EINVAL;
     return 0;
 }
@@ -79,12 +91,12 @@ static void set_variable(char *variable)
 
 static void make_environment(const struct request_start_process *order)
 {
-    static char path[] = DEFAULT_PATH, home[] = "HOME=/root", root[] = "HOME=/";
+    static char path[] = "PATH=" SEARCH_PATH, home[] = "HOME=/root", root[] = "HOME=/";
     struct wire_list list = order->environment;
     struct wire_text text;
 
     set_variable(path);
-    for (char **variable = environ; *variable && child.variables < INIT_WORDS; variable++)
+    for (char **variable = environ; *variable && child.variables < INIT_VARIABLES; variable++)
         if (!spawn_is_private(*variable))
             set_variable(*variable);
     set_variable(order->uid == 0 && access("/root", X_OK) == 0 ? home : root);
@@ -128,6 +140,28 @@ static int give_standard(int number, int fd, const char *path, int flags)
     return fd < 0 ? -1 : dup2(fd, number);
 }
 
+/*
+ * Programs open their standard streams again by name (/dev/stdout), which takes the rights to. A
+ * pipe is given to the program's user; the console too, but only as a terminal: else its group may
+ * write.
+ */
+static int own(int fd, const struct request_start_process *order)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) < 0)
+        return -1;
+    if (S_ISFIFO(status.st_mode))
+        return fchown(fd, order->uid, order->gid);
+    if (!S_ISCHR(status.st_mode) || status.st_rdev == makedev(1, 3)) /* /dev/null is everybody's */
+        return 0;
+    if (order->flags & REQUEST_PROCESS_TERMINAL)
+        return fchown(fd, order->uid, order->gid);
+    if (order->role == REQUEST_ROLE_PAYLOAD)
+        return fchown(fd, 0, order->gid) < 0 ? -1 : fchmod(fd, 0620);
+    return 0;
+}
+
 static int set_standards(const struct request_start_process *order, const int ends[3])
 {
     bool terminal = (order->flags & REQUEST_PROCESS_TERMINAL) != 0;
@@ -141,21 +175,88 @@ static int set_standards(const struct request_start_process *order, const int en
         return -1;
     if (terminal) /* best effort: no console, no job control */
         (void)ioctl(0, TIOCSCTTY, 1);
+    /* Where root may not give a file away (a user namespace without that user), nothing is lost. */
+    for (int fd = 0; fd < 3; fd++)
+        (void)own(fd, order);
     return 0;
 }
 
+static void enter_group(const struct request_start_process *order, int exec_fd,
+                        const struct spawn_group *group)
+{
+    bool bounded = order->memory_max != 0 || order->pids_max != 0;
+    const char *where = "memory_max, pids_max (cgroup2)";
+    int r = -EOPNOTSUPP;
+
+    if (group->tree >= 0)
+        r = cgroup_enter(group->tree, group->name, order->memory_max, order->pids_max, &where);
+    if (r < 0 && bounded) {
+        errno = -r;
+        give_up(exec_fd, where, SPAWN_NOT_STARTED);
+    }
+    if (r < 0 && group->tree >= 0)
+        kmsg_log(LOG_WARNING, "cannot enter control group %s: %s; going on without it", group->name,
+                 strerror(-r));
+}
+
+/* The most files of one process that the kernel allows, which is less than RLIM_INFINITY. */
+static rlim_t most_files(void)
+{
+    char text[32];
+
+    return fd_read_file("/proc/sys/fs/nr_open", text, sizeof(text)) < 0
+               ? INIT_FILES_HARD
+               : (rlim_t)strtoull(text, NULL, 10);
+}
+
+static rlim_t limit_value(const struct process_limit *limit, uint64_t number)
+{
+    if (number != PROCESS_LIMIT_UNLIMITED)
+        return (rlim_t)number;
+    return limit->resource == RLIMIT_NOFILE ? most_files() : RLIM_INFINITY;
+}
+
+static void set_limits(const struct request_start_process *order, int exec_fd)
+{
+    const struct rlimit files = {.rlim_cur = INIT_FILES_SOFT, .rlim_max = INIT_FILES_HARD};
+    struct wire_list list = order->limits;
+    struct process_limit limit;
+    struct wire_text text;
+
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+    while (wire_list_next(&list, &text)) {
+        struct rlimit value;
+        char where[32];
+
+        (void)process_limit_parse(text, &limit); /* spawn_check() did */
+        value.rlim_cur = limit_value(&limit, limit.soft);
+        value.rlim_max = limit_value(&limit, limit.hard);
+        if (setrlimit((__rlimit_resource_t)limit.resource, &value) == 0)
+            continue;
+        (void)snprintf(where, sizeof(where), "limit %.*s", (int)(text.size > 25 ? 25 : text.size),
+                       text.data);
+        give_up(exec_fd, where, SPAWN_NOT_STARTED);
+    }
+    (void)umask(order->flags & REQUEST_PROCESS_UMASK ? order->umask & 0777u : 022u);
+}
+
 __attribute__((noreturn)) static void run_child(const struct request_start_process *order,
-                                                int exec_fd, const int ends[3])
+                                                const struct spawn_group *group, int exec_fd,
+                                                const int ends[3])
 {
     job_reset_signals();
+    kmsg_log_set_sink(NULL, NULL);
     (void)setsid();
     (void)fd_write_file("/proc/self/oom_score_adj", "0");
+    enter_group(order, exec_fd, group);
+    devices_open();
     if (set_standards(order, ends) < 0)
         give_up(exec_fd, "standard input and output", SPAWN_NOT_STARTED);
     if (wire_text_copy(order->directory, child.directory, sizeof(child.directory)) < 0)
         child.directory[0] = '\0';
     make_argv(order);
     make_environment(order);
+    set_limits(order, exec_fd);
     if (setgroups(0, NULL) < 0 || setgid(order->gid) < 0 || setuid(order->uid) < 0)
         give_up(exec_fd, "user and group", SPAWN_NOT_STARTED);
     /* As that user: a link of its own leads it nowhere that it could not go by itself. */
@@ -195,7 +296,8 @@ static int open_pipes(uint32_t flags, struct pipes *pipes)
     return 0;
 }
 
-int spawn(const struct request_start_process *order, struct spawned *ret)
+int spawn(const struct request_start_process *order, const struct spawn_group *group,
+          struct spawned *ret)
 {
     __attribute__((cleanup(close_pipes))) struct pipes pipes;
     int r = open_pipes(order->flags, &pipes);
@@ -207,7 +309,7 @@ int spawn(const struct request_start_process *order, struct spawned *ret)
     if (pid == 0) {
         const int ends[3] = {pipes.fds[0][0], pipes.fds[1][1], pipes.fds[2][1]};
 
-        run_child(order, pipes.fds[3][1], ends);
+        run_child(order, group, pipes.fds[3][1], ends);
     }
     if (pid < 0)
         return -errno;

@@ -20,6 +20,12 @@ struct spawn_failure {
     char where[32]; /* "working directory", … */
 };
 
+/* The control group of a program: cgroup.h. */
+struct spawn_group {
+    int tree; /* -1: there is no cgroup2 */
+    const char *name;
+};
+
 struct spawned {
     pid_t pid;
     int exec_fd;   /* a spawn_failure, or end of file once execve(2) succeeded */
@@ -28,17 +34,19 @@ struct spawned {
 };
 
 /*
- * Forks, and has the child become order's program: a session and process group of its own, signals
- * at their defaults, no descriptor but 0, 1 and 2, not protected from the OOM killer, the
- * environment of PID 1 without what was meant for PID 1 alone.
+ * Forks, and has the child become order's program: a session, process group and control group of
+ * its own, signals at their defaults, the limits that were asked for, no descriptor but 0, 1 and 2,
+ * which are its user's, not protected from the OOM killer, the environment of PID 1 without what
+ * was meant for PID 1 alone.
  *
  * @param order  lists already checked by spawn_check()
  * @param ret    all non-blocking and close-on-exec, the caller's
  * @return 0 or a negative errno
  */
-int spawn(const struct request_start_process *order, struct spawned *ret);
+int spawn(const struct request_start_process *order, const struct spawn_group *group,
+          struct spawned *ret);
 
-/* @return 0, E2BIG (too many words) or EINVAL (no argv, a variable without `=`) */
+/* @return 0, E2BIG (too many words) or EINVAL (no argv, a variable without `=`, a bad limit) */
 int spawn_check(const struct request_start_process *order);
 
 /* True if a variable of PID 1's environment (NAME=VALUE) is not for its children. */

@@ -3,17 +3,21 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
 #include <netlink/route/route.h>
 
+#include "base/fd.h"
 #include "base/inet.h"
+#include "base/kmsg_log.h"
 #include "resolv.h"
 #include "wait.h"
 
@@ -28,6 +32,7 @@
 struct network_job {
     struct nl_sock *socket;
     int index;
+    uint32_t metric;
     char name[IF_NAMESIZE];
     struct report *report;
     int kernel_errno;     /* of the newest request that the kernel refused, positive */
@@ -97,11 +102,33 @@ static int error_of(const struct network_job *job)
     return job->kernel_errno != 0 ? job->kernel_errno : EINVAL;
 }
 
+/* Notes one of several failures: the error is the first one's, the text names each. @return error
+ */
+__attribute__((format(printf, 3, 4))) static int add_failure(struct network_job *job, int error,
+                                                             const char *format, ...)
+{
+    struct report *report = job->report;
+    size_t used = strlen(report->text);
+    struct report one = {0};
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(one.text, sizeof(one.text), format, arguments);
+    va_end(arguments);
+    if (used + strlen(one.text) + IF_NAMESIZE >= sizeof(report->text)) /* else PID 1 logs it */
+        kmsg_log(LOG_WARNING, "network: %s: %s", job->name, one.text);
+    (void)snprintf(report->text + used, sizeof(report->text) - used, "%s%s%s",
+                   used == 0 ? job->name : "", used == 0 ? ": " : "; ", one.text);
+    if (report->error == 0)
+        report->error = error;
+    return error;
+}
+
 static int fail(struct network_job *job, int nl_error, const char *what, struct wire_text value)
 {
     const char *said = job->kernel_errno != 0 ? strerror(job->kernel_errno) : nl_geterror(nl_error);
 
-    return report_fail(job->report, error_of(job), "%s: %s %.*s: %s%s%s", job->name, what,
+    return add_failure(job, error_of(job), "%s %.*s: %s%s%s", what,
                        (int)(value.size > 60 ? 60 : value.size), value.data ? value.data : "", said,
                        job->kernel_text[0] ? ": " : "", job->kernel_text);
 }
@@ -109,7 +136,7 @@ static int fail(struct network_job *job, int nl_error, const char *what, struct 
 static int refuse(struct network_job *job, const char *what, struct wire_text value,
                   const char *expected)
 {
-    return report_fail(job->report, EINVAL, "%s: %s '%.*s': expected %s", job->name, what,
+    return add_failure(job, EINVAL, "%s '%.*s': expected %s", what,
                        (int)(value.size > 60 ? 60 : value.size), value.data, expected);
 }
 
@@ -232,21 +259,22 @@ static int add_address(struct network_job *job, struct wire_text text)
     return r < 0 && job->kernel_errno != EEXIST ? fail(job, r, "address", text) : 0;
 }
 
-static int add_route(struct network_job *job, const struct inet_route *order, const char *what,
-                     struct wire_text text)
+static struct rtnl_route *route_of(const struct network_job *job, const struct inet_route *order,
+                                   unsigned hop_flags)
 {
     ROUTE_FREE struct rtnl_route *route = rtnl_route_alloc();
     NL_ADDR_FREE struct nl_addr *destination = nl_addr_of(&order->destination);
     NL_ADDR_FREE struct nl_addr *gateway = nl_addr_of(&order->gateway);
     struct rtnl_nexthop *hop = rtnl_route_nh_alloc();
-    int r;
+    struct rtnl_route *made = route;
 
     if (!route || !destination || !gateway || !hop) {
         rtnl_route_nh_free(hop);
-        return fail(job, -NLE_NOMEM, what, text);
+        return NULL;
     }
     rtnl_route_nh_set_ifindex(hop, job->index);
     rtnl_route_nh_set_gateway(hop, gateway);
+    rtnl_route_nh_set_flags(hop, hop_flags);
     rtnl_route_add_nexthop(route, hop); /* the route owns it now */
     (void)rtnl_route_set_family(route, (uint8_t)order->destination.family);
     (void)rtnl_route_set_dst(route, destination);
@@ -254,7 +282,75 @@ static int add_route(struct network_job *job, const struct inet_route *order, co
     rtnl_route_set_table(route, RT_TABLE_MAIN);
     rtnl_route_set_protocol(route, RTPROT_STATIC);
     rtnl_route_set_type(route, RTN_UNICAST);
-    r = rtnl_route_add(job->socket, route, NLM_F_REPLACE);
+    rtnl_route_set_priority(route, job->metric);
+    rtnl_route_set_flags(route, hop_flags);
+    route = NULL;
+    return made;
+}
+
+/* The kernel's 0/0 has no bytes, ours has as many as any address. */
+static bool goes_to(struct rtnl_route *route, const struct nl_addr *destination)
+{
+    const struct nl_addr *other = rtnl_route_get_dst(route);
+    unsigned prefix = other ? nl_addr_get_prefixlen(other) : 0;
+
+    return prefix == nl_addr_get_prefixlen(destination) &&
+           (prefix == 0 || nl_addr_cmp(other, destination) == 0);
+}
+
+/* True if @p route is one that an earlier request made, to where @p order goes, by another way. */
+static bool is_outdated(const struct network_job *job, struct rtnl_route *route,
+                        const struct inet_route *order)
+{
+    NL_ADDR_FREE struct nl_addr *destination = nl_addr_of(&order->destination);
+    NL_ADDR_FREE struct nl_addr *gateway = nl_addr_of(&order->gateway);
+    struct rtnl_nexthop *hop = rtnl_route_nexthop_n(route, 0);
+
+    if (!destination || !gateway || !hop || rtnl_route_get_nnexthops(route) != 1 ||
+        rtnl_route_nh_get_ifindex(hop) != job->index ||
+        rtnl_route_get_protocol(route) != RTPROT_STATIC ||
+        rtnl_route_get_table(route) != RT_TABLE_MAIN ||
+        rtnl_route_get_family(route) != order->destination.family || !goes_to(route, destination))
+        return false;
+    return rtnl_route_get_priority(route) != job->metric || !rtnl_route_nh_get_gateway(hop) ||
+           nl_addr_cmp(rtnl_route_nh_get_gateway(hop), gateway) != 0;
+}
+
+static void delete_outdated(struct network_job *job, const struct inet_route *order)
+{
+    CACHE_FREE struct nl_cache *cache = NULL;
+
+    if (rtnl_route_alloc_cache(job->socket, order->destination.family, 0, &cache) < 0)
+        return;
+    for (struct nl_object *object = nl_cache_get_first(cache); object;
+         object = nl_cache_get_next(object)) {
+        struct rtnl_route *route = (struct rtnl_route *)object;
+
+        if (is_outdated(job, route, order))
+            (void)rtnl_route_delete(job->socket, route, 0);
+    }
+}
+
+/* Beside whatever routes other interfaces have: none of them is replaced. */
+static int add_route(struct network_job *job, const struct inet_route *order, const char *what,
+                     struct wire_text text)
+{
+    static const unsigned ways[] = {0, RTNH_F_ONLINK};
+    int r = 0;
+
+    delete_outdated(job, order);
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        ROUTE_FREE struct rtnl_route *route = route_of(job, order, ways[i]);
+
+        if (!route)
+            return fail(job, -NLE_NOMEM, what, text);
+        job->kernel_errno = 0;
+        r = rtnl_route_add(job->socket, route, NLM_F_APPEND);
+        /* A gateway outside of the subnet, as IPv4 and as IPv6 have it: it is on the link all the
+         * same. */
+        if (r >= 0 || (job->kernel_errno != ENETUNREACH && job->kernel_errno != EHOSTUNREACH))
+            break;
+    }
     return r < 0 && job->kernel_errno != EEXIST ? fail(job, r, what, text) : 0;
 }
 
@@ -278,17 +374,29 @@ static int add_further_route(struct network_job *job, struct wire_text text)
     return add_route(job, &route, "route", text);
 }
 
-static int for_each(struct network_job *job, struct wire_list list,
-                    int (*add)(struct network_job *job, struct wire_text text))
+/* One that cannot be set does not keep the others from being set. */
+static void for_each(struct network_job *job, struct wire_list list,
+                     int (*add)(struct network_job *job, struct wire_text text))
 {
     struct wire_text text;
 
     while (wire_list_next(&list, &text)) {
         job->kernel_errno = 0;
-        if (add(job, text) != 0)
-            return job->report->error;
+        job->kernel_text[0] = '\0';
+        (void)add(job, text);
     }
-    return 0;
+}
+
+/* Before the link is up: a router is asked at once then. */
+static void refuse_advertisements(struct network_job *job)
+{
+    char path[sizeof("/proc/sys/net/ipv6/conf//accept_ra") + IF_NAMESIZE];
+    int r;
+
+    (void)snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_ra", job->name);
+    r = fd_write_file(path, "0");
+    if (r < 0 && r != -ENOENT) /* without IPv6 there are none */
+        (void)add_failure(job, -r, "accept_ra: %s", strerror(-r));
 }
 
 /* Routes go with the addresses and the link. */
@@ -309,26 +417,45 @@ static int remove_all(struct network_job *job)
     return change_link(job, false, 0);
 }
 
-static int configure(struct network_job *job, const struct network_order *order)
+static void take_away(struct network_job *job, const uint8_t mac[6])
+{
+    int r = find_interface(job, mac);
+
+    if (r == -ENODEV)
+        (void)snprintf(job->name, sizeof(job->name), "-"); /* gone: its name servers go, too */
+    else if (r < 0)
+        (void)report_fail(job->report, -r, "cannot list the interfaces: %s", strerror(-r));
+    else
+        (void)remove_all(job);
+    if (job->report->error == 0)
+        resolv_set(&(struct resolv){.interface = job->name}, job->report);
+}
+
+static void configure(struct network_job *job, const struct network_order *order)
 {
     const struct request_configure_network *request = &order->request;
-    int r = wait_for_interface(job, order);
 
-    if (r == 0 && (request->flags & REQUEST_NETWORK_REMOVE)) {
-        r = remove_all(job);
-        return r == 0 ? resolv_set(job->name, (struct wire_list){0}, job->report) : r;
+    if (request->flags & REQUEST_NETWORK_REMOVE) {
+        take_away(job, request->mac);
+        return;
     }
-    if (r == 0)
-        r = change_link(job, true, request->mtu);
-    if (r == 0)
-        r = for_each(job, request->addresses, add_address);
-    if (r == 0)
-        r = for_each(job, request->gateways, add_gateway);
-    if (r == 0)
-        r = for_each(job, request->routes, add_further_route);
-    if (r == 0)
-        r = resolv_set(job->name, request->dns, job->report);
-    return r;
+    if (wait_for_interface(job, order) != 0)
+        return;
+    /* A host of protocol 1.0 names none: still one of its own for each interface. */
+    job->metric = request->metric ? request->metric : INIT_METRIC_FIRST + (uint32_t)job->index;
+    if (request->flags & REQUEST_NETWORK_NO_RA)
+        refuse_advertisements(job);
+    if (change_link(job, true, request->mtu) != 0 && request->mtu > 0)
+        (void)change_link(job, true, 0);
+    for_each(job, request->addresses, add_address);
+    for_each(job, request->gateways, add_gateway);
+    for_each(job, request->routes, add_further_route);
+    resolv_set(&(struct resolv){.interface = job->name,
+                                .metric = job->metric,
+                                .dns = request->dns,
+                                .is_private = (request->flags & REQUEST_NETWORK_NO_RESOLV) != 0,
+                                .is_distributions = order->agent},
+               job->report);
 }
 
 void network_configure(const void *argument, struct report *report)
@@ -346,5 +473,5 @@ void network_configure(const void *argument, struct report *report)
     /* Kernels before 4.12 have no words of their own. */
     (void)setsockopt(nl_socket_get_fd(socket), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
     (void)nl_socket_modify_err_cb(socket, NL_CB_CUSTOM, on_kernel_error, &job);
-    (void)configure(&job, order);
+    configure(&job, order);
 }

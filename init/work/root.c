@@ -7,12 +7,15 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/gpt.h"
 #include "base/superblock.h"
 #include "kernel/facts.h"
 #include "share.h"
@@ -76,6 +79,63 @@ static int read_superblock(const char *path, struct superblock *ret)
     return n < 0 ? -errno : superblock_parse(data, size, ret);
 }
 
+/* The first number in a file of the partition's in sysfs; 0: there is none. */
+static uint32_t read_number(const char *name, const char *file)
+{
+    char path[PATH_MAX], text[32];
+
+    (void)snprintf(path, sizeof(path), "/sys/class/block/%s/%s", name, file);
+    return fd_read_file(path, text, sizeof(text)) > 0 ? (uint32_t)strtoul(text, NULL, 10) : 0;
+}
+
+/* Opens the disk that partition @p name is of. */
+static int open_disk(const char *name)
+{
+    char path[PATH_MAX], target[PATH_MAX];
+    ssize_t size;
+    char *disk;
+
+    (void)snprintf(path, sizeof(path), "/sys/class/block/%.255s", name);
+    size = readlink(path, target, sizeof(target) - 1);
+    if (size < 0)
+        return -errno;
+    target[size] = '\0';
+    *strrchr(target, '/') = '\0'; /* ../../devices/…/vda/vda1 */
+    disk = strrchr(target, '/');
+    (void)snprintf(path, sizeof(path), "/dev/%.255s", disk ? disk + 1 : "");
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* What the disk's table says of partition @p name. @return 0 or a negative errno */
+static int read_partition(const char *name, struct gpt_partition *ret)
+{
+    uint32_t number = read_number(name, "partition");
+    uint32_t block = read_number(name, "../queue/logical_block_size");
+    uint8_t data[GPT_MBR_SIZE];
+    struct gpt_place place;
+    FD_CLOSE int fd = number > 0 ? open_disk(name) : -ENOENT;
+
+    if (fd < 0)
+        return -ENOENT;
+    if (pread(fd, data, GPT_HEADER_SIZE, block) == GPT_HEADER_SIZE &&
+        gpt_find(data, block, number, &place) == 0 &&
+        pread(fd, data, GPT_ENTRY_SIZE, (off_t)place.offset) == GPT_ENTRY_SIZE)
+        return gpt_parse(data, ret);
+    if (pread(fd, data, sizeof(data), 0) == (ssize_t)sizeof(data))
+        return gpt_parse_mbr(data, number, ret);
+    return -ENOENT;
+}
+
+static bool is_wanted_partition(const char *root, const char *name)
+{
+    struct gpt_partition partition;
+
+    if (read_partition(name, &partition) < 0)
+        return false;
+    return strncmp(root, "PARTUUID=", 9) == 0 ? strcasecmp(partition.uuid, root + 9) == 0
+                                              : strcmp(partition.label, root + 10) == 0;
+}
+
 static bool is_wanted(const char *root, const char *path, const struct superblock *block)
 {
     uint8_t uuid[16];
@@ -85,6 +145,8 @@ static bool is_wanted(const char *root, const char *path, const struct superbloc
     if (strncmp(root, "UUID=", 5) == 0)
         return facts_parse_uuid(root + 5, uuid) == 0 &&
                memcmp(uuid, block->uuid, sizeof(uuid)) == 0;
+    if (strncmp(root, "PART", 4) == 0)
+        return is_wanted_partition(root, path + strlen("/dev/"));
     return strcmp(path, root) == 0;
 }
 
@@ -107,6 +169,17 @@ static bool find_device(const char *root, char *path, size_t capacity, struct su
     return found;
 }
 
+/* What could be waited for without end, as nobody would ever call a device so. */
+static bool is_known(const char *root)
+{
+    static const char *const kinds[] = {"LABEL=", "UUID=", "PARTUUID=", "PARTLABEL="};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (strncmp(root, kinds[i], strlen(kinds[i])) == 0)
+            return true;
+    return strncmp(root, "/dev/", 5) == 0 && !strchr(root + 5, '/');
+}
+
 static void mount_block(const struct root_order *order, struct report *report)
 {
     const char *root = order->cmdline->root;
@@ -115,6 +188,13 @@ static void mount_block(const struct root_order *order, struct report *report)
     char path[PATH_MAX], rest[128];
     unsigned long flags;
 
+    if (!is_known(root)) {
+        (void)report_fail(report, EINVAL,
+                          "guestlink.root=%.80s: expected virtiofs:TAG, /dev/NAME, LABEL=, UUID=, "
+                          "PARTUUID= or PARTLABEL=",
+                          root);
+        return;
+    }
     while (!find_device(root, path, sizeof(path), &block)) {
         int r = wait_next(&wait, "block");
 
@@ -131,6 +211,27 @@ static void mount_block(const struct root_order *order, struct report *report)
     if (mount(path, ROOT_PATH, block.type, flags, rest) < 0 && errno != EBUSY)
         (void)report_fail(report, errno, "root %.80s: cannot mount %.60s as %s: %s", root, path,
                           block.type, strerror(errno));
+}
+
+/* PID 1 moves these along: where they cannot go, the real root's init would find nothing there. */
+static void make_places(const char *root, struct report *report)
+{
+    static const char *const names[] = {"/proc", "/sys", "/dev", "/run"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && report->error == 0; i++) {
+        char path[64];
+        struct stat status;
+
+        (void)snprintf(path, sizeof(path), ROOT_PATH "%s", names[i]);
+        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+            (void)report_fail(report, errno,
+                              "root %.80s: it has no directory %s, and none can be made: %s; make "
+                              "it in the root, or leave `ro` out of guestlink.root_options=",
+                              root, names[i], strerror(errno));
+        else if (lstat(path, &status) < 0 || !S_ISDIR(status.st_mode))
+            (void)report_fail(report, ENOTDIR, "root %.80s: its %s is no directory", root,
+                              names[i]);
+    }
 }
 
 void root_mount(const void *argument, struct report *report)
@@ -150,4 +251,6 @@ void root_mount(const void *argument, struct report *report)
     if (lstat(path, &status) < 0)
         (void)report_fail(report, errno, "root %.80s: its %s: %s", order->cmdline->root,
                           order->cmdline->root_init, strerror(errno));
+    else
+        make_places(order->cmdline->root, report);
 }

@@ -19,8 +19,9 @@ struct root_order {
 /*
  * @param argument  a root_order
  *
- * Mounts what guestlink.root names: `virtiofs:TAG`, `/dev/NAME`, `LABEL=…` or `UUID=…` (of ext4,
- * xfs, btrfs). Options are `ro`, and what the filesystem knows. Checks that root_init is in it.
+ * Mounts what guestlink.root names: `virtiofs:TAG`, `/dev/NAME`, `LABEL=…`, `UUID=…`, `PARTUUID=…`
+ * or `PARTLABEL=…` (with ext4, xfs or btrfs). Options are `ro`, and what the filesystem knows.
+ * Checks that root_init is in it, and that /proc, /sys, /dev and /run are, or makes them.
  */
 void root_mount(const void *argument, struct report *report);
 

@@ -17,12 +17,21 @@ WITH_DEVICES = {
         "id": "eth0", "mac": "52:54:00:12:34:56", "address": ["10.0.2.15/24", "fd00::15/64"],
         "gateway": "10.0.2.2", "dns": ["10.0.2.3"], "mtu": 1400,
     }],
-    "payload": ["/bin/sh", "-c", "exit 3"],
+    "payload": {
+        "argv": ["/bin/sh", "-c", "exit 3"],
+        "limits": {"nofile": [1024, 524288], "core": "unlimited"},
+        "umask": "0027",
+        "stop_signal": "SIGQUIT",
+        "stop_timeout_ms": 90000,
+        "memory_max": "512M",
+        "pids_max": 100,
+    },
 }  # fmt: skip
 POOL = {"features": 0x3F, "swiotlb_base": 0x14000000, "swiotlb_size": 64 << 20}
 TOKEN = "swiotlb=0x14000000,67108864"
 VMS = {
     "boot_asks_for_everything_in_order": WITH_DEVICES,
+    "guest_of_1_0_is_asked_all_the_same_and_the_operator_told": WITH_DEVICES,
     "answers_in_reverse_order": WITH_DEVICES,
     "guest_that_refuses_everything_is_still_completed": WITH_DEVICES,
     "same_boot_again_is_asked_again": WITH_DEVICES,
@@ -61,6 +70,12 @@ def case_boot_asks_for_everything_in_order(host, vm):
         check(fields[g.CONFIGURE_NETWORK]["mtu"] == 1400, "mtu")
         check(fields[g.START_PROCESS]["argv"] == ["/bin/sh", "-c", "exit 3"], "argv")
         check(fields[g.START_PROCESS]["process"] != 0, "process number 0")
+        bounds = {"limits": ["nofile 1024 524288", "core unlimited unlimited"], "umask": 0o27,
+                  "flags": 8, "stop_signal": 3, "stop_timeout_ms": 90000, "memory_max": 512 << 20,
+                  "pids_max": 100}  # fmt: skip
+        asked_for = {key: fields[g.START_PROCESS][key] for key in bounds}
+        check(asked_for == bounds, f"bounds {asked_for}")
+        check("does not know limits" not in host.stderr_of(vm), "a guest of 1.1 knows them")
         mounts = sorted(
             (f.fields()["tag"], f.fields()["target"], f.fields()["flags"])
             for f in frames if f.type == g.MOUNT
@@ -73,6 +88,15 @@ def case_boot_asks_for_everything_in_order(host, vm):
         host.wait_for_event("ChildExit", vm)
         guest.receive_answer(guest.send(g.FAREWELL, {"how": 0, "reason": 3}))
     host.wait_for_event("GuestDisconnected", vm)
+
+
+def case_guest_of_1_0_is_asked_all_the_same_and_the_operator_told(host, vm):
+    with Guest(host.path(vm), facts={"minor": 0, "init_version": "0.1.0"}) as guest:
+        check_welcome(guest.greet(), version=(1, 0))
+        frames = guest.serve_until(g.COMPLETE_BOOT)
+        check(g.START_PROCESS in types(frames), "no payload")
+        check("the guest's init 0.1.0 does not know limits, umask" in host.stderr_of(vm),
+              host.stderr_of(vm))
 
 
 def case_share_is_never_9p_on_the_guests_word(host, vm):
@@ -128,7 +152,7 @@ def case_other_facts_in_the_same_boot_are_refused_and_the_first_stay(host, vm):
     boot = os.urandom(16)
     with Guest(host.path(vm), boot) as first:
         check_welcome(first.greet())
-        for change in ({"swiotlb_base": 4096, "swiotlb_size": 4096}, {"features": 0}, {"minor": 1},
+        for change in ({"swiotlb_base": 4096, "swiotlb_size": 4096}, {"features": 0}, {"minor": 2},
                        {"memory_bytes": 1}, {"page_size": 1}, {"cpu_count": 77},
                        {"kernel_release": "x"}, {"init_version": "x"}):  # fmt: skip
             with Guest(host.path(vm), boot, change) as second:

@@ -474,6 +474,58 @@ def case_no_flood_mutes_a_guest_or_another(host, _vm):
         daemon.clean()
 
 
+def case_output_drowns_nothing(host, _vm):
+    """With an operator's usual limits, of a payload that prints 20,000 lines beside a log that says
+    as many, and dies: every event that counts, what it printed last, and of the log as much as
+    without the output; the lines are bounded by their bytes."""
+    daemon = Host(host.binary, ("one",), limits={"guest_events_per_s": 10, "guest_events_burst": 200})
+    words = b"".join(b"line %d\n" % i for i in range(20000)) + b"\0caf\xe9: \xff\nlast words"
+    fields = {"process": 1, "stream": 1}
+    try:
+        daemon.start()
+        with Guest(daemon.path("one")) as guest:
+            check_welcome(guest.greet())
+            guest.serve_until(g.COMPLETE_BOOT)
+            start = time.monotonic()
+            record = g.frame_bytes(g.LOG_RECORD, 0, 0, g.encode(g.LOG_RECORD, {"text": "kernel"}))
+            for at in range(0, len(words), 16384):
+                guest.send(g.PROCESS_OUTPUT, {**fields, "data": words[at:at + 16384]}, ident=0)
+                guest.send_bytes(record * 1000)
+            end_well(guest)
+        ended = daemon.wait_for_event("ChildExit", "one")
+        took = time.monotonic() - start
+        check(ended["output"].endswith("\n caf\ufffd: \ufffd\nlast words"), f"{ended}")
+        check(2048 < len(ended["output"]) <= 4096, f"{len(ended['output'])} bytes of output")
+        check(ended["output"].startswith("line "), f"{ended}")
+        for event in ("GuestReady", "GuestFarewell"):
+            daemon.wait_for_event(event, "one")
+        daemon.wait_for_event("GuestDisconnected", "one")
+        log = daemon.stderr().splitlines()
+        shown = [line for line in log if "payload: " in line]
+        exit_line = next(at for at, line in enumerate(log) if "exited with status 3" in line)
+        check("payload: last words" in log[exit_line - 1], log[exit_line - 1])
+        check("payload: line 19999" in log[exit_line - 3], log[exit_line - 3])
+        check(any("lines not shown" in line for line in shown), f"{shown[-20:]}")
+        cost = sum(len(line.partition("payload: ")[2]) + 64 for line in shown[:-11])
+        check(40000 < cost < 65536 + 4096 * (took + 1), f"{cost} bytes are in the log")
+        check(len(daemon.events("GuestLog")) >= 200, f"{len(daemon.events('GuestLog'))} of its log")
+        check(daemon.stop() == 0, "the daemon did not end well")
+    finally:
+        daemon.clean()
+
+
+def case_what_little_is_printed_is_told_once(host, vm):
+    with Guest(host.path(vm)) as guest:
+        check_welcome(guest.greet())
+        data = {"process": 1, "stream": 2, "data": b"a word\n"}
+        guest.send(g.PROCESS_OUTPUT, data, ident=0)
+        end_well(guest)
+        host.wait_for_event("GuestFarewell", vm)
+    check(host.wait_for_event("ChildExit", vm)["output"] == "a word\n", "not the output")
+    check(host.stderr().count("payload: a word") == 1, "not once in the log")
+    check("not shown" not in host.stderr(), "something is said to be missing")
+
+
 def case_text_of_a_guest_cannot_forge_lines(host, vm):
     with Guest(host.path(vm)) as guest:
         check_welcome(guest.greet())

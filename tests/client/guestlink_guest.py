@@ -17,6 +17,7 @@ ANSWER = 1
 CAPABILITIES, WELCOME, GET_CAPABILITIES, RESULT = 1, 2, 3, 4
 SET_HOSTNAME, ADD_ENTROPY, MOUNT, UNMOUNT, CONFIGURE_NETWORK, START_PROCESS = range(16, 22)
 SEND_SIGNAL, SHUT_DOWN, PING, PROCESS_INPUT, GET_POOL_USAGE, COMPLETE_BOOT = range(22, 28)
+SET_TIME, CLOCK_STEPPED = 28, 39
 READY, CHILD_EXITED, LOG_RECORD, PROCESS_OUTPUT, POOL_USAGE, POOL_EXHAUSTED, FAREWELL = range(32, 39)
 
 ENOENT, ENOSYS = 2, 38
@@ -51,13 +52,16 @@ FIELDS = {
     UNMOUNT: [("flags", "I"), ("target", "text"), (2, None)],
     CONFIGURE_NETWORK: [("flags", "I"), ("mac", 6), (2, None), ("mtu", "I"), ("timeout_ms", "I"),
                         ("addresses", "list"), ("gateways", "list"), ("routes", "list"),
-                        ("dns", "list")],
+                        ("dns", "list"), ("metric", "I")],
     START_PROCESS: [("process", "I"), ("role", "H"), ("restart", "H"), ("flags", "I"),
                     ("uid", "I"), ("gid", "I"), ("directory", "text"), ("argv", "list"),
-                    ("environment", "list"), (2, None)],
+                    ("environment", "list"), (2, None), ("stop_signal", "H"), ("limits", "list"),
+                    ("stop_timeout_ms", "I"), ("memory_max", "Q"), ("pids_max", "I"),
+                    ("umask", "H"), (2, None)],
     SEND_SIGNAL: [("process", "I"), ("signal", "I")],
     SHUT_DOWN: [("how", "H"), (2, None), ("grace_ms", "I")],
     PROCESS_INPUT: [("process", "I"), ("data", "data"), (2, None)],
+    SET_TIME: [(4, None), ("realtime_ns", "Q")],
     READY: [(4, None)] + [(name + "_ns", "Q") for name in (
         "started", "modules", "connected", "sent", "welcomed", "mounted", "network", "payload",
         "ready")],
@@ -69,6 +73,7 @@ FIELDS = {
     POOL_EXHAUSTED: [(4, None), ("count", "Q"), ("used", "Q"), ("total", "Q"), ("bytes", "Q"),
                      ("time_ns", "Q")],
     FAREWELL: [("how", "H"), ("reason", "H"), ("killed", "I"), ("mounted", "I")],
+    CLOCK_STEPPED: [(4, None), ("before_ns", "Q"), ("after_ns", "Q")],
 }  # fmt: skip
 
 
@@ -191,7 +196,7 @@ def write_tail(kind, value):
 
 
 def encode(message_type, fields):
-    """The payload of a message of 1.0."""
+    """The payload of a message of 1.1."""
     fixed, tail = struct.pack("<I", struct_size(message_type)), b""
     for field, kind in FIELDS[message_type]:
         if kind is None:
@@ -264,7 +269,7 @@ class Guest:
         self.next_id = 0
         self.facts = {
             "major": 1,
-            "minor": 0,
+            "minor": 1,
             "features": 0x0B,
             "memory_bytes": 512 << 20,
             "page_size": 4096,

@@ -121,6 +121,10 @@ class Host:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def stderr_of(self, vm):
+        """What was said of one VM."""
+        return "\n".join(line for line in self.stderr().splitlines() if f"vm {vm}: " in line)
+
     def stderr(self):
         return self.stderr_file.read_text(encoding="utf-8", errors="replace")
 

@@ -85,7 +85,7 @@ def as_nobody():
 class Machine:
     """One guest, as its host sees it."""
 
-    def __init__(self, binary, cmdline="", words=(), before=""):
+    def __init__(self, binary, cmdline="", words=(), before="", folders=()):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="guestlink-pid1-"))
         self.reader, self.frames, self.ids = FrameReader(), [], 1000
         self.master, self.slave = pty.openpty()
@@ -93,13 +93,14 @@ class Machine:
         terminal = os.ttyname(self.slave)
         shutil.copy(binary, self.folder / "guestlink-init")
         (self.folder / "before").write_text(before)
-        (self.folder / "root").mkdir()
+        for name in ("root", *folders):
+            (self.folder / name).mkdir()
         (self.folder / "kmsg").touch()
         tail = f" -- {' '.join(words)}" if words else ""
         (self.folder / "cmdline").write_text(
-            f"quiet guestlink.host=virtio-port:host {cmdline}{tail}\n")
+            f"quiet guestlink.host=virtio-port:host guestlink.poweroff=acpi {cmdline}{tail}\n")
         if os.geteuid() == 0:
-            for path in (self.folder, self.folder / "root", self.folder / "kmsg", terminal):
+            for path in (self.folder, *self.folder.iterdir(), terminal):
                 os.chown(path, NOBODY, NOBODY)
         self.process = subprocess.Popen(
             [*as_nobody(), "unshare", "-Urmpnui", "--kill-child", "--fork",
@@ -177,7 +178,7 @@ class Machine:
     def welcome(self, status=0, wait=WAIT):
         """Takes its call. @return what it says that it can do"""
         frame = self.take(wire.CAPABILITIES, wait)
-        self.send(wire.WELCOME, {"major": 1, "minor": 0, "status": status, "name": "dev"},
+        self.send(wire.WELCOME, {"major": 1, "minor": 1, "status": status, "name": "dev"},
                   ident=frame.id, flags=ANSWER)
         return frame.fields()
 

@@ -60,6 +60,7 @@ static void walk_lists(uint16_t type, const union message *m, const uint8_t *pay
     } else if (type == FRAME_START_PROCESS) {
         walk(m->start_process.argv, payload, size);
         walk(m->start_process.environment, payload, size);
+        walk(m->start_process.limits, payload, size);
     } else if (type == FRAME_CAPABILITIES) {
         FUZZ_CHECK(strlen(m->capabilities.kernel_release) < CAPABILITIES_RELEASE_SIZE);
         FUZZ_CHECK(strlen(m->capabilities.init_version) < CAPABILITIES_VERSION_SIZE);

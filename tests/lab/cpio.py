@@ -9,8 +9,8 @@ class Archive:
     def __init__(self):
         self._entries = {}
 
-    def add_directory(self, path):
-        self._add(path, stat.S_IFDIR | 0o755, b"")
+    def add_directory(self, path, mode=0o755):
+        self._add(path, stat.S_IFDIR | mode, b"")
 
     def add_file(self, path, content, mode=0o644):
         self._add(path, stat.S_IFREG | mode, content)

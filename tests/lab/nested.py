@@ -10,15 +10,17 @@ import shutil
 import sys
 import tempfile
 
+import newer
 import paths
-from guest import Guest
+from guest import NESTED_CPU, Guest, acceleration
 from hostd import virtiofsd
 from image import Image
 from kernel import Kernel
 from process import Process
 from wait import TimedOut, patient, wait_for
 
-_MODULES = ["overlay", "vhost_vsock"]
+# The latter two for network namespaces (network.py).
+_MODULES = ["overlay", "vhost_vsock", "bridge", "tun"]
 # PID 1 of an outer guest, its beginning.
 INIT_HEAD = """#!/bin/sh
 export PATH=/bin
@@ -50,13 +52,17 @@ echo "outer: done"
 poweroff -f
 """
 MEMORY_MIB = 2048
+# What a QEMU 10 runs on. The emulation of its own is right about cmpxchg16b (guest.py).
+_NEWER_CPU = NESTED_CPU.removesuffix(",-cx16") + ",+cx16,+ssse3,+sse4.1,+sse4.2,+popcnt"
 
 
 class Outer:
     """Runs a command in an outer guest; folder is shared with it under the same path."""
 
-    def __init__(self, folder, command, environment):
+    def __init__(self, folder, command, environment, newer_qemu=False):
+        """newer_qemu: inside, the next Debian's is to run, so it is the outer one's, too."""
         self.folder = folder
+        self._qemu = {"qemu": newer.qemu()} if newer_qemu and newer.qemu() else {}
         folder.mkdir(parents=True, exist_ok=True)
         self._results = folder / "results"
         self._results.mkdir(exist_ok=True)
@@ -75,9 +81,13 @@ class Outer:
         devices = self._serve("root", "/") + self._serve("results", self._results)
         self.guest = Guest(self.folder, self._sockets, kernel, self._sockets / "image",
                            "lab_exec=/sbin/outer quiet", memory_mib=MEMORY_MIB,
-                           extra=["-smp", "2", *devices], vsock_device=False, nested=True)
+                           extra=["-smp", "2", *devices, *self._processor()],
+                           vsock_device=False, nested=True, **self._qemu)
         self.guest.start()
         return self
+
+    def _processor(self):
+        return ["-cpu", _NEWER_CPU] if self._qemu and acceleration()[1] == "tcg" else []
 
     def _serve(self, tag, path):
         socket = self._sockets / f"{tag}.sock"
@@ -127,7 +137,7 @@ class Outer:
         return output.read_text(errors="replace") if output.exists() else ""
 
 
-def repeat(command, folder, seconds):
+def repeat(command, folder, seconds, newer_qemu=False):
     """Runs command in an outer guest with its run folder in ours; shows its words as they come and
     returns its status."""
     print("  No vsock device for guests is to be had on this machine itself: this goes on in a VM\n"
@@ -136,7 +146,7 @@ def repeat(command, folder, seconds):
     outer = Outer(folder, command, {
         **{name: os.environ[name] for name in passed if name in os.environ},
         "LAB_VSOCK": "vhost", "LAB_NESTED": "1", "LAB_BUILD": str(paths.BUILD),
-        "LAB_RUN": str(folder / "results" / "run")}).start()
+        "LAB_RUN": str(folder / "results" / "run")}, newer_qemu).start()
     try:
         return outer.show(seconds)[0]
     except (TimedOut, RuntimeError) as error:

@@ -45,6 +45,12 @@ class Namespace:
     def remove(self):
         subprocess.run(["ip", "netns", "delete", self.name], check=False)
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.remove()
+
 
 class StreamPeer:
     """The other end of a `stream` netdev: has one address, answers ARP and pings.

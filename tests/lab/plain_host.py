@@ -20,7 +20,7 @@ POOL_EXHAUSTED, FAREWELL = 37, 38
 POWER_OFF, REBOOT, HALT = 0, 1, 2
 PAYLOAD, COMMAND = 0, 1
 NEVER, ON_FAILURE, ALWAYS = 0, 1, 2
-OUTPUT, INPUT, TERMINAL = 1, 2, 4
+OUTPUT, INPUT, TERMINAL, UMASK = 1, 2, 4, 8
 NOT_AGAIN = 0xffffffff
 
 _TIMES = ("started", "modules", "connected", "sent", "welcomed", "mounted", "network", "payload",
@@ -51,17 +51,23 @@ def _items(words):
 
 
 def network(mac, addresses=(), gateways=(), routes=(), dns=(), mtu=0, remove=False,
-            timeout_ms=10000):
+            timeout_ms=10000, metric=0, flags=0):
     lists = (addresses, gateways, routes, dns)
-    return struct.pack("<II6sHIIHHHH", 32, int(remove), bytes.fromhex(mac.replace(":", "")), 0, mtu,
-                       timeout_ms, *map(len, lists)) + b"".join(map(_items, lists))
+    return struct.pack("<II6sHIIHHHHI", 36, int(remove) | flags, bytes.fromhex(mac.replace(":", "")),
+                       0, mtu, timeout_ms, *map(len, lists), metric) + b"".join(map(_items, lists))
 
 
 def process(number, argv, role=COMMAND, restart=NEVER, flags=OUTPUT, uid=0, gid=0, directory="",
-            environment=()):
-    return struct.pack("<IIHHIIIHHHH", 32, number, role, restart, flags, uid, gid,
-                       len(directory.encode()), len(argv), len(environment), 0) + \
-        directory.encode() + _items(argv) + _items(environment)
+            environment=(), minor=1, limits=(), stop_signal=0, stop_timeout_ms=0, memory_max=0,
+            pids_max=0, umask=None):
+    """minor: of the version that it is written by."""
+    flags |= 0 if umask is None else UMASK
+    fixed = struct.pack("<IIHHIIIHHHH", 56 if minor else 32, number, role, restart, flags, uid, gid,
+                        len(directory.encode()), len(argv), len(environment), 0)
+    if minor:
+        fixed += struct.pack("<HHIQIHH", stop_signal, len(limits), stop_timeout_ms, memory_max,
+                             pids_max, umask or 0, 0)
+    return fixed + directory.encode() + _items(argv) + _items(environment) + _items(limits)
 
 
 def shut_down(how=POWER_OFF, grace_ms=3000):

@@ -133,7 +133,7 @@ def main():
     folder = new_folder()
     if vsock.provider() == "nested":
         return nested.repeat(f"/usr/bin/python3 tests/lab/scenario.py {name}", folder,
-                             patient(900))
+                             patient(900), "newer" in getattr(scenario, "NEEDS", "").split())
     lab = Lab(folder)
     try:
         scenario.play(lab)

@@ -1,27 +1,35 @@
-"""A virtiofsd that was taken over: the real one, linked with a library (spy/spy.h) that has it do
-without its own filter, and look for a secret in all memory that it can get at."""
+"""A virtiofsd or passt that was taken over: the real one, linked with a library (spy/spy.h) that has
+it do without its own filter, and look for a secret in all memory that it can get at."""
 
 import hashlib
 import os
 import re
 import secrets
 import shutil
+import socket
 import subprocess
+import threading
 
+import confined
+import newer
 import paths
-from hostd import vm_settings
+from download import Server
+from hostd import adapter, vm_settings
 from image import Image
 from kernel import Kernel
 from show import need
 from wait import wait_for
 
 LOG, ORDER, DONE = "spy.log", "spy.look", "spy.done"
+LOOK, FORGE = b"l", b"f"
 
 # Names of attempts on whatever there is in any case.
 ATTEMPTS = {f"later/{name}" for name in (
     "whole", "beyond", "read", "grow", "grow-beyond", "double", "move", "reopen", "udmabuf",
-    "map-files", "processes", "pidfd-getfd-of-peer", "dev-mem", "dev-udmabuf", "kcore",
+    "map-files", "back-channel", "processes", "pidfd-getfd-of-peer", "dev-mem", "dev-udmabuf", "kcore",
     "spy-made-mem")} | {"start/processes", "start/dev-mem", "start/kcore", "start/spy-made-mem"}
+# And of passt's alone.
+SOCKETS = {"start/socket-unix", "start/socket-vsock", "start/socket-packet"}
 
 
 def programs():
@@ -36,107 +44,203 @@ def programs():
     return found
 
 
-def library(folder, name="spy"):
-    """Builds one of tests/lab's for virtiofsd."""
+def library(folder, name, without, home):
+    """Builds one of tests/lab's: without one of its files; home: see spy.h."""
     path = folder / f"{name}.so"
-    sources = sorted((paths.ROOT / "tests/lab" / name).glob("*.c"))
+    sources = sorted(source for source in (paths.ROOT / "tests/lab" / name).glob("*.c")
+                     if source.name != without)
     subprocess.run(["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-fPIC", "-shared", "-Wall",
-                    "-Wextra", "-Werror", "-o", path, *sources], check=True)
+                    "-Wextra", "-Werror", f"-DSPY_HOME={home}", "-o", path, *sources], check=True)
     return path
 
 
-def turn(program, folder, to, name="spy"):
-    """Writes to the path `to` a copy of a virtiofsd that is the spy's, or another library's."""
-    copy = folder / "virtiofsd-copy"
+def turn(program, folder, to, names=("spy",), home=0):
+    """Writes to the path `to` a copy of a virtiofsd, or of a passt that knows its spy's home, that
+    is the spy's, or other libraries'. Returns `to`."""
+    own = folder / f"{to.name}-library"
+    own.mkdir(exist_ok=True)
+    copy = own / "copy"
     shutil.copy(program, copy)
-    subprocess.run(["patchelf", "--add-needed", library(folder, name), copy], check=True)
+    for name in names:
+        subprocess.run(["patchelf", "--add-needed",
+                        library(own, name, "virtiofsd.c" if home else "passt.c", home), copy],
+                       check=True)
     copy.rename(to)
     return to
 
 
 class Report:
-    """What the spy said since the last time."""
+    """What a spy said since it began."""
 
-    def __init__(self, share):
-        """share: the folder that it serves."""
-        self._share = share
-        self.told, self.attempts, self.found, self.text = 0, {}, {}, ""
-
-    def look(self, seconds):
-        """Has it look; returns this, with all that it said since it began."""
-        (self._share / DONE).unlink(missing_ok=True)
-        (self._share / ORDER).touch()
-        wait_for("the spy to have looked everywhere", seconds, (self._share / DONE).exists, 0.2)
-        return self.read()
-
-    def read(self):
-        self.text = (self._share / LOG).read_text(errors="replace")
-        self.told = max([int(size) for size in re.findall(r"^told (\d+)$", self.text, re.M)] + [0])
-        self.found = dict(re.findall(r"^found (\S+): ([0-9a-f]+)$", self.text, re.M))
+    def __init__(self, text):
+        self.text = text
+        self.told = max([int(size) for size in re.findall(r"^told (\d+)$", text, re.M)] + [0])
+        self.found = dict(re.findall(r"^found (\S+): ([0-9a-f]+)$", text, re.M))
         self.attempts = {}
         for name, outcome, why in re.findall(r"^attempt (\S+): (granted|refused) \((.*)\)$",
-                                             self.text, re.M):
+                                             text, re.M):
             self.attempts.setdefault(name, set()).add(outcome)
-        return self
 
     @property
     def granted(self):
         return sorted(name for name, outcomes in self.attempts.items() if "granted" in outcomes)
 
 
-class Spied:
-    """A guest that holds a secret, and shares that it uses and a spy serves: one for each kind of
-    virtiofsd that there is."""
+def look_in(share, seconds):
+    """Has a virtiofsd's spy look, whose share's folder that is; returns its report."""
+    (share / DONE).unlink(missing_ok=True)
+    (share / ORDER).touch()
+    wait_for("the spy to have looked everywhere", seconds, (share / DONE).exists, 0.2)
+    return Report((share / LOG).read_text(errors="replace"))
 
-    def __init__(self, lab, name, kind="stock", **vm):
-        """kind: the guest's (run.py), old: one that has no pool; vm: more of the VM's settings."""
-        self.lab, self.name = lab, name
+
+class Home:
+    """Where the spies in passts say what they see, one at a time."""
+
+    def __init__(self, namespace):
+        self._sock = namespace.call(socket.create_server, ("127.0.0.1", 0))
+        self.port = self._sock.getsockname()[1]
+        self._spy, self._said, self.came = None, b"", 0
+        threading.Thread(target=self._hear, daemon=True).start()
+
+    def _hear(self):
+        while True:
+            self._spy, _ = self._sock.accept()
+            self._said = b""
+            self.came += 1
+            while more := self._take():
+                self._said += more
+
+    def _take(self):
+        try:
+            return self._spy.recv(1 << 16)
+        except ConnectionResetError:
+            return b""
+
+    def order(self, what=LOOK):
+        self._spy.send(what)
+
+    def said(self):
+        return self._said.decode(errors="replace")
+
+    def look(self, seconds):
+        """Has the present one look; returns its report."""
+        before = self.said().count("done\n")
+        self.order()
+        wait_for("the spy in passt to have looked everywhere", seconds,
+                 lambda: self.said().count("done\n") > before, 0.2)
+        return Report(self.said())
+
+
+class Spied:
+    """A guest that holds a secret, shares that it uses and a spy serves, one for each kind of
+    virtiofsd that there is, and an adapter that one in passt serves."""
+
+    def __init__(self, lab, name, namespace=None, **vm):
+        """namespace: for passt (network.py), or None: no adapter; vm: more of the VM's settings."""
+        self.lab, self.name, self.namespace = lab, name, namespace
         self.secret = secrets.token_hex(16)
         self._program = lab.sockets / f"{name}-virtiofsd"
         image = Image(Kernel()).add_init().add_program("/bin/secret", lab.compile("secret"))
-        self.guest = lab.guest(name, kind, image=image)
-        settings = vm_settings(self.guest, name, networking="none", **vm)
-        settings["device_host"]["virtiofsd"] = str(self._program)
+        self.guest = lab.guest(name, "stock", "quiet", image=image,
+                               **{"qemu": newer.qemu()} if namespace else {})
+        settings = vm_settings(self.guest, name, **self._network(), **vm)
+        settings["device_host"] |= {"virtiofsd": str(self._program), "passt": str(self._passt)}
         turn(list(programs().values())[0], lab.sockets, self._program)
-        self.hostd = lab.hostd([settings]).start()
+        self.hostd = lab.hostd([settings], within=namespace.within if namespace else ()).start()
         self.guest.start()
         self.hostd.wait_event("GuestReady", lab.seconds(60), vm=name)
         self._in_guest(f"/bin/secret {self.secret} </dev/null >/run/held 2>&1 & "
                        "until grep -q held /run/held; do sleep 0.1; done")
         lab.say(f"{name}: a guest holds {self.secret}")
 
+    def _network(self):
+        """Settings, and what they take on the host."""
+        self._passt = self.lab.sockets / f"{self.name}-passt"
+        if not self.namespace:
+            return {"networking": "none"}
+        self._home = Home(self.namespace)
+        self._server = self.namespace.call(Server)
+        turn(newer.PASST, self.lab.sockets, self._passt, home=self._home.port)
+        return {"network": [adapter(id="net3", address=["10.0.3.15/24"], gateway="10.0.3.2", dns=[],
+                                    backend="passt", host_loopback=True)]}
+
     def _in_guest(self, command):
         status, words = self.lab.run_in_guest(self.hostd, self.name, "/bin/sh", "-c", command)
         need(status == 0, f"{command}: {status}: {words}")
         return words
 
+    def comes_back(self, kind):
+        """The share, by itself."""
+        wait_for(f"the share {kind} to be back", self.lab.seconds(20), lambda: self.lab.run_in_guest(
+            self.hostd, self.name, "grep", "-q", "on the host", f"/mnt/{kind}/from-host.txt")[0] == 0)
+
+    def bind_again(self, kind):
+        confined.bind_again(self.guest, self._in_guest, kind)
+
     def add(self, kind):
         """Has that kind's spy serve a share; returns status and words of guestlinkctl, and the
         folder."""
-        turn(programs()[kind], self.lab.sockets, self._program)
+        turn(programs()[kind], self.lab.sockets, self._program, ("spy", "told"))
         folder = self.lab.share_folder(f"{self.name}-{kind}")
         status, words = self.lab.control(self.hostd, "share", "add", self.name, kind, str(folder),
                                          f"/mnt/{kind}", seconds=60)
         return status, words, folder
 
+    def folder(self, kind):
+        return self.lab.folder / "shares" / f"{self.name}-{kind}"
+
     def look(self, kind):
         """Adds such a share, sees that it works, and returns what its spy has found."""
-        status, words, folder = self.add(kind)
+        status, words, _ = self.add(kind)
         need(status == 0, f"share add: {status}: {words}")
+        return self.look_again(kind)
+
+    def look_again(self, kind):
+        folder = self.folder(kind)
         self._works(kind, folder)
-        report = Report(folder).look(self.lab.seconds(60))
+        report = look_in(folder, self.lab.seconds(60))
         self._works(kind, folder)
-        self.lab.say(f"{self.name}: the spy in virtiofsd ({kind}) was told {report.told} bytes, was "
+        return self._judged(f"virtiofsd ({kind})", report)
+
+    def look_from_passt(self):
+        """Sees that the adapter works, and returns what the spy in its passt has found."""
+        self.downloads()
+        report = self._home.look(self.lab.seconds(60))
+        self.downloads()
+        return self._judged("passt", report)
+
+    def _judged(self, what, report):
+        self.lab.say(f"{self.name}: the spy in {what} was told {report.told} bytes, was "
                      f"granted {' '.join(report.granted) or 'nothing'}, and found the secret by "
                      f"{' '.join(report.found) or 'nothing'}")
         need(set(report.found.values()) <= {self.secret}, f"another secret: {report.found}")
         return report
 
+    def forge(self):
+        """The spy in passt sends up what nobody asked for: it ends, and another one serves."""
+        came = self._home.came
+        self._home.order(FORGE)
+        wait_for("another passt in place of one that forges", self.lab.seconds(20),
+                 lambda: self._home.came > came)
+        self.downloads()
+        return self.hostd.events("DeviceFailed", device="net3")[-1]["text"]
+
     def aperture(self, tag, kind):
         """How many bytes the daemon says that the share's virtiofsd can reach."""
-        event = self.hostd.wait_event("AddVirtioFsShare", self.lab.seconds(5), vm=self.name, tag=tag)
+        return self._bytes("AddVirtioFsShare", kind, tag=tag)
+
+    def aperture_of_passt(self, kind):
+        return self._bytes("AddNetAdapter", kind, id="net3")
+
+    def _bytes(self, event, kind, **fields):
+        event = self.hostd.wait_event(event, self.lab.seconds(5), vm=self.name, **fields)
         need(event["aperture"] == kind, f"{event}")
         return event["apertureBytes"]
+
+    def downloads(self):
+        words = self._in_guest(f"wget -q -O - {self._server.url('10.0.3.2')} | sha256sum")
+        need(words.split()[:1] == [self._server.digest], f"the download differs: {words}")
 
     def _works(self, kind, folder):
         """A MiB there and back, and a file of the host's."""

@@ -38,6 +38,7 @@ static void each_state_is_one_line_and_comes_back(void **state)
          "narrowed 67117056 a reason: do this\n"},
         {{APERTURE_ENFORCED, UINT64_MAX, ""}, "enforced 18446744073709551615\n"},
         {{APERTURE_REFUSED, 0, "why"}, "refused why\n"},
+        {{APERTURE_WAITING, 7, ""}, "waiting 7\n"},
     };
 
     (void)state;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +17,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define CALLS                                                                                      \
@@ -32,7 +35,8 @@ static const char *run(struct devices *devices, struct jail jail, const char *sc
 {
     const char *const shell[] = {"/bin/sh", "-c", script, NULL};
     char self[PATH_MAX];
-    const char *const own[] = {realpath("/proc/self/exe", self), "inside", NULL};
+    const char *const own[] = {realpath("/proc/self/exe", self),
+                               jail.network ? "sockets" : "memory", NULL};
     struct child_spec spec = {.argv = script ? shell : own, .fds = {-1, -1, -1, -1}, .jail = &jail};
     struct devices_told told = {0};
     struct child *child = NULL;
@@ -41,7 +45,7 @@ static const char *run(struct devices *devices, struct jail jail, const char *sc
     if (!jail.folder)
         jail.folder = devices->directory;
     jail.place = "/in/side";
-    jail.calls = CALLS;
+    jail.calls = jail.network ? NULL : CALLS;
     jail.memory = 64 << 20;
     jail.files = 20;
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
@@ -122,6 +126,47 @@ static void memory_is_not_shared(void **state)
 
     expect(*state, jail, NULL, 0, "");
 #endif
+}
+
+/* @return 0; or which case is not as it should be */
+static int open_sockets(void)
+{
+    static const struct {
+        long family, protocol;
+        bool opens;
+    } cases[] = {
+        {AF_INET, 0, true},
+        {AF_NETLINK, NETLINK_ROUTE, true},
+        {AF_NETLINK, NETLINK_AUDIT, false},
+        {AF_NETLINK, 16, false},
+        {AF_UNIX, 0, false},
+        {AF_VSOCK, 0, false},
+        {AF_PACKET, 0, false},
+        {AF_ALG, 0, false},
+        {AF_UNSPEC, 0, false},
+        {AF_MAX, 0, false},
+        {-1, 0, false},
+        {0x100000000 + AF_UNIX, 0, false}, /* of which the kernel takes the half */
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int fd = (int)syscall(SYS_socket, cases[i].family,
+                              (long)(cases[i].family == AF_NETLINK ? SOCK_RAW : SOCK_DGRAM),
+                              cases[i].protocol);
+
+        if (cases[i].opens ? fd < 0 : errno != EAFNOSUPPORT || fd >= 0)
+            return (int)i + 1;
+        if (fd >= 0)
+            (void)close(fd);
+    }
+    return syscall(SYS_io_uring_setup, 1L, NULL) == -1 && errno == ENOSYS ? 0 : 100;
+}
+
+static void program_with_the_hosts_network_has_the_internets_sockets_alone(void **state)
+{
+    const struct jail jail = {.network = true};
+
+    expect(*state, jail, NULL, 0, "");
 }
 
 static void program_without_its_jail_does_not_start(void **state)
@@ -241,14 +286,14 @@ int main(int argc, char *argv[])
         TEST(folder_is_read_only_where_the_spec_says_so),
         TEST(no_process_is_started_and_no_limit_raised),
         TEST(memory_is_not_shared),
+        TEST(program_with_the_hosts_network_has_the_internets_sockets_alone),
         TEST(program_without_its_jail_does_not_start),
         TEST(what_the_kernel_shows_of_itself_is_not_in_the_folder),
         TEST(killing_the_one_outside_ends_the_one_inside),
         TEST(numbers_travel_to_the_launcher),
     };
 
-    (void)argv;
     if (argc > 1)
-        return map_shared_memory();
+        return strcmp(argv[1], "sockets") == 0 ? open_sockets() : map_shared_memory();
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
 }

@@ -176,6 +176,67 @@ static void test_every_combination(void **state)
     assert_int_equal(checked, 2 * 2 * 4 * 4 * 5 * 4);
 }
 
+static void keep_remark(void *userdata, const char *remark)
+{
+    (void)snprintf(userdata, 512, "%s", remark);
+}
+
+/* What it names is what would not be made. */
+static void test_what_can_never_be_confined(void **state)
+{
+    static const struct {
+        bool has_share, virtiofs;
+        enum config_backend backend;
+        enum config_networking networking;
+        enum config_device_host_type host;
+        enum config_swiotlb swiotlb;
+        const char *remark; /* NULL: there is none */
+    } rows[] = {
+        {true, true, CONFIG_BACKEND_USER, CONFIG_NETWORKING_VIRTIOPROXY, CONFIG_DEVICE_HOST_NONE,
+         CONFIG_SWIOTLB_SIZE, "no virtiofs share is made"},
+        {false, true, CONFIG_BACKEND_PASST, CONFIG_NETWORKING_VIRTIOPROXY, CONFIG_DEVICE_HOST_NONE,
+         CONFIG_SWIOTLB_SIZE, "no adapter of the backend passt is made"},
+        {true, false, CONFIG_BACKEND_PASST, CONFIG_NETWORKING_VIRTIOPROXY, CONFIG_DEVICE_HOST_QEMU,
+         CONFIG_SWIOTLB_OFF, "no adapter of the backend passt is made unless"},
+        {true, true, CONFIG_BACKEND_PASST, CONFIG_NETWORKING_VIRTIOPROXY, CONFIG_DEVICE_HOST_QEMU,
+         CONFIG_SWIOTLB_OFF, "no virtiofs share or adapter of the backend passt is made unless"},
+        {true, true, CONFIG_BACKEND_PASST, CONFIG_NETWORKING_NONE, CONFIG_DEVICE_HOST_QEMU,
+         CONFIG_SWIOTLB_OFF, "no virtiofs share is made unless"},
+        {false, true, CONFIG_BACKEND_USER, CONFIG_NETWORKING_VIRTIOPROXY, CONFIG_DEVICE_HOST_NONE,
+         CONFIG_SWIOTLB_SIZE, NULL},
+        {false, true, CONFIG_BACKEND_PASST, CONFIG_NETWORKING_NONE, CONFIG_DEVICE_HOST_NONE,
+         CONFIG_SWIOTLB_SIZE, NULL},
+        {true, true, CONFIG_BACKEND_PASST, CONFIG_NETWORKING_VIRTIOPROXY, CONFIG_DEVICE_HOST_QEMU,
+         CONFIG_SWIOTLB_SIZE, NULL},
+    };
+    static char file[] = "test.json", name[] = "dev", tag[] = "c";
+    const struct config config = {.file = file};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct config_share share = {.tag = tag, .transport = CONFIG_TRANSPORT_AUTO};
+        struct config_network network = {.backend = rows[i].backend};
+        const struct config_vm vm = {.name = name,
+                                     .virtio = true,
+                                     .virtiofs = rows[i].virtiofs,
+                                     .networking = rows[i].networking,
+                                     .swiotlb = rows[i].swiotlb,
+                                     .swiotlb_size = 64 * MIB,
+                                     .memory = 1024 * MIB,
+                                     .aperture = CONFIG_APERTURE_REQUIRE,
+                                     .device_host = {.type = rows[i].host},
+                                     .shares = &share,
+                                     .share_count = rows[i].has_share,
+                                     .networks = &network,
+                                     .network_count = 1};
+        char remark[512] = "";
+
+        (void)policy_decide(&config, &vm, keep_remark, remark);
+        if (rows[i].remark ? !strstr(remark, rows[i].remark) : remark[0])
+            fail_msg("row %zu: \"%s\"", i, remark);
+    }
+}
+
 static const struct {
     bool virtiofs;
     enum config_transport transport;
@@ -305,6 +366,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_combination),
+        cmocka_unit_test(test_what_can_never_be_confined),
         cmocka_unit_test(test_a_share_s_transport),
         cmocka_unit_test(test_the_command_line),
         cmocka_unit_test(test_a_warning_names_the_line_of_its_key),

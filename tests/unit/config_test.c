@@ -227,6 +227,9 @@ static const struct {
     {NET(",\"gateway\":[\"10.0.2.2\",\"10.0.2.3\"]"), "two gateways of one family"},
     {NET(",\"dns\":[\"1.2.3\"]"), "network[0].dns[0]: "},
     {NET(",\"mtu\":67"), "network[0].mtu: 67, expected "},
+    {NET(",\"metric\":0"), "network[0].metric: 0, expected a whole number from 1"},
+    {NET(",\"accept_ra\":1"), "network[0].accept_ra: 1, expected true or false"},
+    {VM(",\"resolv_conf\":\"always\""), "vms[0].resolv_conf: \"always\", expected \"auto\" or"},
     {NET(",\"backend\":\"tap\""), "no key `interface`, expected one with backend \"tap\""},
     {NET(",\"interface\":\"tap0\""), "network[0].interface: expected only with backend \"tap\""},
     {NET(",\"routes\":[{\"to\":\"10.1.0.0/16\"}]"), "routes[0]: no key `via`"},
@@ -240,6 +243,42 @@ static const struct {
     {VM(",\"payload\":\"/bin/sh\""), "vms[0].payload: \"/bin/sh\", expected a list of words"},
     {VM(",\"payload\":{\"argv\":[\"a\"],\"environment\":[\"x\"]}"),
      "environment[0]: \"x\", expected NAME=VALUE"},
+    {VM(",\"payload\":{\"argv\":[\"a\"],\"limits\":[1]}"),
+     "payload.limits: a list, expected an object such as"},
+    {VM(",\"payload\":{\"argv\":[\"a\"],\"limits\":{\"files\":1}}"),
+     "payload.limits.files: no such limit, expected one of as, core,"},
+    {VM(",\"payload\":{\"argv\":[\"a\"],\"limits\":{\"nofile\":[2,1]}}"),
+     "payload.limits.nofile: a list, expected a number, \"unlimited\", or [SOFT, HARD]"},
+    {VM(",\"payload\":{\"argv\":[\"a\"],\"limits\":{\"nofile\":[1]}}"),
+     "payload.limits.nofile: a list, expected"},
+    {VM(",\"payload\":{\"argv\":[\"a\"],\"limits\":{\"nofile\":[1,2,3]}}"),
+     "payload.limits.nofile: a list, expected"},
+    {VM(",\"payload\":{\"argv\":[\"a\"],\"limits\":{\"nofile\":-1}}"),
+     "payload.limits.nofile: -1, expected"},
+    {VM(",\"payload\":{\"argv\":[\"a\"],\"limits\":{\"nofile\":\"many\"}}"),
+     "payload.limits.nofile: \"many\", expected"},
+    {VM(",\"payload\":{\"argv\":[\"a\"],\"limits\":{\"core\":1,\"core\":1}}"),
+     "payload.limits.core: this limit is there twice"},
+    {VM(",\"payload\":{\"argv\":[\"a\"],\"umask\":18}"),
+     "payload.umask: 18, expected octal digits as text"},
+    {VM(",\"payload\":{\"argv\":[\"a\"],\"umask\":\"0088\"}"),
+     "payload.umask: \"0088\", expected octal digits"},
+    {VM(",\"payload\":{\"argv\":[\"a\"],\"umask\":\"1777\"}"),
+     "payload.umask: \"1777\", expected octal digits"},
+    {VM(",\"payload\":{\"argv\":[\"a\"],\"stop_signal\":\"SIGFOO\"}"),
+     "payload.stop_signal: \"SIGFOO\", expected a signal"},
+    {VM(",\"payload\":{\"argv\":[\"a\"],\"stop_signal\":\"SIGRTMIN+31\"}"),
+     "payload.stop_signal: \"SIGRTMIN+31\", expected a signal"},
+    {VM(",\"payload\":{\"argv\":[\"a\"],\"stop_signal\":65}"),
+     "payload.stop_signal: 65, expected a signal"},
+    {VM(",\"payload\":{\"argv\":[\"a\"],\"stop_timeout_ms\":0}"),
+     "payload.stop_timeout_ms: 0, expected a whole number from 1 to 3600000"},
+    {VM(",\"payload\":{\"argv\":[\"a\"],\"memory_max\":4096}"),
+     "payload.memory_max: 4096, expected bytes, or a size"},
+    {VM(",\"payload\":{\"argv\":[\"a\"],\"memory_max\":\"lots\"}"),
+     "payload.memory_max: \"lots\", expected bytes, or a size"},
+    {VM(",\"payload\":{\"argv\":[\"a\"],\"pids_max\":0}"),
+     "payload.pids_max: 0, expected a whole number from 1 to 4194304"},
     {VM(",\"payload\":{\"argv\":[\"a\"],\"terminal\":true,\"output\":true}"),
      "both `terminal` and `output`"},
     {VM(",\"device_host\":{}"), "vms[0].device_host: no key `type`"},
@@ -256,6 +295,61 @@ static const struct {
      "test.json:2: vms[1].socket: \"/a\" is another VM's too"},
 };
 
+static void test_an_adapter_s_metric_is_its_place(void **state)
+{
+    struct heard heard;
+    struct config *config =
+        parse(VM(",\"resolv_conf\":\"never\",\"network\":["
+                 "{\"id\":\"a\",\"mac\":\"52:54:00:12:34:56\"},"
+                 "{\"id\":\"b\",\"mac\":\"52:54:00:12:34:57\",\"metric\":7,\"accept_ra\":false},"
+                 "{\"id\":\"c\",\"mac\":\"52:54:00:12:34:58\",\"accept_ra\":true}]"),
+              &heard);
+    const struct config_vm *vm = &config->vms[0];
+
+    (void)state;
+    assert_string_equal(heard.errors, "");
+    assert_true(vm->leaves_resolv_conf);
+    assert_int_equal(config_vm_metric(vm, "a"), CONFIG_METRIC_FIRST);
+    assert_int_equal(config_vm_metric(vm, "b"), 7);
+    assert_int_equal(config_vm_metric(vm, "c"), CONFIG_METRIC_FIRST + 2);
+    assert_int_equal(config_vm_metric(vm, "d"), 0);
+    assert_false(vm->networks[0].ignores_ra);
+    assert_true(vm->networks[1].ignores_ra);
+    assert_false(vm->networks[2].ignores_ra);
+    assert_null(config_free(config));
+}
+
+static void test_an_mtu_without_ipv6_is_a_warning(void **state)
+{
+    static const struct {
+        const char *more;
+        bool warned;
+    } cases[] = {
+        {",\"mtu\":1279,\"address\":[\"10.0.2.15/24\",\"fd00::1/64\"]", true},
+        {",\"mtu\":68,\"gateway\":\"fd00::1\"", true},
+        {",\"mtu\":1280,\"address\":[\"fd00::1/64\"]", false},
+        {",\"mtu\":1279,\"address\":[\"10.0.2.15/24\"]", false},
+        {",\"address\":[\"fd00::1/64\"]", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[512];
+        struct heard heard;
+        struct config *config;
+
+        (void)snprintf(text, sizeof(text),
+                       VM(",\"network\":[{\"id\":\"e\",\"mac\":\"52:54:00:12:34:56\"%s}]"),
+                       cases[i].more);
+        config = parse(text, &heard);
+        assert_string_equal(heard.errors, "");
+        assert_int_equal(heard.warning_count, cases[i].warned);
+        if (cases[i].warned)
+            assert_non_null(strstr(heard.warnings, "network[0].mtu: "));
+        assert_null(config_free(config));
+    }
+}
+
 static void test_errors_name_the_place_and_what_was_expected(void **state)
 {
     (void)state;
@@ -266,6 +360,73 @@ static void test_errors_name_the_place_and_what_was_expected(void **state)
         if (strstr(heard.errors, refused[i].error) == NULL)
             fail_msg("%s\ngave: %swanted: %s", refused[i].text, heard.errors, refused[i].error);
         assert_non_null(strstr(heard.errors, "; this file is not used\n"));
+    }
+}
+
+#define A(more) "{\"name\":\"a\",\"id\":\"" ID "\",\"cid\":4" more "}"
+#define B(more)                                                                                    \
+    "\n{\"name\":\"b\",\"id\":\"11111111-2222-3333-4444-555555555555\",\"cid\":5" more "}"
+#define TWO(a, b)     "{\"vms\":[" A(a) "," B(b) "]}"
+#define TOP(more)     "{" more ",\"vms\":[" A("") "]}"
+#define QMP(path)     ",\"device_host\":{\"type\":\"qemu\",\"qmp\":\"" path "\"}"
+#define ADAPTER(more) ",\"network\":[{\"id\":\"n\"," more "}]"
+#define MAC(last)     "\"mac\":\"52:54:00:00:00:" last "\""
+#define TAP(name)     ",\"backend\":\"tap\",\"interface\":\"" name "\""
+#define STREAM(path)  ",\"backend\":\"stream\",\"socket\":\"" path "\""
+#define SHARED        ",\"shares\":[{\"tag\":\"t\",\"path\":\"/\",\"target\":\"/mnt\"}]"
+#define STATE                                                                                      \
+    "\"state_dir\":\"/12345678901234567890123456789012345678901234567890123456789012345\","
+
+/* Two that claim one thing; and those that look so, or that are a VM's on purpose. */
+static const struct {
+    const char *text, *error, *warning; /* a part; NULL: none */
+} claimed[] = {
+    {TOP("\"control\":\"/r/a\",\n\"metrics\":\"/r//a/\""),
+     ":2: metrics: \"/r/a\" is taken by `control` in line 1", NULL},
+    {TOP("\"control\":\"/r/a\",\"listen\":[\"unix:/r/a\"]"), "listen[0]: \"/r/a\" is taken by",
+     NULL},
+    {TOP("\"listen\":[\"unix:/r/a\",\"unix:/r//a\"]"), "listen[1]: \"/r/a\" is taken by", NULL},
+    {TOP("\"metrics\":\"/run/guestlink/./control.sock\""), "taken by `control`, by default", NULL},
+    {TOP("\"telemetry\":{\"file\":\"/run/guestlink/control.sock\"}"), "telemetry.file: ", NULL},
+    {TWO(",\"socket\":\"/s\"", ",\"socket\":\"//s\""),
+     ":2: vms[1].socket: \"/s\" is another VM's too", NULL},
+    {TWO(QMP("/q"), QMP("/q/")), ":2: vms[1].device_host.qmp: \"/q\" is another VM's too", NULL},
+    {TWO(",\"socket\":\"/s\"" QMP("/s"), ""), "vms[0].device_host.qmp: \"/s\" is taken by `socket`",
+     NULL},
+    {TWO(",\"socket\":\"/run/guestlink/control.sock\"", ""), "vms[0].socket: ", NULL},
+    {TWO(ADAPTER(MAC("01") TAP("t0")), ADAPTER(MAC("02") TAP("t0"))),
+     ":2: vms[1].network[0].interface: \"t0\"", NULL},
+    {TWO(ADAPTER(MAC("01") TAP("t0") "},{\"id\":\"m\"," MAC("02") TAP("t0")), ""),
+     "vms[0].network[1].interface: \"t0\" is taken by", NULL},
+    {TWO(ADAPTER(MAC("01") STREAM("/p")), ADAPTER(MAC("02") STREAM("/p"))),
+     ":2: vms[1].network[0].socket: \"/p\"", NULL},
+    {TWO(ADAPTER(MAC("0a") TAP("t0")), ADAPTER(MAC("0A") TAP("t1"))),
+     ":2: vms[1].network[0].mac: \"52:54:00:00:00:0a\"", NULL},
+    {TWO(ADAPTER(MAC("01")), ADAPTER(MAC("01"))), NULL,
+     ":2: vms[1].network[0].mac: \"52:54:00:00:00:01\" is another VM's too"},
+    {"{" STATE "\"vms\":[" A(QMP("/q") SHARED) "]}", "state_dir: 66 bytes, expected at most 65",
+     NULL},
+    {"{" STATE "\"vms\":[" A(QMP("/q")) "]}", NULL, "state_dir: 66 bytes"},
+    {"{" STATE "\"vms\":[" A("") "]}", NULL, NULL},
+    {TWO(ADAPTER(MAC("01") TAP("t0")), ADAPTER(MAC("02") TAP("t1"))), NULL, NULL},
+    {"{\"listen\":[\"unix:/s\"],\"vms\":[" A(",\"socket\":\"/s\"") "]}", NULL, NULL},
+};
+
+static void test_what_has_one_owner_is_not_given_twice(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(claimed) / sizeof(claimed[0]); i++) {
+        struct heard heard;
+        struct config *config = parse(claimed[i].text, &heard);
+
+        if ((config == NULL) != (claimed[i].error != NULL) ||
+            (claimed[i].error ? !strstr(heard.errors, claimed[i].error)
+                              : heard.errors[0] != '\0') ||
+            (claimed[i].warning ? !strstr(heard.warnings, claimed[i].warning)
+                                : heard.warnings[0] != '\0'))
+            fail_msg("%s\ngave: %s%swanted: %s", claimed[i].text, heard.errors, heard.warnings,
+                     claimed[i].error ? claimed[i].error : claimed[i].warning);
+        (void)config_free(config);
     }
 }
 
@@ -322,6 +483,47 @@ static void test_a_bad_pool_is_a_warning(void **state)
             assert_non_null(strstr(heard.warnings, pools[i].warning));
             assert_non_null(strstr(heard.warnings, "test.json:2: vms[0].swiotlb: "));
         }
+        (void)config_free(config);
+    }
+}
+
+static void test_a_payload_s_bounds_are_read(void **state)
+{
+    static const struct {
+        const char *name;
+        uint32_t number;
+    } signals[] = {{"\"SIGQUIT\"", 3},   {"\"QUIT\"", 3},       {"37", 37},
+                   {"\"RTMAX\"", 64},    {"\"RTMAX-4\"", 60},   {"\"SIGRTMIN\"", 34},
+                   {"\"RTMIN+30\"", 64}, {"\"SIGRTMIN+3\"", 37}};
+    struct heard heard;
+    struct config *config = parse(
+        VM(",\"payload\":{\"argv\":[\"a\"],\"limits\":{\"nofile\":[1024,524288],"
+           "\"core\":\"unlimited\",\"memlock\":[\"64K\",\"unlimited\"],\"stack\":0},"
+           "\"umask\":\"027\",\"stop_timeout_ms\":90000,\"memory_max\":\"512M\",\"pids_max\":100}"),
+        &heard);
+    const struct config_payload *payload;
+
+    (void)state;
+    assert_string_equal(heard.errors, "");
+    payload = &config->vms[0].payload;
+    assert_int_equal(payload->limits.count, 4);
+    assert_string_equal(payload->limits.items[0], "nofile 1024 524288");
+    assert_string_equal(payload->limits.items[1], "core unlimited unlimited");
+    assert_string_equal(payload->limits.items[2], "memlock 65536 unlimited");
+    assert_string_equal(payload->limits.items[3], "stack 0 0");
+    assert_int_equal(payload->umask, CONFIG_UMASK_GIVEN | 027);
+    assert_int_equal(payload->stop_timeout_ms, 90000);
+    assert_int_equal(payload->memory_max, 512 << 20);
+    assert_int_equal(payload->pids_max, 100);
+    (void)config_free(config);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        char text[512];
+
+        (void)snprintf(text, sizeof(text), VM(",\"payload\":{\"argv\":[\"a\"],\"stop_signal\":%s}"),
+                       signals[i].name);
+        config = parse(text, &heard);
+        assert_string_equal(heard.errors, "");
+        assert_int_equal(config->vms[0].payload.stop_signal, signals[i].number);
         (void)config_free(config);
     }
 }
@@ -436,6 +638,12 @@ static void test_vms_are_equal_or_not(void **state)
         VM(",\"shares\":[{\"tag\":\"a\",\"path\":\"/a\",\"target\":\"/b\"}]"),
         VM(",\"network\":[{\"id\":\"e\",\"mac\":\"52:54:00:12:34:56\"}]"),
         VM(",\"payload\":[\"a\"]"),
+        VM(",\"payload\":{\"argv\":[\"a\"],\"limits\":{\"core\":1}}"),
+        VM(",\"payload\":{\"argv\":[\"a\"],\"umask\":\"0\"}"),
+        VM(",\"payload\":{\"argv\":[\"a\"],\"stop_signal\":3}"),
+        VM(",\"payload\":{\"argv\":[\"a\"],\"stop_timeout_ms\":1}"),
+        VM(",\"payload\":{\"argv\":[\"a\"],\"memory_max\":\"1M\"}"),
+        VM(",\"payload\":{\"argv\":[\"a\"],\"pids_max\":1}"),
         VM(",\"device_host\":{\"type\":\"none\",\"timeout_ms\":5}"),
         VM(",\"timeouts_ms\":{\"mount\":5}"),
     };
@@ -546,9 +754,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_design_s_example_is_read),
         cmocka_unit_test(test_defaults_are_filled_in),
+        cmocka_unit_test(test_an_adapter_s_metric_is_its_place),
+        cmocka_unit_test(test_an_mtu_without_ipv6_is_a_warning),
         cmocka_unit_test(test_errors_name_the_place_and_what_was_expected),
+        cmocka_unit_test(test_what_has_one_owner_is_not_given_twice),
         cmocka_unit_test(test_every_error_is_told),
         cmocka_unit_test(test_a_bad_pool_is_a_warning),
+        cmocka_unit_test(test_a_payload_s_bounds_are_read),
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_a_text_cut_anywhere_is_refused_and_nothing_worse),
         cmocka_unit_test(test_absurd_files_are_bounded),

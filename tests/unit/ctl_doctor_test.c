@@ -340,6 +340,78 @@ static void test_memory_that_no_dma_buf_is_made_of_is_found(void **state)
     }
 }
 
+#define RAM "-machine", "q35,memory-backend=mem"
+#define MEM "-object", "memory-backend-memfd,id=mem,size=2G,share=on"
+
+/* What is the guest's RAM decides, in each of QEMU's forms, and nothing else does. */
+static void test_all_of_the_ram_has_to_be_shared(void **state)
+{
+    static const struct {
+        const char *state, *text, *words[14];
+    } cases[] = {
+        {"wrong",
+         "does not share",
+         {"-m", "2G", "-object", "memory-backend-memfd,id=iv,size=1M,share=on", "-device",
+          "ivshmem-plain,memdev=iv", ""}},
+        {"wrong",
+         "does not share",
+         {"-machine", "q35,nvdimm=on", "-object", "memory-backend-memfd,id=nv,size=1G,share=on",
+          "-device", "nvdimm,memdev=nv", ""}},
+        {"wrong",
+         "backend b ",
+         {"-object", "memory-backend-memfd,id=a,size=1G,share=on", "-object",
+          "memory-backend-memfd,id=b,size=1G,share=off", "-numa", "node,memdev=a", "-numa",
+          "node,nodeid=1,memdev=b", ""}},
+        {"wrong",
+         "backend more ",
+         {RAM, MEM, "-object", "memory-backend-ram,id=more,size=1G", "-device",
+          "pc-dimm,id=d,memdev=more", ""}},
+        {"wrong",
+         "backend more ",
+         {RAM, MEM, "-object", "memory-backend-ram,id=more,size=1G", "-device",
+          "{\"driver\":\"virtio-mem-pci\",\"memdev\":\"more\"}", ""}},
+        {"wrong",
+         "backend mem ",
+         {RAM, "-object", "memory-backend-ram,id=mem,size=2G", "-object",
+          "memory-backend-memfd,id=memory,size=1M,share=on", ""}},
+        {"right",
+         "QEMU shares",
+         {RAM, MEM, "-object", "memory-backend-ram,id=iv,size=1M", "-device",
+          "ivshmem-plain,memdev=iv", ""}},
+        {"right", "QEMU shares", {RAM, "-object", "memory-backend-memfd,id=mem,size=2G", ""}},
+        {"right",
+         "QEMU shares",
+         {"-machine", "pc-q35-7.2,memory-backend=pc.ram", "-object",
+          "{\"qom-type\":\"memory-backend-memfd\",\"id\":\"pc.ram\",\"share\":true,\"size\":1}",
+          ""}},
+        {"wrong",
+         "backend pc.ram ",
+         {"-machine", "memory-backend=pc.ram", "-object",
+          "{\"qom-type\":\"memory-backend-memfd\",\"id\":\"pc.ram\",\"share\": false}", ""}},
+        {"right",
+         "QEMU shares",
+         {"-object", "memory-backend-memfd,id=a,size=1G,share=on", "-object",
+          "memory-backend-memfd,id=b,size=1G", "-numa", "node,memdev=a", "-numa",
+          "node,nodeid=1,memdev=b", ""}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *line[20] = {"qemu-system-x86_64", "-qmp", "QMP"};
+        struct fixture fixture;
+
+        for (size_t k = 0; k < 14 && cases[i].words[k]; k++)
+            line[3 + k] = cases[i].words[k];
+        set_up_folder(&fixture);
+        read_config(&fixture, "/tmp", "/bin/true");
+        write_command_line(&fixture, line);
+        write_text(&fixture, "telemetry", "");
+        look(&fixture, "/dev/null");
+        assert_found(&fixture, "memory", cases[i].state, cases[i].text, "");
+        tear_down_folder(&fixture);
+    }
+}
+
 static int listen_for_qmp(const struct fixture *fixture)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -419,6 +491,53 @@ static void test_nothing_is_found_where_nothing_is_wrong(void **state)
     tear_down_folder(&fixture);
 }
 
+/* Without a daemon by QEMU's greeting, else by what the daemon says. */
+static void test_a_qemu_that_is_too_old_for_passt_is_found(void **state)
+{
+    static const struct {
+        const char *greeting, *view, *state, *text, *advice;
+    } cases[] = {
+        {"{\"QMP\": {\"version\": {\"qemu\": {\"minor\": 2, \"major\": 7}}}}\r\n", NULL, "wrong",
+         "QEMU 7.2 cannot have", "install QEMU 10.0"},
+        {"{\"QMP\": {\"version\": {\"qemu\": {\"minor\": 0, \"major\": 10}}}}\r\n", NULL, "right",
+         "QEMU 10.0 can have", ""},
+        {"{\"QMP\": {}}\r\n", NULL, "unknown", "is not known", ""},
+        {"no JSON", NULL, "unknown", "is not known", ""},
+        {NULL, "{\"device_host_up\": true, \"device_host_version\": \"9.2\"}", "wrong",
+         "QEMU 9.2 cannot have", "restart the VM"},
+        {NULL, "{\"device_host_up\": true, \"device_host_version\": \"11.1\"}", "right",
+         "QEMU 11.1 can have", ""},
+        {NULL, "{\"device_host_up\": false}", "unknown", "is not known", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct fixture fixture;
+        struct json_object *view = cases[i].view ? json_tokener_parse(cases[i].view) : NULL;
+        int fd;
+
+        set_up_folder(&fixture);
+        read_config(&fixture, "/tmp", "/bin/true");
+        fixture.doctor.places = DOCTOR_PLACES;
+        fixture.doctor.places.proc = fixture.folder;
+        fixture.config->vms[0].networks[0].backend = CONFIG_BACKEND_PASST;
+        fd = listen_for_qmp(&fixture);
+        if (cases[i].greeting && fork() == 0) {
+            int client = accept(fd, NULL, NULL);
+
+            (void)!write(client, cases[i].greeting, strlen(cases[i].greeting));
+            _exit(0);
+        }
+        doctor_look_at_qemu(&fixture.doctor, &fixture.config->vms[0], view);
+        assert_found(&fixture, "qemu-version", cases[i].state, cases[i].text, cases[i].advice);
+        if (cases[i].greeting)
+            assert_true(wait(NULL) > 0);
+        json_object_put(view);
+        (void)close(fd);
+        tear_down_folder(&fixture);
+    }
+}
+
 /* Its unit is newer than it is. */
 static void test_a_qemu_of_before_an_upgrade_is_found(void **state)
 {
@@ -440,12 +559,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_qemu_of_before_an_upgrade_is_found),
+        cmocka_unit_test(test_a_qemu_that_is_too_old_for_passt_is_found),
         cmocka_unit_test(test_the_likeliest_failures_are_found),
         cmocka_unit_test(test_a_pool_that_was_not_made_is_found),
         cmocka_unit_test(test_another_client_of_qmp_is_found),
         cmocka_unit_test(test_what_keeps_virtiofsd_from_memory_is_found),
         cmocka_unit_test(test_shares_in_shares_are_told),
         cmocka_unit_test(test_memory_that_no_dma_buf_is_made_of_is_found),
+        cmocka_unit_test(test_all_of_the_ram_has_to_be_shared),
         cmocka_unit_test(test_nothing_is_found_where_nothing_is_wrong),
     };
 

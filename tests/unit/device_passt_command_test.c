@@ -3,10 +3,12 @@
 #include "device/passt_command.h"
 #include "device_support.h"
 
+#include "base/launch.h"
 #include "base/program.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -36,6 +38,39 @@ static void guest_reaches_no_loopback_unless_that_is_said(void **state)
     assert_non_null(strstr(text, "--map-guest-addr none "));
     network.host_loopback = true;
     assert_null(strstr(words_of(&network, text, sizeof(text)), "--map-"));
+}
+
+static void it_is_kept_from_the_hosts_own_addresses_unless_that_is_said(void **state)
+{
+    static char *servers[] = {"1.1.1.1", "::1", "3", "4", "5", "6", "7", "8", "9", "10"};
+    struct config_network network = {.id = "eth0", .dns = {servers, 2}};
+    struct passt_command command;
+    struct devices *devices = *state;
+    size_t count = 0;
+
+    (void)unsetenv(LAUNCH_VARIABLE);
+    assert_int_equal(passt_command_make(PROGRAM, &network, &command), 0);
+    assert_null(command.guard[0]);
+    (void)setenv(LAUNCH_VARIABLE, "/nonexistent/launch", 1);
+    (void)setenv("PATH", devices->directory, 1);
+    assert_int_equal(passt_command_make(PROGRAM, &network, &command), -ENOPKG);
+    (void)devices_script(devices, "guestlink-no-loopback", "#!/bin/sh\n");
+    assert_int_equal(passt_command_make(PROGRAM, &network, &command), 0);
+    assert_non_null(strstr(command.guard[0], "/guestlink-no-loopback"));
+    assert_string_equal(command.guard[1], "1.1.1.1");
+    assert_string_equal(command.guard[2], "::1");
+    assert_string_equal(command.guard[3], "--");
+    assert_null(command.guard[4]);
+    network.dns.count = sizeof(servers) / sizeof(servers[0]);
+    assert_int_equal(passt_command_make(PROGRAM, &network, &command), 0);
+    while (command.guard[count])
+        count++;
+    assert_true(count < PASST_COMMAND_GUARD);
+    assert_string_equal(command.guard[count - 1], "--");
+    network.host_loopback = true;
+    assert_int_equal(passt_command_make(PROGRAM, &network, &command), 0);
+    assert_null(command.guard[0]);
+    (void)unsetenv(LAUNCH_VARIABLE);
 }
 
 static void nobody_reaches_the_guest(void **state)
@@ -97,6 +132,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(guest_reaches_no_loopback_unless_that_is_said),
+        cmocka_unit_test_setup_teardown(it_is_kept_from_the_hosts_own_addresses_unless_that_is_said,
+                                        devices_set_up, devices_tear_down),
         cmocka_unit_test(nobody_reaches_the_guest),
         cmocka_unit_test(root_has_it_become_another_user),
         cmocka_unit_test(it_has_the_addresses_of_the_configuration),

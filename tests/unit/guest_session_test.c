@@ -14,6 +14,7 @@
 
 static const struct guest_capabilities report = {
     .major = PROTOCOL_MAJOR,
+    .minor = PROTOCOL_MINOR,
     .features = 0x33,
     .swiotlb_base = 0x14000000,
     .swiotlb_size = 67108864,

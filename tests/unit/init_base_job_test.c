@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -87,6 +88,29 @@ static int tear_down(void **state)
     return 0;
 }
 
+static void forget_and_start(struct job *job, const struct report *report)
+{
+    on_done(job, report);
+    jobs_forget(&jobs);
+    (void)start(work_for_ever, 60000);
+}
+
+/* PID 1 is handed over when one has ended, and what was held for it begins at once. */
+static void what_follows_a_job_may_take_its_place(void **state)
+{
+    const struct job_order order = {
+        .name = "test", .work = work_well, .timeout_ms = 60000, .done = forget_and_start};
+
+    (void)state;
+    assert_true(jobs_have_room(&jobs));
+    reap(jobs_start(&jobs, &order));
+    assert_int_not_equal(jobs.table[0].pid, 0); /* the one that began then */
+    assert_false(jobs.table[0].answered);
+    assert_int_equal(kill(jobs.table[0].pid, SIGKILL), 0);
+    reap(jobs.table[0].pid);
+    assert_int_equal(done_count, 1);
+}
+
 static void a_report_comes_back(void **state)
 {
     (void)state;
@@ -148,6 +172,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_report_comes_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_follows_a_job_may_take_its_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_death_without_a_word_is_an_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_job_beyond_its_deadline_is_answered_and_killed, set_up,
                                         tear_down),

@@ -24,9 +24,16 @@ static void a_line_is_read(void **state)
     assert_string_equal(mount.source, "my\\tag");
     assert_string_equal(mount.options, "rw,noatime");
     assert_true(mountinfo_is_share(&mount));
+    assert_false(mount.read_only);
     assert_int_equal(mountinfo_parse("1 2 0:1 / /x rw - ext4 /dev/vda rw", &mount), 0);
     assert_string_equal(mount.target, "/x");
     assert_false(mountinfo_is_share(&mount));
+    assert_int_equal(mountinfo_parse("1 2 0:1 / /x rw - ext4 /dev/vda ro,discard\n", &mount), 0);
+    assert_true(mount.read_only); /* the filesystem is, by which ever mount */
+    assert_int_equal(mountinfo_parse("1 2 0:1 / /x ro - ext4 /dev/vda rw\n", &mount), 0);
+    assert_true(mount.read_only); /* the mount alone */
+    assert_int_equal(mountinfo_parse("1 2 0:1 / /x rw - x root roland\n", &mount), 0);
+    assert_false(mount.read_only);
     assert_int_equal(mountinfo_parse("34 31 0:31 / /x/y rw - virtiofs none rw", &mount), 0);
     assert_true(mountinfo_is_submount(&mount));
     assert_int_equal(mountinfo_parse("34 31 0:31 / /x/y rw - tmpfs none rw", &mount), 0);

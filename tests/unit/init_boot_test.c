@@ -4,6 +4,7 @@
 #include "descriptors.h"
 #include "init/base/fd.h"
 #include "init/boot.h"
+#include "init/dispatch.h"
 #include "init/work/root.h"
 #include "link_support.h"
 #include "protocol/event.h"
@@ -62,10 +63,14 @@ int __wrap_switch_root(struct report *report, int *ret_old_root)
     return seen.switch_error ? report_fail(report, seen.switch_error, "switch") : 0;
 }
 
-int __wrap_switch_root_hand_over(const char *init, struct report *report);
-int __wrap_switch_root_hand_over(const char *init, struct report *report)
+int __wrap_switch_root_hand_over(const char *init, char *const *of, size_t count,
+                                 struct report *report);
+int __wrap_switch_root_hand_over(const char *init, char *const *of, size_t count,
+                                 struct report *report)
 {
     assert_string_equal(init, "/sbin/init");
+    assert_ptr_equal(of, words); /* they are the real root's init's */
+    assert_int_equal(count, 1);
     seen.hand_overs++;
     return seen.hand_over_error ? report_fail(report, seen.hand_over_error, "hand") : 0;
 }
@@ -99,6 +104,8 @@ void __wrap_link_answer(struct link *link, uint32_t id, uint32_t generation,
 {
     assert_ptr_equal(link, &guest.link);
     assert_int_equal(generation, link->generation);
+    if (id == 0)
+        return;
     seen.answers++;
     seen.answered = id;
     seen.answer_error = report->error;
@@ -119,6 +126,7 @@ static int set_up(void **state)
     memset(&guest, 0, sizeof(guest));
     memset(&seen, 0, sizeof(seen));
     assert_int_equal(loop_init(&guest.loop), 0);
+    jobs_init(&guest.jobs, &guest.loop);
     host = link_support_up(&guest.link, &guest.loop);
     cmdline_parse("", &guest.cmdline);
     guest.words = words;
@@ -216,23 +224,40 @@ static void mounted(int error)
     seen.order.done(&job, &report);
 }
 
-static void a_real_root_takes_over(void **state)
+static void want_root(void)
 {
     (void)snprintf(guest.cmdline.root, sizeof(guest.cmdline.root), "/dev/vda");
+    guest.hold.on = true; /* as host_call() has it */
+    guest.hold_timer.expired = dispatch_release;
+}
+
+/* The host's COMPLETE_BOOT, as a frame. */
+static void ask(uint32_t id)
+{
+    const struct frame frame = {.type = FRAME_COMPLETE_BOOT, .id = id};
+
+    assert_null(dispatch_frame(&guest, &frame));
+}
+
+static void a_real_root_takes_over(void **state)
+{
     for (unsigned by_host = 0; by_host < 2; by_host++) {
-        guest.late.loader = 99;
-        if (by_host)
-            boot_complete(&guest, 21);
-        else
+        want_root();
+        if (by_host) {
+            boot_mount_root(&guest);
+            ask(21);
+        } else {
             boot_without_host(&guest);
+        }
+        boot_mount_root(&guest); /* another connection */
         assert_int_equal(seen.jobs, 1);
-        assert_int_equal(seen.order.id, by_host ? 21 : 0);
+        assert_int_equal(seen.order.id, 0);
         assert_int_equal(seen.answers, 0); /* when it is there */
         need_ready(0);
         mounted(0);
-        need_answer(by_host ? 21 : 0, 0);
+        if (by_host)
+            need_answer(21, 0);
         need_ready(1);
-        assert_int_equal(seen.loader, 99);
         assert_int_equal(seen.switches, 1);
         assert_int_equal(seen.hand_overs, 1);
         assert_int_equal(seen.watches, 1);
@@ -240,15 +265,32 @@ static void a_real_root_takes_over(void **state)
         assert_int_equal(seen.deleted, 33);
         assert_true(guest.shutdown.agent);
         assert_int_equal(seen.words, 0); /* the real root's init starts what is to run */
-        boot_complete(&guest, 22);       /* the host is back */
+        assert_false(guest.hold.on);
+        ask(22); /* the host is back */
         need_answer(22, 0);
         need_ready(1);
         assert_int_equal(seen.jobs, 1);
         assert_int_equal(seen.words, 0);
         (void)tear_down(state);
         (void)set_up(state);
-        (void)snprintf(guest.cmdline.root, sizeof(guest.cmdline.root), "/dev/vda");
     }
+}
+
+/* Modules are files of the initramfs, which goes away. */
+static void the_hand_over_waits_for_the_modules(void **state)
+{
+    struct job job;
+    struct report report = {0};
+
+    (void)state;
+    want_root();
+    boot_load_modules(&guest);
+    job = (struct job){.order = seen.order};
+    boot_mount_root(&guest);
+    mounted(0);
+    assert_int_equal(seen.switches, 0);
+    job.order.done(&job, &report);
+    assert_int_equal(seen.switches, 1);
 }
 
 static void pid_1_stays_if_it_cannot(void **state)
@@ -263,18 +305,19 @@ static void pid_1_stays_if_it_cannot(void **state)
                  {0, 0, 0, SHUTDOWN_TERMINATING, ESHUTDOWN}};
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        (void)snprintf(guest.cmdline.root, sizeof(guest.cmdline.root), "/dev/vda");
-        boot_complete(&guest, 21);
+        want_root();
+        boot_mount_root(&guest);
+        ask(21);
         seen.switch_error = cases[i].change;
         seen.hand_over_error = cases[i].hand_over;
         guest.shutdown.phase = cases[i].phase;
         mounted(cases[i].mount);
         need_answer(21, cases[i].error);
-        need_ready(1);
+        need_ready(cases[i].phase == SHUTDOWN_RUNNING);
         assert_false(guest.shutdown.agent);
         assert_int_equal(seen.watches + seen.deletions, 0);
         assert_int_equal(seen.switches, cases[i].mount == 0 && cases[i].phase == SHUTDOWN_RUNNING);
-        assert_int_equal(seen.words, 1);
+        assert_int_equal(seen.words, cases[i].phase == SHUTDOWN_RUNNING);
         (void)tear_down(state);
         (void)set_up(state);
     }
@@ -283,16 +326,26 @@ static void pid_1_stays_if_it_cannot(void **state)
 static void without_a_child_for_the_root_it_goes_on(void **state)
 {
     (void)state;
-    (void)snprintf(guest.cmdline.root, sizeof(guest.cmdline.root), "/dev/vda");
+    want_root();
     seen.no_child = true;
-    boot_complete(&guest, 21);
-    need_answer(21, 0);
+    ask(21);
+    boot_mount_root(&guest);
+    need_answer(21, EAGAIN);
     need_ready(1);
     assert_int_equal(seen.words, 1);
-    assert_false(guest.root_started); /* the next one may be to be had */
-    boot_without_host(&guest);
-    assert_int_equal(seen.jobs, 2);
-    need_ready(1);
+}
+
+static void what_a_lost_host_asked_for_is_forgotten(void **state)
+{
+    (void)state;
+    want_root();
+    boot_mount_root(&guest);
+    ask(21);
+    assert_int_not_equal(guest.hold.size, 0);
+    hold_clear(&guest.hold);
+    mounted(0);
+    assert_int_equal(seen.answers, 0);
+    assert_false(guest.hold.on);
 }
 
 static void modules_are_loaded_by_a_job(void **state)
@@ -326,7 +379,9 @@ int main(void)
         LIVE(it_is_not_completed_at_the_end),
         LIVE(a_real_root_takes_over),
         LIVE(pid_1_stays_if_it_cannot),
+        LIVE(the_hand_over_waits_for_the_modules),
         LIVE(without_a_child_for_the_root_it_goes_on),
+        LIVE(what_a_lost_host_asked_for_is_forgotten),
         LIVE(modules_are_loaded_by_a_job),
     };
 

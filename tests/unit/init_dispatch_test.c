@@ -16,7 +16,9 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -29,6 +31,17 @@ pid_t __wrap_fork(void)
 {
     errno = ENOMEM;
     return -1;
+}
+
+int __wrap_cgroup_open(void);
+int __wrap_cgroup_open(void)
+{
+    return -ENODEV; /* not this machine's */
+}
+
+void __wrap_settings_write_hosts(void);
+void __wrap_settings_write_hosts(void)
+{
 }
 
 int __wrap_kill(pid_t pid, int signal);
@@ -77,6 +90,23 @@ int __wrap_ioctl(int fd, unsigned long request, void *argument)
     (void)request;
     (void)argument;
     ioctls++;
+    return 0;
+}
+
+int __wrap_clock_settime(clockid_t id, const struct timespec *time);
+int __wrap_clock_settime(clockid_t id, const struct timespec *time)
+{
+    assert_int_equal(id, CLOCK_REALTIME);
+    assert_true(time->tv_sec >= 0);
+    assert_in_range(time->tv_nsec, 0, 999999999);
+    return 0;
+}
+
+int __wrap_adjtime(const struct timeval *delta, struct timeval *old);
+int __wrap_adjtime(const struct timeval *delta, struct timeval *old)
+{
+    (void)old;
+    assert_int_equal(delta->tv_sec, 0);
     return 0;
 }
 
@@ -178,6 +208,30 @@ static void an_id_of_0_is_never_answered(void **state)
         (void)handle(type, 0, payload, sizeof(payload));
         assert_int_equal(take_answers(&error), 0);
     }
+}
+
+/* It is told before the answer, so that a host has both together. */
+static void a_clock_that_is_far_off_is_stepped_and_told(void **state)
+{
+    uint8_t payload[16];
+    struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
+    const uint64_t hour_ns = UINT64_C(3600000000000);
+    struct event_clock_stepped stepped;
+    struct timespec now;
+    struct frame frame;
+    uint64_t now_ns;
+
+    (void)state;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    now_ns = (uint64_t)now.tv_sec * 1000000000u;
+    request_set_time_pack(&writer, &(struct request_set_time){.realtime_ns = now_ns + hour_ns});
+    assert_null(handle(FRAME_SET_TIME, 77, payload, writer.size));
+    assert_true(link_support_take(host, &frame));
+    assert_int_equal(frame.type, FRAME_CLOCK_STEPPED);
+    assert_int_equal(event_clock_stepped_unpack(frame.payload, frame.length, &stepped), 0);
+    assert_in_range(stepped.after_ns - stepped.before_ns, hour_ns - 5000000000u, hour_ns);
+    assert_true(link_support_take(host, &frame));
+    assert_int_equal(frame.type, FRAME_RESULT);
 }
 
 static void an_unknown_type_is_enosys(void **state)
@@ -304,6 +358,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LIVE(every_type_takes_any_bytes),
         LIVE(an_id_of_0_is_never_answered),
+        LIVE(a_clock_that_is_far_off_is_stepped_and_told),
         LIVE(an_unknown_type_is_enosys),
         LIVE(a_ping_is_answered),
         LIVE(without_a_child_a_request_is_eagain),

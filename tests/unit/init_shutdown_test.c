@@ -96,8 +96,11 @@ static int set_up(void **state)
     memset(&processes, 0, sizeof(processes));
     assert_int_equal(loop_init(&loop), 0);
     host = link_support_up(&connection, &loop);
-    machine = (struct shutdown){
-        .loop = &loop, .link = &connection, .jobs = &jobs, .processes = &processes};
+    machine = (struct shutdown){.loop = &loop,
+                                .link = &connection,
+                                .jobs = &jobs,
+                                .processes = &processes,
+                                .power_off = CMDLINE_POWER_OFF_ACPI};
     return 0;
 }
 
@@ -241,6 +244,81 @@ static void each_way_has_its_command(void **state)
     }
 }
 
+static void without_acpi_a_power_off_is_a_reboot(void **state)
+{
+    struct event_farewell farewell;
+
+    (void)state;
+    seen.alone = true;
+    machine.power_off = CMDLINE_POWER_OFF_REBOOT;
+    begin(REQUEST_POWER_OFF);
+    unmounted(0, "");
+    (void)take_farewell(&farewell);
+    assert_int_equal(farewell.how, REQUEST_POWER_OFF);
+    expire(INIT_FAREWELL_MS);
+    assert_int_equal(seen.command, RB_AUTOBOOT);
+}
+
+/* A payload in the table, as one that runs. */
+static struct process *run_payload(uint16_t stop_signal, uint32_t stop_timeout_ms)
+{
+    struct process *payload = &processes.table[0];
+
+    processes.payload.stop_signal = stop_signal;
+    processes.payload.stop_timeout_ms = stop_timeout_ms;
+    *payload = (struct process){
+        .used = true, .role = REQUEST_ROLE_PAYLOAD, .pid = 4242, .owner = &processes};
+    return payload;
+}
+
+static void a_payload_is_stopped_first_in_its_own_way(void **state)
+{
+    struct process *payload = run_payload(SIGQUIT, 0);
+
+    (void)state;
+    begin(REQUEST_POWER_OFF);
+    assert_int_equal(machine.phase, SHUTDOWN_STOPPING);
+    assert_int_equal(seen.pids[0], -4242);
+    assert_int_equal(seen.signals[0], SIGQUIT);
+    assert_int_equal(seen.signals[1], SIGCONT);
+    shutdown_program_ended(&machine); /* another one */
+    assert_int_equal(machine.phase, SHUTDOWN_STOPPING);
+    payload->exited = true;
+    shutdown_program_ended(&machine);
+    assert_int_equal(machine.phase, SHUTDOWN_TERMINATING);
+    assert_int_equal(seen.pids[2], -1);
+    assert_int_equal(seen.signals[2], SIGTERM);
+    shutdown_reaped(&machine, SIGKILL);
+    assert_int_equal(machine.killed, 0);
+}
+
+static void a_payload_that_takes_longer_than_its_time_is_killed(void **state)
+{
+    (void)state;
+    (void)run_payload(0, 120000);
+    begin(REQUEST_POWER_OFF);
+    assert_int_equal(seen.signals[0], SIGTERM);
+    expire(120000);
+    assert_int_equal(seen.pids[2], -4242);
+    assert_int_equal(seen.signals[2], SIGKILL);
+    assert_int_equal(machine.phase, SHUTDOWN_TERMINATING);
+    assert_int_equal(seen.pids[3], -1);
+    shutdown_reaped(&machine, SIGKILL);
+    assert_int_equal(machine.killed, 1);
+}
+
+static void a_terminals_program_is_hung_up_on(void **state)
+{
+    (void)state;
+    run_payload(0, 0)->flags = REQUEST_PROCESS_TERMINAL;
+    begin(REQUEST_POWER_OFF);
+    assert_int_equal(machine.phase, SHUTDOWN_TERMINATING);
+    assert_int_equal(seen.signals[0], SIGTERM);
+    assert_int_equal(seen.pids[1], -4242);
+    assert_int_equal(seen.signals[1], SIGHUP);
+    assert_int_equal(seen.signals[2], SIGCONT);
+}
+
 static void a_second_request_changes_nothing(void **state)
 {
     uint64_t at_ns;
@@ -345,6 +423,10 @@ int main(void)
         LIVE(a_phase_ends_when_no_child_is_left),
         LIVE(without_children_nobody_is_signaled),
         LIVE(each_way_has_its_command),
+        LIVE(without_acpi_a_power_off_is_a_reboot),
+        LIVE(a_payload_is_stopped_first_in_its_own_way),
+        LIVE(a_payload_that_takes_longer_than_its_time_is_killed),
+        LIVE(a_terminals_program_is_hung_up_on),
         LIVE(a_second_request_changes_nothing),
         LIVE(a_job_that_died_leaves_something_mounted),
         LIVE(without_a_child_for_it_pid_1_syncs),

@@ -2,6 +2,7 @@
 #include "descriptors.h"
 #include "init/base/clock.h"
 #include "init/base/fd.h"
+#include "init/base/kmsg_log.h"
 #include "init/base/uevent.h"
 #include "init/link/dial.h"
 #include "init/link/link.h"
@@ -129,6 +130,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
+    kmsg_log_set_sink(NULL, NULL);
     loop_close(&loop, &connection.source);
     loop_close(&loop, &connection.device);
     loop_disarm(&loop, &connection.timer);
@@ -397,6 +399,88 @@ static void pauses_are_not_all_the_same(void **state)
     assert_true(shorter && longer);
 }
 
+/* How many lines of the log had those words since count_lines(). */
+static const char *counted_words;
+static unsigned lines;
+
+static void on_line(void *context, int level, uint32_t dropped, const char *text)
+{
+    (void)context;
+    (void)level;
+    (void)dropped;
+    lines += strstr(text, counted_words) != NULL;
+}
+
+static void count_lines(const char *words)
+{
+    counted_words = words;
+    lines = 0;
+    kmsg_log_set_sink(on_line, NULL);
+}
+
+/* Not each of them: the first, and one for each longest pause. */
+static void calls_that_fail_are_told_now_and_then(void **state)
+{
+    unsigned at_longest = 0;
+
+    (void)state;
+    (void)take_capabilities();
+    connection.state = LINK_CONNECTING;
+    connection.pause_ms = INIT_PAUSE_FIRST_MS;
+    dial_error = ECONNREFUSED;
+    count_lines("; trying again in about");
+    fire();
+    for (int i = 0; i < 12; i++) {
+        at_longest += connection.pause_ms == INIT_PAUSE_LAST_MS;
+        fire();
+    }
+    assert_in_range(at_longest, 2, 10);
+    assert_int_equal(lines, 1 + at_longest);
+
+    dial_error = ENODEV; /* that it is not there is told once, and waited for */
+    count_lines("host: ");
+    for (int i = 0; i < 3; i++)
+        fire();
+    assert_int_equal(lines, 1);
+}
+
+/* Each time that a host is given ends in its own way. */
+static void a_host_that_does_not_answer_in_time_is_called_again(void **state)
+{
+    (void)state;
+    count_lines("host: connect: no answer in the time given: ");
+    connection.timer.expired(&connection.timer); /* connecting */
+    assert_int_equal(connection.state, LINK_DOWN);
+    assert_int_equal(lines, 1);
+    fire();
+    (void)take_capabilities();
+    connection.pause_ms = INIT_PAUSE_FIRST_MS;
+    count_lines("host: capabilities: no welcome in the time given: ");
+    connection.timer.expired(&connection.timer); /* greeted */
+    assert_int_equal(connection.state, LINK_DOWN);
+    assert_int_equal(lines, 1);
+    assert_int_equal(losses, 0); /* it was never up */
+}
+
+/* The host's end is gone, and what we write finds that out before we read. */
+static void a_connection_that_breaks_while_we_write_is_made_again(void **state)
+{
+    (void)state;
+    come_up();
+    host = fd_close(host);
+    assert_non_null(link_begin(&connection, FRAME_PING, 0, 1));
+    assert_int_equal(link_end(&connection), 0);
+    assert_int_equal(link_room(&connection), 0);
+    assert_null(link_begin(&connection, FRAME_PING, 0, 1));
+    assert_int_equal(losses, 0); /* not under the hands of who writes */
+    loop_watch(&loop, &connection.source, 0);
+    count_lines("host: connection lost: Broken pipe; ");
+    connection.timer.expired(&connection.timer);
+    assert_int_equal(lines, 1);
+    assert_int_equal(connection.state, LINK_DOWN);
+    assert_int_equal(losses, 1);
+}
+
 static void a_missing_device_is_waited_for(void **state)
 {
     (void)state;
@@ -583,6 +667,10 @@ static void a_call_that_fails_is_made_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        /* first those that look at the log, of which there is only so much in a second */
+        LIVE(calls_that_fail_are_told_now_and_then),
+        LIVE(a_host_that_does_not_answer_in_time_is_called_again),
+        LIVE(a_connection_that_breaks_while_we_write_is_made_again),
         FIRST(the_first_call_is_greeted_before_the_loop_turns),
         FIRST(a_first_call_that_takes_longer_is_left_to_the_loop),
         FIRST(a_call_that_fails_is_made_again),

@@ -22,6 +22,7 @@ MESSAGE(configure_network, request_configure_network)
 MESSAGE(start_process, request_start_process)
 MESSAGE(send_signal, request_send_signal)
 MESSAGE(shut_down, request_shut_down)
+MESSAGE(set_time, request_set_time)
 MESSAGE(process_input, request_process_input)
 MESSAGE(ready, event_ready)
 MESSAGE(child_exited, event_child_exited)
@@ -30,6 +31,7 @@ MESSAGE(process_output, event_process_output)
 MESSAGE(pool_usage, event_pool_usage)
 MESSAGE(pool_exhausted, event_pool_exhausted)
 MESSAGE(farewell, event_farewell)
+MESSAGE(clock_stepped, event_clock_stepped)
 
 #define ROW(type, size, field)                                                                     \
     {                                                                                              \
@@ -45,10 +47,11 @@ const struct message_kind messages[MESSAGES_COUNT] = {
     ROW(FRAME_ADD_ENTROPY, 12, add_entropy),
     ROW(FRAME_MOUNT, 24, mount),
     ROW(FRAME_UNMOUNT, 12, unmount),
-    ROW(FRAME_CONFIGURE_NETWORK, 32, configure_network),
-    ROW(FRAME_START_PROCESS, 32, start_process),
+    ROW(FRAME_CONFIGURE_NETWORK, 36, configure_network),
+    ROW(FRAME_START_PROCESS, 56, start_process),
     ROW(FRAME_SEND_SIGNAL, 12, send_signal),
     ROW(FRAME_SHUT_DOWN, 12, shut_down),
+    ROW(FRAME_SET_TIME, 16, set_time),
     ROW(FRAME_PROCESS_INPUT, 12, process_input),
     ROW(FRAME_READY, 80, ready),
     ROW(FRAME_CHILD_EXITED, 40, child_exited),
@@ -57,6 +60,7 @@ const struct message_kind messages[MESSAGES_COUNT] = {
     ROW(FRAME_POOL_USAGE, 12, pool_usage),
     ROW(FRAME_POOL_EXHAUSTED, 48, pool_exhausted),
     ROW(FRAME_FAREWELL, 16, farewell),
+    ROW(FRAME_CLOCK_STEPPED, 24, clock_stepped),
 };
 
 const struct message_kind *messages_find(uint16_t type)

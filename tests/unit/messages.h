@@ -24,6 +24,7 @@ union message {
     struct request_start_process start_process;
     struct request_send_signal send_signal;
     struct request_shut_down shut_down;
+    struct request_set_time set_time;
     struct request_process_input process_input;
     struct event_ready ready;
     struct event_child_exited child_exited;
@@ -32,6 +33,7 @@ union message {
     struct event_pool_usage pool_usage;
     struct event_pool_exhausted pool_exhausted;
     struct event_farewell farewell;
+    struct event_clock_stepped clock_stepped;
 };
 
 struct message_kind {
@@ -41,7 +43,7 @@ struct message_kind {
     int (*unpack)(const uint8_t *payload, size_t size, union message *ret_message);
 };
 
-#define MESSAGES_COUNT 19u
+#define MESSAGES_COUNT 21u
 
 extern const struct message_kind messages[MESSAGES_COUNT];
 

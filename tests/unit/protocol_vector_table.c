@@ -9,8 +9,10 @@
     {                                                                                              \
         .data = (const uint8_t *)(literal), .size = sizeof(literal) - 1, .count = (items)          \
     }
-#define CAPABILITIES(...)                                                                          \
+#define CAPABILITIES(...) CAPABILITIES_OF(1, __VA_ARGS__)
+#define CAPABILITIES_OF(written, ...)                                                              \
     .message = {.capabilities = {.major = 1,                                                       \
+                                 .minor = (written),                                               \
                                  .memory_bytes = 0x7f5c1000,                                       \
                                  .page_size = 4096,                                                \
                                  .cpu_count = 2,                                                   \
@@ -50,7 +52,7 @@ const struct vector_row vector_rows[] = {
      CAPABILITIES(.features = 0x3f, POOL, .kernel_release = "6.1-üüüüüüüüüüüüüüüüüüüüüüüüüüüüüx",
                   .init_version = "0123456789012345678901234567890")},
     {"y_capabilities_minor_9", 1, 0, 1, VECTOR_OF_OTHERS,
-     CAPABILITIES(.minor = 9, .features = 0xff0000000000003f, POOL, WSL)},
+     CAPABILITIES_OF(9, .features = 0xff0000000000003f, POOL, WSL)},
     {"y_capabilities_first_40_bytes", 1, 0, 1, VECTOR_OF_OTHERS,
      .message = {.capabilities = {.major = 1, .features = 0x3f, POOL, .memory_bytes = 0x7f5c1000}}},
     {"y_capabilities_first_8_bytes", 1, 0, 1, VECTOR_OF_OTHERS,
@@ -90,8 +92,10 @@ const struct vector_row vector_rows[] = {
     {"y_unmount", 19, 0, 6, 0,
      .message = {.unmount = {.flags = REQUEST_UNMOUNT_DETACH, .target = TEXT("/mnt/c")}}},
     {"y_configure_network", 20, 0, 8, 0,
-     .message = {.configure_network = {.mac = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56},
+     .message = {.configure_network = {.flags = REQUEST_NETWORK_NO_RA | REQUEST_NETWORK_NO_RESOLV,
+                                       .mac = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56},
                                        .mtu = 1500,
+                                       .metric = 101,
                                        .timeout_ms = 20000,
                                        .addresses = LIST(2, "\14\0"
                                                             "10.0.2.15/24"
@@ -109,6 +113,10 @@ const struct vector_row vector_rows[] = {
      .message = {.configure_network = {.flags = REQUEST_NETWORK_REMOVE,
                                        .mac = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56},
                                        .timeout_ms = 1000}}},
+    {"y_configure_network_minor_0", 20, 0, 8, VECTOR_OF_OTHERS,
+     .message = {.configure_network = {.flags = REQUEST_NETWORK_REMOVE,
+                                       .mac = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56},
+                                       .timeout_ms = 1000}}},
     {"y_start_process_payload", 21, 0, 10, 0,
      .message = {.start_process = {.process = 1,
                                    .role = REQUEST_ROLE_PAYLOAD,
@@ -123,6 +131,18 @@ const struct vector_row vector_rows[] = {
                                    .directory = TEXT("/srv"),
                                    .argv = LIST(1, "\3\0cat"),
                                    .environment = LIST(2, "\14\0LANG=C.UTF-8\2\0A=")}}},
+    {"y_start_process_bounded", 21, 0, 12, 0,
+     .message = {.start_process = {.process = 1,
+                                   .flags = REQUEST_PROCESS_UMASK,
+                                   .umask = 0027,
+                                   .stop_signal = 3,
+                                   .stop_timeout_ms = 90000,
+                                   .memory_max = 0x20000000,
+                                   .pids_max = 100,
+                                   .argv = LIST(1, "\1\0a"),
+                                   .limits = LIST(1, "\25\0nofile 1024 unlimited")}}},
+    {"y_start_process_minor_0", 21, 0, 1, VECTOR_OF_OTHERS,
+     .message = {.start_process = {.process = 1, .argv = LIST(1, "\1\0a")}}},
     {"y_send_signal", 22, 0, 12, 0, .message = {.send_signal = {.process = 2, .signal = 15}}},
     {"y_shut_down_reboot", 23, 0, 13, 0,
      .message = {.shut_down = {.how = REQUEST_REBOOT, .grace_ms = 90000}}},
@@ -132,6 +152,7 @@ const struct vector_row vector_rows[] = {
     {"y_process_input_end", 25, 0, 21, 0, .message = {.process_input = {.process = 2}}},
     {"y_get_pool_usage", 26, 0, 15, VECTOR_NO_STRUCT, .message = {}},
     {"y_complete_boot", 27, 0, 16, VECTOR_NO_STRUCT, .message = {}},
+    {"y_set_time", 28, 0, 22, 0, .message = {.set_time = {.realtime_ns = 1795910400000000123}}},
     {"y_ready", 32, 0, 0, 0,
      .message = {.ready = {.started_ns = 1000000007,
                            .modules_ns = 2000000014,
@@ -186,6 +207,9 @@ const struct vector_row vector_rows[] = {
                               .reason = EVENT_BY_PAYLOAD,
                               .killed = 65537,
                               .mounted = 131074}}},
+    {"y_clock_stepped", 39, 0, 0, 0,
+     .message = {.clock_stepped = {.before_ns = 1795906800000000000,
+                                   .after_ns = 1795910400000000123}}},
     {"y_unmount_reserved_set", 19, 0, 6, VECTOR_OF_OTHERS,
      .message = {.unmount = {.flags = REQUEST_UNMOUNT_DETACH, .target = TEXT("/mnt/c")}}},
     {"y_mount_reserved_set", 18, 0, 4, VECTOR_OF_OTHERS,

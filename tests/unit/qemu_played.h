@@ -13,6 +13,12 @@ struct played_line {
     const char *words;   /* `$` is the command's id. NULL: it closes the connection */
 };
 
+/* No command: what it says when it is connected to. */
+#define PLAYED_GREETING "QMP"
+#define PLAYED_VERSION(major)                                                                      \
+    "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 9, \"minor\": 2, \"major\": " major            \
+    "}, \"package\": \"\"}, \"capabilities\": []}}\n"
+
 /* Usual answers of an empty machine with one free port. */
 #define PLAYED_OK     "{\"return\": {}, \"id\": $}\n"
 #define PLAYED_MEMORY "{\"return\": [{\"id\": \"mem\", \"share\": true}], \"id\": $}\n"
@@ -27,9 +33,20 @@ struct played_line {
  * Starts one that listens at @p path.
  *
  * @param lines  the first unused one for a command is used; the last of its name again and again.
- *               A command that is not there is answered PLAYED_OK.
+ *               A command that is not there is answered PLAYED_OK; it is a QEMU 10.2 if they do
+ *               not say another greeting.
  */
 pid_t played_start(const char *path, const struct played_line *lines);
 void played_stop(pid_t pid);
+
+/*
+ * Waits until the one that was started last, at @p path, has heard as much more as @p expected has,
+ * and fails the test if that was anything else. A line for each command but the negotiation: its
+ * name, a blank and its arguments as JSON without blanks, or its name alone.
+ */
+void played_expect(const char *path, const char *expected);
+
+/* Fails the test if it has heard more than was expected. */
+void played_expect_no_more(const char *path);
 
 #endif

@@ -41,10 +41,31 @@ static bool has_virtiofsd(void)
            is_there("/usr/lib/virtiofsd") || is_there("virtiofsd");
 }
 
-/* @param memory  an argument of -object */
-static void start_qemu(struct devices *devices, const char *memory)
+/*
+ * @param memory  an argument of -object
+ * @param more    arguments, NULL at the end
+ */
+static void start_qemu(struct devices *devices, const char *memory, const char *const *more)
 {
     char qmp[160];
+    const char *argv[32] = {QEMU,
+                            "-S",
+                            "-machine",
+                            "q35,memory-backend=mem",
+                            "-object",
+                            memory,
+                            "-nodefaults",
+                            "-display",
+                            "none",
+                            "-accel",
+                            "tcg",
+                            "-device",
+                            "pcie-root-port,id=rp1,chassis=1",
+                            "-device",
+                            "pcie-root-port,id=rp2,chassis=2",
+                            "-qmp",
+                            qmp};
+    size_t count = 0;
 
     (void)snprintf(qmp_path, sizeof(qmp_path), "%s/q.qmp", devices->directory);
     (void)snprintf(qmp, sizeof(qmp), "unix:%s,server=on,wait=off", qmp_path);
@@ -53,10 +74,11 @@ static void start_qemu(struct devices *devices, const char *memory)
     qemu = fork();
     assert_true(qemu >= 0);
     if (qemu == 0) {
-        (void)execlp(QEMU, QEMU, "-S", "-machine", "q35,memory-backend=mem", "-object", memory,
-                     "-m", "128M", "-nodefaults", "-display", "none", "-accel", "tcg", "-device",
-                     "pcie-root-port,id=rp1,chassis=1", "-device",
-                     "pcie-root-port,id=rp2,chassis=2", "-qmp", qmp, (char *)NULL);
+        while (argv[count])
+            count++;
+        while (*more)
+            argv[count++] = *more++;
+        (void)execvp(QEMU, (char *const *)argv);
         _exit(127);
     }
     devices->vm.device_host.type = CONFIG_DEVICE_HOST_QEMU;
@@ -67,10 +89,14 @@ static void start_qemu(struct devices *devices, const char *memory)
     devices->downs = 0; /* it may have been too early once */
 }
 
+#define MEMORY "memory-backend-memfd,id=mem,size=128M,share=on"
+
+static const char *const just_memory[] = {"-m", "128M", NULL};
+
 static int set_up(void **state)
 {
     (void)devices_set_up(state);
-    start_qemu(*state, "memory-backend-memfd,id=mem,size=128M,share=on");
+    start_qemu(*state, MEMORY, just_memory);
     return 0;
 }
 
@@ -582,7 +608,7 @@ static int set_up_private(void **state)
     if (!is_there(QEMU) || !has_virtiofsd())
         skip();
     (void)devices_set_up(state);
-    start_qemu(*state, "memory-backend-memfd,id=mem,size=128M,share=off");
+    start_qemu(*state, "memory-backend-memfd,id=mem,size=128M,share=off", just_memory);
     return 0;
 }
 
@@ -662,6 +688,74 @@ static void what_the_relay_says_is_heard_at_once_and_by_the_next_daemon(void **s
     assert_aperture(devices, APERTURE_NARROWED, "meanwhile");
     say_as_relay(devices, APERTURE_ENFORCED, "");
     assert_aperture(devices, APERTURE_ENFORCED, "");
+}
+
+/* What the daemon confirms is what the relay of this share has asked. */
+static void what_waits_is_confirmed(void **state)
+{
+    struct devices *devices = *state;
+    const char *path;
+
+    assert_int_equal(devices_add_share(devices, &confined), 0);
+    path = status_file(devices);
+    say_as_relay(devices, APERTURE_WAITING, "");
+    assert_aperture(devices, APERTURE_WAITING, "");
+    assert_false(aperture_status_is_confirmed(path, 4096));
+    assert_int_equal(device_host_confirm_aperture(devices->host, "d", 4096), -ENOENT);
+    assert_int_equal(device_host_confirm_aperture(devices->host, "c", 4096), 0);
+    assert_true(aperture_status_is_confirmed(path, 4096));
+    assert_false(aperture_status_is_confirmed(path, 4095));
+}
+
+static int set_up_balloon(void **state)
+{
+    static const char *const more[] = {"-m", "128M", "-device", "virtio-balloon-pci", NULL};
+
+    if (!is_there(QEMU) || !has_virtiofsd())
+        skip();
+    (void)devices_set_up(state);
+    start_qemu(*state, MEMORY, more);
+    return 0;
+}
+
+static int set_up_virtio_mem(void **state)
+{
+    static const char *const more[] = {"-m",      "128M,maxmem=1G",
+                                       "-object", "memory-backend-memfd,id=more,size=64M,share=on",
+                                       "-device", "virtio-mem-pci,memdev=more",
+                                       NULL};
+
+    if (!is_there(QEMU) || !has_virtiofsd())
+        skip();
+    (void)devices_set_up(state);
+    start_qemu(*state, MEMORY, more);
+    return 0;
+}
+
+/* @param what  the device that can */
+static void need_discards_told(struct devices *devices, const char *what)
+{
+    struct device_share required = confined;
+
+    required.aperture = CONFIG_APERTURE_REQUIRE;
+    assert_int_equal(devices_add_share(devices, &required), EPERM);
+    assert_non_null(strstr(devices->text, what));
+    assert_int_equal(files_of_virtiofsd(devices), 0);
+    assert_int_equal(devices_add_share(devices, &confined), 0);
+    say_as_relay(devices, APERTURE_NARROWED, "no udmabuf"); /* the file itself: no page parts */
+    assert_aperture(devices, APERTURE_NARROWED, "no udmabuf");
+    say_as_relay(devices, APERTURE_ENFORCED, "");
+    assert_aperture(devices, APERTURE_ENFORCED, what);
+}
+
+static void what_a_balloon_takes_is_told_or_refused(void **state)
+{
+    need_discards_told(*state, "a virtio-balloon device");
+}
+
+static void what_virtio_mem_takes_is_told_or_refused(void **state)
+{
+    need_discards_told(*state, "a virtio-mem device");
 }
 
 /* It is root's, but what it says may be what virtiofsd made it say. */
@@ -760,12 +854,17 @@ int main(void)
         TEST(socket_of_virtiofsd_is_for_qemus_user_alone),
         TEST(refusals_that_decide_something_are_understood),
         TEST(what_the_relay_says_is_heard_at_once_and_by_the_next_daemon),
+        TEST(what_waits_is_confirmed),
         TEST(what_a_relay_says_may_be_nonsense),
         TEST(what_a_relay_refuses_is_told_with_its_reason),
         TEST(what_is_required_is_not_done_without),
         TEST(what_is_switched_off_does_not_bounce),
         cmocka_unit_test_setup_teardown(memory_that_is_not_shared_is_told_with_what_to_do,
                                         set_up_private, tear_down),
+        cmocka_unit_test_setup_teardown(what_a_balloon_takes_is_told_or_refused, set_up_balloon,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_virtio_mem_takes_is_told_or_refused, set_up_virtio_mem,
+                                        tear_down),
     };
 
     if (!is_there(QEMU) || !has_virtiofsd() || geteuid() != 0) {

@@ -74,8 +74,9 @@ static void say_memory(const struct play *play, int fd, uint32_t count)
     assert_int_equal(vhost_user_send(play->qemu, &message), 0);
 }
 
-/* Sets up a ring at one place. */
-static void say_ring(const struct play *play, uint32_t index, uint64_t user_address)
+/* Sets up a ring at one place, to go on from an index. */
+static void say_ring_from(const struct play *play, uint32_t index, uint64_t user_address,
+                          uint32_t base)
 {
     const struct vhost_user_vring_address address = {.index = index,
                                                      .flags = 1,
@@ -85,8 +86,14 @@ static void say_ring(const struct play *play, uint32_t index, uint64_t user_addr
                                                      .log = 1};
 
     say(play, VHOST_USER_SET_VRING_NUM, 0, (const uint32_t[]){index, 64}, 8);
-    say(play, VHOST_USER_SET_VRING_BASE, 0, (const uint32_t[]){index, 0}, 8);
+    say(play, VHOST_USER_SET_VRING_BASE, 0, (const uint32_t[]){index, base}, 8);
     say(play, VHOST_USER_SET_VRING_ADDR, 0, &address, sizeof(address));
+}
+
+/* As the driver of a device that was reset does. */
+static void say_ring(const struct play *play, uint32_t index, uint64_t user_address)
+{
+    say_ring_from(play, index, user_address, 0);
 }
 
 static void stop_ring(const struct play *play, uint32_t index)
@@ -218,10 +225,30 @@ static void begin(struct scene *scene, const char *how, bool sealed)
     scene->spy = play_next_spy(&scene->play);
 }
 
+/* Waits for the relay to ask the daemon. @return with which number */
+static uint64_t need_question(const struct scene *scene)
+{
+    struct aperture_status status = {.state = APERTURE_NONE};
+
+    for (int left = WAIT_MS; status.state != APERTURE_WAITING; left--) {
+        assert_true(left > 0);
+        (void)poll(NULL, 0, 1);
+        (void)aperture_status_read(scene->play.status, &status);
+    }
+    return status.bytes;
+}
+
+/* As the daemon does when the guest has answered. */
+static void confirm(const struct scene *scene)
+{
+    assert_int_equal(aperture_status_confirm(scene->play.status, need_question(scene)), 0);
+}
+
 static void hand_over(struct scene *scene)
 {
     say_memory(&scene->play, scene->memory, 2);
     assert_int_equal(answer_to(&scene->play, VHOST_USER_SET_MEM_TABLE), 0);
+    confirm(scene);
     need_table(scene->spy, scene->memory, scene->is_enforced, 0, rings);
 }
 
@@ -258,6 +285,33 @@ static void next_spy(struct scene *scene)
 {
     (void)close(scene->spy);
     scene->spy = play_next_spy(&scene->play);
+}
+
+/* The first child of a process, or -1. */
+static pid_t child_of(pid_t parent)
+{
+    char path[64];
+    int child = -1;
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)parent, (int)parent);
+    file = fopen(path, "re");
+    if (file) {
+        if (fscanf(file, "%d", &child) != 1) /* NOLINT(cert-err34-c) */
+            child = -1;
+        (void)fclose(file);
+    }
+    return child;
+}
+
+static void stop_rings(struct scene *scene)
+{
+    struct vhost_user_message message;
+
+    for (uint32_t i = 0; i < 2; i++) {
+        stop_ring(&scene->play, i);
+        need_heard(scene->spy, VHOST_USER_GET_VRING_BASE, &message);
+    }
 }
 
 static void pool_and_rings_are_all_that_it_hears_of(void **state)
@@ -339,7 +393,36 @@ static void backends_channel_ends_at_the_relay(void **state)
     (void)close(ends[1]);
 }
 
-/* As a VM that is paused, or given more memory, does. */
+/* The guest may be another one before its first driver starts. */
+static void nobody_has_memory_before_its_guest_is_confirmed(void **state)
+{
+    struct pollfd quiet = {.events = POLLIN};
+    struct vhost_user_message message;
+    struct scene scene;
+    uint64_t question;
+
+    (void)state;
+    begin(&scene, "spy", false);
+    say_memory(&scene.play, scene.memory, 2);
+    assert_int_equal(answer_to(&scene.play, VHOST_USER_SET_MEM_TABLE), 0);
+    question = need_question(&scene);
+    for (uint32_t i = 0; i < 2; i++)
+        say_ring_from(&scene.play, i, in_qemu(rings[i]), 5); /* none of them was ever stopped */
+    quiet.fd = scene.spy;
+    assert_int_equal(poll(&quiet, 1, 50), 0);
+    assert_int_equal(need_question(&scene), question); /* the same driver */
+    confirm(&scene);
+    need_table(scene.spy, scene.memory, false, 2, rings);
+    for (uint32_t i = 0; i < 2; i++) {
+        need_heard(scene.spy, VHOST_USER_SET_VRING_NUM, &message);
+        need_heard(scene.spy, VHOST_USER_SET_VRING_BASE, &message);
+    }
+    for (uint32_t i = 0; i < 2; i++)
+        need_address(scene.spy, i, rings[i]);
+    end(&scene);
+}
+
+/* As a VM that is paused, or given more memory, does: one ring may be where it began. */
 static void what_did_not_move_is_told_again_to_nobody(void **state)
 {
     struct vhost_user_message message;
@@ -349,17 +432,113 @@ static void what_did_not_move_is_told_again_to_nobody(void **state)
     begin(&scene, "spy", false);
     hand_over(&scene);
     run_rings(&scene);
-    for (uint32_t i = 0; i < 2; i++) {
-        stop_ring(&scene.play, i);
-        need_heard(scene.spy, VHOST_USER_GET_VRING_BASE, &message);
-    }
+    stop_rings(&scene);
     say_memory(&scene.play, scene.memory, 2);
     assert_int_equal(answer_to(&scene.play, VHOST_USER_SET_MEM_TABLE), 0);
+    for (uint32_t i = 0; i < 2; i++)
+        say_ring_from(&scene.play, i, in_qemu(rings[i]), 7 * i);
     for (uint32_t i = 0; i < 2; i++) {
-        say_ring(&scene.play, i, in_qemu(rings[i]));
-        need_ring(scene.spy, i, rings[i]);
+        need_heard(scene.spy, VHOST_USER_SET_VRING_NUM, &message);
+        need_bits(scene.spy, VHOST_USER_SET_VRING_BASE, i | UINT64_C(7) * i << 32);
+    }
+    for (uint32_t i = 0; i < 2; i++)
+        need_address(scene.spy, i, rings[i]);
+    say_with(&scene.play, VHOST_USER_SET_VRING_KICK, 0, &(uint64_t){0}, 8, scene.kick);
+    need_bits(scene.spy, VHOST_USER_SET_VRING_KICK, 0);
+    need_status(&scene.play, APERTURE_NARROWED, POOL_SIZE + 2 * PAGE, "");
+    end(&scene);
+}
+
+static uint64_t counted(const struct scene *scene)
+{
+    uint64_t counters[2];
+
+    assert_int_equal(pread(scene->memory, counters, sizeof(counters), (off_t)POOL),
+                     sizeof(counters));
+    return counters[0] + counters[1];
+}
+
+/* It works on the pool all the time, or not at all. */
+static void need_work(const struct scene *scene, bool is_running)
+{
+    uint64_t before = counted(scene);
+
+    if (is_running)
+        while (counted(scene) == before)
+            (void)poll(NULL, 0, 1);
+    else
+        (void)poll(NULL, 0, 50);
+    assert_true((counted(scene) != before) == is_running);
+}
+
+/* What QEMU has not heard the end of, the guest has not: then it may use the pool for anything. */
+static void nobody_works_on_the_pool_of_a_guest_that_was_reset(void **state)
+{
+    struct vhost_user_message message;
+    struct scene scene;
+    uint64_t first;
+
+    (void)state;
+    begin(&scene, "spy-busy", false);
+    hand_over(&scene);
+    run_rings(&scene);
+    need_work(&scene, true);
+    for (int i = 0; i < 20; i++) { /* each time another moment of theirs */
+        stop_ring(&scene.play, 0);
+        stop_ring(&scene.play, 1);
+        need_work(&scene, false);
+        say_ring(&scene.play, 0, in_qemu(rings[0]));
+        first = need_question(&scene);
+        need_work(&scene, false);
+        /* Another driver: what is said of the one before says nothing. */
+        stop_ring(&scene.play, 0);
+        say_ring(&scene.play, 1, in_qemu(rings[1]));
+        assert_int_equal(aperture_status_confirm(scene.play.status, first), 0);
+        while (need_question(&scene) == first)
+            (void)poll(NULL, 0, 1);
+        need_work(&scene, false);
+        if (i > 0)
+            continue;
+        confirm(&scene);
+        while (hear(scene.spy, &message)) /* that process had the pool of before */
+            vhost_user_close(&message);
+        next_spy(&scene);
+        need_work(&scene, true);
+        say_ring(&scene.play, 0, in_qemu(rings[0]));
     }
     end(&scene);
+}
+
+/* Whoever takes over, gives nothing, and answers QEMU, which does not wait. */
+static void process_of_a_device_without_driver_has_no_successor(void **state)
+{
+    struct pollfd coming = {.events = POLLIN};
+    struct scene scene;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        begin(&scene, "spy", false);
+        hand_over(&scene);
+        run_rings(&scene);
+        stop_rings(&scene);
+        assert_int_equal(
+            kill(i == 0 ? child_of(scene.play.relay) : child_of(child_of(scene.play.relay)),
+                 SIGKILL),
+            0);
+        need_nothing_of_rings(scene.spy);
+        say_memory(&scene.play, scene.memory, 2);
+        assert_int_equal(answer_to(&scene.play, VHOST_USER_SET_MEM_TABLE), 0);
+        for (uint32_t j = 0; j < 2; j++)
+            say_ring(&scene.play, j, in_qemu(rings[j]));
+        for (uint32_t j = 0; j < 2; j++)
+            stop_ring(&scene.play, j);
+        coming.fd = scene.play.spies;
+        assert_int_equal(poll(&coming, 1, 50), 0);
+        say_ring_from(&scene.play, 0, in_qemu(rings[0]), 3);
+        next_spy(&scene);
+        need_table(scene.spy, scene.memory, false, 0, rings); /* where ring 0 is, comes after */
+        end(&scene);
+    }
 }
 
 /* It cannot be made to forget the pages that it had: another one takes its place. */
@@ -373,11 +552,9 @@ static void ring_that_moved_is_another_processs(void **state)
     begin(&scene, "spy", false);
     hand_over(&scene);
     run_rings(&scene);
-    for (uint32_t i = 0; i < 2; i++) {
-        stop_ring(&scene.play, i);
-        need_heard(scene.spy, VHOST_USER_GET_VRING_BASE, &message);
-    }
+    stop_rings(&scene);
     say_ring(&scene.play, 1, in_qemu(moved[1]));
+    confirm(&scene);
     need_nothing_of_rings(scene.spy);
     next_spy(&scene);
     need_table(scene.spy, scene.memory, false, 1, moved + 1);
@@ -404,8 +581,6 @@ static void ring_that_never_ran_can_be_stopped(void **state)
     stop_ring(&scene.play, 1);
     need_heard(scene.spy, VHOST_USER_GET_VRING_BASE, &message);
     hand_over(&scene);
-    stop_ring(&scene.play, 0);
-    need_heard(scene.spy, VHOST_USER_GET_VRING_BASE, &message);
     run_rings(&scene);
     end(&scene);
 }
@@ -414,7 +589,6 @@ static void ring_that_never_ran_can_be_stopped(void **state)
  * from under one that runs. */
 static void device_starts_on_new_dma_bufs(void **state)
 {
-    struct vhost_user_message message;
     struct scene scene;
 
     (void)state;
@@ -427,11 +601,10 @@ static void device_starts_on_new_dma_bufs(void **state)
     run_rings(&scene);
     say_memory(&scene.play, scene.memory, 2);
     assert_int_equal(answer_to(&scene.play, VHOST_USER_SET_MEM_TABLE), 0);
-    for (uint32_t i = 0; i < 2; i++) {
-        stop_ring(&scene.play, i);
-        need_heard(scene.spy, VHOST_USER_GET_VRING_BASE, &message);
-    }
+    stop_rings(&scene);
     say_memory(&scene.play, scene.memory, 2);
+    assert_int_equal(answer_to(&scene.play, VHOST_USER_SET_MEM_TABLE), 0);
+    say_ring_from(&scene.play, 0, in_qemu(rings[0]), 1);
     need_table(scene.spy, scene.memory, true, 2, rings);
     end(&scene);
 }
@@ -449,14 +622,12 @@ static void nothing_is_read_out_of_a_ring_that_stopped(void **state)
     begin(&scene, "spy", false);
     hand_over(&scene);
     run_rings(&scene);
-    for (uint32_t i = 0; i < 2; i++) {
-        stop_ring(&scene.play, i);
-        need_heard(scene.spy, VHOST_USER_GET_VRING_BASE, &message);
-    }
+    stop_rings(&scene);
     assert_int_equal(pwrite(scene.memory, &secret, sizeof(secret),
                             (off_t)(RING_0 - HIGH + 32 * MB + 3 * PAGE / 4 + 2)),
                      sizeof(secret));
     say_ring(&scene.play, 1, in_qemu(moved));
+    confirm(&scene);
     need_nothing_of_rings(scene.spy);
     next_spy(&scene);
     need_table(scene.spy, scene.memory, false, 1, &moved);
@@ -559,23 +730,6 @@ static void need_session(struct scene *scene)
         need_bits(scene->spy, VHOST_USER_SET_VRING_KICK, i);
 }
 
-/* The nth child of a process, or -1. */
-static pid_t child_of(pid_t parent)
-{
-    char path[64];
-    int child = -1;
-    FILE *file;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)parent, (int)parent);
-    file = fopen(path, "re");
-    if (file) {
-        if (fscanf(file, "%d", &child) != 1) /* NOLINT(cert-err34-c) */
-            child = -1;
-        (void)fclose(file);
-    }
-    return child;
-}
-
 static void next_virtiofsd_gets_no_more(void **state)
 {
     struct scene scene;
@@ -630,13 +784,10 @@ static void relay_killed_before_a_ring_has_its_place_gives_the_pool(void **state
     begin(&scene, "spy", false);
     hand_over(&scene);
     run_rings(&scene);
-    for (uint32_t i = 0; i < 2; i++) {
-        stop_ring(&scene.play, i);
-        need_heard(scene.spy, VHOST_USER_GET_VRING_BASE, &message);
-    }
+    stop_rings(&scene);
     say(&scene.play, VHOST_USER_SET_VRING_NUM, 0, (const uint32_t[]){0, 32768}, 8);
-    need_heard(scene.spy, VHOST_USER_SET_VRING_NUM, &message);
     kill_relay(&scene);
+    say(&scene.play, VHOST_USER_SET_VRING_BASE, 0, (const uint32_t[]){0, 1}, 8);
     next_spy(&scene);
     need_table(scene.spy, scene.memory, false, 0, rings);
     for (uint32_t i = 0; i < 2; i++)
@@ -746,8 +897,31 @@ static void pool_outside_of_memory_ends_the_device(void **state)
     play_start(&scene.play, "spy", "swiotlb=0xf00000,2097152" ID, "auto");
     scene.spy = play_next_spy(&scene.play);
     say_memory(&scene.play, scene.memory, 2);
+    confirm(&scene);
     assert_false(hear(scene.spy, &message));
     need_refused(&scene, "the token's pool is not all in memory");
+    end(&scene);
+}
+
+/* The process could map no part of it that is smaller than a huge page. */
+static void part_of_a_huge_page_is_not_handed_over(void **state)
+{
+    struct vhost_user_message message;
+    struct scene scene = {.memory = memfd_create("memory", MFD_CLOEXEC | MFD_HUGETLB), .kick = -1};
+
+    (void)state;
+    if (scene.memory < 0) {
+        print_message("this kernel has no huge pages\n");
+        skip();
+    }
+    assert_int_equal(ftruncate(scene.memory, (off_t)(48 * MB)), 0);
+    play_start(&scene.play, "spy", TOKEN ID, "auto");
+    scene.spy = play_next_spy(&scene.play);
+    hand_over(&scene); /* the pool is whole ones */
+    say_ring(&scene.play, 0, in_qemu(RING_0));
+    while (hear(scene.spy, &message))
+        assert_int_not_equal(message.request, VHOST_USER_SET_MEM_TABLE);
+    need_refused(&scene, "the VM's memory is huge pages");
     end(&scene);
 }
 
@@ -831,6 +1005,7 @@ static void narrowed_is_too_wide_if_an_aperture_is_required(void **state)
     if (has_device) {
         scene.spy = play_next_spy(&scene.play);
         say_memory(&scene.play, scene.memory, 2);
+        confirm(&scene);
     }
     need_refused(&scene, has_device ? "memory-backend-memfd" : "/dev/udmabuf");
     end(&scene);
@@ -871,7 +1046,10 @@ int main(int argc, char *argv[])
         cmocka_unit_test(dma_bufs_are_all_that_it_gets),
         cmocka_unit_test(features_are_offered_and_hidden),
         cmocka_unit_test(backends_channel_ends_at_the_relay),
+        cmocka_unit_test(nobody_has_memory_before_its_guest_is_confirmed),
         cmocka_unit_test(what_did_not_move_is_told_again_to_nobody),
+        cmocka_unit_test(nobody_works_on_the_pool_of_a_guest_that_was_reset),
+        cmocka_unit_test(process_of_a_device_without_driver_has_no_successor),
         cmocka_unit_test(ring_that_moved_is_another_processs),
         cmocka_unit_test(ring_that_never_ran_can_be_stopped),
         cmocka_unit_test(device_starts_on_new_dma_bufs),
@@ -886,6 +1064,7 @@ int main(int argc, char *argv[])
         cmocka_unit_test(relay_and_keeper_cannot_be_looked_into),
         cmocka_unit_test(ring_outside_of_memory_ends_the_device),
         cmocka_unit_test(pool_outside_of_memory_ends_the_device),
+        cmocka_unit_test(part_of_a_huge_page_is_not_handed_over),
         cmocka_unit_test(other_ways_to_memory_end_the_device),
         cmocka_unit_test(lie_of_virtiofsd_does_not_come_up),
         cmocka_unit_test(what_cannot_be_confined_is_not_started),

@@ -1,10 +1,13 @@
 /* relay play: the relay between a QEMU and a virtiofsd that a test plays. */
 #include "relay_play.h"
 
+#include "hostd/base/aperture_status.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -96,14 +99,50 @@ static void lie(int fd, const char *how, struct vhost_user_message *reply)
         reply->fds[reply->fd_count++] = fd;
 }
 
+_Noreturn static void count_and_wake(volatile uint64_t *counter, volatile pid_t *other)
+{
+    for (;;) {
+        ++*counter;
+        if (*other > 0)
+            (void)kill(*other, SIGCONT);
+    }
+}
+
+/* Works on the pool, which is the table's first region here, without being asked. */
+static void keep_busy(const struct vhost_user_message *table)
+{
+    struct vhost_user_region region;
+    volatile pid_t *pids =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    uint64_t *pool;
+
+    memcpy(&region, table->payload + VHOST_USER_REGIONS_OFFSET, sizeof(region));
+    pool = mmap(NULL, region.size, PROT_READ | PROT_WRITE, MAP_SHARED, table->fds[0],
+                (off_t)region.file_offset);
+    if (pool == MAP_FAILED || pids == MAP_FAILED)
+        _exit(1);
+    for (int i = 0; i < 2; i++) {
+        pid_t pid = fork();
+
+        if (pid == 0)
+            count_and_wake(pool + i, pids + !i);
+        pids[i] = pid;
+    }
+}
+
 static void spy(int fd, const char *how, bool is_first, const char *path)
 {
     static struct vhost_user_message message, reply;
     int report = connect_to(path);
+    bool is_busy = strcmp(how, "spy-busy") != 0;
 
     while (hear(fd, &message)) {
         uint64_t value = 0;
 
+        if (!is_busy && message.request == VHOST_USER_SET_MEM_TABLE) {
+            keep_busy(&message);
+            is_busy = true;
+        }
         (void)vhost_user_send(report, &message);
         vhost_user_close(&message);
         if (!vhost_user_has_answer(&message))
@@ -209,8 +248,11 @@ void play_start_kind(struct play *play, const char *kind, const char *how, const
     if (play->relay == 0) {
         int log = open(play->log, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
 
-        if (dup2(words, 0) == 0 && dup2(log, 2) == 2 && dup2(listener, 3) == 3 &&
-            fcntl(3, F_SETFD, 0) == 0)
+        /* Out of the way of each other's places first. */
+        log = fcntl(log, F_DUPFD_CLOEXEC, 10);
+        words = fcntl(words, F_DUPFD_CLOEXEC, 10);
+        listener = fcntl(listener, F_DUPFD_CLOEXEC, 10);
+        if (dup2(words, 0) == 0 && dup2(log, 2) == 2 && dup2(listener, 3) == 3)
             (void)execlp("guestlink-virtiofs-relay", "guestlink-virtiofs-relay", (char *)NULL);
         _exit(99);
     }
@@ -300,7 +342,7 @@ void play_stop(struct play *play)
     (void)unlink(play->marker);
     (void)unlink(play->log);
     (void)unlink(play->end);
-    (void)unlink(play->status);
+    aperture_status_remove(play->status);
     (void)unlink(play->spy);
     (void)close(play->spies);
     (void)rmdir(play->directory);

@@ -32,8 +32,9 @@ struct play {
  *
  * @param how      what virtiofsd does: sound, deaf, brief (ends with 7 at the first message),
  *                 mortal (likewise, when it has answered it), half,
- *                 generous, chatty; spy (says what it hears to play->spies); and what the first one
- *                 answers to GET_FEATURES otherwise: spy-fd, spy-long, spy-other
+ *                 generous, chatty; spy (says what it hears to play->spies); what the first one
+ *                 answers to GET_FEATURES otherwise: spy-fd, spy-long, spy-other; and spy-busy: two
+ *                 children of it count at the pool's beginning, and wake each other all the time
  * @param options  of the device, and
  * @param mode     the aperture's
  */

@@ -44,6 +44,21 @@ int __wrap_device_host_get_aperture(const struct device_host *self, const char *
     return 0;
 }
 
+/* What the daemon confirmed last. */
+static uint64_t confirmed;
+
+int __wrap_device_host_confirm_aperture(const struct device_host *self, const char *tag,
+                                        uint64_t number);
+
+int __wrap_device_host_confirm_aperture(const struct device_host *self, const char *tag,
+                                        uint64_t number)
+{
+    (void)self;
+    assert_string_equal(tag, "a");
+    confirmed = number;
+    return 0;
+}
+
 static void let_host_say(enum aperture_state state, uint64_t bytes, const char *reason)
 {
     host.after = NULL;
@@ -61,6 +76,7 @@ static int begin(void **state, enum config_aperture mode, enum config_device_hos
     f->settings->config->vms[0].aperture = mode;
     f->settings->config->vms[0].device_host.type = type;
     let_host_say(APERTURE_ENFORCED, BYTES, "");
+    confirmed = 0;
     return 0;
 }
 
@@ -197,6 +213,19 @@ static void one_that_is_not_enforced_is_told_once(void **state)
     assert_int_equal(count(f, APERTURE), 2);
 }
 
+/* Enforced, and not all that one would think of it. */
+static void one_that_something_is_wrong_with_is_told_once(void **state)
+{
+    struct fixture *f = *state;
+
+    let_host_say(APERTURE_ENFORCED, BYTES, "the VM has a balloon");
+    connect_guest(f, POOL);
+    assert_int_equal(count(f, "\"aperture\":\"enforced\",\"apertureBytes\":67117056"), 3);
+    assert_int_equal(count(f, "\"reason\":\"the VM has a balloon\""), 1);
+    assert_int_equal(add_another(f, "new"), 0);
+    assert_int_equal(count(f, APERTURE), 1);
+}
+
 static void another_aperture_is_told_again(void **state)
 {
     struct fixture *f = *state;
@@ -230,6 +259,64 @@ static void rings_that_move_all_the_time_mute_nothing_else(void **state)
     assert_int_equal(view_of(f, 0).aperture->bytes, BYTES + UINT64_C(2000) * 4096);
     assert_int_equal(add_another(f, "new"), 0);
     assert_int_equal(count(f, ADDED), 3);
+}
+
+static void wait_with(struct fixture *f, uint64_t number)
+{
+    let_host_say(APERTURE_WAITING, number, "");
+    vm_device_host_events.aperture_changed(f->vm, "a");
+    run(f);
+}
+
+/* A driver was bound again: whose guest answers has the pool of before. */
+static void a_guest_that_answers_is_the_one_that_reported(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_guest(f, POOL);
+    wait_with(f, 11);
+    assert_int_equal(confirmed, 0); /* it was asked, and has not answered yet */
+    wait_with(f, 12);
+    settle(f);
+    assert_int_equal(f->asked[FRAME_PING], 2);
+    assert_int_equal(confirmed, 12);
+    assert_int_equal(count(f, APERTURE), 0);
+    assert_int_equal(view_of(f, 0).aperture->state, APERTURE_ENFORCED);
+    let_host_say(APERTURE_ENFORCED, BYTES, "");
+    vm_device_host_events.aperture_changed(f->vm, "a");
+    settle(f);
+    assert_int_equal(f->asked[FRAME_PING], 2);
+    assert_int_equal(count(f, APERTURE), 0);
+}
+
+/* What was asked of the kernel before is answered by none. */
+static void a_guest_that_was_reset_is_asked_itself(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_guest(f, POOL);
+    wait_with(f, 13);
+    f->boot = 2;
+    connect_guest(f, POOL);
+    assert_int_equal(confirmed, 13);
+    wait_with(f, 14);
+    (void)close(f->guest);
+    f->guest = -1;
+    settle(f);
+    assert_int_equal(confirmed, 13);
+}
+
+static void another_pool_is_not_confirmed(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_guest(f, POOL);
+    wait_with(f, 15);
+    let_host_say(APERTURE_ENFORCED, BYTES / 2, ""); /* of the device's successor */
+    f->boot = 2;
+    connect_guest(f, POOL / 2);
+    assert_int_equal(count(f, "\"event\":\"RemoveVirtioFsShare\""), 1);
+    assert_int_equal(confirmed, 0);
 }
 
 static void one_that_nobody_wants_is_not_missed(void **state)
@@ -416,7 +503,11 @@ int main(void)
         TEST(what_is_known_with_the_mount_is_told_before_it, set_up_auto),
         TEST(what_is_known_with_a_failed_mount_is_told, set_up_auto),
         TEST(one_that_is_not_enforced_is_told_once, set_up_auto),
+        TEST(one_that_something_is_wrong_with_is_told_once, set_up_auto),
         TEST(another_aperture_is_told_again, set_up_auto),
+        TEST(a_guest_that_answers_is_the_one_that_reported, set_up_auto),
+        TEST(a_guest_that_was_reset_is_asked_itself, set_up_auto),
+        TEST(another_pool_is_not_confirmed, set_up_auto),
         TEST(rings_that_move_all_the_time_mute_nothing_else, set_up_auto),
         TEST(one_that_nobody_wants_is_not_missed, set_up_off),
         TEST(without_a_token_there_is_none, set_up_auto),

@@ -215,6 +215,27 @@ static void share_whose_server_always_dies_is_given_up_once(void **state)
     assert_null(strstr(found + 1, "(Broken pipe): virtiofsd: killed"));
 }
 
+static bool is_to_be_saved(const struct fixture *f)
+{
+    return f->vm->saver.timer && sd_event_source_get_enabled(f->vm->saver.timer, NULL) > 0;
+}
+
+/* A guest that is back in the same boot changes nothing; but what was not written is, then. */
+static void what_was_not_saved_is_saved_when_the_guest_is_back(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_guest(f, 67108864);
+    saver_flush(&f->vm->saver);
+    connect_guest(f, 67108864);
+    assert_false(is_to_be_saved(f));
+    f->vm->unsaved = true;
+    connect_guest(f, 67108864);
+    assert_true(is_to_be_saved(f));
+    saver_flush(&f->vm->saver);
+    assert_false(f->vm->unsaved);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -228,6 +249,7 @@ int main(void)
         TEST(refused_guest_reads_why_though_it_is_still_sending),
         TEST(failure_says_nothing_twice),
         TEST(share_whose_server_always_dies_is_given_up_once),
+        TEST(what_was_not_saved_is_saved_when_the_guest_is_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

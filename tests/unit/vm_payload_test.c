@@ -135,6 +135,7 @@ static void each_answer_is_kept_and_told(void **state)
         {EALREADY, VM_PAYLOAD_RUNNING, 0, 0, 0}, /* told by who started it */
         {ENOENT, VM_PAYLOAD_FAILED, 127, 1, 0},
         {EACCES, VM_PAYLOAD_FAILED, 126, 1, 0},
+        {ELOOP, VM_PAYLOAD_FAILED, 126, 1, 0},
         {ETIMEDOUT, VM_PAYLOAD_FAILED, 255, 1, 1},
     };
     struct fixture *f = *state;

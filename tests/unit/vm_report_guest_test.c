@@ -230,11 +230,14 @@ static void memory_that_is_open_to_virtiofsd_is_a_warning(void **state)
 
     connect_guest(f, 67108864);
     device = f->vm->attachments->device;
-    device->aperture = (struct aperture_status){.bytes = 4096, .reason = "words"};
     line.count = 0;
-    device->aperture.state = APERTURE_ENFORCED;
+    device->aperture = (struct aperture_status){.bytes = 4096, .state = APERTURE_ENFORCED};
     report_aperture(device);
     need_line(LOG_INFO, "out of all but 4096 bytes");
+    device->aperture =
+        (struct aperture_status){.bytes = 4096, .reason = "words", .state = APERTURE_ENFORCED};
+    report_aperture(device);
+    need_line(LOG_WARNING, "out of all but 4096 bytes of the guest's memory; but words");
     device->aperture.state = APERTURE_NARROWED;
     report_aperture(device);
     need_line(LOG_WARNING, "told of 4096 bytes");

@@ -5,6 +5,7 @@
 
 #include "telemetry/telemetry.h"
 #include "vm/share.h"
+#include "vm/virtio_device.h"
 #include "vm/vm_parts.h"
 
 #include "protocol/event.h"
@@ -14,6 +15,19 @@
 #include <unistd.h>
 
 #define POOL UINT64_C(67108864)
+
+/* What the removal of a device's begin answers in its place, if not 0. */
+static int removal;
+
+int __real_device_host_remove_share(struct device_host *host, const char *tag, device_done_fn done,
+                                    void *userdata);
+int __wrap_device_host_remove_share(struct device_host *host, const char *tag, device_done_fn done,
+                                    void *userdata);
+int __wrap_device_host_remove_share(struct device_host *host, const char *tag, device_done_fn done,
+                                    void *userdata)
+{
+    return removal ? removal : __real_device_host_remove_share(host, tag, done, userdata);
+}
 
 static void lose(struct fixture *f, const char *tag)
 {
@@ -138,6 +152,27 @@ static void one_that_is_removed_meanwhile_is_unmounted(void **state)
     assert_remounted(f, 2 + 2, 2 + 1);
 }
 
+/* At once: what the guest is asked may be waiting for it. */
+static void one_whose_device_cannot_be_removed_is_made_anew(void **state)
+{
+    const struct config_share share = {
+        .tag = (char *)"new", .path = (char *)"/tmp", .target = (char *)"/new"};
+    struct fixture *f = *state;
+
+    connect_guest(f, POOL);
+    assert_int_equal(vm_add_share(f->vm, &share, note_done, f), 0);
+    run(f); /* the guest is asked, and does not answer yet */
+    removal = -EIO;
+    lose(f, "new");
+    removal = 0;
+    assert_null(virtio_device_find(f->vm, &share_kind, "new"));
+    run(f);
+    assert_non_null(virtio_device_find(f->vm, &share_kind, "new"));
+    settle(f);
+    assert_int_equal(f->error, 0);
+    assert_remounted(f, 1, 2 + 2);
+}
+
 static uint64_t failures(const struct fixture *f)
 {
     return telemetry_count(f->services.telemetry, TELEMETRY_DEVICE_FAILED);
@@ -176,6 +211,7 @@ int main(void)
         TEST(another_boot_has_nothing_to_unmount),
         TEST(what_the_guest_has_there_itself_stays),
         TEST(one_that_is_removed_meanwhile_is_unmounted),
+        TEST(one_whose_device_cannot_be_removed_is_made_anew),
         TEST(servers_that_end_with_the_guest_are_no_failure),
     };
 

@@ -82,11 +82,11 @@ static void print(const struct doctor *doctor)
 }
 
 static void look(const struct options *options, struct doctor *doctor, const struct config_vm *vm,
-                 bool daemon)
+                 struct json_object *files)
 {
     const struct config *config = doctor->config;
 
-    if (daemon)
+    if (files != NULL)
         doctor_find(doctor, DOCTOR_RIGHT, "daemon", "", "", "guestlink-hostd answers at %s",
                     options->socket);
     else
@@ -95,6 +95,7 @@ static void look(const struct options *options, struct doctor *doctor, const str
                     "guestlink-hostd does not answer at %s; what it knows is left out",
                     options->socket);
     doctor_look_at_host(doctor);
+    doctor_look_at_state(doctor, files);
     for (size_t i = 0; i < config->vm_count; i++)
         if (vm == NULL || vm == &config->vms[i])
             look_at_vm(options, doctor, &config->vms[i]);
@@ -123,7 +124,7 @@ int command_doctor(const struct options *options, char **words)
         if (words[0] == NULL || vm != NULL) {
             doctor.config = config;
             doctor.findings = json_object_new_array();
-            look(options, &doctor, vm, files != NULL);
+            look(options, &doctor, vm, files);
             if (options->json)
                 say_json(doctor.findings);
             else

@@ -2,7 +2,9 @@
 #include "doctor.h"
 
 #include "base/json.h"
+#include "base/lock.h"
 #include "base/program.h"
+#include "command.h"
 #include "config/policy.h"
 
 #include <errno.h>
@@ -53,6 +55,36 @@ void doctor_look_at_host(struct doctor *doctor)
                     "modprobe vhost_vsock; if there is no such module, install a kernel with "
                     "CONFIG_VHOST_VSOCK, or give the VMs a \"socket\" instead of a \"cid\"",
                     "%s: %s; guests with a CID cannot reach the host", device, strerror(errno));
+}
+
+void doctor_look_at_state(struct doctor *doctor, struct json_object *files)
+{
+    const char *folder = files ? command_text(files, "state_dir") : doctor->config->state_dir;
+    char who[64] = "a process of another PID namespace, or one that cannot be named,";
+    pid_t pid = 0;
+    int r = lock_ask(folder, &pid);
+
+    if (pid != 0)
+        (void)snprintf(who, sizeof(who), "process %d", (int)pid);
+    if (r == -EBUSY && files != NULL)
+        doctor_find(doctor, DOCTOR_RIGHT, "state", "", "", "%s: %s has it, and no other daemon",
+                    folder, who);
+    else if (r == -EBUSY)
+        doctor_find(doctor, DOCTOR_WRONG, "state", "",
+                    "name the socket of that daemon with --socket, or stop that daemon",
+                    "%s: %s has it, and does not answer here; another daemon does not start",
+                    folder, who);
+    else if (r == 0 && files != NULL)
+        doctor_find(doctor, DOCTOR_WRONG, "state", "", "restart guestlink-hostd; its log says why",
+                    "%s: the daemon that answers does not hold its lock; a second daemon could "
+                    "use it, too",
+                    folder);
+    else if (r == 0 || r == -ENOENT)
+        doctor_find(doctor, DOCTOR_RIGHT, "state", "", "", "%s: no daemon has it", folder);
+    else
+        doctor_find(doctor, DOCTOR_UNKNOWN, "state", "",
+                    r == -EACCES ? "run guestlinkctl doctor as root" : "", "%s: %s", folder,
+                    strerror(-r));
 }
 
 size_t doctor_count_virtiofs(const struct config *config, const struct config_vm *vm)

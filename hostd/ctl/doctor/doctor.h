@@ -49,6 +49,9 @@ size_t doctor_count_virtiofs(const struct config *config, const struct config_vm
 /* The host: its vsock device. */
 void doctor_look_at_host(struct doctor *doctor);
 
+/* Which daemon has the state directory. @param files  io.guestlink.Files, NULL without a daemon */
+void doctor_look_at_state(struct doctor *doctor, struct json_object *files);
+
 /* The folders that a VM's shares name. */
 void doctor_look_at_shares(struct doctor *doctor, const struct config_vm *vm);
 
@@ -60,6 +63,12 @@ void doctor_look_at_shares(struct doctor *doctor, const struct config_vm *vm);
  */
 void doctor_look_at_qemu(struct doctor *doctor, const struct config_vm *vm,
                          struct json_object *view);
+
+struct words;
+
+/* Whether QEMU, by its command line, shares all that is the guest's RAM. */
+void doctor_look_at_memory(struct doctor *doctor, const struct config_vm *vm,
+                           const struct words *words);
 
 /* What a VM's virtiofsd can reach of its guest's memory. @param view  as above */
 void doctor_look_at_aperture(struct doctor *doctor, const struct config_vm *vm,

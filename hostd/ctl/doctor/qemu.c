@@ -2,9 +2,11 @@
  * doctor, its part that looks at a VM's QEMU. The process is found by the QMP socket that its
  * command line names; what that says of CID, memory and ports disturbs nobody to read.
  */
+#include "base/qemu_version.h"
 #include "base/qmp_socket.h"
 #include "command.h"
 #include "doctor.h"
+#include "words.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -16,33 +18,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A command line may have megabytes; one of QEMU's has some KiB. */
-#define LINE_BYTES 131072u
 /* QEMU greets at once whom it serves; another one waits without a word. */
 #define GREETING_MS 1000
-
-/* Words of a command line: NUL-terminated, one behind the other. */
-struct words {
-    char data[LINE_BYTES + 1];
-    size_t size;
-    char pid[16]; /* whose they are */
-};
-
-static const char *next_word(const struct words *words, const char *word)
-{
-    if (word == NULL)
-        return words->size > 0 ? words->data : NULL;
-    word += strlen(word) + 1;
-    return word < words->data + words->size ? word : NULL;
-}
-
-/* The first word at or behind @p from that has @p part. NULL: none */
-static const char *find_word(const struct words *words, const char *from, const char *part)
-{
-    while (from != NULL && strstr(from, part) == NULL)
-        from = next_word(words, from);
-    return from;
-}
+/* It comes at once, and whole: two hundred of them. */
+#define GREETING_BYTES 4096u
 
 static bool read_words(const char *proc, const char *pid, struct words *words)
 {
@@ -55,8 +34,8 @@ static bool read_words(const char *proc, const char *pid, struct words *words)
     if (fd < 0)
         return false;
     words->size = 0;
-    while (words->size < LINE_BYTES &&
-           (n = read(fd, words->data + words->size, LINE_BYTES - words->size)) > 0)
+    while (words->size < WORDS_BYTES &&
+           (n = read(fd, words->data + words->size, WORDS_BYTES - words->size)) > 0)
         words->size += (size_t)n;
     (void)close(fd);
     words->data[words->size] = '\0';
@@ -69,7 +48,7 @@ static bool names_path(const struct words *words, const char *path)
 {
     const char *word = NULL;
 
-    while ((word = next_word(words, word)) != NULL) {
+    while ((word = words_next(words, word)) != NULL) {
         const char *at = strstr(word, path);
         const char *end = at != NULL ? at + strlen(path) : "x";
 
@@ -97,7 +76,7 @@ static bool find_qemu(const char *proc, const char *qmp, struct words *words)
 static void look_at_cid(struct doctor *doctor, const struct config_vm *vm,
                         const struct words *words)
 {
-    const char *word = find_word(words, words->data, "guest-cid");
+    const char *word = words_find(words, words->data, "guest-cid");
     unsigned long cid = 0;
     char advice[256];
 
@@ -125,54 +104,6 @@ static void look_at_cid(struct doctor *doctor, const struct config_vm *vm,
                     cid, vm->cid);
 }
 
-static bool memory_is_shared(const struct words *words)
-{
-    const char *word = words->data;
-    bool used = find_word(words, words->data, "memory-backend=") != NULL ||
-                find_word(words, words->data, "memdev=") != NULL;
-
-    while (used && (word = find_word(words, word, "memory-backend-")) != NULL) {
-        if (strstr(word, "share=on") != NULL || strstr(word, "share=true") != NULL ||
-            strstr(word, "\"share\":true") != NULL)
-            return true;
-        word = next_word(words, word);
-    }
-    return false;
-}
-
-/* True if the kernel can make dma-bufs of it: the file of a memfd that can no longer shrink. */
-static bool memory_is_sealed(const struct words *words)
-{
-    const char *word = find_word(words, words->data, "memory-backend-memfd");
-
-    return word != NULL && strstr(word, "seal=off") == NULL && strstr(word, "seal=false") == NULL &&
-           strstr(word, "\"seal\":false") == NULL;
-}
-
-static void look_at_memory(struct doctor *doctor, const struct config_vm *vm,
-                           const struct words *words)
-{
-    char advice[256];
-
-    if (doctor_count_virtiofs(doctor->config, vm) == 0)
-        return;
-    (void)snprintf(advice, sizeof(advice),
-                   "start QEMU with -object memory-backend-memfd,id=mem,size=%lluM,share=on "
-                   "-machine memory-backend=mem",
-                   (unsigned long long)(vm->memory >> 20));
-    if (memory_is_shared(words) && vm->aperture != CONFIG_APERTURE_OFF && !memory_is_sealed(words))
-        doctor_find(doctor, vm->aperture == CONFIG_APERTURE_REQUIRE ? DOCTOR_WRONG : DOCTOR_NOTE,
-                    "memory", vm->name, advice,
-                    "QEMU shares the guest's memory, and not in a sealed memfd: the kernel cannot "
-                    "keep virtiofsd from any of it");
-    else if (memory_is_shared(words))
-        doctor_find(doctor, DOCTOR_RIGHT, "memory", vm->name, "",
-                    "QEMU shares the guest's memory, as virtiofs needs it");
-    else
-        doctor_find(doctor, DOCTOR_WRONG, "memory", vm->name, advice,
-                    "QEMU does not share the guest's memory; virtiofs cannot work");
-}
-
 /* A root port that another word names as its bus has a device from the start. */
 static bool is_taken(const struct words *words, const char *port)
 {
@@ -185,7 +116,7 @@ static bool is_taken(const struct words *words, const char *port)
     size = (int)strcspn(id + 3, ",");
     if (snprintf(bus, sizeof(bus), "bus=%.*s", size, id + 3) >= (int)sizeof(bus))
         return false;
-    while ((word = next_word(words, word)) != NULL) {
+    while ((word = words_next(words, word)) != NULL) {
         const char *at = strstr(word, bus);
 
         if (at != NULL && (at[strlen(bus)] == ',' || at[strlen(bus)] == '\0'))
@@ -200,10 +131,10 @@ static void look_at_ports(struct doctor *doctor, const struct config_vm *vm,
     size_t devices = doctor_count_virtiofs(doctor->config, vm) + vm->network_count, ports = 0;
     const char *word = words->data;
 
-    while ((word = find_word(words, word, "pcie-root-port")) != NULL) {
+    while ((word = words_find(words, word, "pcie-root-port")) != NULL) {
         if (!is_taken(words, word))
             ports++;
-        word = next_word(words, word);
+        word = words_next(words, word);
     }
     if (devices <= ports)
         doctor_find(doctor, DOCTOR_RIGHT, "ports", vm->name, "",
@@ -243,7 +174,7 @@ static void look_at_loopback(struct doctor *doctor, const struct config_vm *vm,
                     "programs of the guest can reach this host's own addresses, as "
                     "\"host_loopback\" says");
     else if (is_in_unit(doctor->places.proc, words->pid) &&
-             find_word(words, words->data, "vhostfd=") == NULL)
+             words_find(words, words->data, "vhostfd=") == NULL)
         /* The unit came to do so when it came to pass that descriptor. */
         doctor_find(
             doctor, DOCTOR_NOTE, "loopback", vm->name,
@@ -266,28 +197,33 @@ static void look_at_loopback(struct doctor *doctor, const struct config_vm *vm,
 
 /* @param ret_problem  as qmp_socket_connect()
  * @return 0: QEMU greeted; -EBUSY: it serves somebody else; -errno */
-static int greet(const char *path, const char **ret_problem)
+static int greet(const char *path, char ret_version[QEMU_VERSION_SIZE], const char **ret_problem)
 {
     struct qmp_socket qmp;
     struct pollfd poller = {.events = POLLIN};
-    char byte;
+    struct json_object *greeting;
+    char line[GREETING_BYTES] = "";
     int r = qmp_socket_connect(path, &qmp, ret_problem);
 
     if (r < 0)
         return r;
     poller.fd = qmp.fd;
-    if (poll(&poller, 1, GREETING_MS) <= 0 || read(qmp.fd, &byte, 1) != 1)
+    if (poll(&poller, 1, GREETING_MS) <= 0 || read(qmp.fd, line, sizeof(line) - 1) <= 0)
         r = -EBUSY;
+    greeting = json_tokener_parse(line);
+    qemu_version_read(greeting, ret_version);
+    json_object_put(greeting);
     (void)close(qmp.fd);
     return r;
 }
 
-static void try_qmp(struct doctor *doctor, const struct config_vm *vm)
+static void try_qmp(struct doctor *doctor, const struct config_vm *vm,
+                    char ret_version[QEMU_VERSION_SIZE])
 {
     const char *path = vm->device_host.qmp;
     char advice[512];
     const char *problem = NULL;
-    int r = greet(path, &problem);
+    int r = greet(path, ret_version, &problem);
 
     (void)snprintf(advice, sizeof(advice), "start QEMU with -qmp unix:%.300s,server=on,wait=off",
                    path);
@@ -310,6 +246,28 @@ static void try_qmp(struct doctor *doctor, const struct config_vm *vm)
     else
         doctor_find(doctor, DOCTOR_WRONG, "qmp", vm->name, advice, "%s: %s; is QEMU running?", path,
                     strerror(-r));
+}
+
+/* What an adapter that passt serves takes of QEMU: a guest's driver that starts it may end another
+ * one. @param version  "": not known */
+static void look_at_version(struct doctor *doctor, const struct config_vm *vm, const char *version)
+{
+    if (!config_vm_has_passt(vm))
+        return;
+    if (!version[0])
+        doctor_find(doctor, DOCTOR_UNKNOWN, "qemu-version", vm->name, "",
+                    "QEMU's version is not known; \"backend\": \"passt\" needs QEMU %d.0 or later",
+                    QEMU_VERSION_FOR_PASST);
+    else if (qemu_version_takes_passt(version))
+        doctor_find(doctor, DOCTOR_RIGHT, "qemu-version", vm->name, "",
+                    "QEMU %s can have adapters of \"backend\": \"passt\"", version);
+    else
+        doctor_find(doctor, DOCTOR_WRONG, "qemu-version", vm->name,
+                    "install QEMU 10.0 or later (Debian 13 has one) and restart the VM, or use the "
+                    "\"backend\" \"user\"",
+                    "QEMU %s cannot have adapters of \"backend\": \"passt\", which need %d.0 or "
+                    "later",
+                    version, QEMU_VERSION_FOR_PASST);
 }
 
 /* What the daemon could not do, in its words; each has the next step in it. */
@@ -338,6 +296,7 @@ static void tell_failed(struct doctor *doctor, const struct config_vm *vm, struc
 void doctor_look_at_qemu(struct doctor *doctor, const struct config_vm *vm,
                          struct json_object *view)
 {
+    char version[QEMU_VERSION_SIZE] = "";
     struct words *words;
 
     if (view != NULL) {
@@ -347,17 +306,18 @@ void doctor_look_at_qemu(struct doctor *doctor, const struct config_vm *vm,
     if (vm->device_host.type != CONFIG_DEVICE_HOST_QEMU)
         return;
     if (view == NULL)
-        try_qmp(doctor, vm);
+        try_qmp(doctor, vm, version);
     else if (command_flag(view, "device_host_up"))
         doctor_find(doctor, DOCTOR_RIGHT, "qmp", vm->name, "", "guestlink-hostd talks with QEMU");
     else
         doctor_find(doctor, DOCTOR_WRONG, "qmp", vm->name,
                     "start the VM, or correct \"qmp\" of its \"device_host\"", "%s",
                     command_text(view, "device_host_error"));
+    look_at_version(doctor, vm, view ? command_text(view, "device_host_version") : version);
     words = malloc(sizeof(*words));
     if (words != NULL && find_qemu(doctor->places.proc, vm->device_host.qmp, words)) {
         look_at_cid(doctor, vm, words);
-        look_at_memory(doctor, vm, words);
+        doctor_look_at_memory(doctor, vm, words);
         look_at_ports(doctor, vm, words);
         look_at_loopback(doctor, vm, words);
     } else {

@@ -1,5 +1,6 @@
-"""Under I/O, all that can happen to a share, its processes, its VM and its guest: no virtiofsd is ever told of more than pool and rings."""
+"""Under I/O, all that can happen to a share, its processes, its VM and its guest: no virtiofsd is ever told of more than rings and the pool of the kernel that runs."""
 
+import confined
 import spy
 from image import Image
 from kernel import Kernel
@@ -11,9 +12,6 @@ from wait import wait_for
 
 HOST = ("guestlink.host=virtio-port:guestlink "
         "guestlink.modules=virtio_pci,virtio_console,virtiofs")
-# A ring has up to 1,024 entries, and a share two.
-RINGS = 2 * 16384
-
 # What is read is what was written. A share that is away meanwhile, or another mount, is no error.
 COMPARING = """n=0
 mount() { stat -c %d /mnt/c 2>/dev/null; }
@@ -37,7 +35,7 @@ def play(lab):
 class Life:
     def __init__(self, lab):
         self.lab = lab
-        self._program = spy.turn(virtiofsd(), lab.sockets, lab.sockets / "virtiofsd", "told")
+        self._program = spy.turn(virtiofsd(), lab.sockets, lab.sockets / "virtiofsd", ("told",))
         # Over a virtio port: vhost-device-vsock does not serve a guest after its reset.
         door = lab.sockets / "port"
         self._image = Image(Kernel(), ["virtio_console"]).add_init().add_program(
@@ -54,7 +52,8 @@ class Life:
             payload=["/bin/sh", "-c", COMPARING])
         settings["device_host"]["virtiofsd"] = str(self._program)
         self.hostd = lab.hostd([settings])
-        self._seen = 0
+        self._seen = dict.fromkeys(self.folders, 0)
+        self._last = None
         self._boots = 0
 
     def play(self):
@@ -81,20 +80,16 @@ class Life:
 
     @property
     def pool(self):
-        """Base and size, as the latest boot's token has them; None without a token."""
-        token = self.hostd.events("ApplyGuestCapabilities")[-1].get("token")
-        if not token:
-            return None
-        base, size = token.removeprefix("swiotlb=").split(",")
-        return int(base, 16), int(size)
+        return confined.pool_of(self.hostd)
 
     def tables(self):
-        """Of all virtiofsds so far, in their order: guest addresses and sizes."""
-        for folder in self.folders.values():
-            log = folder / "told.log"
-            for line in log.read_text().splitlines() if log.exists() else ():
-                _, *numbers = [int(word, 16) for word in line.split()]
-                yield list(zip(numbers[::2], numbers[1::2]))
+        """What virtiofsds were told since the last time: guest addresses and sizes."""
+        new = []
+        for tag, folder in self.folders.items():
+            told = list(confined.told(folder))
+            new += told[self._seen[tag]:]
+            self._seen[tag] = len(told)
+        return new
 
     def works(self, what):
         counter = self.folders["c"] / "counter"
@@ -103,21 +98,12 @@ class Life:
                  lambda: counter.exists() and counter.read_text().strip())
 
     def holds(self, what):
-        """The share works, and nobody was told of more."""
+        """The share works, and nobody was told of more, nor of the pool of a kernel before."""
         self.works(what)
-        tables = list(self.tables())
-        need(len(tables) >= self._seen, "tables were lost")
-        widest = 0
-        for table in tables:
-            pools = [region for region in table if region in self._pools]
-            rings = sum(size for _, size in table) - sum(size for _, size in pools)
-            need(len(pools) == 1 and rings <= RINGS, f"{what}: told of more: {table}")
-            widest = max(widest, rings)
-        self.lab.say(f"{what}: {len(tables) - self._seen} tables, none with more than the pool and "
-                     f"{widest} bytes of rings")
-        self._seen = len(tables)
-
-    _pools = ()
+        tables = self.tables()
+        widest = confined.widest(tables, [self.pool], what)
+        self.lab.say(f"{what}: {len(tables)} tables, none with more than the pool and {widest} "
+                     "bytes of rings")
 
     def boots(self, what):
         self._boots += 1
@@ -125,10 +111,12 @@ class Life:
         pool = self.pool
         self.lab.say(f"{what}: the pool is {pool}")
         if pool:
-            self._pools = (*self._pools, pool)
             self.holds(what)
+            self._last = pool
         else:
             self.works(what)
+            old = [table for table in self.tables() if self._last in table]
+            need(not old, f"{what}: told of the pool of the kernel before: {old}")
 
     def processes_die(self):
         served = Share(self.lab, self.hostd, str(self.folders["c"]))
@@ -167,16 +155,7 @@ class Life:
         return words
 
     def driver_is_bound_again(self):
-        buses = [port["pci_bridge"] for port in self.guest.ask_qemu("query-pci")[0]["devices"]
-                 if "pci_bridge" in port]
-        (bus,) = [device["bus"] for bridge in buses for device in bridge.get("devices", ())
-                  if device["qdev_id"].endswith("-fs-d")]
-        self.in_guest(
-            f"umount /mnt/d && device=$(basename /sys/bus/pci/devices/0000:{bus:02x}:00.0/virtio*) "
-            "&& cd /sys/bus/virtio/drivers/virtiofs && echo $device >unbind && "
-            # Pages that the rings had are others' now, and the rings lie elsewhere.
-            "head -c 3000000 /dev/urandom >/tmp/between && echo $device >bind && rm /tmp/between && "
-            "mount -t virtiofs d /mnt/d && grep -q 'on the host' /mnt/d/from-host.txt")
+        confined.bind_again(self.guest, self.in_guest, "d")
         self.holds("the driver bound again")
 
     def share_is_removed_in_use(self):

@@ -1,11 +1,14 @@
 """Without udmabuf an aperture is narrowed, and told so; a spy that cheats finds the secret then, and `require` refuses the share."""
 
+import contextlib
 import os
 
+import newer
 import spy
+from network import Namespace, what_is_missing
 from show import need
 
-NEEDS = "virtiofsd unpacking"
+NEEDS = "virtiofsd unpacking newer"
 UDMABUF = False
 
 
@@ -14,7 +17,17 @@ def play(lab):
         if "LAB_NESTED" not in os.environ:
             lab.skip("this kernel has udmabuf: tests/run aperture-narrowed goes into a VM")
         os.unlink("/dev/udmabuf")  # the VM's own
-    spied = spy.Spied(lab, "narrow")
+    with contextlib.ExitStack() as stack:
+        namespace = None
+        if newer.qemu() and not what_is_missing():
+            namespace = stack.enter_context(Namespace(f"guestlink-{os.getpid()}", "10.0.9.2/24"))
+        narrowed(lab, namespace)
+    refused(lab)
+
+
+def narrowed(lab, namespace):
+    """namespace: for an adapter that passt serves, or None."""
+    spied = spy.Spied(lab, "narrow", namespace)
     for kind in spy.programs():
         report = spied.look(kind)
         lab.say(report.text)
@@ -24,11 +37,18 @@ def play(lab):
             need("later/whole" in report.granted, f"granted: {report.granted}")
             need(report.told == size and "later/told" not in report.found,
                  f"what it was told of holds the secret, or more than {size}: {report.text}")
+    if namespace:
+        report = spied.look_from_passt()
+        lab.say(report.text)
+        spied.aperture_of_passt("narrowed")
+        need("later/whole" in report.found, f"a spy that cheats finds nothing: {report.found}")
     events = spied.hostd.events("DeviceAperture", vm="narrow")
     need(len(events) == 1 and "udmabuf" in events[0]["reason"], f"{events}")
     lab.say(f"narrowed: {events[0]['reason']}")
     spied.end()
 
+
+def refused(lab):
     spied = spy.Spied(lab, "shut", aperture="require")
     for kind in spy.programs():
         status, words, folder = spied.add(kind)

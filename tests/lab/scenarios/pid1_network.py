@@ -1,4 +1,4 @@
-"""An interface in one guest: IPv4, IPv6, routes, MTU, DNS; twice, wrong, absent, and taken away."""
+"""Interfaces in one guest: IPv4, IPv6, routes, MTU, DNS; twice, wrong, absent, taken away; two with gateways."""
 
 import time
 
@@ -7,7 +7,7 @@ from show import need
 from wait import wait_for
 
 MAC = "52:54:00:12:34:56"
-EINVAL, ENETUNREACH, ETIMEDOUT = 22, 101, 110
+EINVAL, ETIMEDOUT = 22, 110
 WHOLE = {"addresses": ("10.0.2.15/24", "fd00::15/64"), "gateways": ("10.0.2.2", "fd00::2"),
          "routes": ("10.9.0.0/16 10.0.2.9", "fd09::/48 fd00::9"),
          "dns": ("10.0.2.3", "fd00::3"), "mtu": 1400}
@@ -21,8 +21,9 @@ WRONG = (
     ({"gateways": ("10.0.2.2/24",)}, EINVAL, "gateway"),
     ({"routes": ("10.9.0.0/16",)}, EINVAL, "route"),
     ({"dns": ("example.org",)}, EINVAL, "example.org"),
-    ({"gateways": ("192.0.2.1",)}, ENETUNREACH, "Nexthop has invalid gateway"),
     ({"mtu": 7}, EINVAL, "mtu less than device minimum"),
+    ({"addresses": ("10.0.2.256/24", "10.0.2.15/24", "fd00::15/129"), "gateways": ("10.0.2.2",)}, EINVAL,
+     "eth0: address '10.0.2.256/24': expected an address/prefix; address 'fd00::15/129'"),
 )
 
 
@@ -53,10 +54,12 @@ def play(lab):
     need(look(host) == first, f"the second time changed something: {look(host)}")
     lab.say("the second time changed nothing")
     wrong(lab, host)
+    need(host.do(ph.CONFIGURE_NETWORK, ph.network(MAC, **WHOLE))[0] == 0, "the third time")
     need(look(host) == first, f"what was refused changed something: {look(host)}")
     absent(lab, host)
     read_only_root(lab, host)
     removed(lab, host)
+    two(lab, host, guest)
     host.need_alive()
     need(host.do(ph.SHUT_DOWN, ph.shut_down(ph.HALT))[0] == 0, "the halt was refused")
     host.wait("FAREWELL", lambda: host.farewell)
@@ -111,3 +114,64 @@ def removed(lab, host):
         need(word not in words, f"{word!r} is left: {words}")
     need(host.do(ph.CONFIGURE_NETWORK, ph.network(MAC, **WHOLE))[0] == 0, "set again")
     lab.say("taken away, twice, and set again")
+
+
+OTHER = "52:54:00:12:34:57"
+OFF_SUBNET = {"addresses": ("10.0.3.15/32", "fd03::15/128"), "gateways": ("192.0.2.1", "fd99::1"),
+              "dns": ("10.0.3.3",)}
+STUB = "/run/systemd/resolve/stub-resolv.conf"
+
+
+def two(lab, host, guest):
+    """The lesser metric has the default route, whoever was configured last; one that goes, with or without
+    a word, takes nothing of the other's along. resolv.conf may be a link, and need not be."""
+    host.shell("mount -o remount,rw /; umount /etc/resolv.conf; rm -f /etc/resolv.conf; "
+               f"ln -s ..{STUB} /etc/resolv.conf")
+    guest.ask_qemu("netdev_add", type="user", id="net2", ipv4=True, ipv6=True)
+    guest.ask_qemu("device_add", driver="virtio-net-pci", id="adapter2", netdev="net2", mac=OTHER,
+                   bus="rp2")
+    set_up(host, OTHER, metric=101, flags=2, **OFF_SUBNET)
+    _, words = host.shell("cat /proc/sys/net/ipv6/conf/*/accept_ra | sort -u | tr -d '\\n'; ip route; "
+                          f"cat {STUB}; [ -L /etc/resolv.conf ] && echo link")
+    for word in ("default via 192.0.2.1 dev eth1", "onlink", "nameserver 10.0.3.3", "link"):
+        need(word in words, f"{word!r} is not there: {words}")
+    need(words.startswith("01"), f"one interface heeds advertisements, and one does not: {words}")
+    set_up(host, MAC, metric=100, **WHOLE)
+    order(host, "eth0")
+    set_up(host, MAC, metric=102, **WHOLE)
+    order(host, "eth1")
+    lab.say("two gateways, one of them off its subnet: the order is that of the metrics, of DNS as well")
+    for target, word in (("/mnt/none/resolv.conf", "/mnt/none"), ("../etc/resolv.conf", "nowhere")):
+        host.shell(f"rm -f /etc/resolv.conf; ln -s {target} /etc/resolv.conf")
+        error, text = host.do(ph.CONFIGURE_NETWORK, ph.network(MAC, metric=102, **WHOLE))
+        need(error == 0 and word in text and "/run/guestlink/resolv.conf" in text, f"{error}: {text}")
+        lab.say(f"a remark: {text}")
+    host.shell(f"rm -f /etc/resolv.conf; ln -s /var/run/resolv.conf /etc/resolv.conf; ln -s /run /var/run")
+    set_up(host, MAC, metric=102, **WHOLE)
+    guest.ask_qemu("device_del", id="adapter2")
+    wait_for("eth1 to be gone", lab.seconds(20), lambda: host.shell("ip link show eth1")[0] != 0, 0.2)
+    words = host.shell("ip route show default; ip -6 route show default")[1]
+    need("default via 10.0.2.2 dev eth0" in words and "via fd00::2" in words, f"no default route: {words}")
+    need(host.do(ph.CONFIGURE_NETWORK, ph.network(OTHER, remove=True, timeout_ms=60000))[0] == 0,
+         "nothing to remove")
+    words = host.shell("cat /run/resolv.conf")[1]
+    need(words == "nameserver 10.0.2.3\nnameserver fd00::3\n", words)
+    lab.say("one went without a word: the other's default route and name servers are there")
+
+
+def set_up(host, mac, **what):
+    error, text = host.do(ph.CONFIGURE_NETWORK, ph.network(mac, **what), 60)
+    need((error, text) == (0, ""), f"{error}: {text}")
+
+
+def order(host, first):
+    """Whose default routes and name servers are the first."""
+    second = {"eth0": "eth1", "eth1": "eth0"}[first]
+    for family in ("-4", "-6"):
+        words = host.shell(f"ip {family} route show default | grep static; ip {family} route show default")[1]
+        metrics = {line.split(" dev ")[1].split()[0]: int(line.split(" metric ")[1].split()[0])
+                   for line in words.splitlines() if " via fe80" not in line}
+        need(metrics[first] < metrics[second], f"{family}: {words}")
+    servers = host.shell("cat /etc/resolv.conf")[1]
+    at = {"eth0": servers.index("10.0.2.3"), "eth1": servers.index("10.0.3.3")}
+    need(at[first] < at[second], servers)

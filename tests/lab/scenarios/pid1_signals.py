@@ -1,4 +1,4 @@
-"""SIGTERM, SIGPWR and Ctrl-Alt-Del end the guest in order; SIGTERM and SIGPWR power off."""
+"""SIGTERM, SIGPWR and Ctrl-Alt-Del end the guest in order; SIGPWR powers off, the others reboot."""
 
 from show import need
 
@@ -6,7 +6,7 @@ from show import need
 def play(lab):
     guest, hostd = lab.serve()
     for number, (what, act, how) in enumerate((
-            ("SIGTERM", lambda: in_guest("TERM"), "power-off"),
+            ("SIGTERM", lambda: in_guest("TERM"), "reboot"),
             ("SIGPWR", lambda: in_guest("PWR"), "power-off"),
             ("Ctrl-Alt-Del", lambda: press(guest), "reboot")), 1):
 

@@ -25,7 +25,9 @@ def play(lab):
                       image=image, extra=[
                           "-drive", f"file={disk},format=raw,if=none,id=root",
                           "-device", "virtio-blk-pci,drive=root"])
-    settings = vm_settings(guest, network=[adapter()],
+    payload = {"argv": ["/bin/sh", "-c", "test -e /etc/debian_version && exit 3"],
+               "restart": "on-failure"}
+    settings = vm_settings(guest, network=[adapter()], payload=payload,
                            shares=[share("c", lab.share_folder("lab"), "/mnt/c")])
     hostd = lab.hostd([settings]).start()
     guest.start()
@@ -52,7 +54,10 @@ def play(lab):
     lab.say(f"the agent is process {pid}, a child of systemd's")
     text = run("/bin/cat", "/mnt/c/from-host.txt")
     need("written on the host" in text, f"the share did not come along: {text}")
-    lab.say("the share came along; commands run in the real root")
+    need("nameserver 10.0.2.3" in run("/bin/cat", "/etc/resolv.conf"), "no name servers in the root")
+    hostd.wait_event("ChildExit", lab.seconds(60), count=2, status=3)
+    need(not hostd.failures(), f"{hostd.failures()}")
+    lab.say("share, name servers and payload are in the real root, and each end of the payload is told")
     lab.need_alive(hostd)
     status, words = lab.control(hostd, "shutdown", "lab")
     need(status == 0, f"shutdown: {status}: {words}")

@@ -1,5 +1,5 @@
-/* spy given: what can be had of the guest's memory by the descriptors that virtiofsd was given, and
- * by what it has mapped. */
+/* spy given: what can be had of the guest's memory by the descriptors that the program was given,
+ * and by what it has mapped. */
 #include "spy.h"
 
 #include <errno.h>
@@ -18,11 +18,11 @@
 #define CHUNK ((size_t)1 << 20)
 /* More than any guest of the lab has. */
 #define MUCH ((size_t)4 << 30)
-/* More of each than any virtiofsd of the lab has. */
+/* More of each than any program of the lab has. */
 #define MAPPINGS 64u
 #define FDS      4096
 
-static size_t told; /* bytes of the guest's memory that virtiofsd has mapped */
+static size_t told; /* bytes of the guest's memory that the program has mapped */
 
 struct mapping {
     char *start;
@@ -53,7 +53,7 @@ static size_t list_mappings(struct mapping ret_mappings[MAPPINGS])
     return count;
 }
 
-/* Granted is what is more than virtiofsd was told to map. */
+/* Granted is what is more than the program was told to map. */
 static void judge(const char *name, size_t bytes, int error)
 {
     if (error == 0 && bytes <= told)
@@ -227,6 +227,18 @@ static bool is_new(int fd, ino_t inode, ino_t *seen, size_t *count)
     return true;
 }
 
+/* A connection over which QEMU would take requests for its guest's memory. */
+static void try_back_channel(void)
+{
+    struct stat info;
+    size_t sockets = 0;
+
+    for (size_t i = 0; i < spy.given_count; i++)
+        sockets += fstat(spy.given[i], &info) == 0 && S_ISSOCK(info.st_mode);
+    spy_attempt("back-channel", sockets > 0 ? 0 : -ENOTSOCK, "%zu of %zu descriptors are sockets",
+                sockets, spy.given_count);
+}
+
 void spy_try_given(void)
 {
     ino_t seen[SPY_FDS];
@@ -234,6 +246,7 @@ void spy_try_given(void)
     struct stat info;
 
     try_mappings();
+    try_back_channel();
     /* whether a message gave it, or not */
     for (int fd = 0; fd < FDS; fd++)
         if (fstat(fd, &info) == 0 && is_new(fd, info.st_ino, seen, &count))

@@ -1,4 +1,4 @@
-/* spy: what virtiofsd calls, and a thread that looks when it is told to. */
+/* spy: what every program calls, and a thread that looks when it is told to. */
 #include "spy.h"
 
 #include <dlfcn.h>
@@ -44,7 +44,7 @@ static void on_fault(int number)
 {
     if (trap)
         siglongjmp(*trap, 1);
-    (void)signal(number, SIG_DFL); /* virtiofsd's own */
+    (void)signal(number, SIG_DFL); /* the program's own */
 }
 
 static bool is_secret(const char *record)
@@ -96,11 +96,11 @@ static void *look(void *unused)
     (void)unused;
     (void)strcpy(spy.stage, "later");
     for (;; (void)usleep(100000)) {
-        if (faccessat(spy.folder, SPY_ORDER, F_OK, 0) < 0)
+        if (!spy_is_ordered())
             continue;
         spy_try_given();
         spy_try_others();
-        (void)renameat(spy.folder, SPY_ORDER, spy.folder, SPY_DONE);
+        spy_has_looked();
     }
     return NULL;
 }
@@ -112,9 +112,11 @@ static void start_thread(void)
     (void)pthread_create(&thread, NULL, look, NULL);
 }
 
-/* Keeps them open: virtiofsd closes its own. */
-static void keep(const struct msghdr *message)
+/* Keeps them open: the program closes its own. @return how many came */
+static size_t keep(const struct msghdr *message)
 {
+    size_t came = 0;
+
     for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part;
          part = CMSG_NXTHDR((struct msghdr *)message, part)) {
         size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -122,10 +124,12 @@ static void keep(const struct msghdr *message)
 
         if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS || count > SPY_FDS)
             continue;
+        came += count;
         memcpy(fds, CMSG_DATA(part), count * sizeof(int));
         for (size_t i = 0; i < count && spy.given_count < SPY_FDS; i++)
             spy.given[spy.given_count++] = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
     }
+    return came;
 }
 
 ssize_t recvmsg(int fd, struct msghdr *message, int flags)
@@ -134,56 +138,23 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
         (ssize_t(*)(int, struct msghdr *, int))dlsym(RTLD_NEXT, "recvmsg");
     ssize_t n = real(fd, message, flags);
 
-    if (n > 0 && CMSG_FIRSTHDR(message)) {
+    if (n > 0 && keep(message) > 0) {
         spy.socket = fd;
-        keep(message);
         (void)pthread_once(&thread_once, start_thread);
     }
     return n;
 }
 
-/* virtiofsd's own filter, and its own giving up of capabilities: neither is to be what holds. */
-int seccomp_load(const void *filter);
-int seccomp_load(const void *filter)
-{
-    (void)filter;
-    return 0;
-}
-
-int capng_apply(int set);
-int capng_apply(int set)
-{
-    (void)set;
-    return 0;
-}
-
-/* "-o source=FOLDER" or "--shared-dir FOLDER"; what virtiofsd asks of it is not in there. */
-static const char *folder_of(int argc, char *argv[])
-{
-    for (int i = 1; i + 1 < argc; i++) {
-        if (strcmp(argv[i], "--shared-dir") == 0)
-            return argv[i + 1];
-        if (strncmp(argv[i + 1], "source=", 7) == 0)
-            return argv[i + 1] + 7;
-    }
-    return NULL;
-}
-
-__attribute__((constructor)) static void begin(int argc, char *argv[])
+void spy_begin(const char *name)
 {
     const struct sigaction fault = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
-    const char *folder = folder_of(argc, argv);
 
-    if (!folder)
-        return;
-    spy.folder = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
     spy.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     spy.processes = open("/processes", O_PATH | O_DIRECTORY | O_CLOEXEC); /* the jail's */
     if (spy.processes < 0)
         spy.processes = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    spy.log = openat(spy.folder, SPY_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     (void)sigaction(SIGBUS, &fault, NULL);
     (void)sigaction(SIGSEGV, &fault, NULL);
-    spy_say("begun %s\n", argv[0]);
+    spy_say("begun %s\n", name);
     spy_try_others();
 }

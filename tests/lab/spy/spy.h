@@ -1,19 +1,22 @@
 /*
- * spy: a virtiofsd that somebody has taken over, and that serves its share as before.
+ * spy: a virtiofsd or passt that somebody has taken over, and that serves as before.
  *
- * A library that a real virtiofsd is linked with (spy.py does that to a copy): it has virtiofsd do
+ * A library that a real one is linked with (spy.py does that to a copy): it has the program do
  * without its own filter and keep all capabilities that it was started with, keeps each descriptor
  * that comes in a message, and looks for a secret in all memory that it can get at. What holds it
  * is what it was started in, and what it was given.
  *
- * What it tried goes to SPY_LOG in the share's folder, a line each:
+ * What it tried goes to its log, a line each:
  *
- *   told BYTES                         virtiofsd's own mappings of the guest's memory
+ *   told BYTES                         the program's own mappings of the guest's memory
  *   attempt NAME: refused|granted (WHY)
  *   found NAME: SECRET
  *
- * It looks once as soon as it is loaded, and again each time that the folder has a file SPY_ORDER,
- * which it renames to SPY_DONE at the end.
+ * It looks once as soon as it is loaded, and again each time that it is ordered to. In virtiofsd
+ * (virtiofsd.c) the log is SPY_LOG in the share's folder, and the order a file SPY_ORDER there,
+ * which it renames to SPY_DONE at the end. A passt (passt.c) has no folder, but the host's network:
+ * it connects to TCP port SPY_HOME of its loopback, writes its log there, takes each byte that
+ * comes for an order, and says "done"; SPY_FORGE is one of another kind.
  */
 #ifndef GUESTLINK_LAB_SPY_H
 #define GUESTLINK_LAB_SPY_H
@@ -24,6 +27,7 @@
 #define SPY_LOG   "spy.log"
 #define SPY_ORDER "spy.look"
 #define SPY_DONE  "spy.done"
+#define SPY_FORGE 'f' /* the order to send up what nobody asked for */
 
 /* The secret's records are SPY_RECORD bytes each, at such multiples of the guest's memory: a mark,
  * and hexadecimal digits. */
@@ -32,12 +36,13 @@
 /* What the mark is made of by adding 1 to each byte: it stands in no program. */
 #define SPY_MARK "ftdrskhmj\x1frdbqds"
 
-#define SPY_FDS 64u /* more descriptors than a virtiofsd is ever given */
+#define SPY_FDS 64u /* more descriptors than the program is ever given */
 
 struct spy {
     char stage[16]; /* "start" or "later" */
-    int folder, log;
-    /* What virtiofsd's root was, and a procfs, before it changed the one and lost the other. */
+    int folder;     /* the jail's, where the program may write if anywhere */
+    int log;
+    /* What the program's root was, and a procfs, before it changed the one and lost the other. */
     int root, processes;
     int socket; /* to the relay; -1: none yet */
     int given[SPY_FDS];
@@ -45,6 +50,17 @@ struct spy {
 };
 
 extern struct spy spy;
+
+/*
+ * Looks for the first time; the caller has set folder and log.
+ *
+ * @param name  for the log
+ */
+void spy_begin(const char *name);
+
+/* The program's own: whether it is to look once more; and that it has. */
+bool spy_is_ordered(void);
+void spy_has_looked(void);
 
 void spy_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -1,0 +1,215 @@
+/* config claims: all of them in the file's order, sorted by value; each is compared with the first
+ * of its value. Thousands of VMs are fine. */
+#include "claims.h"
+
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { PATH, TAP, MAC };
+
+struct claim {
+    enum kind kind;
+    char *value;
+    const struct config_json *node; /* NULL: a default */
+    const struct config_json *vm;   /* NULL: the daemon's */
+    const char *key;
+    bool door;   /* one that guests call at */
+    bool shared; /* a MAC: on a network with others */
+    const struct claim *first;
+};
+
+struct claims {
+    struct claim *items;
+    size_t count, capacity;
+    bool out_of_memory;
+};
+
+/* @param text  copied; NULL: nothing is claimed. @return the claim, or NULL */
+static struct claim *add(struct claims *claims, enum kind kind, const char *text, const char *key,
+                         const struct config_json *node, const struct config_json *vm)
+{
+    struct claim *claim;
+
+    if (text == NULL)
+        return NULL;
+    if (claims->count == claims->capacity) {
+        size_t capacity = 2 * claims->capacity + 64;
+        struct claim *grown = realloc(claims->items, capacity * sizeof(*grown));
+
+        if (grown == NULL) {
+            claims->out_of_memory = true;
+            return NULL;
+        }
+        claims->items = grown;
+        claims->capacity = capacity;
+    }
+    claim = &claims->items[claims->count];
+    *claim =
+        (struct claim){.kind = kind, .value = strdup(text), .node = node, .vm = vm, .key = key};
+    if (claim->value == NULL) {
+        claims->out_of_memory = true;
+        return NULL;
+    }
+    if (kind == PATH)
+        config_text_normalise_path(claim->value);
+    claims->count++;
+    return claim;
+}
+
+static const struct config_json *find(const struct config_json *object, const char *key)
+{
+    return object != NULL && object->type == CONFIG_JSON_OBJECT ? config_json_find(object, key)
+                                                                : NULL;
+}
+
+static void add_adapters(struct claims *claims, const struct config_json *node,
+                         const struct config_vm *vm)
+{
+    const struct config_json *list = find(node, "network");
+    const struct config_json *one = list != NULL ? list->first : NULL;
+    char mac[18];
+
+    for (size_t i = 0; i < vm->network_count && one != NULL; i++, one = one->next) {
+        const struct config_network *network = &vm->networks[i];
+        const uint8_t *m = network->mac;
+        struct claim *claim;
+
+        add(claims, TAP, network->interface, "interface", find(one, "interface"), node);
+        add(claims, PATH, network->socket_path, "socket", find(one, "socket"), node);
+        (void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3],
+                       m[4], m[5]);
+        claim =
+            add(claims, MAC, find(one, "mac") != NULL ? mac : NULL, "mac", find(one, "mac"), node);
+        if (claim != NULL)
+            claim->shared =
+                network->backend == CONFIG_BACKEND_TAP || network->backend == CONFIG_BACKEND_STREAM;
+    }
+}
+
+static void add_vms(struct claims *claims, const struct config_json *root,
+                    const struct config *config)
+{
+    const struct config_json *list = find(root, "vms");
+    const struct config_json *node = list != NULL ? list->first : NULL;
+
+    for (size_t i = 0; i < config->vm_count && node != NULL; i++, node = node->next) {
+        const struct config_vm *vm = &config->vms[i];
+        struct claim *door = add(claims, PATH, vm->socket, "socket", find(node, "socket"), node);
+
+        if (door != NULL)
+            door->door = true;
+        add(claims, PATH, vm->device_host.qmp, "qmp", find(find(node, "device_host"), "qmp"), node);
+        add_adapters(claims, node, vm);
+    }
+}
+
+static void add_daemons(struct claims *claims, const struct config_json *root,
+                        const struct config *config)
+{
+    const struct config_json *listen = find(root, "listen");
+    const struct config_json *one = listen != NULL ? listen->first : NULL;
+
+    add(claims, PATH, config->control, "control", find(root, "control"), NULL);
+    add(claims, PATH, config->metrics, "metrics", find(root, "metrics"), NULL);
+    add(claims, PATH, config->telemetry.file, "file", find(find(root, "telemetry"), "file"), NULL);
+    for (size_t i = 0; i < config->listen.count && one != NULL; i++, one = one->next) {
+        const char *text = config->listen.items[i];
+        struct claim *door = strncmp(text, "unix:", 5) == 0
+                                 ? add(claims, PATH, text + 5, "listen", one, NULL)
+                                 : NULL;
+
+        if (door != NULL)
+            door->door = true;
+    }
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct claim *left = *(struct claim *const *)a, *right = *(struct claim *const *)b;
+    int order = left->kind != right->kind ? (int)left->kind - (int)right->kind
+                                          : strcmp(left->value, right->value);
+
+    return order != 0 ? order : (left > right) - (left < right);
+}
+
+/* Each claim learns who was the first with its value. */
+static void find_first(struct claims *claims)
+{
+    struct claim **sorted = calloc(claims->count + 1, sizeof(struct claim *));
+    const struct claim *first = NULL;
+
+    if (sorted == NULL) {
+        claims->out_of_memory = true;
+        return;
+    }
+    for (size_t i = 0; i < claims->count; i++)
+        sorted[i] = &claims->items[i];
+    qsort(sorted, claims->count, sizeof(struct claim *), compare);
+    for (size_t i = 0; i < claims->count; i++) {
+        if (first == NULL || first->kind != sorted[i]->kind ||
+            strcmp(first->value, sorted[i]->value) != 0)
+            first = sorted[i];
+        else
+            sorted[i]->first = first;
+    }
+    free(sorted);
+}
+
+static void tell(struct config_reader *reader, const struct claim *claim)
+{
+    const struct claim *first = claim->first, *told = claim;
+    const char *same = "another VM's too";
+    char where[96];
+
+    if (claim->node == NULL) { /* a default: what is in the file is told */
+        told = first;
+        first = claim;
+    }
+    if (first->node != NULL)
+        (void)snprintf(where, sizeof(where), "`%s` in line %u", first->key, first->node->line);
+    else
+        (void)snprintf(where, sizeof(where), "`%s`, by default", first->key);
+    if (told->node == NULL)
+        return; /* two defaults */
+    if (claim->kind == MAC && !(claim->shared && first->shared))
+        config_reader_warn(reader, told->node,
+                           "\"%s\" is %s (%s); that works only as long as the two are on networks "
+                           "of their own",
+                           told->value, same, where);
+    else if (told->vm != NULL && first->vm != NULL && told->vm != first->vm)
+        config_reader_error(reader, told->node, "\"%s\" is %s (%s), expected one of its own",
+                            told->value, same, where);
+    else
+        config_reader_error(reader, told->node, "\"%s\" is taken by %s, expected another",
+                            told->value, where);
+}
+
+/* A VM's socket that is in `listen` is its door; within a VM, MACs are told where they are read. */
+static bool is_fine(const struct claim *claim)
+{
+    const struct claim *first = claim->first;
+
+    return first == NULL ||
+           (claim->door && first->door && (claim->vm == NULL) != (first->vm == NULL)) ||
+           (claim->kind == MAC && claim->vm == first->vm);
+}
+
+void config_claims_check(struct config_reader *reader, const struct config_json *root,
+                         const struct config *config)
+{
+    struct claims claims = {0};
+
+    add_daemons(&claims, root, config);
+    add_vms(&claims, root, config);
+    find_first(&claims);
+    for (size_t i = 0; i < claims.count; i++)
+        if (!is_fine(&claims.items[i]))
+            tell(reader, &claims.items[i]);
+    if (claims.out_of_memory)
+        reader->out_of_memory = true;
+    for (size_t i = 0; i < claims.count; i++)
+        free(claims.items[i].value);
+    free(claims.items);
+}

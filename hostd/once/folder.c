@@ -1,0 +1,99 @@
+/* folder: made with a name that nobody else has, removed file by file. */
+#include "folder.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TEMPORARY "guestlink-run."
+#define KEPT      "guestlink-kept."
+#define UNIQUE    "XXXXXX"
+
+/* Levels of folders that are open at once. */
+#define DEPTH 16
+
+/* One that is too long for what will be in it is as good as none. */
+static const char *find_base(void)
+{
+    const char *base = getenv("XDG_RUNTIME_DIR");
+
+    if (base != NULL && base[0] == '/' && access(base, W_OK | X_OK) == 0 &&
+        strlen(base) + sizeof("/" KEPT UNIQUE) <= FOLDER_SIZE)
+        return base;
+    return "/tmp";
+}
+
+void folder_name(char ret_path[FOLDER_SIZE])
+{
+    (void)snprintf(ret_path, FOLDER_SIZE, "%s/guestlink", find_base());
+}
+
+/* @return a descriptor with its lock, or -errno */
+static int lock(const char *path)
+{
+    FD fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return -errno;
+    return fd_take(&fd);
+}
+
+/* A folder without a configuration was made a moment ago, and may get its lock any time. */
+static void sweep(const char *base)
+{
+    char pattern[FOLDER_SIZE + 64], *name;
+    struct stat status;
+    glob_t found;
+
+    (void)snprintf(pattern, sizeof(pattern), "%s/" TEMPORARY "*/" FOLDER_CONFIG, base);
+    if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
+        return;
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        FD fd = -1;
+
+        name = found.gl_pathv[i];
+        *strrchr(name, '/') = '\0';
+        fd = lock(name);
+        if (fd >= 0 && fstat(fd, &status) == 0 && status.st_uid == geteuid())
+            folder_remove(name);
+    }
+    globfree(&found);
+}
+
+int folder_make(bool keep, char ret_path[FOLDER_SIZE])
+{
+    const char *base = find_base();
+    int fd;
+
+    sweep(base);
+    (void)snprintf(ret_path, FOLDER_SIZE, "%s/%s" UNIQUE, base, keep ? KEPT : TEMPORARY);
+    if (mkdtemp(ret_path) == NULL)
+        return -errno;
+    fd = lock(ret_path);
+    if (fd < 0)
+        folder_remove(ret_path);
+    return fd;
+}
+
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *level)
+{
+    (void)status;
+    (void)kind;
+    (void)level;
+    (void)remove(path);
+    return 0;
+}
+
+void folder_remove(const char *path)
+{
+    (void)nftw(path, remove_one, DEPTH, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}

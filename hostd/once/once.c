@@ -1,0 +1,88 @@
+/* once: the steps of a run, in order. */
+#include "once.h"
+
+#include "ctl/say.h"
+#include "image.h"
+#include "inside.h"
+#include "ready.h"
+#include "supervisor.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* Signals that are the command's to handle, and end us while there is none. */
+static int watch_signals(void)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGHUP);
+    (void)sigaddset(&set, SIGQUIT);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* Shows what a run would be made of. The image is made, since QEMU's command line names it. */
+static int print(struct plan *plan)
+{
+    struct json_object *config;
+    char scratch[FOLDER_SIZE];
+    WORDS qemu = WORDS_NULL;
+    int lock = folder_make(false, scratch), r = lock < 0 ? lock : 0;
+
+    if (r == 0) {
+        r = image_get(plan->request, plan->kernel, scratch, -1, plan->image);
+        folder_remove(scratch);
+        (void)close(lock);
+    }
+    if (r < 0)
+        return READY_NOT_STARTED;
+    folder_name(plan->folder);
+    config = plan_make_config(plan);
+    r = plan_make_qemu(plan, config, &qemu);
+    if (r == 0)
+        plan_print(config, &qemu);
+    json_object_put(config);
+    return r < 0 ? READY_NOT_STARTED : 0;
+}
+
+static int run(struct plan *plan)
+{
+    struct supervisor supervisor;
+    int signals = watch_signals(), status;
+    int folder = folder_make(plan->request->keep, plan->folder);
+    int r = folder < 0 ? folder : supervisor_start(plan, folder, &supervisor);
+
+    if (r < 0) {
+        say_error("cannot make a folder and a process for the VM: %s; nothing was started",
+                  strerror(-r));
+        return READY_NOT_STARTED;
+    }
+    (void)signal(SIGPIPE, SIG_IGN); /* the command then gets it, by its own output's end */
+    status = ready_wait(plan, &supervisor, signals);
+    if (status == 0) {
+        status = inside_run(plan, &supervisor);
+        inside_shut_down(plan, &supervisor);
+    }
+    supervisor_end(&supervisor);
+    if (signals >= 0)
+        (void)close(signals);
+    if (plan->request->keep)
+        say_error("kept \"%s\"", plan->folder);
+    return status;
+}
+
+int once_run(const struct request *request)
+{
+    struct kernel kernel;
+    struct plan plan = {.request = request, .kernel = &kernel};
+
+    if (kernel_find(request->kernel, &kernel) < 0)
+        return READY_NOT_STARTED;
+    return request->print_config ? print(&plan) : run(&plan);
+}
