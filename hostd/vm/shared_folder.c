@@ -23,7 +23,7 @@ int shared_folder_look(const char *path, struct shared_folder *ret_folder)
 
 const char *shared_folder_trouble(const char *path, const struct shared_folder *served)
 {
-    struct shared_folder now;
+    struct shared_folder now = {0};
     int r;
 
     if (served->inode == 0)

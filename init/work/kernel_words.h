@@ -1,6 +1,6 @@
 /*
- * kernel words: what the kernel logs about a mount that fails. mount(2) gives a number; the sentence
- * is in the kernel's log. For jobs.
+ * kernel words: what the kernel logs about a mount that fails. mount(2) gives a number; the
+ * sentence is in the kernel's log. For jobs.
  */
 #ifndef GUESTLINK_INIT_KERNEL_WORDS_H
 #define GUESTLINK_INIT_KERNEL_WORDS_H
