@@ -5,6 +5,7 @@ import time
 
 import plain_host as ph
 from show import need
+from wait import wait_for
 
 EINVAL = 22
 SLEEPERS = "cat /proc/[0-9]*/comm 2>/dev/null | grep -c sleep"
@@ -121,7 +122,9 @@ def stop(lab, host):
     """A terminal's shell is deaf to SIGTERM, and does not last for the whole grace all the same."""
     error, text = host.do(ph.START_PROCESS, ph.process(50, ["/bin/sh", "-i"], flags=ph.TERMINAL))
     need(error == 0, text)
-    _, words = host.shell("while ! grep '^SigIgn.*4...$' /proc/$(pidof -s sh)/status; do sleep 0.1; done")
+    def deaf():
+        return host.shell("grep -l '^SigIgn:.*[4-7c-f]...$' /proc/[0-9]*/status 2>/dev/null")[1]
+    wait_for("the shell to be deaf", lab.seconds(20), deaf, 0.2)
     need(host.do(ph.SHUT_DOWN, ph.shut_down(ph.POWER_OFF, 600000))[0] == 0, "shut-down")
     host.wait("FAREWELL", lambda: host.farewell, 30)
     need(host.farewell[2] == 0, f"{host.farewell[2]} programs needed SIGKILL")
