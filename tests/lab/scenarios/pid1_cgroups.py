@@ -141,10 +141,10 @@ def without(lab, words, what):
                                                        **{what: 1 << 30}))
     need(error == EINVAL and f"{what} (cgroup2): Operation not supported" in text, f"{error}: {text}")
     lab.say(f"{words}: {text}")
-    script = "trap 'echo quit; sleep 1; echo done; exit 4' QUIT; setsid sleep 1000 & " \
+    script = "trap 'echo quit; sleep 1; echo done; exit 4' QUIT; setsid sleep 1000 & echo up; " \
         "while :; do sleep 0.1; done"
     error, text = host.do(ph.START_PROCESS, ph.process(
-        2, ["/bin/sh", "-c", f"echo up; {script}"], role=ph.PAYLOAD, stop_signal=3, stop_timeout_ms=60000))
+        2, ["/bin/sh", "-c", script], role=ph.PAYLOAD, stop_signal=3, stop_timeout_ms=60000))
     need(error == 0, text)
     deaf = what == "pids_max"
     if deaf:  # another one, which is deaf to its signal
