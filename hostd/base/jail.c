@@ -48,7 +48,9 @@ static int unshare_users(const char **ret_step)
     char users[32], groups[32];
     int r;
 
-    *ret_step = "a user namespace (the kernel gives none to this user; run the daemon as root)";
+    *ret_step = "a user namespace (the kernel gives none to this user; allow them by sysctl "
+                "user.max_user_namespaces, kernel.unprivileged_userns_clone or "
+                "kernel.apparmor_restrict_unprivileged_userns, or run the daemon as root)";
     if (unshare(CLONE_NEWUSER) < 0)
         return -errno;
     *ret_step = "the users of its user namespace";

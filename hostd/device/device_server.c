@@ -275,7 +275,8 @@ static int start_child(sd_event *event, struct device_server *server,
         put_before(spec->guard, relay, relay_argv);
     if (r == 0 && !command.place[0]) { /* or the jail does it, where the relay keeps its own view */
         child.folder = spec->path;
-        child.read_only = spec->read_only;
+        /* Its own word is all that there is where an ordinary user has no jail. */
+        child.read_only = spec->read_only && !(command.keeps_read_only && geteuid() != 0);
     }
     if (r == 0 && !has_relay)
         r = do_without_relay(server, spec);

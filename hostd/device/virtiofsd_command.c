@@ -103,7 +103,8 @@ static void add_rust_words(struct words *words, const struct virtiofsd_share *sh
         add(words, command->handles ? "--" HANDLES : "--" NO_HANDLES);
     if (command->place[0])
         add(words, "--" JAIL_SANDBOX);
-    if (share->read_only && program_knows(program, "readonly"))
+    command->keeps_read_only = share->read_only && program_knows(program, "readonly");
+    if (command->keeps_read_only)
         add(words, "--readonly");
     if (serving->xattr || serving->posix_acl)
         add(words, "--xattr");
@@ -159,7 +160,7 @@ int virtiofsd_command_make(const char *program, const struct virtiofsd_share *sh
      * wrapper script has none of them and gets -o source= alone, which both understand. */
     rust = program_knows(program, "shared-dir");
     jail = jail && fits_jail(program, rust);
-    ret_command->handles = false;
+    ret_command->handles = ret_command->keeps_read_only = false;
     ret_command->place[0] = '\0';
     if (jail) {
         if ((size_t)snprintf(ret_command->place, sizeof(ret_command->place), PLACE "%s", path) >=

@@ -17,7 +17,8 @@ struct virtiofsd_command {
                                                     as descriptor 3 */
     /* Where the directory is in the jail that the program needs (base/jail.h), or "": none. */
     char place[LIMITS_PATH];
-    bool handles; /* it opens files by their handles: CAP_DAC_READ_SEARCH */
+    bool keeps_read_only; /* it does so itself, too, and need not be root for that */
+    bool handles;         /* it opens files by their handles: CAP_DAC_READ_SEARCH */
     char program[LIMITS_PATH];
     char source[LIMITS_PATH * 2];
     char maps[2 * CONFIG_ID_RANGES][VIRTIOFSD_COMMAND_MAP_SIZE];

@@ -15,6 +15,7 @@
 #include "guest/listener.h"
 #include "report.h"
 #include "services.h"
+#include "shared_folder.h"
 #include "vm_parts.h"
 
 #include <errno.h>
@@ -34,7 +35,8 @@ struct p9_share {
     void *userdata;
     struct listener *listener;
     uint32_t port;
-    char *trouble; /* see p9_share_trouble() */
+    struct shared_folder folder; /* that the newest server has */
+    char *trouble;               /* see p9_share_trouble() */
     struct p9_server *servers[LIMITS_P9_CONNECTIONS];
     struct p9_slot {
         struct p9_share *p9;
@@ -64,6 +66,11 @@ uint32_t p9_share_port(const struct p9_share *p9)
 const char *p9_share_trouble(const struct p9_share *p9)
 {
     return p9 ? p9->trouble : NULL;
+}
+
+const char *p9_share_folder_trouble(const struct p9_share *p9)
+{
+    return p9 ? shared_folder_trouble(p9->config->path, &p9->folder) : NULL;
 }
 
 void p9_share_clear_trouble(struct p9_share *p9)
@@ -174,6 +181,7 @@ static void on_accepted(void *userdata, int fd, const struct peer *peer)
     r = p9_server_new(vm->services->event, fd, p9->config->path, p9->config->read_only,
                       on_server_ended, &p9->slots[i], &p9->servers[i]);
     if (r == 0) {
+        (void)shared_folder_look(p9->config->path, &p9->folder);
         vm->p9.running++;
         return;
     }

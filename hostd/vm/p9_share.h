@@ -51,6 +51,9 @@ const char *p9_share_trouble(const struct p9_share *p9);
 /* The guest is asked anew. NULL is fine. */
 void p9_share_clear_trouble(struct p9_share *p9);
 
+/* As shared_folder_trouble(). NULL is fine. */
+const char *p9_share_folder_trouble(const struct p9_share *p9);
+
 /* The port that the guest is to connect to; 0 for NULL. */
 uint32_t p9_share_port(const struct p9_share *p9);
 

@@ -3,6 +3,7 @@
 
 #include "attachment.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "config/settings.h"
 #include "device/device_host.h"
 #include "device_aperture.h"
@@ -14,7 +15,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 struct virtio_device *virtio_device_find(const struct vm *vm, const struct attachment_kind *kind,
                                          const char *name)
@@ -146,6 +146,17 @@ static void renew_users(const struct virtio_device *device)
     }
 }
 
+/* Of one that an earlier daemon made: what was at its path then. */
+static void recall_folder(struct virtio_device *device)
+{
+    struct json_object *known = json_member(device->vm->folders, device->name);
+
+    if (json_count(known) == 2)
+        device->folder =
+            (struct shared_folder){.device = (dev_t)json_object_get_uint64(json_element(known, 0)),
+                                   .inode = (ino_t)json_object_get_uint64(json_element(known, 1))};
+}
+
 static void take_added(struct virtio_device *device, const struct device_outcome *outcome)
 {
     struct vm *vm = device->vm;
@@ -154,6 +165,8 @@ static void take_added(struct virtio_device *device, const struct device_outcome
         vm->boot.timings.devices_ms = boot_age_ms(&vm->boot, clock_now_us());
     device->state = VIRTIO_DEVICE_THERE;
     device->created = outcome->created;
+    if (!outcome->created)
+        recall_folder(device);
     device->iommu_platform = outcome->iommu_platform;
     (void)device_aperture_look(device);
     device->remark = *outcome->text ? strdup(outcome->text) : NULL;
@@ -181,18 +194,8 @@ static void on_added(void *userdata, const struct device_outcome *outcome)
     vm_wake(vm);
 }
 
-/* A directory that is not there is said at once, before any device is made. */
-static int check_directory(const char *path)
-{
-    struct stat st;
-
-    if (stat(path, &st) < 0)
-        return -errno;
-    return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
-}
-
 static int add(const struct attachment *a, const struct virtio_device *wanted, const char *options,
-               struct virtio_device **ret_device)
+               const struct shared_folder *folder, struct virtio_device **ret_device)
 {
     struct vm *vm = a->vm;
     struct virtio_device *device = calloc(1, sizeof(*device));
@@ -208,6 +211,7 @@ static int add(const struct attachment *a, const struct virtio_device *wanted, c
                                .path = wanted->path ? strdup(wanted->path) : NULL,
                                .read_only = wanted->read_only,
                                .serving = wanted->serving,
+                               .folder = *folder,
                                .settings = wanted->settings ? settings_ref(wanted->settings) : NULL,
                                .network = wanted->network,
                                .aperture_mode = device_aperture_mode(vm),
@@ -246,6 +250,7 @@ static int take(struct attachment *a, const struct virtio_device *wanted)
 {
     struct vm *vm = a->vm;
     struct virtio_device *device;
+    struct shared_folder folder = {0};
     char options[OPTIONS_SIZE];
     int r;
 
@@ -257,12 +262,13 @@ static int take(struct attachment *a, const struct virtio_device *wanted)
         device = virtio_device_find(vm, a->kind, a->name);
         if (device)
             return device->stale || device->state == VIRTIO_DEVICE_REMOVING ? -EAGAIN : -EEXIST;
-        r = wanted->path ? check_directory(wanted->path) : 0;
+        /* said at once, before any device is made */
+        r = wanted->path ? shared_folder_look(wanted->path, &folder) : 0;
         if (r < 0)
             return r;
         if (!device_host_is_up(vm->host))
             return -EAGAIN;
-        r = add(a, wanted, options, &device);
+        r = add(a, wanted, options, &folder, &device);
         if (r < 0)
             return r;
     }

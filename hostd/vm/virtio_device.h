@@ -8,6 +8,8 @@
 #include "base/aperture_status.h"
 #include "config/config.h"
 
+#include "shared_folder.h"
+
 #include "protocol/options.h"
 
 #include <stdbool.h>
@@ -33,7 +35,8 @@ struct virtio_device {
     char *path; /* a share's, else NULL */
     bool read_only;
     struct config_serving serving; /* a share's */
-    struct settings *settings; /* an adapter's: holds `network` */
+    struct shared_folder folder;   /* likewise: what is served */
+    struct settings *settings;     /* an adapter's: holds `network` */
     const struct config_network *network;
     char options[OPTIONS_SIZE];
     enum virtio_device_state state;

@@ -223,6 +223,7 @@ struct vm *vm_free(struct vm *vm)
         operation_finish(LIST_FIRST(&vm->operations), ECANCELED, "the daemon lets go of the VM");
     vm->host = device_host_free(vm->host);
     virtio_devices_done(vm);
+    (void)json_object_put(vm->folders);
     attachments_done(vm);
     vm->guest = guest_free(vm->guest);
     payload_reset(vm);

@@ -62,6 +62,7 @@ struct vm {
     struct payload payload;
     struct attachment *attachments;
     struct virtio_device *devices;
+    struct json_object *folders; /* of the devices of an earlier daemon: vm_store.h's "folders" */
     struct p9_bounds p9;
     LIST_HEAD(, exec) execs;
     unsigned exec_count;

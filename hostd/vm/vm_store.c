@@ -5,7 +5,7 @@
  *      "timings": {"accepted_us", …}, once it was ready,
  *      "payload": {"started", "state", "status", "signal", "restarts"},
  *      "warned": ["<release>"], "shares": [{"tag", "path", "target", "read_only", "transport"}],
- *      "devices": <device_host_remember()>}
+ *      "folders": {"<device>": [<st_dev>, <st_ino>]}, "devices": <device_host_remember()>}
  *
  * Nothing in it is trusted more than a guest: the report is unpacked and judged as if it had just
  * arrived.
@@ -19,6 +19,7 @@
 #include "report.h"
 #include "services.h"
 #include "share.h"
+#include "virtio_device.h"
 #include "vm_parts.h"
 
 #include <json-c/json.h>
@@ -121,12 +122,30 @@ static struct json_object *shares_to_json(const struct vm *vm)
     return array;
 }
 
+/* What is served, so that the next daemon sees a folder that was made again. */
+static struct json_object *folders_to_json(const struct vm *vm)
+{
+    struct json_object *object = json_object_new_object();
+
+    for (const struct virtio_device *d = vm->devices; d; d = d->next) {
+        struct json_object *folder;
+
+        if (d->folder.inode == 0 || d->state != VIRTIO_DEVICE_THERE)
+            continue;
+        folder = json_object_new_array();
+        (void)json_object_array_add(folder, json_object_new_uint64(d->folder.device));
+        (void)json_object_array_add(folder, json_object_new_uint64(d->folder.inode));
+        (void)json_object_object_add(object, d->name, folder);
+    }
+    return object;
+}
+
 void vm_store_save(void *userdata)
 {
     struct vm *vm = userdata;
-    struct json_object *document =
-        json_members("warned", warned_to_json(&vm->warned), "shares", shares_to_json(vm), "devices",
-                     vm->host ? device_host_remember(vm->host) : NULL, NULL);
+    struct json_object *document = json_members(
+        "warned", warned_to_json(&vm->warned), "shares", shares_to_json(vm), "folders",
+        folders_to_json(vm), "devices", vm->host ? device_host_remember(vm->host) : NULL, NULL);
     int r;
 
     if (!document)
@@ -204,6 +223,7 @@ struct json_object *vm_store_recall(struct vm *vm)
     warned_from_json(&vm->warned, json_member(document, "warned"));
     for (size_t i = 0; i < json_count(shares); i++)
         recall_share(vm, json_element(shares, i));
+    vm->folders = json_object_get(json_member(document, "folders"));
     devices = json_object_get(json_member(document, "devices"));
     (void)json_object_put(document);
     return devices;

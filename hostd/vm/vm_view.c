@@ -107,6 +107,10 @@ void vm_get_share(const struct vm *vm, size_t index, struct vm_share_view *ret_v
 {
     struct attachment *a = nth(vm, &share_kind, index);
     const struct share *share = share_of(a);
+    const char *trouble = a->state != VM_DEVICE_IN_USE ? NULL
+                          : a->device
+                              ? shared_folder_trouble(share->config.path, &a->device->folder)
+                              : p9_share_folder_trouble(share->p9);
 
     *ret_view = (struct vm_share_view){
         .tag = share->config.tag,
@@ -121,7 +125,9 @@ void vm_get_share(const struct vm *vm, size_t index, struct vm_share_view *ret_v
         .iommu_platform = a->device && a->device->iommu_platform,
         .aperture = aperture_of(a),
         .configured = share->configured,
-        .error = a->error ? a->error : "",
+        .error = trouble    ? trouble
+                 : a->error ? a->error
+                            : "",
     };
 }
 

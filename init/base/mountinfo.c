@@ -64,6 +64,11 @@ bool mountinfo_is_share(const struct mountinfo *mount)
     return strcmp(mount->type, "virtiofs") == 0 || strcmp(mount->type, "9p") == 0;
 }
 
+bool mountinfo_is_submount(const struct mountinfo *mount)
+{
+    return strcmp(mount->type, "virtiofs") == 0 && strcmp(mount->source, "none") == 0;
+}
+
 int mountinfo_walk(bool (*each)(const struct mountinfo *mount, void *context), void *context)
 {
     FILE *file = fopen("/proc/self/mountinfo", "re");
@@ -116,7 +121,8 @@ static bool compare_below(const struct mountinfo *mount, void *context)
 {
     struct search *search = context;
 
-    if (mountinfo_is_share(mount) && mountinfo_is_below(mount->target, search->target)) {
+    if (mountinfo_is_share(mount) && !mountinfo_is_submount(mount) &&
+        mountinfo_is_below(mount->target, search->target)) {
         *search->ret = *mount;
         search->found = 1;
     }

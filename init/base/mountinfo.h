@@ -25,6 +25,10 @@ int mountinfo_parse(const char *line, struct mountinfo *ret);
 /* True if a host gave it: virtiofs or 9p. */
 bool mountinfo_is_share(const struct mountinfo *mount);
 
+/* True if the kernel made it by itself, for another file system in a share that the host announced;
+ * it has no tag. Others may be mounted over it. */
+bool mountinfo_is_submount(const struct mountinfo *mount);
+
 /* Calls @p each for every mount, in the kernel's order; it ends the walk by returning false.
  * @return 0 or a negative errno */
 int mountinfo_walk(bool (*each)(const struct mountinfo *mount, void *context), void *context);
@@ -32,7 +36,7 @@ int mountinfo_walk(bool (*each)(const struct mountinfo *mount, void *context), v
 /* True if @p path is below @p directory, which is not `/` and has no `/` at its end. */
 bool mountinfo_is_below(const char *path, const char *directory);
 
-/* The newest mount of a host's below @p target. @return as mountinfo_find() */
+/* The newest mount of a host's, no submount, below @p target. @return as mountinfo_find() */
 int mountinfo_find_share_below(const char *target, struct mountinfo *ret);
 
 /* The newest mount right on @p target. @return 1 and *ret, 0 if there is none, or a negative errno

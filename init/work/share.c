@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/mountinfo.h"
 #include "base/target.h"
+#include "kernel_words.h"
 #include "wait.h"
 
 #define SHARE_FLAGS (MS_NOSUID | MS_NODEV)
@@ -31,19 +32,19 @@ static int judge_target(const struct share_order *order, struct report *report)
 
     if (target_check(order->target, report) != 0)
         return report->error;
-    if (mountinfo_find(order->target, &mount) <= 0) {
-        if (mountinfo_find_share_below(order->target, &mount) > 0)
-            return report_fail(report, EBUSY,
-                               "target '%.100s': it would hide %s '%.36s', which is mounted at "
-                               "'%.60s'",
-                               order->target, mount.type, mount.source, mount.target);
-        return 0;
+    if (mountinfo_find(order->target, &mount) > 0) {
+        if (strcmp(mount.type, order->by_9p ? "9p" : "virtiofs") == 0 &&
+            strcmp(mount.source, order->tag) == 0)
+            return DONE;
+        if (!mountinfo_is_submount(&mount))
+            return report_fail(report, EBUSY, "target '%.100s': %s '%.60s' is mounted there",
+                               order->target, mount.type, mount.source);
     }
-    if (strcmp(mount.type, order->by_9p ? "9p" : "virtiofs") == 0 &&
-        strcmp(mount.source, order->tag) == 0)
-        return DONE;
-    return report_fail(report, EBUSY, "target '%.100s': %s '%.60s' is mounted there", order->target,
-                       mount.type, mount.source);
+    if (mountinfo_find_share_below(order->target, &mount) > 0)
+        return report_fail(report, EBUSY,
+                           "target '%.100s': it would hide %s '%.36s', which is mounted at '%.60s'",
+                           order->target, mount.type, mount.source, mount.target);
+    return 0;
 }
 
 /*
@@ -132,6 +133,7 @@ static int mount_9p(const struct share_order *order, struct report *report)
 void share_mount(const void *argument, struct report *report)
 {
     const struct share_order *order = argument;
+    FD_CLOSE int words = -1;
 
     if (!order->by_9p && (order->tag[0] == '\0' || strlen(order->tag) > LIMITS_TAG)) {
         (void)report_fail(report, EINVAL, "tag '%.60s': expected 1 to %u bytes", order->tag,
@@ -141,10 +143,12 @@ void share_mount(const void *argument, struct report *report)
     /* A connection, or a wait, for nothing would cost the host something. */
     if (judge_target(order, report) != 0)
         return;
+    words = kernel_words_begin();
     if (order->by_9p)
         (void)mount_9p(order, report);
     else
         (void)mount_virtiofs(order, report);
+    kernel_words_add(words, report);
 }
 
 /* What is taken away at once, busy or not, is a share: the host may be wrong about what is there.

@@ -34,6 +34,19 @@ static void a_line_is_read(void **state)
     assert_true(mount.read_only); /* the mount alone */
     assert_int_equal(mountinfo_parse("1 2 0:1 / /x rw - x root roland\n", &mount), 0);
     assert_false(mount.read_only);
+    assert_int_equal(mountinfo_parse("34 31 0:31 / /x/y rw - virtiofs none rw", &mount), 0);
+    assert_true(mountinfo_is_submount(&mount));
+    assert_int_equal(mountinfo_parse("34 31 0:31 / /x/y rw - tmpfs none rw", &mount), 0);
+    assert_false(mountinfo_is_submount(&mount));
+}
+
+static void what_is_below_has_a_slash_between(void **state)
+{
+    (void)state;
+    assert_true(mountinfo_is_below("/mnt/a/b", "/mnt/a"));
+    assert_false(mountinfo_is_below("/mnt/ab", "/mnt/a"));
+    assert_false(mountinfo_is_below("/mnt/a", "/mnt/a"));
+    assert_false(mountinfo_is_below("/mnt", "/mnt/a"));
 }
 
 static void anything_else_is_refused(void **state)
@@ -68,6 +81,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_is_read),
+        cmocka_unit_test(what_is_below_has_a_slash_between),
         cmocka_unit_test(anything_else_is_refused),
         cmocka_unit_test(proc_is_found_where_it_is),
     };

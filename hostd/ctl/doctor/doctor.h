@@ -77,7 +77,7 @@ void doctor_look_at_aperture(struct doctor *doctor, const struct config_vm *vm,
 /* How many files each virtiofsd of a VM has open, where that may not be enough. */
 void doctor_look_at_open_files(struct doctor *doctor, const struct config_vm *vm);
 
-/* Shares whose targets lie in each other, and those that were lost. @param view  as above */
+/* Shares whose targets lie in each other, and those whose mount, or folder, was lost. @param view  as above */
 void doctor_look_at_nested(struct doctor *doctor, const struct config_vm *vm,
                            struct json_object *view);
 

@@ -1,4 +1,5 @@
-/* doctor, its part that looks at shares whose targets lie in each other, and at what was lost. */
+/* doctor, its part that looks at shares whose targets lie in each other, and at what was lost: a
+ * mount, or the folder behind one. */
 #include "command.h"
 #include "doctor.h"
 
@@ -65,6 +66,12 @@ void doctor_look_at_nested(struct doctor *doctor, const struct config_vm *vm,
 
         if (outer != NULL)
             tell_nested(doctor, vm, share, outer);
+        if (error[0] != '\0' && is_in_use(share))
+            doctor_find(doctor, DOCTOR_WRONG, "folder", vm->name,
+                        "remove the share and add it again, or run `guestlinkctl reload` after "
+                        "that where the configuration names it",
+                        "share %s: %s: %s", command_text(share, "tag"), command_text(share, "path"),
+                        error);
         if (error[0] != '\0' && !is_in_use(share) && strcmp(state, "failed") != 0)
             doctor_find(doctor, DOCTOR_WRONG, "lost", vm->name,
                         "wait until it is mounted again; where that does not happen, look into the "

@@ -32,14 +32,9 @@ static void on_ended(void *userdata, const char *text)
     (void)fflush(stdout);
 }
 
-/* Who connects is always the guest that was reported. */
 static void on_aperture(void *userdata)
 {
-    struct device_server **virtiofsd = userdata;
-    struct aperture_status status;
-
-    if (device_server_get_aperture(*virtiofsd, &status) == 0 && status.state == APERTURE_WAITING)
-        (void)device_server_confirm_aperture(*virtiofsd, status.bytes);
+    (void)userdata;
 }
 
 /* @return false: it is none */

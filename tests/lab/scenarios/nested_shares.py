@@ -38,6 +38,7 @@ def play(lab):
     refused(lab, hostd)
     reloads(lab, hostd, shares)
     gone(lab, hostd, guest)
+    made_again(lab, hostd)
     lab.shut_down(hostd, guest)
 
 
@@ -170,3 +171,39 @@ def gone(lab, hostd, guest):
     folder = lab.folder / "shares/outer"
     need(pathlib.Path(folder / "from-host.txt").exists(), "the host's file is gone")
     lab.say("what was gone already is removed as well")
+
+
+def made_again(lab, hostd):
+    """A host's folder is removed and made again under a mounted share, of either transport."""
+    for transport in ("virtiofs", "9p"):
+        folder = lab.share_folder(f"again-{transport}")
+        for words in (("share", "add", "lab", "again", str(folder), "/mnt/again", "--transport",
+                       transport),):
+            status, said = lab.control(hostd, *words)
+            need(status == 0, f"share add: {status}: {said}")
+        need(states(lab, hostd)["again"] == ("in-use", ""), f"{states(lab, hostd)}")
+        shutil.rmtree(folder)
+        need("was removed on the host" in states(lab, hostd)["again"][1], f"{states(lab, hostd)}")
+        (lab.folder / "between").mkdir(exist_ok=True)  # takes the number that became free
+        lab.share_folder(f"again-{transport}")
+        need("made again" in states(lab, hostd)["again"][1], f"{states(lab, hostd)}")
+        if transport == "virtiofs":
+            hostd.process.kill()
+            hostd.process.wait()
+            hostd.start()
+            wait_for("the next daemon to see it", lab.seconds(30),
+                     lambda: "made again" in states(lab, hostd).get("again", ("", ""))[1])
+        status, words = lab.control(hostd, "--json", "list")
+        need("made again" in words, f"list: {status}: {words}")
+        status, words = lab.control(hostd, "--json", "doctor")
+        need([one for one in json.loads(words) if one["check"] == "folder"
+              and one["state"] == "wrong" and "made again" in one["text"]], f"doctor: {words}")
+        for words in (("remove", "lab", "again"),
+                      ("add", "lab", "again", str(folder), "/mnt/again", "--transport", transport)):
+            status, said = lab.control(hostd, "share", *words)
+            need(status == 0, f"share {words[0]}: {status}: {said}")
+        need(states(lab, hostd)["again"] == ("in-use", ""), f"{states(lab, hostd)}")
+        status, words = lab.run_in_guest(hostd, "lab", "cat", "/mnt/again/from-host.txt")
+        need((status, words) == (0, f"written on the host for again-{transport}\n"), words)
+        need(lab.control(hostd, "share", "remove", "lab", "again")[0] == 0, "share remove")
+        lab.say(f"a folder that was made again under a {transport} share is told")

@@ -158,7 +158,8 @@ def absent(lab, host):
     while somebody makes uevents and log lines without end."""
     # Alone, and with time for the rescan half-way: one that hangs in the kernel is not asked why.
     error, text = host.do(ph.MOUNT, ph.mount("none", "/mnt/none", 2000))
-    need(error == ETIMEDOUT and "'none'" in text and "2000 ms" in text, f"{error}: {text}")
+    need(error == ETIMEDOUT and "'none'" in text and "2000 ms" in text
+         and "its kernel: virtio" in text and "tag <none> not found" in text, f"{error}: {text}")
     noise = host.ask(ph.START_PROCESS, ph.process(8, ["/bin/sh", "-c", NOISE]))
     need(host.result(noise)[0] == 0, "the noise was not started")
     began = time.monotonic()

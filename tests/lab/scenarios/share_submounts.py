@@ -59,4 +59,12 @@ def copied(lab, hostd, vm, one, name):
     need((status, words) == (0, CONTENTS), f"{name}, {one}: {status}: {words}")
     status, words = lab.run_in_guest(hostd, vm, "touch", f"/mnt/{one['tag']}/two/new")
     need((status == 0) != one.get("read_only", False), f"{name}, {one}: {status}: {words}")
+    # Another share may lie where one of them is.
+    words = ("share", "add", vm, "over", str(lab.share_folder("over")), f"/mnt/{one['tag']}/two")
+    status, said = lab.control(hostd, *words)
+    seen = lab.run_in_guest(hostd, vm, "sh", "-c", f"cat /mnt/{one['tag']}/two/from-host.txt || "
+                            "grep /mnt/ /proc/self/mountinfo")
+    need((status, seen) == (0, (0, "written on the host for over\n")), f"{name}, {one}: {said}, {seen}")
+    status, words = lab.control(hostd, "share", "remove", vm, "over")
+    need(status == 0, f"{name}, {one}: {status}: {words}")
     lab.say(f"{name}, {one['tag']}: cp -a copies each file, and what may not be written is not")
