@@ -2,7 +2,7 @@
 install(FILES guestlink-hostd.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8 COMPONENT hostd)
 install(FILES guestlink-hostd.json.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5 COMPONENT hostd)
 install(FILES ctl/guestlinkctl.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT ctl)
-install(FILES once/guestlink-run.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT ctl)
+install(FILES once/guestlink.1 once/guestlink-run.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT ctl)
 install(FILES control/io.guestlink.varlink DESTINATION ${CMAKE_INSTALL_DATADIR}/varlink COMPONENT hostd)
 install(FILES ctl/guestlinkctl.bash
     DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME guestlinkctl

@@ -22,6 +22,7 @@
 #include "protocol/request.h"
 #include "protocol/result.h"
 #include "work/network.h"
+#include "work/root.h"
 #include "work/share.h"
 
 /* A request in hand: what a handler fills in becomes its answer. */
@@ -152,6 +153,15 @@ static int add_entropy(struct dispatch *d)
     return 0;
 }
 
+/* A share of the host's that was plugged in to be the real root: it is mounted, as what it is for.
+ */
+static bool is_root(const struct guest *guest, const struct share_order *share)
+{
+    return guest->shutdown.agent && strcmp(share->target, ROOT_PATH) == 0 &&
+           strncmp(guest->cmdline.root, "virtiofs:", 9) == 0 &&
+           strcmp(guest->cmdline.root + 9, share->tag) == 0;
+}
+
 static int mount_share(struct dispatch *d)
 {
     struct request_mount request;
@@ -171,6 +181,8 @@ static int mount_share(struct dispatch *d)
                           request.transport, request.flags, request.tag.size, request.target.size);
         return 0;
     }
+    if (is_root(d->guest, &share))
+        return 0;
     share.read_only = (request.flags & REQUEST_MOUNT_READ_ONLY) != 0;
     share.by_9p = request.transport == REQUEST_TRANSPORT_9P;
     share.port = request.port;
@@ -357,24 +369,24 @@ static int complete_boot(struct dispatch *d)
 }
 
 static const struct handler {
-    uint16_t type;
     dispatch_handler *handle;
+    uint16_t type;
     bool of_root; /* what it does is done in the root, or to what was */
 } handlers[] = {
-    {FRAME_GET_CAPABILITIES, get_capabilities, false},
-    {FRAME_SET_HOSTNAME, set_hostname, false},
-    {FRAME_ADD_ENTROPY, add_entropy, false},
-    {FRAME_MOUNT, mount_share, true},
-    {FRAME_UNMOUNT, unmount_share, true},
-    {FRAME_CONFIGURE_NETWORK, configure_network, true},
-    {FRAME_START_PROCESS, start_process, true},
-    {FRAME_SEND_SIGNAL, send_signal, true},
-    {FRAME_SHUT_DOWN, shut_down, false},
-    {FRAME_PING, ping, false},
-    {FRAME_PROCESS_INPUT, process_input_of, true},
-    {FRAME_GET_POOL_USAGE, get_pool_usage, false},
-    {FRAME_COMPLETE_BOOT, complete_boot, true},
-    {FRAME_SET_TIME, set_time, false},
+    {get_capabilities, FRAME_GET_CAPABILITIES, false},
+    {set_hostname, FRAME_SET_HOSTNAME, false},
+    {add_entropy, FRAME_ADD_ENTROPY, false},
+    {mount_share, FRAME_MOUNT, true},
+    {unmount_share, FRAME_UNMOUNT, true},
+    {configure_network, FRAME_CONFIGURE_NETWORK, true},
+    {start_process, FRAME_START_PROCESS, true},
+    {send_signal, FRAME_SEND_SIGNAL, true},
+    {shut_down, FRAME_SHUT_DOWN, false},
+    {ping, FRAME_PING, false},
+    {process_input_of, FRAME_PROCESS_INPUT, true},
+    {get_pool_usage, FRAME_GET_POOL_USAGE, false},
+    {complete_boot, FRAME_COMPLETE_BOOT, true},
+    {set_time, FRAME_SET_TIME, false},
 };
 
 static const char *take_answer(struct guest *guest, const struct frame *frame)

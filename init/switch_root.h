@@ -11,8 +11,8 @@
 
 /*
  * Moves the kernel's filesystems and /run into ROOT_PATH and makes that the root of this process.
- * The job that mounted it has seen that they have their directories there; what cannot be moved all the same
- * is logged and left behind. No share is mounted yet: requests are held (hold.h).
+ * The job that mounted it has seen that they have their directories there; what cannot be moved all
+ * the same is logged and left behind. No share is mounted yet: requests are held (hold.h).
  *
  * @param ret_old_root  an O_PATH descriptor of what was the root
  * @return 0, or a positive errno with the reason in @p report: then nothing that matters has

@@ -1,6 +1,6 @@
 /*
- * metrics: one request a connection. Every request is answered alike: whoever may connect may read
- * all there is, and there is only one thing.
+ * metrics: one request a connection. Each GET is answered alike: whoever may connect may read all
+ * there is, and there is only one thing.
  */
 #include "metrics.h"
 
@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "control_peer.h"
 #include "guest/listener.h"
+#include "http_request.h"
 #include "metrics_text.h"
 
 #include <errno.h>
@@ -21,17 +22,17 @@
 
 /* Scrapers of one host; each holds one answer, some 500 bytes a VM. */
 #define SCRAPES 8u
-/* A request is a line and a few headers; a scraper that is not done in time is none. */
-#define REQUEST_BYTES 4096u
-#define SCRAPE_MS     5000u
+/* A scraper that is not done in time is none. */
+#define SCRAPE_MS 5000u
 
 struct scrape {
     struct metrics *metrics;
     int fd;
     sd_event_source *io, *timer;
-    char request[REQUEST_BYTES];
+    char request[HTTP_REQUEST_BYTES];
     size_t received;
-    char *answer; /* NULL until the request is whole */
+    char *answer; /* NULL until the request was judged */
+    bool refused; /* more of the request may come: it is read until the client has read why */
     size_t size, sent;
     LIST_ENTRY(scrape) of_all;
 };
@@ -56,46 +57,60 @@ static struct scrape *scrape_free(struct scrape *scrape)
     return NULL;
 }
 
-/* @return 0 or -ENOMEM */
-static int make_answer(struct scrape *scrape)
+/* @return the answer, of the caller; NULL: no memory */
+static char *make_answer(int status, const char *body, bool head)
 {
-    char *body = metrics_text_make(scrape->metrics->fleet), *answer;
-    int n;
+    char *answer = NULL;
 
-    if (body == NULL)
-        return -ENOMEM;
-    n = asprintf(&answer,
-                 "HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
-                 "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
-                 strlen(body), body);
-    free(body);
-    if (n < 0)
-        return -ENOMEM;
-    scrape->answer = answer;
-    scrape->size = (size_t)n;
-    return 0;
+    if (asprintf(&answer,
+                 "HTTP/1.0 %d %s\r\nContent-Type: text/plain; %scharset=utf-8\r\n"
+                 "Content-Length: %zu\r\n%sConnection: close\r\n\r\n%s",
+                 status, http_request_reason(status), status == 200 ? "version=0.0.4; " : "",
+                 strlen(body), status == 405 ? "Allow: GET, HEAD\r\n" : "", head ? "" : body) < 0)
+        return NULL;
+    return answer;
 }
 
-static bool is_whole(const struct scrape *scrape)
+/* @return true if the scrape goes on */
+static bool begin_answer(struct scrape *scrape, int status, bool head)
 {
-    return memmem(scrape->request, scrape->received, "\r\n\r\n", 4) != NULL ||
-           memmem(scrape->request, scrape->received, "\n\n", 2) != NULL;
+    char *numbers = status == 200 ? metrics_text_make(scrape->metrics->fleet) : NULL, text[64];
+
+    if (status == 200 && numbers == NULL)
+        status = 503; /* no memory */
+    (void)snprintf(text, sizeof(text), "%s\n", http_request_reason(status));
+    scrape->answer = make_answer(status, numbers != NULL ? numbers : text, head);
+    free(numbers);
+    if (scrape->answer == NULL)
+        return false;
+    scrape->size = strlen(scrape->answer);
+    scrape->refused = status != 200;
+    return sd_event_source_set_io_events(scrape->io, EPOLLOUT) >= 0;
 }
 
 /* @return true if the scrape goes on */
 static bool receive(struct scrape *scrape)
 {
     ssize_t n = recv(scrape->fd, scrape->request + scrape->received,
-                     REQUEST_BYTES - scrape->received, MSG_DONTWAIT);
+                     HTTP_REQUEST_BYTES - scrape->received, MSG_DONTWAIT);
+    bool head;
+    int status;
 
     if (n < 0)
         return errno == EAGAIN || errno == EINTR;
     if (n == 0)
         return false;
     scrape->received += (size_t)n;
-    if (!is_whole(scrape))
-        return scrape->received < REQUEST_BYTES;
-    return make_answer(scrape) == 0 && sd_event_source_set_io_events(scrape->io, EPOLLOUT) >= 0;
+    status = http_request_judge(scrape->request, scrape->received, &head);
+    return status == 0 || begin_answer(scrape, status, head);
+}
+
+/* A client whose bytes nobody read would lose the answer with them. */
+static bool drain(struct scrape *scrape)
+{
+    ssize_t n = recv(scrape->fd, scrape->request, sizeof(scrape->request), MSG_DONTWAIT);
+
+    return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
 /* @return true if the scrape goes on */
@@ -107,7 +122,10 @@ static bool answer(struct scrape *scrape)
     if (n < 0)
         return errno == EAGAIN || errno == EINTR;
     scrape->sent += (size_t)n;
-    return scrape->sent < scrape->size;
+    if (scrape->sent < scrape->size)
+        return true;
+    return scrape->refused && shutdown(scrape->fd, SHUT_WR) == 0 &&
+           sd_event_source_set_io_events(scrape->io, EPOLLIN) >= 0;
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -117,16 +135,32 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
     (void)source;
     (void)fd;
     (void)revents;
-    if (scrape->answer == NULL ? !receive(scrape) : !answer(scrape))
+    if (scrape->answer == NULL        ? !receive(scrape)
+        : scrape->sent < scrape->size ? !answer(scrape)
+                                      : !drain(scrape))
         (void)scrape_free(scrape);
     return 0;
 }
 
+/* Says so and closes, without waiting for anything. */
+static void refuse(int fd, int status)
+{
+    char *answer = make_answer(status, "", false);
+
+    if (answer != NULL)
+        (void)!send(fd, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
+    free(answer);
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
+    struct scrape *scrape = userdata;
+
     (void)source;
     (void)usec;
-    (void)scrape_free(userdata);
+    if (scrape->answer == NULL && scrape->received > 0)
+        refuse(scrape->fd, 408);
+    (void)scrape_free(scrape);
     return 0;
 }
 
@@ -136,8 +170,12 @@ static void on_accepted(void *userdata, int fd, const struct peer *peer)
     struct scrape *scrape = NULL;
 
     (void)peer;
-    if (metrics->count < SCRAPES && control_peer_is_allowed(fd, metrics->gid))
-        scrape = calloc(1, sizeof(*scrape));
+    if (control_peer_is_allowed(fd, metrics->gid)) {
+        if (metrics->count < SCRAPES)
+            scrape = calloc(1, sizeof(*scrape));
+        if (scrape == NULL)
+            refuse(fd, 503);
+    }
     if (scrape == NULL) {
         (void)close(fd);
         return;

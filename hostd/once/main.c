@@ -4,6 +4,8 @@
  *
  * Exit status of `guestlink run`: see once.h. Of guestlink itself: 0, or 125 for a usage error.
  */
+#include "base/streams.h"
+#include "ctl/output.h"
 #include "ctl/say.h"
 #include "once.h"
 #include "tool.h"
@@ -66,6 +68,9 @@ int main(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "";
 
+    if (streams_open() < 0)
+        return 125;
+    output_wait();
     (void)setlocale(LC_CTYPE, "");
     say_set_program("guestlink");
     tool_extend_path();

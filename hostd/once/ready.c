@@ -214,8 +214,8 @@ int ready_wait(const struct plan *plan, struct supervisor *supervisor, int signa
     if (status != 0)
         return status;
     socket_path(plan, path);
-    if (client_new(path, &client) != 0)
-        return READY_NOT_STARTED;
+    if (client_new(path, &client) != 0) /* why, the supervisor hears in a moment */
+        return ready_tell_end(plan, supervisor_wait(supervisor, PROGRESS_MS));
     r = client_send(client, "Telemetry", NULL, true);
     if (r < 0)
         say_error("cannot ask guestlink-hostd for its events: %s; ended the VM", strerror(-r));

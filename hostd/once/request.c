@@ -241,8 +241,8 @@ static bool take_value(struct request *request, int option, const char *value)
         request->qemu = value;
         return true;
     default:
-        request->virtiofsd = value;
-        return true;
+        free(request->virtiofsd);
+        return (request->virtiofsd = find_path("virtiofsd", value, false)) != NULL;
     }
 }
 
@@ -375,5 +375,6 @@ void request_done(struct request *request)
         free(request->environment.items[i]);
     free(request->environment.items);
     free(request->root);
+    free(request->virtiofsd);
     *request = REQUEST_NULL;
 }

@@ -47,7 +47,7 @@ struct request {
     bool keep, verbose, print_config;
     const char *accelerator; /* kvm, tcg; NULL: KVM where it can be used */
     const char *qemu;        /* program */
-    const char *virtiofsd;   /* program; NULL: the first of the usual places */
+    char *virtiofsd;         /* absolute; NULL: the first of the usual places; the request's */
     bool help;
     char **argv; /* the command, of main()'s argv; NULL-terminated */
 };

@@ -87,8 +87,6 @@ static void take_confined(struct relay *relay)
     if (way == FILTER_REFUSE)
         relay_refuse(relay, reason);
     journal_note_message(&relay->journal, message);
-    if (way == FILTER_MEMORY && relay->aperture.told.count == 0 && !relay->journal.is_held)
-        relay_hold_first(relay);
     if (relay->journal.is_held) {
         relay_hold_take(relay);
         return;

@@ -1,4 +1,4 @@
-/* relay_hold: a confined device of which nobody knows whose driver it will have. */
+/* relay_hold: a confined device whose rings have all stopped. */
 #include "relay_hold.h"
 
 #include "freeze.h"
@@ -136,7 +136,7 @@ static void go_on(struct relay *relay)
  * the memory is not for this one. */
 static void release(struct relay *relay)
 {
-    if (relay->backend.fd < 0 || relay->aperture.told.count == 0) {
+    if (relay->backend.fd < 0) {
         go_on(relay);
         return;
     }
@@ -169,10 +169,8 @@ static bool goes_on(const struct relay *relay, const struct vhost_user_message *
 /* The daemon is asked once QEMU is done. */
 static void look_at_rings(struct relay *relay)
 {
-    bool is_first = relay->aperture.told.count == 0;
-
-    if (relay->aperture.question == 0 && (is_first || rings_are_running(&relay->journal.session)))
-        relay->ask_ms = now_ms() + (is_first ? 0 : RELAY_HOLD_QUIET_MS);
+    if (relay->aperture.question == 0 && rings_are_running(&relay->journal.session))
+        relay->ask_ms = now_ms() + RELAY_HOLD_QUIET_MS;
 }
 
 void relay_hold_take(struct relay *relay)
@@ -197,12 +195,6 @@ void relay_hold_resume(struct relay *relay)
 }
 
 /* ---- its begin */
-
-void relay_hold_first(struct relay *relay)
-{
-    journal_note_held(&relay->journal, true);
-    relay->held_sequence = relay->journal.session.sequence - 1;
-}
 
 bool relay_hold_is_due(const struct relay *relay)
 {

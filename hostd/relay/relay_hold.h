@@ -1,15 +1,13 @@
 /*
- * relay_hold: a confined device of which nobody knows whose driver it will have. The guest that
- * reported the pool may be reset or run another kernel before its driver starts; and once all rings
- * have stopped, that driver is gone. Another kernel uses the same memory for anything. Until it is
- * known to be no other one, the process has no memory, or nothing of it runs, and QEMU's messages
- * are only noted.
+ * relay_hold: a confined device whose rings have all stopped. Its driver is gone, and by the time
+ * that another one starts the guest may run another kernel, which uses the pool of before for
+ * anything. Until that is known nothing of the process runs, and QEMU's messages are only noted.
  *
  * The device goes on
  *  - with the process that it had, when QEMU goes on with a ring where it stopped. A paused VM does
  *    that; a reset of the device, which every driver begins with, sets all rings back to 0.
- *  - when the daemon confirms that the guest which reported the pool is the one that runs
- *    (base/aperture_status.h): with another process, if it had memory before.
+ *  - with another process, when the daemon confirms that the guest which reported the pool is the
+ *    one that runs (base/aperture_status.h): after a reset, a kexec, or a driver bound again.
  */
 #ifndef GUESTLINK_HOSTD_RELAY_RELAY_HOLD_H
 #define GUESTLINK_HOSTD_RELAY_RELAY_HOLD_H
@@ -17,14 +15,11 @@
 #include "relay.h"
 
 /* QEMU sets all rings up in a row: the daemon is asked when that is over, and so not if a ring goes
- * on where it stopped. The first driver is not kept waiting for that. */
+ * on where it stopped. */
 #define RELAY_HOLD_QUIET_MS 20
 
 /* An answer that the kernel does not tell of is looked for. */
 #define RELAY_HOLD_LOOK_MS 200
-
-/* QEMU said where the memory is, for the first time, and that is noted: a driver starts. */
-void relay_hold_first(struct relay *relay);
 
 /* True if the last ring that ran has stopped, of a device whose process has memory. */
 bool relay_hold_is_due(const struct relay *relay);

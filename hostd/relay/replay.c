@@ -14,6 +14,9 @@
 /* The ring's flags stand before its index (virtio 1.2, 2.7.8). */
 #define USED_INDEX_OFFSET 2
 
+/* An answer comes at once: its header and its payload. */
+#define ANSWER_PARTS 3u
+
 /* Reads the guest's memory at a frontend's address. @return 0, or -EFAULT if no region has it */
 static int read_memory(const struct session *session, uint64_t address, void *data, size_t size)
 {
@@ -64,6 +67,37 @@ static int say(int fd, const struct vhost_user_message *message)
         r = vhost_user_send(fd, message);
     while (r == -EAGAIN && poll(&room, 1, PASSAGE_PATIENCE_MS) > 0);
     return r == -EAGAIN ? -ETIMEDOUT : r;
+}
+
+/* Asks, and takes the answer, which nobody needs. @return 0; -ETIMEDOUT; -EPROTO; -errno */
+static int ask(int fd, uint32_t request)
+{
+    struct vhost_user_message message = {.request = request, .flags = VHOST_USER_VERSION};
+    struct pollfd answer = {.fd = fd, .events = POLLIN};
+    int r = say(fd, &message);
+
+    for (unsigned i = 0; r == 0 && i < ANSWER_PARTS; i++)
+        r = poll(&answer, 1, PASSAGE_PATIENCE_MS) > 0 ? vhost_user_receive(fd, &message)
+                                                      : -ETIMEDOUT;
+    if (r <= 0)
+        return r < 0 ? r : -ETIMEDOUT;
+    r = message.request == request && message.flags & VHOST_USER_FLAG_REPLY ? 0 : -EPROTO;
+    vhost_user_close(&message);
+    return r;
+}
+
+/* virtiofsd in Rust acknowledges what the frontend wants acknowledged (QEMU 10: when a ring is
+ * enabled) only if it was asked before what it can do. A frontend that waits for that stands with
+ * all of its VM.
+ * @return 0 or as ask() */
+static int ask_what_was_asked(const struct session *session, int fd)
+{
+    int r;
+
+    if (!session_find(session, VHOST_USER_SET_PROTOCOL_FEATURES, 0))
+        return 0;
+    r = ask(fd, VHOST_USER_GET_FEATURES);
+    return r < 0 ? r : ask(fd, VHOST_USER_GET_PROTOCOL_FEATURES);
 }
 
 /* @return 0 or -errno */
@@ -187,10 +221,11 @@ static int replay_step(const struct session *session, struct aperture *aperture,
 int replay_session(const struct session *session, struct aperture *aperture, int fd,
                    const char **ret_reason)
 {
-    int r = 0;
+    int r;
 
     *ret_reason = NULL;
     aperture->told.count = 0;
+    r = ask_what_was_asked(session, fd);
     for (int step = 0; step <= 2 && r == 0; step++)
         r = replay_step(session, aperture, step, fd, ret_reason);
     /* What waited when the old one ended was announced to that one only; an answer that it gave in

@@ -8,13 +8,14 @@
 #include "session.h"
 
 /*
- * Tells a new backend all of a session, without answers, and wakes it up: it goes on where the used
+ * Asks a new backend what it can do, if the session has what that is about, tells it all of the
+ * session, without answers, and wakes it up: it goes on where the used
  * ring of each vring in the guest's memory says that the old one stopped. Wakes the guest up, too,
  * for what the old one had answered and not yet announced.
  *
  * @param aperture    what is in force: the backend gets no more than that
  * @param ret_reason  of an aperture that cannot be had, or NULL; static
- * @return 0 or -errno; -ETIMEDOUT: it does not read
+ * @return 0 or -errno; -ETIMEDOUT: it does not read, or answer; -EPROTO: it answers something else
  */
 int replay_session(const struct session *session, struct aperture *aperture, int fd,
                    const char **ret_reason);

@@ -36,6 +36,9 @@ struct telemetry {
     struct json_line line; /* the one that is told now */
 };
 
+/* In place of an errno: lines that were written are lost with their file. */
+#define FILE_GONE (-1)
+
 /* Says on stderr, once until it changes, that the file cannot be written. */
 static void tell_file(struct telemetry *telemetry, int r)
 {
@@ -162,7 +165,9 @@ static void tell_lost(struct telemetry *telemetry)
     struct fields fields = {.count = 0};
 
     fields_number(&fields, "count", telemetry->lost_untold);
-    fields_text(&fields, "reason", strerror(telemetry->lost_error));
+    fields_text(&fields, "reason",
+                telemetry->lost_error == FILE_GONE ? "the file was removed"
+                                                   : strerror(telemetry->lost_error));
     (void)make_line(telemetry, TELEMETRY_EVENTS_DROPPED, NULL, &fields);
     if (telemetry_file_append(&telemetry->file, telemetry->line.data, telemetry->line.size) == 0) {
         telemetry->lost_untold = 0;
@@ -172,11 +177,36 @@ static void tell_lost(struct telemetry *telemetry)
     }
 }
 
+/* A file that somebody moved or removed without saying so (SIGUSR1) is made anew before the next
+ * line; what went with it is counted as lost. */
+static void look_at_file(struct telemetry *telemetry)
+{
+    uint64_t lines = telemetry->file.lines;
+    enum telemetry_file_fate fate = telemetry_file_look(&telemetry->file);
+
+    if (fate == TELEMETRY_FILE_THERE)
+        return;
+    if (fate == TELEMETRY_FILE_MOVED) {
+        log_line(LOG_NOTICE, "telemetry file %s: moved; making another one of that name",
+                 telemetry->file.path);
+        return;
+    }
+    log_line(
+        LOG_WARNING,
+        "telemetry file %s: removed, and %llu lines of this daemon with it; making it anew; to "
+        "rotate it, move it and send SIGUSR1",
+        telemetry->file.path, (unsigned long long)lines);
+    telemetry->lost += lines;
+    telemetry->lost_untold += lines;
+    telemetry->lost_error = FILE_GONE;
+}
+
 void telemetry_emit(struct telemetry *telemetry, enum telemetry_event event,
                     const struct telemetry_source *source, const struct fields *fields)
 {
     int r = -EMSGSIZE;
 
+    look_at_file(telemetry);
     if (telemetry->lost_untold > 0)
         tell_lost(telemetry);
     if (make_line(telemetry, event, source, fields))

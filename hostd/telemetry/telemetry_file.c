@@ -86,7 +86,25 @@ int telemetry_file_open(struct telemetry_file *file)
     if (file->size > 0)
         (void)!pread(fd, &last, 1, status.st_size - 1);
     file->torn = last != '\n';
+    file->device = status.st_dev;
+    file->inode = status.st_ino;
+    file->lines = 0;
     return 0;
+}
+
+enum telemetry_file_fate telemetry_file_look(struct telemetry_file *file)
+{
+    struct stat named, open;
+    bool same;
+
+    if (file->fd < 0 || !file->regular)
+        return TELEMETRY_FILE_THERE;
+    same = stat(file->path, &named) == 0 && named.st_dev == file->device &&
+           named.st_ino == file->inode;
+    if (same || fstat(file->fd, &open) < 0)
+        return TELEMETRY_FILE_THERE;
+    close_file(file);
+    return open.st_nlink == 0 ? TELEMETRY_FILE_GONE : TELEMETRY_FILE_MOVED;
 }
 
 /* Oldest first, so that each name is free when its predecessor moves there. */
@@ -156,6 +174,7 @@ int telemetry_file_append(struct telemetry_file *file, const char *line, size_t 
     if ((size_t)n == wanted) {
         file->torn = false;
         file->size += (uint64_t)n;
+        file->lines++;
         return 0;
     }
     /* The disk filled up in the middle of the line: take the half back, or end it next time. */

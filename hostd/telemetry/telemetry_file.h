@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct telemetry_file {
     char *path; /* NULL: there is no file to write */
@@ -19,6 +20,9 @@ struct telemetry_file {
     bool regular;  /* neither a pipe nor a terminal: may be rotated and cut */
     bool torn;     /* its last line is not whole: the next one begins with a newline */
     uint64_t size; /* bytes */
+    dev_t device;  /* which file it is */
+    ino_t inode;
+    uint64_t lines; /* written into it since it was opened */
 };
 
 #define TELEMETRY_FILE_NULL ((struct telemetry_file){.fd = -1})
@@ -30,6 +34,15 @@ void telemetry_file_done(struct telemetry_file *file);
 
 /* Opens it by its name, again if it was open. @return 0 or -errno */
 int telemetry_file_open(struct telemetry_file *file);
+
+enum telemetry_file_fate {
+    TELEMETRY_FILE_THERE, /* or not open: to be opened by the next line */
+    TELEMETRY_FILE_MOVED, /* it has another name now */
+    TELEMETRY_FILE_GONE,  /* it was removed, with its lines */
+};
+
+/* Looks whether the file is still the one of that name; closes it if not. */
+enum telemetry_file_fate telemetry_file_look(struct telemetry_file *file);
 
 /*
  * Appends a line, opening and rotating where that is due.

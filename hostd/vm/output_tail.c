@@ -45,9 +45,9 @@ size_t output_tail_copy(const struct output_tail *tail, bool hidden, char *buffe
     const char *newline;
 
     for (size_t i = 0; i < size; i++) {
-        char byte = tail->data[(tail->size - size + i) % OUTPUT_TAIL_BYTES];
-
-        buffer[i] = byte != '\0' ? byte : ' ';
+        buffer[i] = tail->data[(tail->size - size + i) % OUTPUT_TAIL_BYTES];
+        if (buffer[i] == '\0')
+            buffer[i] = ' ';
     }
     buffer[size] = '\0';
     newline = size < wanted ? memchr(buffer, '\n', size) : NULL;

@@ -15,4 +15,9 @@ struct report {
 __attribute__((format(printf, 3, 4))) int report_fail(struct report *report, int error,
                                                       const char *format, ...);
 
+/* Adds to what stands there, which may be nothing. The error is the first one's; 0: a remark.
+ * @return @p error */
+__attribute__((format(printf, 3, 4))) int report_add(struct report *report, int error,
+                                                     const char *format, ...);
+
 #endif

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <net/if.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -102,42 +101,36 @@ static int error_of(const struct network_job *job)
     return job->kernel_errno != 0 ? job->kernel_errno : EINVAL;
 }
 
-/* Notes one of several failures: the error is the first one's, the text names each. @return error
- */
-__attribute__((format(printf, 3, 4))) static int add_failure(struct network_job *job, int error,
-                                                             const char *format, ...)
+/* Notes one of several failures. @return @p error */
+static int add_failure(struct network_job *job, int error, const char *text)
 {
     struct report *report = job->report;
-    size_t used = strlen(report->text);
-    struct report one = {0};
-    va_list arguments;
 
-    va_start(arguments, format);
-    (void)vsnprintf(one.text, sizeof(one.text), format, arguments);
-    va_end(arguments);
-    if (used + strlen(one.text) + IF_NAMESIZE >= sizeof(report->text)) /* else PID 1 logs it */
-        kmsg_log(LOG_WARNING, "network: %s: %s", job->name, one.text);
-    (void)snprintf(report->text + used, sizeof(report->text) - used, "%s%s%s",
-                   used == 0 ? job->name : "", used == 0 ? ": " : "; ", one.text);
-    if (report->error == 0)
-        report->error = error;
-    return error;
+    if (strlen(report->text) + strlen(text) + IF_NAMESIZE >= sizeof(report->text))
+        kmsg_log(LOG_WARNING, "network: %s: %s", job->name, text); /* what PID 1 logs is cut */
+    return report->text[0] == '\0' ? report_add(report, error, "%s: %s", job->name, text)
+                                   : report_add(report, error, "%s", text);
 }
 
 static int fail(struct network_job *job, int nl_error, const char *what, struct wire_text value)
 {
     const char *said = job->kernel_errno != 0 ? strerror(job->kernel_errno) : nl_geterror(nl_error);
+    char text[INIT_TEXT_SIZE];
 
-    return add_failure(job, error_of(job), "%s %.*s: %s%s%s", what,
-                       (int)(value.size > 60 ? 60 : value.size), value.data ? value.data : "", said,
-                       job->kernel_text[0] ? ": " : "", job->kernel_text);
+    (void)snprintf(text, sizeof(text), "%s %.*s: %s%s%s", what,
+                   (int)(value.size > 60 ? 60 : value.size), value.data ? value.data : "", said,
+                   job->kernel_text[0] ? ": " : "", job->kernel_text);
+    return add_failure(job, error_of(job), text);
 }
 
 static int refuse(struct network_job *job, const char *what, struct wire_text value,
                   const char *expected)
 {
-    return add_failure(job, EINVAL, "%s '%.*s': expected %s", what,
-                       (int)(value.size > 60 ? 60 : value.size), value.data, expected);
+    char text[INIT_TEXT_SIZE];
+
+    (void)snprintf(text, sizeof(text), "%s '%.*s': expected %s", what,
+                   (int)(value.size > 60 ? 60 : value.size), value.data, expected);
+    return add_failure(job, EINVAL, text);
 }
 
 static bool has_mac(struct rtnl_link *link, const uint8_t mac[6])
@@ -395,8 +388,9 @@ static void refuse_advertisements(struct network_job *job)
 
     (void)snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_ra", job->name);
     r = fd_write_file(path, "0");
+    job->kernel_errno = -r;
     if (r < 0 && r != -ENOENT) /* without IPv6 there are none */
-        (void)add_failure(job, -r, "accept_ra: %s", strerror(-r));
+        (void)fail(job, 0, "accept_ra", (struct wire_text){0});
 }
 
 /* Routes go with the addresses and the link. */

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <net/if.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,20 +24,6 @@
 #define SIZE      8192u
 #define LINKS     16u /* more than anybody makes in good faith */
 
-__attribute__((format(printf, 2, 3))) static void remark(struct report *report, const char *format,
-                                                         ...)
-{
-    size_t used = strlen(report->text);
-    struct report one;
-    va_list arguments;
-
-    va_start(arguments, format);
-    (void)vsnprintf(one.text, sizeof(one.text), format, arguments);
-    va_end(arguments);
-    (void)snprintf(report->text + used, sizeof(report->text) - used, "%s%s", used > 0 ? "; " : "",
-                   one.text);
-}
-
 /* Makes the interface's lines. @return 0, or a positive errno in the report */
 static int compose(struct wire_list dns, char *text, struct report *report)
 {
@@ -49,15 +34,12 @@ static int compose(struct wire_list dns, char *text, struct report *report)
     while (wire_list_next(&dns, &item)) {
         struct inet inet;
 
-        if (inet_parse(item, &inet) < 0 || inet.prefix != inet_size(inet.family) * 8) {
-            remark(report, "name server '%.*s': expected an address",
-                   (int)(item.size > 60 ? 60 : item.size), item.data);
-            return report->error = report->error ? report->error : EINVAL;
-        }
-        if (size + item.size + sizeof("nameserver \n") > SIZE) {
-            remark(report, "name servers: expected at most %u bytes of them", SIZE);
-            return report->error = report->error ? report->error : E2BIG;
-        }
+        if (inet_parse(item, &inet) < 0 || inet.prefix != inet_size(inet.family) * 8)
+            return report_add(report, EINVAL, "name server '%.*s': expected an address",
+                              (int)(item.size > 60 ? 60 : item.size), item.data);
+        if (size + item.size + sizeof("nameserver \n") > SIZE)
+            return report_add(report, E2BIG, "name servers: expected at most %u bytes of them",
+                              SIZE);
         size += (size_t)snprintf(text + size, SIZE - size, "nameserver %.*s\n", (int)item.size,
                                  item.data);
     }
@@ -191,7 +173,8 @@ static void publish(const char *text, const char *last, bool is_distributions,
 
     (void)mkdir("/etc", 0755);
     if (!resolve(PUBLIC, target)) {
-        remark(report, PUBLIC ": a link that leads nowhere; name servers are in " WHOLE);
+        (void)report_add(report, 0,
+                         PUBLIC ": a link that leads nowhere; name servers are in " WHOLE);
         return;
     }
     if (strcmp(target, PUBLIC) == 0) {
@@ -199,16 +182,17 @@ static void publish(const char *text, const char *last, bool is_distributions,
         if (r == -EROFS || r == -EBUSY)
             r = mount_over();
     } else if (strncmp(target, "/run/", 5) != 0 || (is_distributions && !is_ours(target, last))) {
-        remark(report,
-               PUBLIC " leads to %.80s, which is not ours: left alone; name servers are in " WHOLE,
-               target);
+        (void)report_add(
+            report, 0,
+            PUBLIC " leads to %.80s, which is not ours: left alone; name servers are in " WHOLE,
+            target);
         return;
     } else {
         make_parents(target);
         r = write_whole(target, text);
     }
     if (r < 0)
-        remark(report, PUBLIC ": %s; name servers are in " WHOLE, strerror(-r));
+        (void)report_add(report, 0, PUBLIC ": %s; name servers are in " WHOLE, strerror(-r));
 }
 
 void resolv_set(const struct resolv *resolv, struct report *report)
@@ -226,7 +210,7 @@ void resolv_set(const struct resolv *resolv, struct report *report)
     (void)mkdir(DIRECTORY, 0755);
     lock = open(DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock < 0 || flock(lock, LOCK_EX) < 0) {
-        remark(report, DIRECTORY ": %s", strerror(errno));
+        (void)report_add(report, 0, DIRECTORY ": %s", strerror(errno));
         return;
     }
     deleted = delete_old(resolv->interface);
@@ -241,7 +225,7 @@ void resolv_set(const struct resolv *resolv, struct report *report)
     if (r == 0)
         r = write_whole(WHOLE, text);
     if (r < 0)
-        remark(report, WHOLE ": %s", strerror(-r));
+        (void)report_add(report, 0, WHOLE ": %s", strerror(-r));
     if (!resolv->is_private)
         publish(text, last, resolv->is_distributions, report);
 }

@@ -183,7 +183,7 @@ static void wait_for_children(struct items *items, size_t most, uint64_t until_n
     sigaddset(&set, SIGCHLD);
     while (reap(items) > most) {
         int ms = clock_ms_until(until_ns);
-        struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000l};
+        struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
 
         if (ms == 0)
             return;

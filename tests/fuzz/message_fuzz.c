@@ -7,6 +7,7 @@
 #include "fuzz.h"
 #include "messages.h"
 #include "protocol/pool.h"
+#include "protocol/process_limit.h"
 #include "protocol/token.h"
 
 #include <string.h>
@@ -25,6 +26,16 @@ static void walk(struct wire_list list, const uint8_t *payload, size_t size)
         seen++;
     }
     FUZZ_CHECK(seen == count && list.size == 0);
+}
+
+static void walk_limits(struct wire_list list)
+{
+    struct process_limit limit;
+    struct wire_text text;
+
+    while (wire_list_next(&list, &text))
+        if (process_limit_parse(text, &limit) == 0)
+            FUZZ_CHECK(limit.soft <= limit.hard && limit.resource >= 0);
 }
 
 /* A pool that is found usable keeps to every rule, and its token says it as it is. */
@@ -61,6 +72,7 @@ static void walk_lists(uint16_t type, const union message *m, const uint8_t *pay
         walk(m->start_process.argv, payload, size);
         walk(m->start_process.environment, payload, size);
         walk(m->start_process.limits, payload, size);
+        walk_limits(m->start_process.limits);
     } else if (type == FRAME_CAPABILITIES) {
         FUZZ_CHECK(strlen(m->capabilities.kernel_release) < CAPABILITIES_RELEASE_SIZE);
         FUZZ_CHECK(strlen(m->capabilities.init_version) < CAPABILITIES_VERSION_SIZE);

@@ -5,14 +5,12 @@ import http.server
 import os
 import threading
 
-BYTES = 8 << 20
-
 
 class Server:
-    """HTTP on the loopback of who makes it: the same 8 MiB for everybody."""
+    """HTTP on the loopback of who makes it: the same bytes for everybody."""
 
-    def __init__(self):
-        body = os.urandom(BYTES)
+    def __init__(self, size=8 << 20):
+        body = os.urandom(size)
         self.digest = hashlib.sha256(body).hexdigest()
         self.asked = 0
         self.half = threading.Event()  # of an answer was sent
@@ -26,10 +24,10 @@ class Server:
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body[:BYTES // 2])
+                self.wfile.write(body[:size // 2])
                 outer.half.set()
                 outer.go_on.wait()
-                self.wfile.write(body[BYTES // 2:])
+                self.wfile.write(body[size // 2:])
 
             def log_message(self, *_):  # pylint: disable=arguments-differ
                 pass

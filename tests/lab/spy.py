@@ -160,7 +160,7 @@ class Spied:
         if not self.namespace:
             return {"networking": "none"}
         self._home = Home(self.namespace)
-        self._server = self.namespace.call(Server)
+        self._server = self.namespace.call(Server, 1 << 20)
         turn(newer.PASST, self.lab.sockets, self._passt, home=self._home.port)
         return {"network": [adapter(id="net3", address=["10.0.3.15/24"], gateway="10.0.3.2", dns=[],
                                     backend="passt", host_loopback=True)]}
@@ -239,8 +239,14 @@ class Spied:
         return event["apertureBytes"]
 
     def downloads(self):
-        words = self._in_guest(f"wget -q -O - {self._server.url('10.0.3.2')} | sha256sum")
-        need(words.split()[:1] == [self._server.digest], f"the download differs: {words}")
+        def download():
+            """passt gives a connection up whose guest does not answer for seconds, as here at times."""
+            status, words = self.lab.run_in_guest(
+                self.hostd, self.name, "/bin/sh", "-c",
+                f"wget -q -O /tmp/got {self._server.url('10.0.3.2')} && sha256sum </tmp/got")
+            return status == 0 and words.split()
+        words = wait_for("a whole download", self.lab.seconds(30), download)
+        need(words[0] == self._server.digest, f"the download differs: {words}")
 
     def _works(self, kind, folder):
         """A MiB there and back, and a file of the host's."""

@@ -216,6 +216,9 @@ static const struct {
      "vms[0].shares[1].target: \"/b\" is taken"},
     {VM(",\"shares\":[{\"tag\":\"a\",\"path\":\"/a\"}]"), "vms[0].shares[0]: no key `target`"},
 /* adapters */
+#define NAMED(name, last, cid)                                                                     \
+    "{\"name\":\"" name "\",\"id\":\"6c1f3f6e-8f0a-4a53-9d0b-2f6f7f1f0a0" #last "\",\"cid\":" #cid \
+    "}"
 #define NET(more) VM(",\"network\":[{\"id\":\"e\",\"mac\":\"52:54:00:12:34:56\"" more "}]")
     {VM(",\"network\":[{\"id\":\"e\",\"mac\":\"53:54:00:12:34:56\"}]"), "expected a unicast MAC"},
     {VM(",\"network\":[{\"id\":\"e\",\"mac\":\"52-54-00-12-34-56\"}]"), "expected a unicast MAC"},
@@ -293,6 +296,11 @@ static const struct {
     {"{\"vms\":[{\"name\":\"a\",\"id\":\"" ID "\",\"socket\":\"/a\"},\n{\"name\":\"a\",\"id\":\"" ID
      "\",\"socket\":\"/a\"}]}",
      "test.json:2: vms[1].socket: \"/a\" is another VM's too"},
+    /* with another one between them, in whatever order */
+    {"{\"vms\":[" NAMED("b", 1, 4) "," NAMED("a", 2, 5) ",\n" NAMED("c", 3, 4) "]}",
+     "test.json:2: vms[2].cid: \"4\" is another VM's too"},
+    {"{\"vms\":[" NAMED("c", 1, 6) "," NAMED("a", 2, 5) ",\n" NAMED("c", 3, 4) "]}",
+     "test.json:2: vms[2].name: \"c\" is another VM's too"},
 };
 
 static void test_an_adapter_s_metric_is_its_place(void **state)

@@ -162,7 +162,7 @@ static void a_request_is_answered_whole_and_the_connection_closed(void **state)
     assert_int_equal(take_answer(fd), BODY_SIZE);
     assert_int_equal(made, 1);
     fd = call(); /* as somebody types it */
-    say(fd, "GET /\n\n", 7);
+    say(fd, "GET / HTTP/1.0\n\n", 16);
     assert_int_equal(take_answer(fd), BODY_SIZE);
     assert_int_equal(made, 2);
 }
@@ -181,17 +181,97 @@ static void a_request_may_come_in_single_bytes(void **state)
     assert_int_equal(made, 1);
 }
 
-static void what_is_no_request_is_not_answered(void **state)
+/* @return the status of the whole answer; its body, if it has one, is as long as announced */
+static int take_status(int fd)
+{
+    char text[1024], *body, *length;
+    size_t size = 0;
+    ssize_t n;
+
+    while ((n = recv(fd, text + size, sizeof(text) - 1 - size, 0)) != 0) {
+        assert_true(n > 0 || errno == EAGAIN);
+        size += n > 0 ? (size_t)n : 0;
+        run();
+    }
+    (void)close(fd);
+    run();
+    text[size] = '\0';
+    assert_int_equal(strncmp(text, "HTTP/1.0 ", 9), 0);
+    body = strstr(text, "\r\n\r\n");
+    length = strstr(text, "\r\nContent-Length: ");
+    assert_true(body && length);
+    if (strncmp(text + 9, "200", 3) != 0)
+        assert_int_equal(strlen(body + 4), strtoul(length + 18, NULL, 10));
+    if (strncmp(text + 9, "405", 3) == 0)
+        assert_non_null(strstr(text, "\r\nAllow: GET, HEAD\r\n"));
+    return (int)strtol(text + 9, NULL, 10);
+}
+
+static void what_is_no_request_is_answered_as_http_has_it(void **state)
+{
+    static char longer[REQUEST_BYTES + 1], headers[REQUEST_BYTES + 1], endless[REQUEST_BYTES + 1];
+    const struct {
+        const char *text;
+        int status;
+    } cases[] = {
+        {"HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n", 200},
+        {"\r\nHEAD / HTTP/1.0\r\n\r\n", 200},
+        {"POST /metrics HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", 405},
+        {"PUT / HTTP/1.1\r\n", 405},
+        {"BREW / HTTP/1.1\r\n\r\n", 501},
+        {"get / HTTP/1.1\r\n\r\n", 501},
+        {"GET / HTTP/2.0\r\n\r\n", 505},
+        {"GET /\r\n", 400}, /* HTTP/0.9 */
+        {"GET /\n\n", 400},
+        {"GET  / HTTP/1.1\r\n\r\n", 400},
+        {"GET / HTTP/1.1 x\r\n\r\n", 400},
+        {"GET / HTTP/x.y\r\n\r\n", 400},
+        {"GET / HTTP/1.1\r\n folded: x\r\n\r\n", 400},
+        {"GET / HTTP/1.1\r\nno colon\r\n\r\n", 400},
+        {"\x16\x03\x01\x02", 400}, /* TLS */
+        {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
+        {"{}", 400},
+        {longer, 414},
+        {headers, 431},
+        {endless, 400},
+    };
+
+    (void)state;
+    memset(longer, 'x', REQUEST_BYTES);
+    memcpy(longer, "GET /", 5);
+    memset(headers, 'x', REQUEST_BYTES);
+    memcpy(headers, "GET / HTTP/1.1\r\nX: ", 19);
+    memset(endless, 'x', REQUEST_BYTES);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int fd = call(), status;
+
+        say(fd, cases[i].text, strlen(cases[i].text));
+        status = take_status(fd);
+        if (status != cases[i].status)
+            fail_msg("%.40s: %d, wanted %d", cases[i].text, status, cases[i].status);
+    }
+    assert_int_equal(made, 2);
+}
+
+/* The client that still sends reads why it is refused. */
+static void a_refusal_outlives_what_is_sent_behind_it(void **state)
 {
     char text[REQUEST_BYTES];
     int fd = call();
 
     (void)state;
     memset(text, 'x', sizeof(text));
-    say(fd, text, sizeof(text) - 1);
-    assert_true(waits(fd));
-    say(fd, text, 1); /* as long as one may be, and still no end */
-    assert_true(is_closed(fd));
+    say(fd, "POST / HTTP/1.1\r\n\r\n", 19);
+    for (unsigned i = 0; i < 100; i++)
+        say(fd, text, sizeof(text));
+    assert_int_equal(take_status(fd), 405);
+}
+
+static void who_ends_before_asking_is_not_answered(void **state)
+{
+    int fd;
+
+    (void)state;
     fd = call();
     say(fd, "GET", 3);
     assert_int_equal(shutdown(fd, SHUT_WR), 0);
@@ -232,7 +312,7 @@ static void they_are_few_at_a_time(void **state)
         fds[i] = call();
     for (unsigned i = 0; i < SCRAPES; i++)
         assert_true(waits(fds[i]));
-    assert_true(is_closed(call()));
+    assert_int_equal(take_status(call()), 503);
     (void)close(fds[0]);
     run();
     fd = call();
@@ -242,14 +322,14 @@ static void they_are_few_at_a_time(void **state)
         (void)close(fds[i]);
 }
 
-static void without_memory_it_is_closed(void **state)
+static void without_memory_that_is_said(void **state)
 {
     int fd = call();
 
     (void)state;
     no_memory = true;
     say(fd, REQUEST, sizeof(REQUEST) - 1);
-    assert_true(is_closed(fd));
+    assert_int_equal(take_status(fd), 503);
 }
 
 static void its_end_closes_them_and_removes_the_socket(void **state)
@@ -276,11 +356,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_request_is_answered_whole_and_the_connection_closed),
         TEST(a_request_may_come_in_single_bytes),
-        TEST(what_is_no_request_is_not_answered),
+        TEST(what_is_no_request_is_answered_as_http_has_it),
+        TEST(a_refusal_outlives_what_is_sent_behind_it),
+        TEST(who_ends_before_asking_is_not_answered),
         TEST(one_that_goes_leaves_nothing),
         TEST(who_may_not_is_not_heard),
         TEST(they_are_few_at_a_time),
-        TEST(without_memory_it_is_closed),
+        TEST(without_memory_that_is_said),
         TEST(its_end_closes_them_and_removes_the_socket),
     };
 

@@ -144,6 +144,29 @@ static void the_command_ends_the_options(void **state)
     request_done(&request);
 }
 
+/* Each option that has no value sets its own, and nothing is begun with a terminal. */
+static void flags_are_taken(void **state)
+{
+    char *all[] = {"run", "--net", "--keep", "--verbose", "ls", NULL};
+    char *none[] = {"run", "ls", NULL};
+    char *terminal[] = {"run", "-t", "ls", NULL};
+    struct request request = REQUEST_NULL;
+
+    (void)state;
+    assert_int_equal(request_parse(5, all, &request), 0);
+    assert_true(request.net && request.keep && request.verbose);
+    assert_false(request.input || request.help);
+    request_done(&request);
+    request = REQUEST_NULL;
+    assert_int_equal(request_parse(2, none, &request), 0);
+    assert_false(request.net || request.keep || request.verbose || request.root_rw);
+    assert_false(request.input || request.help);
+    request_done(&request);
+    request = REQUEST_NULL;
+    assert_int_not_equal(request_parse(3, terminal, &request), 0);
+    request_done(&request);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +175,7 @@ int main(void)
         cmocka_unit_test(shares_end_with_a_target),
         cmocka_unit_test(ports_are_published_at_the_loopback),
         cmocka_unit_test(the_command_ends_the_options),
+        cmocka_unit_test(flags_are_taken),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

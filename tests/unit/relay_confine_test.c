@@ -248,7 +248,6 @@ static void hand_over(struct scene *scene)
 {
     say_memory(&scene->play, scene->memory, 2);
     assert_int_equal(answer_to(&scene->play, VHOST_USER_SET_MEM_TABLE), 0);
-    confirm(scene);
     need_table(scene->spy, scene->memory, scene->is_enforced, 0, rings);
 }
 
@@ -391,35 +390,6 @@ static void backends_channel_ends_at_the_relay(void **state)
     end(&scene);
     assert_int_equal(poll(&channel, 1, WAIT_MS), 1);
     (void)close(ends[1]);
-}
-
-/* The guest may be another one before its first driver starts. */
-static void nobody_has_memory_before_its_guest_is_confirmed(void **state)
-{
-    struct pollfd quiet = {.events = POLLIN};
-    struct vhost_user_message message;
-    struct scene scene;
-    uint64_t question;
-
-    (void)state;
-    begin(&scene, "spy", false);
-    say_memory(&scene.play, scene.memory, 2);
-    assert_int_equal(answer_to(&scene.play, VHOST_USER_SET_MEM_TABLE), 0);
-    question = need_question(&scene);
-    for (uint32_t i = 0; i < 2; i++)
-        say_ring_from(&scene.play, i, in_qemu(rings[i]), 5); /* none of them was ever stopped */
-    quiet.fd = scene.spy;
-    assert_int_equal(poll(&quiet, 1, 50), 0);
-    assert_int_equal(need_question(&scene), question); /* the same driver */
-    confirm(&scene);
-    need_table(scene.spy, scene.memory, false, 2, rings);
-    for (uint32_t i = 0; i < 2; i++) {
-        need_heard(scene.spy, VHOST_USER_SET_VRING_NUM, &message);
-        need_heard(scene.spy, VHOST_USER_SET_VRING_BASE, &message);
-    }
-    for (uint32_t i = 0; i < 2; i++)
-        need_address(scene.spy, i, rings[i]);
-    end(&scene);
 }
 
 /* As a VM that is paused, or given more memory, does: one ring may be where it began. */
@@ -897,7 +867,6 @@ static void pool_outside_of_memory_ends_the_device(void **state)
     play_start(&scene.play, "spy", "swiotlb=0xf00000,2097152" ID, "auto");
     scene.spy = play_next_spy(&scene.play);
     say_memory(&scene.play, scene.memory, 2);
-    confirm(&scene);
     assert_false(hear(scene.spy, &message));
     need_refused(&scene, "the token's pool is not all in memory");
     end(&scene);
@@ -1005,7 +974,6 @@ static void narrowed_is_too_wide_if_an_aperture_is_required(void **state)
     if (has_device) {
         scene.spy = play_next_spy(&scene.play);
         say_memory(&scene.play, scene.memory, 2);
-        confirm(&scene);
     }
     need_refused(&scene, has_device ? "memory-backend-memfd" : "/dev/udmabuf");
     end(&scene);
@@ -1046,7 +1014,6 @@ int main(int argc, char *argv[])
         cmocka_unit_test(dma_bufs_are_all_that_it_gets),
         cmocka_unit_test(features_are_offered_and_hidden),
         cmocka_unit_test(backends_channel_ends_at_the_relay),
-        cmocka_unit_test(nobody_has_memory_before_its_guest_is_confirmed),
         cmocka_unit_test(what_did_not_move_is_told_again_to_nobody),
         cmocka_unit_test(nobody_works_on_the_pool_of_a_guest_that_was_reset),
         cmocka_unit_test(process_of_a_device_without_driver_has_no_successor),

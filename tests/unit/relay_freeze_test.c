@@ -112,6 +112,16 @@ static void threads_and_children_stop_and_go_on(void **state)
     end();
 }
 
+_Noreturn static void count_and_wake(int self)
+{
+    for (;;) {
+        shared->counts[self]++;
+        for (int i = 0; i < WORKERS; i++)
+            if (i != self && shared->pids[i] > 0)
+                (void)kill(shared->pids[i], SIGCONT);
+    }
+}
+
 /* Each wakes all others, all the time. Either nobody runs, or the relay knows that somebody may. */
 static void those_who_wake_each_other_are_not_taken_for_stopped(void **state)
 {
@@ -119,12 +129,8 @@ static void those_who_wake_each_other_are_not_taken_for_stopped(void **state)
     for (int i = 0; i < WORKERS; i++) {
         pid_t pid = fork();
 
-        while (pid == 0) {
-            shared->counts[i]++;
-            for (int j = 0; j < WORKERS; j++)
-                if (j != i && shared->pids[j] > 0)
-                    (void)kill(shared->pids[j], SIGCONT);
-        }
+        if (pid == 0)
+            count_and_wake(i);
         shared->pids[i] = pid;
     }
     need_work(true);

@@ -290,13 +290,37 @@ static void test_it_can_be_reopened_after_logrotate(void **state)
     emit(telemetry, 2);
     (void)snprintf(moved, sizeof(moved), "%s.1", file);
     assert_int_equal(rename(file, moved), 0);
-    emit(telemetry, 1); /* still into the old one */
     telemetry_reopen(telemetry, NULL);
     emit(telemetry, 1);
     assert_int_equal(check_lines(read_number(1), &count), 1);
-    assert_int_equal(count, 3);
-    assert_int_equal(check_lines(read_number(0), &count), 4);
+    assert_int_equal(count, 2);
+    assert_int_equal(check_lines(read_number(0), &count), 3);
     assert_int_equal(count, 1);
+    (void)telemetry_free(telemetry);
+}
+
+static void test_a_file_that_goes_is_made_anew(void **state)
+{
+    struct telemetry *telemetry = open_file(1 << 20, 1);
+    char moved[160];
+    unsigned count;
+
+    (void)state;
+    emit(telemetry, 2);
+    (void)snprintf(moved, sizeof(moved), "%s.1", file);
+    assert_int_equal(rename(file, moved), 0);
+    emit(telemetry, 1); /* no reopening was asked for */
+    assert_int_equal(check_lines(read_number(1), &count), 1);
+    assert_int_equal(count, 2);
+    assert_int_equal(check_lines(read_number(0), &count), 3);
+    assert_int_equal(count, 1);
+    assert_int_equal(telemetry_lost(telemetry), 0);
+    assert_int_equal(unlink(file), 0);
+    emit(telemetry, 1);
+    assert_int_equal(telemetry_lost(telemetry), 1);
+    assert_non_null(strstr(read_number(0), "\"count\":1,\"reason\":\"the file was removed\""));
+    (void)check_lines(read_number(0), &count);
+    assert_int_equal(count, 2);
     (void)telemetry_free(telemetry);
 }
 
@@ -392,6 +416,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_missing_file_is_made_when_it_can_be, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_it_can_be_reopened_after_logrotate, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_file_that_goes_is_made_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_pipe_without_a_reader_holds_nobody_up, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_subscribers_hear_every_line, set_up, tear_down),

@@ -4,7 +4,6 @@ one and to the other through the relay."""
 import os
 import socket
 import struct
-import time
 
 from share import need
 from vhost_user import (GET_FEATURES, GET_PROTOCOL_FEATURES, GET_VRING_BASE, HIPRIO, MEMORY,
@@ -57,7 +56,7 @@ class Ear(Frontend):
         return request, flags, data[12:], count
 
 
-def converse(scene, front, heard, name):
+def converse(front, heard, name):
     """As QEMU begins with a device; what is heard goes there, with what had been asked."""
     def ask(request, payload=b"", fds=()):
         front.send(request, payload, fds)
@@ -73,10 +72,6 @@ def converse(scene, front, heard, name):
                                                            ACCESS_PLATFORM)))
     front.send(SET_MEM_TABLE, struct.pack("<IIQQQQ", 1, 0, 0, MEMORY, USER_ADDRESS, 0), [front.file])
     front.start_vring(HIPRIO)
-    # It gets the memory when the daemon has confirmed whose it is; one that has lied, never.
-    deadline = time.monotonic() + 5
-    while not {SET_MEM_TABLE, "lied"} & set(requests(scene)) and time.monotonic() < deadline:
-        time.sleep(0.01)
     ask(GET_VRING_BASE, struct.pack("<II", HIPRIO, 0))
     if name == "inflight":
         ask(GET_INFLIGHT_FD, struct.pack("<QQHH4x", 0, 0, 2, 128))
@@ -120,7 +115,7 @@ def lie(scene, name):
     with liar(scene) as server:
         front = Ear(server.socket)
         try:
-            converse(scene, front, heard, name)
+            converse(front, heard, name)
         except Gone:
             pass
         front.close()
@@ -138,8 +133,7 @@ def lie(scene, name):
 
 def requests(scene):
     """What the liar was sent, and whether it lied."""
-    log = scene.share / "forger.log"
-    first = [line.split()[0] for line in log.read_text().splitlines()] if log.exists() else []
+    first = [line.split()[0] for line in (scene.share / "forger.log").read_text().splitlines()]
     return [int(word) if word.isdecimal() else word for word in first]
 
 
@@ -151,7 +145,7 @@ def way(scene, request, payload):
         front = Ear(server.socket)
         heard = []
         try:
-            converse(scene, front, heard, "truth")
+            converse(front, heard, "truth")
             front.send(request, payload, [front.file])
             front.hear(0.5)
         except Gone:
@@ -171,7 +165,7 @@ def required(scene):
             need("udmabuf" in words, f"it is served, or nobody says why it is not: {words}")
         else:  # this frontend's memory has no seal against shrinking
             front, heard = Ear(server.socket), []
-            converse(scene, front, heard, "truth")
+            converse(front, heard, "truth")
             words = server.line()
             need("memory-backend-memfd" in words, f"not refused: {words}; QEMU heard {heard}")
             front.close()

@@ -180,7 +180,7 @@ def begins_jailed(scene, program):
     turned = spy.turn(program, scene.base, scene.base / "turned")
     with scene.serve(str(turned)) as server, server.fuse() as guest:
         guest.still_serves()
-        report = spy.Report(scene.share).look(60)
+        report = spy.look_in(scene.share, 60)
         guest.still_serves()
         tried = {"start/processes", "start/dev-mem", "later/processes", "later/pidfd-getfd-of-peer"}
         need(tried <= set(report.attempts), f"not all was tried: {report.text}")

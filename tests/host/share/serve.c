@@ -32,14 +32,9 @@ static void on_ended(void *userdata, const char *text)
     (void)fflush(stdout);
 }
 
-/* Who connects is always the guest that was reported. */
 static void on_aperture(void *userdata)
 {
-    struct device_server **virtiofsd = userdata;
-    struct aperture_status status;
-
-    if (device_server_get_aperture(*virtiofsd, &status) == 0 && status.state == APERTURE_WAITING)
-        (void)device_server_confirm_aperture(*virtiofsd, status.bytes);
+    (void)userdata;
 }
 
 /* @return false: it is none */
@@ -66,7 +61,8 @@ int main(int argc, char *argv[])
 {
     static const struct device_server_events events = {
         .ready = on_ready, .ended = on_ended, .aperture = on_aperture};
-    struct device_server_spec spec = {.uid = getuid(), .gid = getgid()};
+    static const struct config_serving usual = {0};
+    struct device_server_spec spec = {.uid = getuid(), .gid = getgid(), .serving = &usual};
     struct device_server *virtiofsd = NULL;
     sd_event *event = NULL;
     int r;

@@ -5,6 +5,7 @@ import time
 
 import plain_host as ph
 from show import need
+from wait import wait_for
 
 EINVAL = 22
 SLEEPERS = "cat /proc/[0-9]*/comm 2>/dev/null | grep -c sleep"
@@ -121,7 +122,9 @@ def stop(lab, host):
     """A terminal's shell is deaf to SIGTERM, and does not last for the whole grace all the same."""
     error, text = host.do(ph.START_PROCESS, ph.process(50, ["/bin/sh", "-i"], flags=ph.TERMINAL))
     need(error == 0, text)
-    _, words = host.shell("while ! grep '^SigIgn.*4...$' /proc/$(pidof -s sh)/status; do sleep 0.1; done")
+    def deaf():
+        return host.shell("grep -l '^SigIgn:.*[4-7c-f]...$' /proc/[0-9]*/status 2>/dev/null")[1]
+    wait_for("the shell to be deaf", lab.seconds(20), deaf, 0.2)
     need(host.do(ph.SHUT_DOWN, ph.shut_down(ph.POWER_OFF, 600000))[0] == 0, "shut-down")
     host.wait("FAREWELL", lambda: host.farewell, 30)
     need(host.farewell[2] == 0, f"{host.farewell[2]} programs needed SIGKILL")
@@ -138,10 +141,10 @@ def without(lab, words, what):
                                                        **{what: 1 << 30}))
     need(error == EINVAL and f"{what} (cgroup2): Operation not supported" in text, f"{error}: {text}")
     lab.say(f"{words}: {text}")
-    script = "trap 'echo quit; sleep 1; echo done; exit 4' QUIT; setsid sleep 1000 & " \
+    script = "trap 'echo quit; sleep 1; echo done; exit 4' QUIT; setsid sleep 1000 & echo up; " \
         "while :; do sleep 0.1; done"
     error, text = host.do(ph.START_PROCESS, ph.process(
-        2, ["/bin/sh", "-c", f"echo up; {script}"], role=ph.PAYLOAD, stop_signal=3, stop_timeout_ms=60000))
+        2, ["/bin/sh", "-c", script], role=ph.PAYLOAD, stop_signal=3, stop_timeout_ms=60000))
     need(error == 0, text)
     deaf = what == "pids_max"
     if deaf:  # another one, which is deaf to its signal

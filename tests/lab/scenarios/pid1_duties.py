@@ -136,7 +136,7 @@ def facts(lab, host):
         "grep MemTotal /proc/meminfo; nproc; cat /proc/sys/kernel/random/boot_id; uname -r; "
         "cat /proc/sys/kernel/seccomp/actions_avail")
     lines = words.splitlines()
-    need((size, major, minor, page) == (176, 1, 0, 4096), "the head")
+    need((size, major, minor, page) == (176, 1, 1, 4096), "the head")
     need((base, length) == (int(lines[0], 0), int(lines[1])), f"pool {base:#x}, {length}: {lines}")
     need(memory == int(lines[2].split()[1]) * 1024, f"memory {memory}: {lines[2]}")
     need(cpus == int(lines[3]) and boot.hex() == lines[4].replace("-", ""), "processors, boot id")

@@ -134,7 +134,17 @@ unshare -m sh -c 'cd /tmp/root; mount --make-rprivate /; pivot_root . old; exec 
 """
 
 
+# The same of a user's own, as bwrap does it.
+OF_NOBODY = r"""set -e
+mkdir /tmp/own
+unshare -Urm sh -c 'mount --make-rslave /; mount -t tmpfs inner /tmp/own; cd /tmp/own; mkdir bin old
+    cp /bin/busybox bin; pivot_root . old; exec /bin/busybox ls /old/etc/guestlink'
+"""
+
+
 def containers(lab, host):
     status, words = host.shell(CONTAINER)
     need((status, words) == (0, "modules\n"), f"pivot_root: {status}: {words}")
-    lab.say("a container's pivot_root works, and / is shared")
+    status, words = host.run(6, "/bin/sh", "-c", OF_NOBODY, uid=1000, gid=1000)
+    need((status, words) == (0, "modules\n"), f"pivot_root in a user namespace: {status}: {words}")
+    lab.say("pivot_root works for a container, a user's own too, and / is shared")

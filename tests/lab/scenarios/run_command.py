@@ -101,6 +101,7 @@ def refused(once):
             (("--share", "share:/proc/x", "--", "true"), "expected"),
             (("--disk", "share", "--", "true"), "a file"),
             (("--qemu", "/bin/false", "--", "true"), "the VM ended"),
+            (("--virtiofsd", "nosuch", "--", "true"), "No such file"),
             (("--share", "/:/host:ro", "--", "true"), "whole root"),
             (("--nonsense",), "unrecognized option"),
             ((), "there is none")):
