@@ -2,6 +2,7 @@
 it do without its own filter, and look for a secret in all memory that it can get at."""
 
 import hashlib
+import json
 import os
 import re
 import secrets
@@ -228,15 +229,17 @@ class Spied:
 
     def aperture(self, tag, kind):
         """How many bytes the daemon says that the share's virtiofsd can reach."""
-        return self._bytes("AddVirtioFsShare", kind, tag=tag)
+        return self._bytes("shares", "tag", tag, kind)
 
     def aperture_of_passt(self, kind):
-        return self._bytes("AddNetAdapter", kind, id="net3")
+        return self._bytes("adapters", "id", "net3", kind)
 
-    def _bytes(self, event, kind, **fields):
-        event = self.hostd.wait_event(event, self.lab.seconds(5), vm=self.name, **fields)
-        need(event["aperture"] == kind, f"{event}")
-        return event["apertureBytes"]
+    def _bytes(self, devices, key, name, kind):
+        status, words = self.lab.control(self.hostd, "--json", "show", self.name)
+        need(status == 0, words)
+        (device,) = [one for one in json.loads(words)[devices] if one[key] == name]
+        need(device["aperture"] == kind, f"{device}")
+        return device["aperture_bytes"]
 
     def downloads(self):
         def download():

@@ -44,10 +44,10 @@ def narrowed(lab, namespace):
         lab.say(report.text)
         spied.aperture_of_passt("narrowed")
         need("later/whole" in report.found, f"a spy that cheats finds nothing: {report.found}")
-    another_comes(lab, spied, kind)
-    events = spied.hostd.events("DeviceAperture", vm="narrow")
+    events = [event for event in spied.hostd.events("DeviceAperture") if "tag" in event]
     need(len(events) == 1 and "udmabuf" in events[0]["reason"], f"{events}")
     lab.say(f"narrowed: {events[0]['reason']}")
+    another_comes(lab, spied, kind)
     spied.end()
 
 
