@@ -257,7 +257,7 @@ static void put_before(const char *const *guard, const char *relay,
 static int start_child(sd_event *event, struct device_server *server,
                        const struct device_server_spec *spec, int socket_fd, int log_fd)
 {
-    struct virtiofsd_command command;
+    struct virtiofsd_command command = {.keeps_read_only = false};
     char relay[LIMITS_PATH];
     const char *relay_argv[GUARDED_WORDS] = {virtiofsd_command_find_relay(relay), NULL};
     bool has_relay = relay_argv[0] != NULL;

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -59,9 +60,11 @@ static int mount_share(const char *tag, const char *target, unsigned long flags)
 /* The connection is checked, and its other end hears the options. */
 static int mount_9p(const char *tag, const char *target, unsigned long flags, const char *options)
 {
-    int in, out;
+    const char *reads = strstr(options, "rfdno="), *writes = strstr(options, "wfdno=");
+    int in = reads ? (int)strtol(reads + strlen("rfdno="), NULL, 10) : -1;
+    int out = writes ? (int)strtol(writes + strlen("wfdno="), NULL, 10) : -2;
 
-    if (sscanf(options, "trans=fd,rfdno=%d,wfdno=%d", &in, &out) != 2 || in != out ||
+    if (strncmp(options, "trans=fd,", strlen("trans=fd,")) != 0 || in != out ||
         fcntl(in, F_GETFL) & O_NONBLOCK || dprintf(in, "%s", options) < 0) {
         errno = EINVAL;
         return -1;

@@ -207,6 +207,12 @@ static int take_status(int fd)
     return (int)strtol(text + 9, NULL, 10);
 }
 
+static void begin_with(char *buffer, const char *words)
+{
+    while (*words)
+        *buffer++ = *words++;
+}
+
 static void what_is_no_request_is_answered_as_http_has_it(void **state)
 {
     static char longer[REQUEST_BYTES + 1], headers[REQUEST_BYTES + 1], endless[REQUEST_BYTES + 1];
@@ -238,9 +244,9 @@ static void what_is_no_request_is_answered_as_http_has_it(void **state)
 
     (void)state;
     memset(longer, 'x', REQUEST_BYTES);
-    memcpy(longer, "GET /", 5);
+    begin_with(longer, "GET /");
     memset(headers, 'x', REQUEST_BYTES);
-    memcpy(headers, "GET / HTTP/1.1\r\nX: ", 19);
+    begin_with(headers, "GET / HTTP/1.1\r\nX: ");
     memset(endless, 'x', REQUEST_BYTES);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         int fd = call(), status;

@@ -58,6 +58,7 @@ static void an_entry_has_a_uuid_and_a_label(void **state)
 
 static void an_mbr_names_the_disk_and_a_number(void **state)
 {
+    static const uint8_t signature[] = {0x78, 0x56, 0x34, 0x02};
     uint8_t mbr[GPT_MBR_SIZE] = {0};
     struct gpt_partition partition;
 
@@ -65,7 +66,7 @@ static void an_mbr_names_the_disk_and_a_number(void **state)
     assert_int_equal(gpt_parse_mbr(mbr, 1, &partition), -ENOENT);
     mbr[0x1fe] = 0x55;
     mbr[0x1ff] = 0xaa;
-    memcpy(mbr + 0x1b8, "\x78\x56\x34\x02", 4);
+    memcpy(mbr + 0x1b8, signature, sizeof(signature));
     assert_int_equal(gpt_parse_mbr(mbr, 12, &partition), 0);
     assert_string_equal(partition.uuid, "02345678-0c");
     assert_string_equal(partition.label, "");

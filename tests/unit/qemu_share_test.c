@@ -412,9 +412,9 @@ static void step_that_fails_ends_the_share(void **state)
 #define WRONG   "{\"return\": 1, \"id\": $}\n"
     static const struct {
         const char *command;
-        unsigned lines; /* of an empty machine that come before */
+        size_t lines; /* of an empty machine that come before */
         const char *words;
-        int error;
+        long error;
         const char *text;
         bool made, has_device;
     } cases[] = {

@@ -67,6 +67,8 @@ static void what_is_known_of_a_boot_comes_back(void **state)
     while (found && strcmp(found->config.tag, "new") != 0)
         found = share_next(f->vm, found);
     assert_non_null(found);
+    if (!found)
+        return;
     assert_string_equal(found->config.path, "/tmp");
     assert_string_equal(found->config.target, "/new");
     assert_true(found->config.read_only);
