@@ -185,6 +185,7 @@ static int mount_share(struct dispatch *d)
         return 0;
     share.read_only = (request.flags & REQUEST_MOUNT_READ_ONLY) != 0;
     share.by_9p = request.transport == REQUEST_TRANSPORT_9P;
+    share.bounces = cmdline_may_bounce(&d->guest->cmdline);
     share.port = request.port;
     share.timeout_ms = order.timeout_ms = request.timeout_ms;
     start_job(d, &order);

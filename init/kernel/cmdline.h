@@ -43,4 +43,10 @@ struct cmdline {
 /* Reads a command line. Never fails. */
 void cmdline_parse(const char *text, struct cmdline *ret);
 
+/* True if the command line asks for a pool that virtio devices go through. */
+static inline bool cmdline_may_bounce(const struct cmdline *cmdline)
+{
+    return cmdline->swiotlb_forced || cmdline->swiotlb_asked;
+}
+
 #endif

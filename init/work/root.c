@@ -50,6 +50,7 @@ static void mount_virtiofs(const struct root_order *order, struct report *report
 {
     struct share_order share = {
         .as_root = true,
+        .bounces = cmdline_may_bounce(order->cmdline),
         .timeout_ms = INIT_ROOT_MS,
         .late = order->late,
         .target = ROOT_PATH,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -16,6 +17,9 @@
 #include "wait.h"
 
 #define SHARE_FLAGS (MS_NOSUID | MS_NODEV)
+
+/* Of a request, what is not its data. */
+#define HEADER_PAGES 4
 
 static unsigned long flags_of(const struct share_order *order)
 {
@@ -48,6 +52,23 @@ static int judge_target(const struct share_order *order, struct report *report)
 }
 
 /*
+ * Of Linux 6.13 and later: a request's parts that lie behind each other are one mapping there, and
+ * a pool takes no mapping beyond 256 KiB. The queue of the device bounds a request, too, but not
+ * with QEMU 10, whose queues are long whatever it is told.
+ */
+static void bound_requests(void)
+{
+    static const char limit[] = "/proc/sys/fs/fuse/max_pages_limit";
+    const long most = (256L << 10) / sysconf(_SC_PAGESIZE) - HEADER_PAGES;
+    char text[16];
+
+    if (fd_read_file(limit, text, sizeof(text)) < 0 || strtol(text, NULL, 10) <= most)
+        return;
+    (void)snprintf(text, sizeof(text), "%ld\n", most < 1 ? 1 : most);
+    (void)fd_write_file(limit, text);
+}
+
+/*
  * Mounts it on what is at its target now: what was there when a wait began may be below another
  * mount since.
  *
@@ -65,6 +86,8 @@ static int mount_now(const struct share_order *order, const char *options, struc
     if (error != 0)
         return error;
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", target_fd);
+    if (order->bounces && !order->by_9p)
+        bound_requests();
     return mount(order->tag, path, order->by_9p ? "9p" : "virtiofs", flags_of(order), options) < 0
                ? errno
                : 0;

@@ -16,6 +16,7 @@ struct share_order {
     bool read_only;
     bool by_9p;    /* over a vsock connection to `port`; else virtiofs */
     bool as_root;  /* for root.h: with set-user-ID programs and device nodes */
+    bool bounces;  /* virtiofs: its device may go through a pool of the kernel's */
     bool detach;   /* share_unmount(): at once, busy or not */
     uint32_t cid;  /* 9P: of the host */
     uint32_t port; /* 9P: of the host */

@@ -38,6 +38,7 @@ def play(lab):
 def play_kernel(lab, kernel):
     guest = Requests(lab, kernel)
     folders = {kind: guest.add(kind, program) for kind, program in spy.programs().items()}
+    guest.bounded()
     for kind, folder in folders.items():
         guest.copies(kind, folder)
         guest.names(kind, folder)
@@ -78,6 +79,12 @@ class Requests:
                                          f"/mnt/{kind}", seconds=60)
         need(status == 0, f"share add: {status}: {words}")
         return folder
+
+    def bounded(self):
+        """What the kernel itself lets one request have, where it lets itself be told."""
+        pages = int(self._in_guest("cat /proc/sys/fs/fuse/max_pages_limit || echo 0").split()[-1])
+        need(pages <= 60, f"{self.name}: a request may have {pages} pages")
+        self.lab.say(f"{self.name}: at most {pages or 'as the queue says'} pages a request")
 
     def copies(self, kind, folder):
         source = os.urandom(8 * MIB)
