@@ -33,14 +33,16 @@ static void a_uuid_is_36_characters(void **state)
                                       "0",
                                       "00112233-4455-6677-8899-aabbccddeef",
                                       "00112233-4455-6677-8899-aabbccddeeff0",
-                                      "00112233x4455-6677-8899-aabbccddeeff",
-                                      "00112233-4455-6677-8899-AABBCCDDEEFF"};
+                                      "00112233x4455-6677-8899-aabbccddeeff"};
     static const uint8_t expected[16] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
                                          0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff};
     uint8_t uuid[16];
 
     (void)state;
     assert_int_equal(facts_parse_uuid("00112233-4455-6677-8899-aabbccddeeff\n", uuid), 0);
+    assert_memory_equal(uuid, expected, sizeof(uuid));
+    memset(uuid, 0, sizeof(uuid));
+    assert_int_equal(facts_parse_uuid("00112233-4455-6677-8899-AABBCCDDEEFF", uuid), 0);
     assert_memory_equal(uuid, expected, sizeof(uuid));
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(facts_parse_uuid(bad[i], uuid), -EINVAL);
