@@ -29,9 +29,7 @@ static void a_filesystem_is_found_by_its_whole_name(void **state)
 
 static void a_uuid_is_36_characters(void **state)
 {
-    static const char *const bad[] = {"",
-                                      "0",
-                                      "00112233-4455-6677-8899-aabbccddeef",
+    static const char *const bad[] = {"", "0", "00112233-4455-6677-8899-aabbccddeef",
                                       "00112233-4455-6677-8899-aabbccddeeff0",
                                       "00112233x4455-6677-8899-aabbccddeeff"};
     static const uint8_t expected[16] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
