@@ -69,9 +69,8 @@ static void tell_late(struct attachment *a)
 {
     if (!a->device)
         return;
-    (void)device_aperture_look(a->device);
-    if (!a->told && a->device->aperture.state != APERTURE_REFUSED &&
-        device_aperture_is_kept(a->device))
+    if (!(device_aperture_await(a->device) && a->is_set) && !a->told &&
+        a->device->aperture.state != APERTURE_REFUSED && device_aperture_is_kept(a->device))
         virtio_device_tell(a);
 }
 

@@ -81,11 +81,21 @@ bool device_aperture_look(struct virtio_device *device)
     return changed;
 }
 
+bool device_aperture_await(struct virtio_device *device)
+{
+    (void)device_aperture_look(device);
+    device->aperture_awaited = device_aperture_applies(device) && !device->aperture_known &&
+                               boot_has_token(&device->vm->boot) &&
+                               device_aperture_mode(device->vm) != CONFIG_APERTURE_OFF;
+    return device->aperture_awaited;
+}
+
 void device_aperture_told(struct virtio_device *device)
 {
     struct vm *vm = device->vm;
 
     device->aperture_told = true;
+    device->aperture_awaited = false;
     if (!device_aperture_applies(device) || !device->aperture_known || !boot_has_token(&vm->boot) ||
         vm->config->aperture == CONFIG_APERTURE_OFF ||
         strcmp(vm->aperture_reason, device->aperture.reason) == 0)
@@ -115,8 +125,8 @@ void device_aperture_changed(struct virtio_device *device)
     if (device->state != VIRTIO_DEVICE_THERE || !device_aperture_look(device))
         return;
     /* It grows from the pool by one ring at a time; how it is in the end is told with the mount. */
-    if (!device->aperture_told && device->aperture.state != APERTURE_REFUSED &&
-        device_aperture_is_kept(device)) {
+    if (!device->aperture_told && !device->aperture_awaited &&
+        device->aperture.state != APERTURE_REFUSED && device_aperture_is_kept(device)) {
         device->aperture_known = false;
         return;
     }

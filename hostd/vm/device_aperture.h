@@ -28,6 +28,10 @@ const char *device_aperture_obstacle(const struct vm *vm);
 /* Asks the device host. @return true if it says something else than before, or the first thing */
 bool device_aperture_look(struct virtio_device *device);
 
+/* Its driver has started, as far as the guest says: asks as device_aperture_look(). @return true if
+ * what serves it has yet to say what it can reach; the device is told when it does */
+bool device_aperture_await(struct virtio_device *device);
+
 /* The device was told, with what is known of its aperture. Of one that is not confined, tells why,
  * once for a VM, until its devices are confined or the reason is another. */
 void device_aperture_told(struct virtio_device *device);

@@ -60,10 +60,9 @@ static void on_mounted(void *userdata, const struct guest_answer *answer)
         (void)attachment_release(a);
         return;
     }
-    if (a->device)
-        (void)device_aperture_look(a->device);
-    if (a->device && !a->told && a->device->aperture.state != APERTURE_REFUSED &&
-        device_aperture_is_kept(a->device))
+    /* Linux' mount returns before the device serves. */
+    if (a->device && !(device_aperture_await(a->device) && a->is_set) && !a->told &&
+        a->device->aperture.state != APERTURE_REFUSED && device_aperture_is_kept(a->device))
         virtio_device_tell(a);
     latency_add(&a->vm->services->latencies.mount, clock_now_us() - a->asked_us);
     report_mount(share, answer->error, answer->text);

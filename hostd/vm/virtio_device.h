@@ -45,6 +45,7 @@ struct virtio_device {
     bool iommu_platform;
     enum config_aperture aperture_mode; /* a share's: that it was made with */
     bool aperture_known, aperture_told;
+    bool aperture_awaited; /* it is told when what serves it has said what it can reach */
     struct aperture_status aperture;
     uint64_t question;     /* that its server waits with (APERTURE_WAITING), or 0 */
     uint64_t question_put; /* to the guest, that has not answered yet; or 0 */

@@ -178,6 +178,24 @@ static void what_is_known_with_the_mount_is_told_before_it(void **state)
     assert_int_equal(view_of(f, 0).aperture->bytes, BYTES);
 }
 
+/* Linux' mount returns before the device serves. */
+static void what_is_known_after_the_mount_is_told_then(void **state)
+{
+    static struct fixture nobody;
+    struct fixture *f = *state;
+
+    host.after = &nobody; /* who is never asked for a mount */
+    connect_guest(f, POOL);
+    assert_int_equal(count(f, MOUNTED), 2);
+    assert_int_equal(count(f, ADDED), 0);
+    let_host_say(APERTURE_ENFORCED, BYTES, "");
+    vm_device_host_events.aperture_changed(f->vm, "a");
+    settle(f);
+    assert_int_equal(count(f, ADDED), 2);
+    assert_int_equal(count(f, "\"aperture\":\"enforced\",\"apertureBytes\":67117056"), 2);
+    assert_int_equal(count(f, APERTURE), 0);
+}
+
 static void what_is_known_with_a_failed_mount_is_told(void **state)
 {
     struct fixture *f = *state;
@@ -501,6 +519,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_is_known_with_the_mount_is_told_before_it, set_up_auto),
+        TEST(what_is_known_after_the_mount_is_told_then, set_up_auto),
         TEST(what_is_known_with_a_failed_mount_is_told, set_up_auto),
         TEST(one_that_is_not_enforced_is_told_once, set_up_auto),
         TEST(one_that_something_is_wrong_with_is_told_once, set_up_auto),
