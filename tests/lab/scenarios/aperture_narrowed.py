@@ -44,9 +44,10 @@ def narrowed(lab, namespace):
         lab.say(report.text)
         spied.aperture_of_passt("narrowed")
         need("later/whole" in report.found, f"a spy that cheats finds nothing: {report.found}")
-    events = [event for event in spied.hostd.events("DeviceAperture") if "tag" in event]
-    need(len(events) == 1 and "udmabuf" in events[0]["reason"], f"{events}")
-    lab.say(f"narrowed: {events[0]['reason']}")
+    # Once for a VM, by whichever device is the first; and again where a device has more rings.
+    reasons = {event["reason"] for event in spied.hostd.events("DeviceAperture")}
+    need(len(reasons) == 1 and "udmabuf" in min(reasons), f"{reasons}")
+    lab.say(f"narrowed: {min(reasons)}")
     another_comes(lab, spied, kind)
     spied.end()
 

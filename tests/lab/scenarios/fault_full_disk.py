@@ -23,7 +23,7 @@ def play(lab):
     guest.start()
     hostd.wait_event("GuestReady", lab.seconds(60))
     lab.say("the guest is ready")
-    (state,) = (disk / "state/vms").iterdir()
+    (state,) = (disk / "state/vms").glob("*.json")
     wait_for("the state of a guest that is ready", lab.seconds(10),
              lambda: json.loads(state.read_text()).get("ready"))
     old = state.read_text()

@@ -47,7 +47,7 @@ def play(lab):
     host.need_alive()
     modules(lab, host)
     _, words = host.shell("dmesg | grep refused")
-    need("refused: status 1 (protocol version not supported); it speaks 7.2, this guest 1.0; "
+    need("refused: status 1 (protocol version not supported); it speaks 7.2, this guest 1.1; "
          "trying again in about 30000 ms" in words, f"the log says {words!r}")
     lab.say(f"it came again after {waited:.0f} s; {words.split('] ')[-1].strip()}")
     need(host.do(ph.COMPLETE_BOOT)[0] == 0, "COMPLETE_BOOT")
