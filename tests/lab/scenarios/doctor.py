@@ -181,7 +181,7 @@ def a_wrong_machine(lab):
     need_logged(lab, hostd, "vm wrong", "could not reserve its SWIOTLB pool",
                 "give the VM more memory")
     need_wrong(lab, hostd, {
-        "memory": ("does not share the guest's memory", SHARE_MEMORY),
+        "memory": ("does not share (all of )?the guest's memory", SHARE_MEMORY),
         "ports": ("1 PCIe root ports for 3 devices", ADD_PORT),
         "device": ("memory shared with virtiofsd|no free PCIe root port", "mend that"),
         "allocation": ("could not reserve its SWIOTLB pool", "give the VM more memory")})
