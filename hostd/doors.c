@@ -2,6 +2,7 @@
 #include "doors.h"
 
 #include "base/address.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "guest/listener.h"
 #include "guest/virtio_port.h"
@@ -11,11 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <linux/vm_sockets.h>
+
+/* For so long nobody else is at a door where no QEMU was. */
+#define OTHER_US UINT64_C(10000000)
 
 struct door {
     struct door *next;
@@ -23,6 +26,7 @@ struct door {
     struct address address; /* its path is owned */
     struct listener *listener;
     struct vm *vm;            /* unix: whose it is */
+    uint64_t other_us;        /* somebody who is no QEMU connected last */
     struct virtio_port *port; /* of the VM's QEMU: connected, and nothing was said */
     bool inherited;
     bool wanted;
@@ -88,12 +92,25 @@ static void await_port(struct door *door, int fd)
         report_accept_paused(door->all->services, strerrordesc_np(-r));
 }
 
+/* Whose program it is takes a look at /proc, and a vsock device, which connects for each call of
+ * its guest's, need not pay for that each time. */
+static bool is_qemus(struct door *door, int fd)
+{
+    uint64_t now_us = clock_coarse_us();
+    bool is_known = door->other_us != 0 && now_us - door->other_us < OTHER_US;
+
+    if (!is_known && virtio_port_is_qemus(fd))
+        return true;
+    door->other_us = now_us;
+    return false;
+}
+
 static void on_accepted(void *userdata, int fd, const struct peer *peer)
 {
     struct door *door = userdata;
     struct doors *all = door->all;
 
-    if (!peer->vsock && door->vm && virtio_port_is_qemus(fd)) {
+    if (!peer->vsock && door->vm && is_qemus(door, fd)) {
         await_port(door, fd);
         return;
     }

@@ -74,6 +74,9 @@
 #define LIMITS_CLOCK_AGAIN_MS 1000u
 #define LIMITS_CLOCK_LATE_MS  1000u
 
+/* A guest that is back in the same boot sooner than this was not asleep: a connection broke. */
+#define LIMITS_CLOCK_AWAY_MS 5000u
+
 /* From a guest's farewell, which it sends right before it powers off, to the end of its connection.
  * A VM that only halts keeps that open for ever. */
 #define LIMITS_AFTER_FAREWELL_MS 10000u

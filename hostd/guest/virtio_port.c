@@ -27,30 +27,35 @@ static bool is_qemu(const char *program)
 
 /* The file that it runs, which takes the rights to look; else the name that everybody sees, of
  * which a process may have another. */
-bool virtio_port_is_qemus(int fd)
+static bool runs_qemu(pid_t pid)
 {
-    struct ucred peer = {.pid = 0};
-    socklen_t size = sizeof(peer);
     char path[64], text[PATH_MAX];
     const char *name;
     ssize_t n;
     FD file = -1;
 
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid <= 0)
-        return false;
-    (void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)peer.pid);
+    (void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
     n = readlink(path, text, sizeof(text) - 1);
     text[n > 0 ? n : 0] = '\0';
     name = strrchr(text, '/');
     if (name)
         return is_qemu(name + 1);
-    (void)snprintf(path, sizeof(path), "/proc/%d/comm", (int)peer.pid);
+    (void)snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
     file = open(path, O_RDONLY | O_CLOEXEC);
     n = file < 0 ? 0 : read(file, text, sizeof(text) - 1);
     if (n <= 0)
         return false;
     text[n] = '\0';
     return is_qemu(text);
+}
+
+bool virtio_port_is_qemus(int fd)
+{
+    struct ucred peer = {.pid = 0};
+    socklen_t size = sizeof(peer);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) >= 0 && peer.pid > 0 &&
+           runs_qemu(peer.pid);
 }
 
 static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata)

@@ -1,6 +1,8 @@
 /* telemetry file: append, rotate, and mend what a full disk or a crash left half. */
 #include "telemetry_file.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -8,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -92,19 +95,40 @@ int telemetry_file_open(struct telemetry_file *file)
     return 0;
 }
 
+/* glibc's fstat() is newfstatat() of an empty path, which costs several times as much. */
+static bool is_removed(int fd)
+{
+    struct stat open;
+
+    return syscall(SYS_fstat, fd, &open) == 0 && open.st_nlink == 0;
+}
+
+static bool has_its_name(const struct telemetry_file *file)
+{
+    struct stat named;
+
+    return stat(file->path, &named) == 0 && named.st_dev == file->device &&
+           named.st_ino == file->inode;
+}
+
 enum telemetry_file_fate telemetry_file_look(struct telemetry_file *file)
 {
-    struct stat named, open;
-    bool same;
+    uint64_t now_us = clock_coarse_us();
+    enum telemetry_file_fate fate = TELEMETRY_FILE_THERE;
 
-    if (file->fd < 0 || !file->regular)
-        return TELEMETRY_FILE_THERE;
-    same = stat(file->path, &named) == 0 && named.st_dev == file->device &&
-           named.st_ino == file->inode;
-    if (same || fstat(file->fd, &open) < 0)
-        return TELEMETRY_FILE_THERE;
-    close_file(file);
-    return open.st_nlink == 0 ? TELEMETRY_FILE_GONE : TELEMETRY_FILE_MOVED;
+    /* Of lines that come in one go, one looks. */
+    if (file->fd < 0 || !file->regular || now_us == file->looked_us)
+        return fate;
+    file->looked_us = now_us;
+    if (is_removed(file->fd)) {
+        fate = TELEMETRY_FILE_GONE;
+    } else if (now_us - file->named_us >= TELEMETRY_FILE_LOOK_MS * UINT64_C(1000)) {
+        file->named_us = now_us;
+        fate = has_its_name(file) ? TELEMETRY_FILE_THERE : TELEMETRY_FILE_MOVED;
+    }
+    if (fate != TELEMETRY_FILE_THERE)
+        close_file(file);
+    return fate;
 }
 
 /* Oldest first, so that each name is free when its predecessor moves there. */

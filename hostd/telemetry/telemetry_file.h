@@ -22,8 +22,13 @@ struct telemetry_file {
     uint64_t size; /* bytes */
     dev_t device;  /* which file it is */
     ino_t inode;
-    uint64_t lines; /* written into it since it was opened */
+    uint64_t lines;     /* written into it since it was opened */
+    uint64_t looked_us; /* when telemetry_file_look() looked last (clock_coarse_us()) */
+    uint64_t named_us;  /* when it looked up the name */
 };
+
+/* Its name is not looked up for each of many lines. */
+#define TELEMETRY_FILE_LOOK_MS 100u
 
 #define TELEMETRY_FILE_NULL ((struct telemetry_file){.fd = -1})
 

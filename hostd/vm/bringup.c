@@ -88,7 +88,6 @@ void bringup_check(struct vm *vm)
 void bringup_begin(struct vm *vm, bool same_boot)
 {
     vm->bringup = BRINGUP_DEVICES;
-    guest_clock_begin(vm);
     bringup_set_hostname(vm);
     attachments_begin(vm, same_boot ? ATTACHMENTS_BACK : ATTACHMENTS_BOOT);
 }

@@ -16,34 +16,13 @@
 
 #define US_PER_MS UINT64_C(1000)
 
-static uint64_t now_us(void)
+/* Of this turn of the loop. */
+static uint64_t now_us(const struct vm *vm)
 {
-    struct timespec now;
+    uint64_t now = 0;
 
-    (void)clock_gettime(CLOCK_BOOTTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
-}
-
-static int on_timer(sd_event_source *source, uint64_t at_us, void *userdata)
-{
-    (void)source;
-    (void)at_us;
-    guest_clock_check(userdata);
-    return 0;
-}
-
-static void await(struct vm *vm, uint64_t ms)
-{
-    uint64_t at_us = now_us() + ms * US_PER_MS;
-    sd_event_source *timer = vm->clock.timer;
-
-    if (!timer) {
-        (void)sd_event_add_time(vm->services->event, &vm->clock.timer, CLOCK_BOOTTIME, at_us,
-                                LIMITS_CLOCK_AGAIN_MS * US_PER_MS / 10, on_timer, vm);
-        return;
-    }
-    (void)sd_event_source_set_time(timer, at_us);
-    (void)sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+    (void)sd_event_now(vm->services->event, CLOCK_BOOTTIME, &now);
+    return now;
 }
 
 /* One that slept with the message unread took a time that was over, and answers late. */
@@ -51,7 +30,7 @@ static void on_answer(void *userdata, const struct guest_answer *answer)
 {
     struct vm *vm = userdata;
     struct guest_clock *clock = &vm->clock;
-    uint64_t took_us = now_us() - clock->sent_us;
+    uint64_t took_us = now_us(vm) - clock->sent_us;
     bool again = clock->again || took_us > LIMITS_CLOCK_LATE_MS * US_PER_MS;
 
     clock->outstanding = clock->again = false;
@@ -100,43 +79,49 @@ static void send_time(struct vm *vm)
 
     request_set_time_pack(&writer,
                           &(struct request_set_time){.realtime_ns = clock_real_us() * 1000u});
-    clock->sent_us = now_us();
+    clock->sent_us = now_us(vm);
+    clock->due = false;
     clock->outstanding =
         guest_ask(vm->guest, FRAME_SET_TIME, payload, writer.size, 0, on_answer, vm) == 0;
-    await(vm, LIMITS_CLOCK_MS);
 }
 
 void guest_clock_check(struct vm *vm)
 {
     struct guest_clock *clock = &vm->clock;
-    uint64_t ago_us = now_us() - clock->sent_us;
+    uint64_t ago_us = now_us(vm) - clock->sent_us;
 
     if (vm->config->clock != CONFIG_CLOCK_HOST || clock->unknown || !guest_is_attached(vm->guest))
         return;
     if (clock->outstanding)
         clock->again = true;
     else if (ago_us < LIMITS_CLOCK_AGAIN_MS * US_PER_MS)
-        await(vm, LIMITS_CLOCK_AGAIN_MS - ago_us / US_PER_MS);
+        clock->due = true;
     else
         send_time(vm);
 }
 
-void guest_clock_begin(struct vm *vm)
+void guest_clock_tick(struct vm *vm)
+{
+    if (vm->clock.due || now_us(vm) - vm->clock.sent_us >= LIMITS_CLOCK_MS * US_PER_MS)
+        guest_clock_check(vm);
+}
+
+void guest_clock_begin(struct vm *vm, bool same_boot)
 {
     add_entropy(vm);
     vm->clock.outstanding = vm->clock.again = vm->clock.unknown = false;
-    if (vm->config->clock == CONFIG_CLOCK_HOST)
+    vm->clock.sent_us = now_us(vm);
+    if (vm->config->clock != CONFIG_CLOCK_HOST)
+        return;
+    if (same_boot)
         send_time(vm);
+    else
+        vm->clock.due = true;
 }
 
 void guest_clock_resumed(struct vm *vm)
 {
-    if (now_us() - vm->clock.sent_us >= LIMITS_CLOCK_AGAIN_MS * US_PER_MS)
+    if (now_us(vm) - vm->clock.sent_us >= LIMITS_CLOCK_AGAIN_MS * US_PER_MS)
         add_entropy(vm);
     guest_clock_check(vm);
-}
-
-void guest_clock_done(struct guest_clock *clock)
-{
-    clock->timer = sd_event_source_disable_unref(clock->timer);
 }

@@ -8,21 +8,20 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <systemd/sd-event.h>
 
 struct vm;
 
 struct guest_clock {
-    sd_event_source *timer; /* the next time; CLOCK_BOOTTIME, which goes on while the host sleeps */
-    uint64_t sent_us;       /* CLOCK_BOOTTIME of the newest */
-    bool outstanding;       /* it is not answered yet */
-    bool again;             /* another one is wanted */
-    bool unknown;           /* this guest does not know it */
+    uint64_t sent_us; /* CLOCK_BOOTTIME of the newest: it goes on while the host sleeps */
+    bool outstanding; /* it is not answered yet */
+    bool again;       /* another one is wanted after that */
+    bool due;         /* one is wanted at the next tick */
+    bool unknown;     /* this guest does not know it */
 };
 
-/* A guest connected: the time, and randomness of the host's. One that is back in the same boot may
- * be restored from a snapshot, and have what its twin has. */
-void guest_clock_begin(struct vm *vm);
+/* A guest connected: randomness of the host's, and the time: at once for one that is back in the
+ * same boot, which may be restored from a snapshot; else some seconds later. */
+void guest_clock_begin(struct vm *vm, bool same_boot);
 
 /* Something says that the guest's time may be wrong. Called as often as anybody likes. */
 void guest_clock_check(struct vm *vm);
@@ -30,6 +29,7 @@ void guest_clock_check(struct vm *vm);
 /* The VM goes on after a pause, perhaps as what it was long ago: likewise. */
 void guest_clock_resumed(struct vm *vm);
 
-void guest_clock_done(struct guest_clock *clock);
+/* Called every few seconds of a connection. */
+void guest_clock_tick(struct vm *vm);
 
 #endif

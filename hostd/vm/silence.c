@@ -26,6 +26,8 @@ static int on_timer(sd_event_source *source, uint64_t at_us, void *userdata)
     (void)at_us;
     if (events->timeout_ms(silence->userdata) == 0)
         return 0; /* silence_begin() */
+    if (events->tick)
+        events->tick(silence->userdata);
     /* A guest that is held back, because nobody takes what it says, is not silent. */
     silence->quiet = events->is_held_back(silence->userdata) ? 0 : silence->quiet + 1;
     if (silence->quiet > PARTS) {

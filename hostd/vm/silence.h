@@ -17,6 +17,7 @@ struct silence_events {
     uint32_t (*timeout_ms)(void *userdata); /* what silence is given; 0: nobody is listened to */
     bool (*is_held_back)(void *userdata);   /* the guest may not speak now */
     void (*ask)(void *userdata);
+    void (*tick)(void *userdata); /* goes off three times in that time; or NULL */
     void (*over)(void *userdata); /* it was silent for all of that time */
 };
 

@@ -268,6 +268,11 @@ static void silence_ask(void *userdata)
     guest_clock_check(vm); /* the answer of one that was asleep comes late */
 }
 
+static void silence_tick(void *userdata)
+{
+    guest_clock_tick(userdata);
+}
+
 static void silence_over(void *userdata)
 {
     struct vm *vm = userdata;
@@ -279,6 +284,7 @@ static void silence_over(void *userdata)
 static const struct silence_events silence_events = {.timeout_ms = silence_timeout_ms,
                                                      .is_held_back = silence_is_held_back,
                                                      .ask = silence_ask,
+                                                     .tick = silence_tick,
                                                      .over = silence_over};
 
 /* A pool was asked for and there is none: said once for a kernel release. */
@@ -315,6 +321,7 @@ void vm_take_connection(struct vm *vm, struct connection *connection, uint32_t i
                         const struct session_decision *decision, uint64_t accepted_us)
 {
     struct daemon_counters *counters = &vm->services->counters;
+    const uint64_t away_us = clock_real_us() - vm->last_seen_us;
 
     vm_drop_connection(vm, "replaced", 0);
     vm->connection = connection;
@@ -337,5 +344,7 @@ void vm_take_connection(struct vm *vm, struct connection *connection, uint32_t i
     /* one that is back in the same boot brings nothing new to remember */
     if (!decision->same_boot || vm->unsaved)
         saver_soon(&vm->saver);
+    if (!decision->same_boot || away_us >= LIMITS_CLOCK_AWAY_MS * UINT64_C(1000))
+        guest_clock_begin(vm, decision->same_boot);
     bringup_begin(vm, decision->same_boot);
 }

@@ -229,7 +229,6 @@ struct vm *vm_free(struct vm *vm)
     payload_reset(vm);
     warned_done(&vm->warned);
     silence_done(&vm->silence);
-    guest_clock_done(&vm->clock);
     (void)sd_event_source_disable_unref(vm->connect_timer);
     (void)sd_event_source_disable_unref(vm->farewell_timer);
     (void)sd_event_source_disable_unref(vm->refused_timer);

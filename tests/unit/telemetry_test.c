@@ -4,6 +4,7 @@
 #include "telemetry/journal.h"
 #include "telemetry/json_line.h"
 #include "telemetry/telemetry.h"
+#include "telemetry/telemetry_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -290,6 +291,7 @@ static void test_it_can_be_reopened_after_logrotate(void **state)
     emit(telemetry, 2);
     (void)snprintf(moved, sizeof(moved), "%s.1", file);
     assert_int_equal(rename(file, moved), 0);
+    (void)usleep(TELEMETRY_FILE_LOOK_MS * 1000u);
     telemetry_reopen(telemetry, NULL);
     emit(telemetry, 1);
     assert_int_equal(check_lines(read_number(1), &count), 1);
@@ -309,6 +311,7 @@ static void test_a_file_that_goes_is_made_anew(void **state)
     emit(telemetry, 2);
     (void)snprintf(moved, sizeof(moved), "%s.1", file);
     assert_int_equal(rename(file, moved), 0);
+    (void)usleep(TELEMETRY_FILE_LOOK_MS * 1000u);
     emit(telemetry, 1); /* no reopening was asked for */
     assert_int_equal(check_lines(read_number(1), &count), 1);
     assert_int_equal(count, 2);
@@ -316,6 +319,7 @@ static void test_a_file_that_goes_is_made_anew(void **state)
     assert_int_equal(count, 1);
     assert_int_equal(telemetry_lost(telemetry), 0);
     assert_int_equal(unlink(file), 0);
+    (void)usleep(TELEMETRY_FILE_LOOK_MS * 1000u);
     emit(telemetry, 1);
     assert_int_equal(telemetry_lost(telemetry), 1);
     assert_non_null(strstr(read_number(0), "\"count\":1,\"reason\":\"the file was removed\""));
