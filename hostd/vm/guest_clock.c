@@ -110,7 +110,7 @@ void guest_clock_begin(struct vm *vm, bool same_boot)
 {
     add_entropy(vm);
     vm->clock.outstanding = vm->clock.again = vm->clock.unknown = false;
-    vm->clock.sent_us = now_us(vm);
+    vm->clock.sent_us = vm->clock.woken_us = now_us(vm);
     if (vm->config->clock != CONFIG_CLOCK_HOST)
         return;
     if (same_boot)
@@ -121,7 +121,11 @@ void guest_clock_begin(struct vm *vm, bool same_boot)
 
 void guest_clock_resumed(struct vm *vm)
 {
-    if (now_us(vm) - vm->clock.sent_us >= LIMITS_CLOCK_AGAIN_MS * US_PER_MS)
+    uint64_t woken_us = now_us(vm);
+
+    if (woken_us - vm->clock.woken_us >= LIMITS_CLOCK_AGAIN_MS * US_PER_MS) {
+        vm->clock.woken_us = woken_us;
         add_entropy(vm);
+    }
     guest_clock_check(vm);
 }

@@ -12,11 +12,12 @@
 struct vm;
 
 struct guest_clock {
-    uint64_t sent_us; /* CLOCK_BOOTTIME of the newest: it goes on while the host sleeps */
-    bool outstanding; /* it is not answered yet */
-    bool again;       /* another one is wanted after that */
-    bool due;         /* one is wanted at the next tick */
-    bool unknown;     /* this guest does not know it */
+    uint64_t sent_us;  /* CLOCK_BOOTTIME of the newest: it goes on while the host sleeps */
+    uint64_t woken_us; /* likewise, when randomness was sent last */
+    bool outstanding;  /* it is not answered yet */
+    bool again;        /* another one is wanted after that */
+    bool due;          /* one is wanted at the next tick */
+    bool unknown;      /* this guest does not know it */
 };
 
 /* A guest connected: randomness of the host's, and the time: at once for one that is back in the
