@@ -79,7 +79,7 @@ struct event_pool_exhausted {
 
 enum {
     EVENT_BY_HOST = 0,      /* the host asked */
-    EVENT_BY_SIGNAL = 1,    /* SIGTERM, SIGINT or SIGPWR */
+    EVENT_BY_SIGNAL = 1,    /* a signal that means an end (guestlink-init(8)) */
     EVENT_BY_HOST_LOSS = 2, /* guestlink.on_host_loss=poweroff */
     EVENT_BY_PAYLOAD = 3,   /* the payload ended and PID 1 was told to end with it */
 };

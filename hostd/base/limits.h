@@ -34,9 +34,9 @@
 #define LIMITS_OWN_EVENTS_IN_1000_S 500u
 #define LIMITS_OWN_EVENTS_BURST     5u
 
-/* What payloads print has bytes of its own, so that it takes nothing from any other line: what the
- * operator gives one payload, and this in all VMs together if that is less. A line costs its bytes
- * and those of what the log puts around it. */
+/* Payload output is limited in bytes, apart from all other lines, so that it displaces none of
+ * them. The operator sets the limit of one payload; this is the limit of all VMs together, if it is
+ * less. A line counts its bytes and those that the log adds. */
 #define LIMITS_SHARED_OUTPUT_PER_S 32768u
 #define LIMITS_SHARED_OUTPUT_BURST (1024u * 1024u)
 #define LIMITS_OUTPUT_LINE_BYTES   64u
@@ -65,7 +65,7 @@
 #define LIMITS_ANSWER_SLACK_MS 2000u
 
 /* After its grace a guest kills (2 s), unmounts (30 s) and has its farewell acknowledged (1 s):
- * whoever waits for it waits longer than that (init/base/limits.h). */
+ * the host waits longer than that for the farewell (init/base/limits.h). */
 #define LIMITS_FAREWELL_SLACK_MS 40000u
 
 /* The guest's clock is set that often; not again before the second has passed; and once more if the
@@ -78,7 +78,7 @@
 #define LIMITS_CLOCK_AWAY_MS 5000u
 
 /* From a guest's farewell, which it sends right before it powers off, to the end of its connection.
- * A VM that only halts keeps that open for ever. */
+ * A VM that halts and does not power off never closes it. */
 #define LIMITS_AFTER_FAREWELL_MS 10000u
 
 /* Requests that may be outstanding to one guest: shares, adapters, and commands of operators. */

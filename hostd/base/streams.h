@@ -1,5 +1,5 @@
 /*
- * streams: descriptors 0 to 2, which whoever starts a program may have closed.
+ * streams: descriptors 0 to 2, which may be closed when a program is started.
  *
  * The next descriptors that a program opens take their numbers otherwise: a socket is then standard
  * output, and what the program prints goes to its peer.

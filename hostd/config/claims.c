@@ -163,7 +163,7 @@ static void tell(struct config_reader *reader, const struct claim *claim)
     const char *same = "another VM's too";
     char where[96];
 
-    if (claim->node == NULL) { /* a default: what is in the file is told */
+    if (claim->node == NULL) { /* a default: report the line of the file */
         told = first;
         first = claim;
     }
@@ -175,8 +175,8 @@ static void tell(struct config_reader *reader, const struct claim *claim)
         return; /* two defaults */
     if (claim->kind == MAC && !(claim->shared && first->shared))
         config_reader_warn(reader, told->node,
-                           "\"%s\" is %s (%s); that works only as long as the two are on networks "
-                           "of their own",
+                           "\"%s\" is %s (%s); that works only if the two VMs are on different "
+                           "networks",
                            told->value, same, where);
     else if (told->vm != NULL && first->vm != NULL && told->vm != first->vm)
         config_reader_error(reader, told->node, "\"%s\" is %s (%s), expected one of its own",

@@ -10,6 +10,7 @@
 #include "output.h"
 #include "protocol/limits.h"
 #include "say.h"
+#include "signal_watch.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -252,24 +253,11 @@ static int run(struct session *session)
     return session->status;
 }
 
-static int watch_signals(void)
-{
-    sigset_t set;
-
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGINT);
-    (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGHUP);
-    (void)sigaddset(&set, SIGQUIT);
-    (void)sigprocmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC);
-}
-
 int command_exec(const struct options *options, char **words)
 {
     struct session session = {.options = options,
                               .program = words[1][0] != '\0' ? words[1] : "\"\"",
-                              .signals = watch_signals(),
+                              .signals = signal_watch(),
                               .status = -1};
     int status = STATUS_FAILED, r;
 

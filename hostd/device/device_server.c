@@ -3,10 +3,10 @@
 
 #include "base/child.h"
 #include "base/fd.h"
-#include "base/program.h"
 #include "base/scope.h"
 #include "base/sink.h"
 #include "device_server_files.h"
+#include "device_server_words.h"
 #include "virtiofsd_command.h"
 
 #include <errno.h>
@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,9 +22,6 @@
 
 /* Those of a guard, and the relay's. */
 #define GUARDED_WORDS 16u
-/* Without it files that are mounted in a share by themselves may have each other's numbers. */
-#define MOUNTED_FILES "guestlink-mounted-files.so"
-
 struct device_server {
     struct device_server_files files;
     struct child *child;
@@ -122,16 +118,6 @@ static int open_log(sd_event *event, struct device_server *server, bool make)
     return r < 0 ? r : fd_take(&writer);
 }
 
-static const char *access_of(const struct device_server_spec *spec,
-                             const struct virtiofsd_command *command)
-{
-    if (spec->passt)
-        return "ro";
-    if (!command->place[0])
-        return "none";
-    return spec->read_only ? "ro" : "rw";
-}
-
 static bool is_about(const struct inotify_event *event, const char *path)
 {
     return event->len > 0 && strcmp(event->name, strrchr(path, '/') + 1) == 0;
@@ -201,34 +187,6 @@ static int do_without_relay(const struct device_server *server,
                                   .reason = "guestlink-virtiofs-relay is not installed"});
 }
 
-/* The words for the relay: not as arguments, so that who looks for virtiofsd by what it serves
- * finds virtiofsd. @return a descriptor to read them from, or -errno */
-static int write_words(const struct device_server *server, const struct device_server_spec *spec,
-                       const struct virtiofsd_command *command)
-{
-    const char *const *argv = spec->passt ? spec->passt : command->argv;
-    char buffer[LIMITS_PATH];
-    const char *library = spec->passt ? NULL : program_find_own(MOUNTED_FILES, buffer);
-    FD fd = memfd_create("guestlink-virtiofs-relay", MFD_CLOEXEC);
-
-    if (fd < 0)
-        return -errno;
-    if (dprintf(fd, "%s%c%s%c%s%c%s%c%s%c%s%c%s%c%s%c", server->files.inner, 0, server->files.ended,
-                0, server->files.aperture, 0, spec->options, 0,
-                config_aperture_names[spec->aperture], 0,
-                command->place[0] && !spec->passt ? spec->path : "", 0, command->place, 0,
-                access_of(spec, command), 0) < 0)
-        return -errno;
-    if (dprintf(fd, "%s%c%s%c%s%c", command->handles && !spec->passt ? "handles" : "", 0,
-                library ? library : "", 0, server->program, 0) < 0)
-        return -errno;
-    for (size_t i = 0; argv[i]; i++)
-        if (dprintf(fd, "%s%c", argv[i], 0) < 0)
-            return -errno;
-    (void)lseek(fd, 0, SEEK_SET);
-    return fd_take(&fd);
-}
-
 /* passt wants a folder of that name, to cover it with a root of its own. @return 0 or -errno */
 static int make_command(const struct device_server_spec *spec, bool relay,
                         struct virtiofsd_command *command)
@@ -281,7 +239,8 @@ static int start_child(sd_event *event, struct device_server *server,
     if (r == 0 && !has_relay)
         r = do_without_relay(server, spec);
     else if (r == 0)
-        r = child.fds[0] = write_words(server, spec, &command);
+        r = child.fds[0] =
+            device_server_words_write(&server->files, spec, server->program, &command);
     if (r >= 0 && pipe2(server->gate, O_CLOEXEC) < 0)
         r = -errno;
     if (r >= 0)

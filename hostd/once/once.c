@@ -2,6 +2,7 @@
 #include "once.h"
 
 #include "ctl/say.h"
+#include "ctl/signal_watch.h"
 #include "image.h"
 #include "inside.h"
 #include "ready.h"
@@ -10,22 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
-
-/* Signals that are the command's to handle, and end us while there is none. */
-static int watch_signals(void)
-{
-    sigset_t set;
-
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGINT);
-    (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGHUP);
-    (void)sigaddset(&set, SIGQUIT);
-    (void)sigprocmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC);
-}
 
 /* Shows what a run would be made of. The image is made, since QEMU's command line names it. */
 static int print(struct plan *plan)
@@ -54,7 +40,7 @@ static int print(struct plan *plan)
 static int run(struct plan *plan)
 {
     struct supervisor supervisor;
-    int signals = watch_signals(), status;
+    int signals = signal_watch(), status;
     int folder = folder_make(plan->request->keep, plan->folder);
     int r = folder < 0 ? folder : supervisor_start(plan, folder, &supervisor);
 
