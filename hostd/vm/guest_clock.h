@@ -1,7 +1,7 @@
 /*
- * guest clock: the time of day of a VM's guest, which stands still while the VM sleeps: set right
- * by SET_TIME (PROTOCOL.md), at each connection, every LIMITS_CLOCK_MS, and when there is reason
- * to.
+ * guest clock: the time of day of a VM's guest, which stands still while the VM sleeps. SET_TIME
+ * (PROTOCOL.md) sets it right: some seconds into a boot, every LIMITS_CLOCK_MS, and when the guest
+ * may have slept.
  */
 #ifndef GUESTLINK_HOSTD_GUEST_CLOCK_H
 #define GUESTLINK_HOSTD_GUEST_CLOCK_H
