@@ -94,11 +94,11 @@ void host_call(struct guest *guest)
         .lost = lost,
     };
 
-    guest->hold_timer.expired = dispatch_release;
-    guest->hold.on = guest->cmdline.root[0] != '\0';
     link_start(&guest->link, &guest->loop, &guest->cmdline.host, &user);
     facts_measure(&guest->cmdline, &guest->modules, guest->timings.started_ns, &guest->facts);
     link_await(&guest->link, INIT_FIRST_CALL_MS);
+    guest->hold_timer.expired = dispatch_release;
+    guest->hold.on = guest->cmdline.root[0] != '\0';
 }
 
 static void on_patience(struct loop_timer *timer)

@@ -22,18 +22,19 @@
 #include "kernel/settings.h"
 #include "signals.h"
 
-static struct guest guest;
+static _Alignas(4096) struct guest guest;
 
 static void read_cmdline(int argc, char **argv)
 {
     char text[INIT_CMDLINE_SIZE];
 
-    if (fd_read_file("/proc/cmdline", text, sizeof(text)) < 0)
+    if (fd_read_line("/proc/cmdline", text, sizeof(text)) < 0)
         kmsg_log(LOG_ERR, "/proc/cmdline cannot be read; the defaults are used");
     cmdline_parse(text, &guest.cmdline);
     kmsg_log_set_level(guest.cmdline.log_level);
     for (size_t i = 0; i < guest.cmdline.warning_count; i++)
-        kmsg_log(LOG_WARNING, "%s", guest.cmdline.warnings[i]);
+        kmsg_log(LOG_WARNING, "kernel command line: %.100s: expected %s; the default is used",
+                 guest.cmdline.warnings[i].word, guest.cmdline.warnings[i].expected);
     /* The kernel hands on unknown words before `--` as well; those after it are the last. */
     guest.word_count = guest.cmdline.payload_words;
     if (guest.word_count > (size_t)argc - 1)

@@ -30,7 +30,7 @@ int fd_take(int *fd)
     return taken;
 }
 
-int fd_read_file(const char *path, char *buffer, size_t capacity)
+static int read_until(const char *path, char last, char *buffer, size_t capacity)
 {
     FD_CLOSE int fd = -1;
     size_t size = 0;
@@ -39,7 +39,7 @@ int fd_read_file(const char *path, char *buffer, size_t capacity)
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    while (size < capacity - 1) {
+    while (size < capacity - 1 && (size == 0 || last == '\0' || buffer[size - 1] != last)) {
         ssize_t n = read(fd, buffer + size, capacity - 1 - size);
 
         if (n < 0 && errno == EINTR)
@@ -54,6 +54,16 @@ int fd_read_file(const char *path, char *buffer, size_t capacity)
     }
     buffer[size] = '\0';
     return size > INT_MAX ? INT_MAX : (int)size;
+}
+
+int fd_read_file(const char *path, char *buffer, size_t capacity)
+{
+    return read_until(path, '\0', buffer, capacity);
+}
+
+int fd_read_line(const char *path, char *buffer, size_t capacity)
+{
+    return read_until(path, '\n', buffer, capacity);
 }
 
 int fd_write_file(const char *path, const char *text)

@@ -24,6 +24,10 @@ int fd_take(int *fd);
  */
 int fd_read_file(const char *path, char *buffer, size_t capacity);
 
+/* As fd_read_file(), of a file of one line, as the kernel's are that hold one value: a newline is
+ * its end, and no further read(2) asks for one. */
+int fd_read_line(const char *path, char *buffer, size_t capacity);
+
 /* Writes @p text into a file that exists. @return 0 or a negative errno */
 int fd_write_file(const char *path, const char *text);
 

@@ -2,35 +2,38 @@
 #include "cmdline.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * Takes the next word: separated by blanks, which count as part of a word inside double quotes, as
- * in the kernel's own parser. The quotes themselves are dropped.
- *
- * @return false at the end; a word that is too long is cut
- */
-static bool next_word(const char **cursor, char *word, size_t capacity)
+static bool is_blank(char c)
 {
-    const char *p = *cursor;
-    bool quoted = false;
-    size_t size = 0;
+    return c == ' ' || c == '\t' || c == '\n';
+}
 
-    while (*p == ' ' || *p == '\t' || *p == '\n')
+/*
+ * Cuts the next word off: separated by blanks, which count as part of a word inside double quotes,
+ * as in the kernel's own parser. The quotes themselves are dropped.
+ *
+ * @return NULL at the end
+ */
+static char *next_word(char **cursor)
+{
+    char *p = *cursor, *word, *end;
+    bool quoted = false;
+
+    while (is_blank(*p))
         p++;
     if (*p == '\0')
-        return false;
-    for (; *p != '\0' && (quoted || (*p != ' ' && *p != '\t' && *p != '\n')); p++) {
+        return NULL;
+    for (word = end = p; *p != '\0' && (quoted || !is_blank(*p)); p++) {
         if (*p == '"')
             quoted = !quoted;
-        else if (size < capacity - 1)
-            word[size++] = *p;
+        else
+            *end++ = *p;
     }
-    word[size] = '\0';
-    *cursor = p;
-    return true;
+    *cursor = *p == '\0' ? p : p + 1;
+    *end = '\0';
+    return word;
 }
 
 static int parse_number(const char *value, unsigned long most, unsigned long *ret)
@@ -144,45 +147,53 @@ static void parse_swiotlb(struct cmdline *c, const char *value)
         c->swiotlb_forced = false;
 }
 
+#define PREFIX "guestlink."
+
 static const struct {
-    const char *key; /* with the `=` */
+    const char *key; /* behind the prefix, with the `=` */
     int (*parse)(struct cmdline *c, const char *value);
     const char *expected;
 } parameters[] = {
-    {"guestlink.host=", parse_host, "vsock:CID:PORT or virtio-port:NAME"},
-    {"guestlink.on_host_loss=", parse_on_host_loss, "reconnect or poweroff"},
-    {"guestlink.poweroff=", parse_power_off, "acpi or reboot"},
-    {"guestlink.connect_timeout_ms=", parse_connect_timeout, "milliseconds, at most 3600000"},
-    {"guestlink.log_level=", parse_log_level, "0 to 7"},
-    {"guestlink.modules=", parse_modules, "names with commas, at most 1023 bytes"},
-    {"guestlink.root=", parse_root,
-     "virtiofs:TAG, /dev/NAME, LABEL=…, UUID=…, PARTUUID=… or PARTLABEL=…"},
-    {"guestlink.root_options=", parse_root_options, "mount options, at most 127 bytes"},
-    {"guestlink.root_init=", parse_root_init, "an absolute path, at most 127 bytes"},
+    {"host=", parse_host, "vsock:CID:PORT or virtio-port:NAME"},
+    {"on_host_loss=", parse_on_host_loss, "reconnect or poweroff"},
+    {"poweroff=", parse_power_off, "acpi or reboot"},
+    {"connect_timeout_ms=", parse_connect_timeout, "milliseconds, at most 3600000"},
+    {"log_level=", parse_log_level, "0 to 7"},
+    {"modules=", parse_modules, "names with commas, at most 1023 bytes"},
+    {"root=", parse_root, "virtiofs:TAG, /dev/NAME, LABEL=…, UUID=…, PARTUUID=… or PARTLABEL=…"},
+    {"root_options=", parse_root_options, "mount options, at most 127 bytes"},
+    {"root_init=", parse_root_init, "an absolute path, at most 127 bytes"},
 };
 
-static void parse_word(struct cmdline *c, const char *word)
+static void parse_parameter(struct cmdline *c, const char *word)
 {
-    if (strncmp(word, "hv_pci_swiotlb=", 15) == 0)
-        c->swiotlb_asked = true;
-    if (strncmp(word, "swiotlb=", 8) == 0)
-        parse_swiotlb(c, word + 8);
+    const char *key = word + sizeof(PREFIX) - 1;
+
     for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
         size_t size = strlen(parameters[i].key);
 
-        if (strncmp(word, parameters[i].key, size) != 0)
+        if (strncmp(key, parameters[i].key, size) != 0)
             continue;
-        if (parameters[i].parse(c, word + size) < 0 && c->warning_count < INIT_CMDLINE_WARNINGS)
-            (void)snprintf(c->warnings[c->warning_count++], INIT_TEXT_SIZE,
-                           "kernel command line: %.100s: expected %s; the default is used", word,
-                           parameters[i].expected);
+        if (parameters[i].parse(c, key + size) < 0 && c->warning_count < INIT_CMDLINE_WARNINGS)
+            c->warnings[c->warning_count++] =
+                (struct cmdline_warning){.word = word, .expected = parameters[i].expected};
     }
 }
 
-void cmdline_parse(const char *text, struct cmdline *ret)
+static void parse_word(struct cmdline *c, const char *word)
 {
-    char word[INIT_CMDLINE_SIZE];
+    if (strncmp(word, PREFIX, sizeof(PREFIX) - 1) == 0)
+        parse_parameter(c, word);
+    else if (strncmp(word, "hv_pci_swiotlb=", 15) == 0)
+        c->swiotlb_asked = true;
+    else if (strncmp(word, "swiotlb=", 8) == 0)
+        parse_swiotlb(c, word + 8);
+}
+
+void cmdline_parse(char *text, struct cmdline *ret)
+{
     bool after_dashes = false;
+    const char *word;
 
     *ret = (struct cmdline){
         .host = HOST_ADDRESS_DEFAULT,
@@ -190,7 +201,7 @@ void cmdline_parse(const char *text, struct cmdline *ret)
         .log_level = 6,
         .root_init = "/sbin/init",
     };
-    while (next_word(&text, word, sizeof(word))) {
+    while ((word = next_word(&text))) {
         if (after_dashes)
             ret->payload_words++;
         else if (strcmp(word, "--") == 0)

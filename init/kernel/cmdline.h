@@ -2,7 +2,7 @@
  * cmdline: what the kernel's command line says to PID 1.
  *
  * Parameters with a dot in their names are not handed to PID 1, so they are read from
- * /proc/cmdline. A value that cannot be understood is kept out, named in `warnings`, and the
+ * /proc/cmdline. A value that cannot be understood is kept out, its word is in `warnings`, and the
  * default is used: PID 1 cannot refuse to start.
  */
 #ifndef GUESTLINK_INIT_CMDLINE_H
@@ -22,6 +22,11 @@ enum cmdline_power_off {
     CMDLINE_POWER_OFF_REBOOT,
 };
 
+struct cmdline_warning {
+    const char *word; /* into the command line's text */
+    const char *expected;
+};
+
 struct cmdline {
     struct host_address host;         /* guestlink.host= */
     bool power_off_on_host_loss;      /* guestlink.on_host_loss=poweroff */
@@ -36,12 +41,12 @@ struct cmdline {
     char root_options[128];           /* guestlink.root_options= */
     char root_init[128];              /* guestlink.root_init=: "/sbin/init" */
     size_t payload_words;             /* words after `--` */
-    char warnings[INIT_CMDLINE_WARNINGS][INIT_TEXT_SIZE]; /* values that were not understood */
     size_t warning_count;
+    struct cmdline_warning warnings[INIT_CMDLINE_WARNINGS]; /* values that were not understood */
 };
 
-/* Reads a command line. Never fails. */
-void cmdline_parse(const char *text, struct cmdline *ret);
+/* Reads a command line, and cuts @p text into its words. Never fails. */
+void cmdline_parse(char *text, struct cmdline *ret);
 
 /* True if the command line asks for a pool that virtio devices go through. */
 static inline bool cmdline_may_bounce(const struct cmdline *cmdline)

@@ -26,16 +26,9 @@ bool facts_lists_filesystem(const char *text, const char *name)
 {
     size_t size = strlen(name);
 
-    while (*text != '\0') {
-        const char *end = strchr(text, '\n');
-        const char *tab = strchr(text, '\t');
-
-        if (!end)
-            end = text + strlen(text);
-        if (tab && tab < end && (size_t)(end - tab - 1) == size && memcmp(tab + 1, name, size) == 0)
+    for (const char *at = text; (at = strstr(at, name)); at += size)
+        if (at > text && at[-1] == '\t' && (at[size] == '\n' || at[size] == '\0'))
             return true;
-        text = *end == '\0' ? end : end + 1;
-    }
     return false;
 }
 
@@ -153,7 +146,7 @@ static void measure_machine(struct guest_capabilities *facts)
     CPU_ZERO(&cpus);
     if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
         facts->cpu_count = (uint32_t)CPU_COUNT(&cpus);
-    r = fd_read_file("/proc/sys/kernel/random/boot_id", text, sizeof(text));
+    r = fd_read_line("/proc/sys/kernel/random/boot_id", text, sizeof(text));
     if (r >= 0)
         r = facts_parse_uuid(text, facts->boot_id);
     if (r < 0) {

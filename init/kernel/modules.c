@@ -36,6 +36,8 @@ void modules_read(struct module_list *list, const struct cmdline *cmdline)
     unsigned line = 0;
     int r;
 
+    if (access(MODULES_LIST_PATH, F_OK) < 0 && !cmdline->has_modules)
+        return; /* all is built in: not a page of the list is touched */
     r = fd_read_file(MODULES_LIST_PATH, list->text, sizeof(list->text));
     if (r < 0 && r != -ENOENT)
         kmsg_log(LOG_WARNING, "%s: %s; no modules are loaded", MODULES_LIST_PATH, strerror(-r));

@@ -29,7 +29,7 @@ int swiotlb_parse(const char *text, uint64_t *ret_value)
 int swiotlb_read_number(const char *path, uint64_t *ret_value)
 {
     char text[64];
-    int r = fd_read_file(path, text, sizeof(text));
+    int r = fd_read_line(path, text, sizeof(text));
 
     return r < 0 ? r : swiotlb_parse(text, ret_value);
 }

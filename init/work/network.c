@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/inet.h"
 #include "base/kmsg_log.h"
+#include "libnl.h"
 #include "resolv.h"
 #include "wait.h"
 
@@ -455,7 +456,7 @@ static void configure(struct network_job *job, const struct network_order *order
 void network_configure(const void *argument, struct report *report)
 {
     const struct network_order *order = argument;
-    SOCKET_FREE struct nl_sock *socket = nl_socket_alloc();
+    SOCKET_FREE struct nl_sock *socket = libnl_socket_alloc();
     struct network_job job = {.socket = socket, .report = report, .name = "route socket"};
     const int on = 1;
     int r = socket ? nl_connect(socket, NETLINK_ROUTE) : -NLE_NOMEM;

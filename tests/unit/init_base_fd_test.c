@@ -34,6 +34,27 @@ static void what_is_written_is_read(void **state)
     folder_remove(folder);
 }
 
+static void a_line_ends_at_its_newline(void **state)
+{
+    char path[32], text[16] = "?";
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(fd_read_line("/nowhere", text, sizeof(text)), -ENOENT);
+    assert_string_equal(text, "");
+    assert_int_equal(pipe(ends), 0);
+    (void)snprintf(path, sizeof(path), "/dev/fd/%d", ends[0]);
+    assert_int_equal(write(ends[1], "a value\n", 8), 8);
+    /* the pipe is open: a read past the newline would wait for ever */
+    assert_int_equal(fd_read_line(path, text, sizeof(text)), 8);
+    assert_string_equal(text, "a value\n");
+    assert_int_equal(write(ends[1], "short", 5), 5);
+    assert_int_equal(close(ends[1]), 0);
+    assert_int_equal(fd_read_line(path, text, sizeof(text)), 5);
+    assert_string_equal(text, "short");
+    assert_int_equal(close(ends[0]), 0);
+}
+
 static void one_is_closed_once(void **state)
 {
     int ends[2], taken;
@@ -52,6 +73,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read),
+        cmocka_unit_test(a_line_ends_at_its_newline),
         cmocka_unit_test(one_is_closed_once),
     };
 

@@ -9,11 +9,15 @@
 
 #include <cmocka.h>
 
+/* The warnings' words are good until the next call. */
 static struct cmdline parse(const char *text)
 {
+    static char copy[INIT_CMDLINE_SIZE];
     struct cmdline c;
 
-    cmdline_parse(text, &c);
+    assert_true(strlen(text) < sizeof(copy));
+    memcpy(copy, text, strlen(text) + 1);
+    cmdline_parse(copy, &c);
     return c;
 }
 
@@ -125,8 +129,8 @@ static void a_bad_value_is_named_and_the_default_stays(void **state)
         struct cmdline c = parse(bad[i]);
 
         assert_int_equal(c.warning_count, 1);
-        if (!strstr(c.warnings[0], bad[i]))
-            fail_msg("%s: not named in \"%s\"", bad[i], c.warnings[0]);
+        assert_string_equal(c.warnings[0].word, bad[i]);
+        assert_true(strlen(c.warnings[0].expected) > 0);
         assert_int_equal(c.host.port, 50000);
         assert_int_equal(c.log_level, 6);
         assert_int_equal(c.connect_timeout_ms, 30000);
@@ -143,9 +147,9 @@ static void every_bad_value_is_named_up_to_a_bound(void **state)
 
     (void)state;
     assert_int_equal(c.warning_count, 3);
-    assert_non_null(strstr(c.warnings[0], "log_level=x"));
-    assert_non_null(strstr(c.warnings[1], "host=y"));
-    assert_non_null(strstr(c.warnings[2], "log_level=z"));
+    assert_string_equal(c.warnings[0].word, "guestlink.log_level=x");
+    assert_string_equal(c.warnings[1].word, "guestlink.host=y");
+    assert_string_equal(c.warnings[2].word, "guestlink.log_level=z");
     for (unsigned i = 0; i <= INIT_CMDLINE_WARNINGS; i++)
         memcpy(text + i * sizeof(BAD), BAD " ", sizeof(BAD));
     c = parse(text);
