@@ -31,13 +31,14 @@ def acceleration(nested=False):
 class Guest:
     def __init__(self, folder, sockets, kernel, image, cmdline="", memory_mib=512, extra=(),
                  arguments="", vsock_device=True, reboots=False, shared="on", ports=ROOT_PORTS,
-                 console="ttyS0", within=(), qemu=("qemu-system-x86_64",), nested="LAB_NESTED" in os.environ):
+                 console="ttyS0", within=(), qemu=("qemu-system-x86_64",), machine="q35",
+                 nested="LAB_NESTED" in os.environ):
         """folder: for logs; sockets: a folder with a short path; cmdline: what is added to the
         kernel's own words; arguments: what follows `--`; reboots: in the same QEMU, which ends
         instead where that is not asked for; shared: whether its memory is; ports: how many free
         root ports; console: the kernel's; within: a command that QEMU is started by; qemu: another one,
-        with where its firmware is; nested: one of
-        two machines, of which one emulates the other."""
+        with where its firmware is; machine: QEMU's; nested: one of two machines, of which one
+        emulates the other."""
         folder.mkdir(parents=True, exist_ok=True)
         sockets.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -49,6 +50,7 @@ class Guest:
         self._image = image
         self.memory_mib = memory_mib
         self._shared = shared
+        self._machine = machine
         self._ports = ports
         self._extra = [*([] if reboots else ["-no-reboot"]), *extra]
         self._nested = nested
@@ -65,7 +67,7 @@ class Guest:
         for number in range(1, self._ports + 1):
             ports += ["-device", f"pcie-root-port,id=rp{number},chassis={number}"]
         return [*self._within, *self._qemu, *acceleration(self._nested),
-                "-M", "q35,memory-backend=mem", "-m", f"{self.memory_mib}M",
+                "-M", f"{self._machine},memory-backend=mem", "-m", f"{self.memory_mib}M",
                 "-object", f"memory-backend-memfd,id=mem,size={self.memory_mib}M,"
                 f"share={self._shared}",
                 "-nodefaults", "-display", "none",
