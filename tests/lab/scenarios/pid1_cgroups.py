@@ -27,6 +27,7 @@ def play(lab):
     host.close()
     without(lab, "cgroup_disable=memory", "memory_max")
     without(lab, "cgroup_disable=pids", "pids_max")
+    without_all(lab)
 
 
 def own(lab, host):
@@ -165,5 +166,30 @@ def without(lab, words, what):
              f"its own stop signal, and more time than all else: {vars(ended)}, {host.output[number]}")
     host.wait("FAREWELL", lambda: host.farewell)
     need(host.farewell[2] >= (1 if deaf else 0), f"{host.farewell}")
+    need(guest.wait_off(lab.seconds(20)) == 0, "QEMU did not end with status 0")
+    host.close()
+
+
+def without_all(lab):
+    """A kernel without the calls that made mounts movable (Linux 5.2), by which PID 1 reaches the
+    groups: programs have none, and signals reach their process groups."""
+    guest = lab.guest("none", "old", "lab_calls=428")
+    host = ph.PlainHost(guest, lab.seconds)
+    guest.start()
+    host.serve()
+    for what in ("memory_max", "pids_max"):
+        error, text = host.do(ph.START_PROCESS, ph.process(1, ["/bin/true"], **{what: 1 << 30}))
+        need(error != 0 and what in text, f"{what} without a group: {error}: {text}")
+    lab.say(text)
+    status, words = host.run(2, "/bin/cat", "/proc/self/cgroup")
+    need(status == 0 and "0::/\n" in words, f"{status}: {words}")
+    script = "sleep 1000 & setsid sleep 1000 & sleep 1000"
+    need(host.do(ph.START_PROCESS, ph.process(3, ["/bin/sh", "-c", script]))[0] == 0, "start")
+    wait_sleepers(host, lambda count: count >= 3)
+    need(host.do(ph.SEND_SIGNAL, struct.pack("<III", 12, 3, 15))[0] == 0, "signal")
+    wait_sleepers(host, lambda count: count == 1)
+    need(host.wait_exit(3).signal == 15, "its own end")
+    guest.wait_console("cannot use cgroup2: this kernel has none", lab.seconds(10))
+    need(host.do(ph.SHUT_DOWN, ph.shut_down(ph.POWER_OFF, 5000))[0] == 0, "shut-down")
     need(guest.wait_off(lab.seconds(20)) == 0, "QEMU did not end with status 0")
     host.close()

@@ -16,11 +16,17 @@
  *   lab_builtin=1        load the image's modules first and take its list away, as if the kernel
  *                        had those drivers built in
  *
+ *   lab_calls=N          answer ENOSYS to each system call from number N on, as a kernel does that
+ *                        is older than those (from 428 on: Linux 5.2)
+ *
  *   lab_mark=1           say when, right before, to QEMU's debug console: CLOCK_BOOTTIME and
  *                        CLOCK_REALTIME, nanoseconds, 8 bytes each, little-endian
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,6 +99,21 @@ static void stage_play(const char *kind)
         (void)unsetenv(STAGE_POOL);
 }
 
+static void stage_forget_calls(unsigned first)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, first, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {.len = sizeof(filter) / sizeof(filter[0]), .filter = filter};
+
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+        (void)dprintf(STDERR_FILENO, "stage: seccomp: %s; all system calls are there\n",
+                      strerror(errno));
+}
+
 static void stage_say_clock(clockid_t clock)
 {
     struct timespec now = {0};
@@ -117,6 +138,7 @@ int main(int argc, char **argv)
 {
     const char *kind = getenv("lab_kind");
     const char *program = getenv("lab_exec");
+    const char *calls = getenv("lab_calls");
     int mark = getenv("lab_mark") != NULL;
     extern char **environ;
 
@@ -130,7 +152,10 @@ int main(int argc, char **argv)
     (void)unsetenv("lab_kind");
     (void)unsetenv("lab_exec");
     (void)unsetenv("lab_builtin");
+    (void)unsetenv("lab_calls");
     (void)unsetenv("lab_mark");
+    if (calls)
+        stage_forget_calls((unsigned)strtoul(calls, NULL, 10));
     if (mark)
         stage_mark();
     (void)execve(program, argv, environ);
