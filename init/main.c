@@ -22,6 +22,7 @@
 #include "kernel/settings.h"
 #include "signals.h"
 
+/* Aligned so that what the first frame needs of it lies in one page. */
 static _Alignas(4096) struct guest guest;
 
 static void read_cmdline(int argc, char **argv)

@@ -32,13 +32,13 @@ class Guest:
     def __init__(self, folder, sockets, kernel, image, cmdline="", memory_mib=512, extra=(),
                  arguments="", vsock_device=True, reboots=False, shared="on", ports=ROOT_PORTS,
                  console="ttyS0", within=(), qemu=("qemu-system-x86_64",), machine="q35",
-                 nested="LAB_NESTED" in os.environ):
+                 backend="", nested="LAB_NESTED" in os.environ):
         """folder: for logs; sockets: a folder with a short path; cmdline: what is added to the
         kernel's own words; arguments: what follows `--`; reboots: in the same QEMU, which ends
         instead where that is not asked for; shared: whether its memory is; ports: how many free
         root ports; console: the kernel's; within: a command that QEMU is started by; qemu: another one,
-        with where its firmware is; machine: QEMU's; nested: one of two machines, of which one
-        emulates the other."""
+        with where its firmware is; machine: QEMU's; backend: more words for the memory's;
+        nested: one of two machines, of which one emulates the other."""
         folder.mkdir(parents=True, exist_ok=True)
         sockets.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -49,7 +49,7 @@ class Guest:
         self._kernel = kernel
         self._image = image
         self.memory_mib = memory_mib
-        self._shared = shared
+        self._backend = f"share={shared}{backend}"
         self._machine = machine
         self._ports = ports
         self._extra = [*([] if reboots else ["-no-reboot"]), *extra]
@@ -69,7 +69,7 @@ class Guest:
         return [*self._within, *self._qemu, *acceleration(self._nested),
                 "-M", f"{self._machine},memory-backend=mem", "-m", f"{self.memory_mib}M",
                 "-object", f"memory-backend-memfd,id=mem,size={self.memory_mib}M,"
-                f"share={self._shared}",
+                f"{self._backend}",
                 "-nodefaults", "-display", "none",
                 "-kernel", self._kernel.image, "-initrd", self._image, "-append", self._cmdline,
                 "-serial", f"file:{self.console_file}",

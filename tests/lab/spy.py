@@ -137,13 +137,14 @@ class Spied:
     """A guest that holds a secret, shares that it uses and a spy serves, one for each kind of
     virtiofsd that there is, and an adapter that one in passt serves."""
 
-    def __init__(self, lab, name, namespace=None, **vm):
-        """namespace: for passt (network.py), or None: no adapter; vm: more of the VM's settings."""
+    def __init__(self, lab, name, namespace=None, backend="", **vm):
+        """namespace: for passt (network.py), or None: no adapter; backend: words for the guest's
+        memory; vm: more of the VM's settings."""
         self.lab, self.name, self.namespace = lab, name, namespace
         self.secret = secrets.token_hex(16)
         self._program = lab.sockets / f"{name}-virtiofsd"
         image = Image(Kernel()).add_init().add_program("/bin/secret", lab.compile("secret"))
-        self.guest = lab.guest(name, "stock", "quiet", image=image,
+        self.guest = lab.guest(name, "stock", "quiet", image=image, backend=backend,
                                **{"qemu": newer.qemu()} if namespace else {})
         settings = vm_settings(self.guest, name, **self._network(), **vm)
         settings["device_host"] |= {"virtiofsd": str(self._program), "passt": str(self._passt)}
