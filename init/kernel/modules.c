@@ -36,7 +36,7 @@ void modules_read(struct module_list *list, const struct cmdline *cmdline)
     unsigned line = 0;
     int r;
 
-    if (access(MODULES_LIST_PATH, F_OK) < 0 && !cmdline->has_modules)
+    if (access(MODULES_LIST_PATH, F_OK) < 0 && errno == ENOENT && !cmdline->has_modules)
         return; /* all is built in: not a page of the list is touched */
     r = fd_read_file(MODULES_LIST_PATH, list->text, sizeof(list->text));
     if (r < 0 && r != -ENOENT)
