@@ -97,6 +97,7 @@ void host_call(struct guest *guest)
     link_start(&guest->link, &guest->loop, &guest->cmdline.host, &user);
     facts_measure(&guest->cmdline, &guest->modules, guest->timings.started_ns, &guest->facts);
     link_await(&guest->link, INIT_FIRST_CALL_MS);
+    /* Of a page that the first frame does not need; the host's first request comes by the loop. */
     guest->hold_timer.expired = dispatch_release;
     guest->hold.on = guest->cmdline.root[0] != '\0';
 }
