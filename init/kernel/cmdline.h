@@ -23,7 +23,7 @@ enum cmdline_power_off {
 };
 
 struct cmdline_warning {
-    const char *word; /* into the command line's text */
+    const char *word; /* in the text given to cmdline_parse(): valid as long as that is */
     const char *expected;
 };
 

@@ -45,7 +45,7 @@ static void a_line_ends_at_its_newline(void **state)
     assert_int_equal(pipe(ends), 0);
     (void)snprintf(path, sizeof(path), "/dev/fd/%d", ends[0]);
     assert_int_equal(write(ends[1], "a value\n", 8), 8);
-    /* the pipe is open: a read past the newline would wait for ever */
+    /* The pipe is open: a read past the newline would never return. */
     assert_int_equal(fd_read_line(path, text, sizeof(text)), 8);
     assert_string_equal(text, "a value\n");
     assert_int_equal(write(ends[1], "short", 5), 5);
