@@ -1,4 +1,4 @@
-"""`guestlink run` as uid 12345: streams, statuses, environment, user, shares, disk, network, image cache."""
+"""`guestlink run` as an ordinary user: streams, statuses, environment, user, shares, disk, network, image cache."""
 
 import os
 import subprocess
