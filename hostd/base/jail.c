@@ -65,7 +65,7 @@ static int unshare_users(const char **ret_step)
     return r;
 }
 
-/* In a user namespace that somebody without privileges made, a process that had groups keeps them. */
+/* A process cannot set its groups in a user namespace that was made without privileges. */
 static bool groups_are_fixed(void)
 {
     char text[5] = "";
