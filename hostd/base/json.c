@@ -1,6 +1,8 @@
 /* json: objects of json-c, built and read by type. */
 #include "json.h"
 
+#include "text.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
@@ -82,6 +84,11 @@ const char *json_as_text(struct json_object *value, size_t max)
     return json_object_get_string(value);
 }
 
+bool json_is_object(struct json_object *value)
+{
+    return json_object_is_type(value, json_type_object);
+}
+
 bool json_as_flag(struct json_object *value)
 {
     return json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value);
@@ -92,6 +99,16 @@ bool json_as_number(struct json_object *value, int64_t *ret_number)
     if (!json_object_is_type(value, json_type_int))
         return false;
     *ret_number = json_object_get_int64(value);
+    return true;
+}
+
+bool json_as_words(struct json_object *value, char *buffer, size_t capacity)
+{
+    if (!json_object_is_type(value, json_type_string))
+        return false;
+    text_take((struct wire_text){.data = json_object_get_string(value),
+                                 .size = (size_t)json_object_get_string_len(value)},
+              buffer, capacity);
     return true;
 }
 

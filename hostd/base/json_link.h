@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <systemd/sd-event.h>
 
-/* Bytes of one line from the peer. QEMU's `query-qmp-schema`, the longest answer known, has 170 KiB. */
+/* Bytes of one line from the peer. QEMU's `query-qmp-schema`, the longest answer known, has 170
+ * KiB. */
 #define JSON_LINK_LINE_MAX ((size_t)1024 * 1024)
 
 /* Bytes that wait for the peer to read them: it answers within milliseconds or has a problem. */

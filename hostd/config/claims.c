@@ -77,7 +77,8 @@ static void add_adapters(struct claims *claims, const struct config_json *node,
         const uint8_t *m = network->mac;
         struct claim *claim;
 
-        add(claims, TAP, network->interface, "interface", find(one, "interface"), node);
+        add(claims, TAP, network->backend == CONFIG_BACKEND_TAP ? network->interface : NULL,
+            "interface", find(one, "interface"), node);
         add(claims, PATH, network->socket_path, "socket", find(one, "socket"), node);
         (void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3],
                        m[4], m[5]);
@@ -85,7 +86,7 @@ static void add_adapters(struct claims *claims, const struct config_json *node,
             add(claims, MAC, find(one, "mac") != NULL ? mac : NULL, "mac", find(one, "mac"), node);
         if (claim != NULL)
             claim->shared =
-                network->backend == CONFIG_BACKEND_TAP || network->backend == CONFIG_BACKEND_STREAM;
+                network->backend != CONFIG_BACKEND_USER && network->backend != CONFIG_BACKEND_PASST;
     }
 }
 

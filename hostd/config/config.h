@@ -43,7 +43,9 @@ enum config_backend {
     CONFIG_BACKEND_USER,
     CONFIG_BACKEND_TAP,
     CONFIG_BACKEND_STREAM,
-    CONFIG_BACKEND_PASST
+    CONFIG_BACKEND_PASST,
+    CONFIG_BACKEND_NETWORK, /* these two are libvirt's */
+    CONFIG_BACKEND_BRIDGE
 };
 
 struct config_network {
@@ -59,7 +61,7 @@ struct config_network {
     bool ignores_ra; /* "accept_ra": false */
     enum config_backend backend;
     bool host_loopback; /* user, passt: programs of the guest may reach the host's own addresses */
-    char *interface;    /* tap: the host's interface */
+    char *interface;    /* tap: the host's interface; network, bridge: of that name */
     char *socket_path;  /* stream: the Unix socket of passt or another */
 };
 

@@ -213,12 +213,36 @@ static const struct config_field fields[] = {
     {.key = "timeouts_ms", .read = config_vm_read_timeouts, .offset = AT(timeouts)},
 };
 
+/* An adapter of a backend that its device host has not. */
+static void check_backends(struct config_reader *reader, const struct config_json *node,
+                           const struct config_vm *vm)
+{
+    const struct config_json *list =
+        node->type == CONFIG_JSON_OBJECT ? config_json_find(node, "network") : NULL;
+    const struct config_json *one = list != NULL ? list->first : NULL;
+    bool is_libvirt = vm->device_host.type == CONFIG_DEVICE_HOST_LIBVIRT;
+
+    for (size_t i = 0; i < vm->network_count && one != NULL; i++, one = one->next) {
+        enum config_backend backend = vm->networks[i].backend;
+
+        if (!is_libvirt && (backend == CONFIG_BACKEND_NETWORK || backend == CONFIG_BACKEND_BRIDGE))
+            config_reader_error(reader, one,
+                                "the backend \"%s\" needs a device_host of the type libvirt",
+                                config_backend_names[backend]);
+        if (is_libvirt && backend == CONFIG_BACKEND_STREAM)
+            config_reader_error(reader, one,
+                                "libvirt has no backend \"stream\", expected \"user\", \"tap\", "
+                                "\"passt\", \"network\" or \"bridge\"");
+    }
+}
+
 void config_vm_read(struct config_reader *reader, const struct config_json *node,
                     struct config_vm *vm)
 {
     vm->line = node->line;
     config_reader_object(reader, node, CONFIG_FIELDS(fields), vm);
     config_device_host_name_domain(reader, &vm->device_host, vm->name);
+    check_backends(reader, node, vm);
     if (node->type == CONFIG_JSON_OBJECT && config_json_find(node, "cid") == NULL &&
         config_json_find(node, "socket") == NULL)
         config_reader_error(reader, node,

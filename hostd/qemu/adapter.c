@@ -132,6 +132,8 @@ static struct json_object *netdev_arguments(const struct qemu_task *task)
     case CONFIG_BACKEND_PASST:
         return qemu_passt_netdev(task);
     case CONFIG_BACKEND_USER:
+    case CONFIG_BACKEND_NETWORK: /* libvirt's: the configuration has none of them here */
+    case CONFIG_BACKEND_BRIDGE:
         break;
     }
     return json_texts("type", "user", "id", task->backend, NULL);

@@ -2,7 +2,6 @@
 #include "qmp_reader.h"
 
 #include "base/json.h"
-#include "base/text.h"
 
 #include <string.h>
 
@@ -13,12 +12,7 @@ const char *qmp_reader_text(struct json_object *value)
 
 bool qmp_reader_words(struct json_object *value, char *buffer, size_t capacity)
 {
-    if (!json_object_is_type(value, json_type_string))
-        return false;
-    text_take((struct wire_text){.data = json_object_get_string(value),
-                                 .size = (size_t)json_object_get_string_len(value)},
-              buffer, capacity);
-    return true;
+    return json_as_words(value, buffer, capacity);
 }
 
 bool qmp_reader_flag(struct json_object *value)
@@ -33,7 +27,7 @@ bool qmp_reader_number(struct json_object *value, int64_t *ret_number)
 
 bool qmp_reader_is_object(struct json_object *value)
 {
-    return json_object_is_type(value, json_type_object);
+    return json_is_object(value);
 }
 
 bool qmp_reader_has(struct json_object *value, const char *key, struct json_object **ret_member)
