@@ -12,7 +12,10 @@ import xml.etree.ElementTree as xml
 
 import paths
 from guest import acceleration
+from image import Image
+from kernel import Kernel
 from process import command_of, pids_with
+from run import WORDS
 from wait import patient, wait_for
 
 MANUAL = paths.ROOT / "hostd/guestlink-hostd.json.5"
@@ -28,6 +31,22 @@ def example():
     for roff, plain in (("\\-", "-"), ("\\(aq", "'"), ("\\(dq", '"'), ("\\&", ""), ("\\e", "\\")):
         text = text.replace(roff, plain)
     return text
+
+
+def of_lab(lab, libvirt, name="dev", kind="stock", cmdline="", **more):
+    """A domain with the lab's kernel and image, of one of the four kinds of guest; defined."""
+    kernel, image = _image(lab)
+    return Domain(libvirt, lab.folder / name, lab.sockets, kernel, image,
+                  f"lab_kind={kind} {WORDS[kind]} {cmdline}", name, **more).define()
+
+
+def _image(lab):
+    """Made once."""
+    path = lab.sockets / "image-libvirt"
+    kernel = Kernel()
+    if not path.exists():
+        Image(kernel, ["virtio_console"]).add_init().write(path)
+    return kernel.image, path
 
 
 class Domain:
@@ -103,8 +122,18 @@ class Domain:
         return sorted(alias.get("name") for alias in self.live().iter("alias")
                       if alias.get("name", "").startswith("ua-guestlink-"))
 
+    def tags(self):
+        """Of the shares in the live XML."""
+        return sorted(one.get("dir") for one in self.live().iterfind(
+            "devices/filesystem/target"))
+
+    def macs(self):
+        """Of the adapters in the live XML."""
+        return sorted(one.get("address") for one in self.live().iterfind(
+            "devices/interface/mac"))
+
     def pid(self):
-        """QEMU's."""
+        """QEMU's, or None."""
         found = [pid for pid in pids_with(f"guest={self.name},")
                  if str(self.place) in command_of(pid)]
         return found[0] if len(found) == 1 else None
@@ -118,6 +147,11 @@ class Domain:
     def wait_console(self, pattern, seconds):
         return wait_for(f"/{pattern}/ on the guest's console", seconds,
                         lambda: re.search(pattern, self.console(), re.MULTILINE))
+
+    def wait_off(self, seconds):
+        """As Guest.wait_off(): there is no exit status to be had."""
+        self.wait_state("shut off", seconds)
+        return 0
 
     def wait_state(self, state, seconds):
         wait_for(f"domain {self.name} to be {state}", seconds, lambda: self.state() == state,

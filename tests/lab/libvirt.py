@@ -3,13 +3,12 @@ scenario's and /run has nothing else, with no systemd, no control groups, and wi
 must not be used. Whoever is outside reaches it by uri."""
 
 import os
-import pathlib
 import pwd
 import shutil
 import subprocess
 
 from guest import acceleration
-from process import Process, children_of, kill_pid, pids_with, wait_gone
+from process import Process
 from wait import patient, wait_for
 
 PROGRAMS = ("libvirtd", "virtlogd", "virsh")
@@ -50,6 +49,16 @@ def what_is_missing():
     except KeyError:
         return "no user libvirt-qemu (package libvirt-daemon-system)"
     return None
+
+
+def here(lab, **more):
+    """One that runs, for a scenario; skips the scenario where there can be none."""
+    why = what_is_missing()
+    if why:
+        lab.skip(why)
+    host = Libvirt(lab.folder, lab.sockets, **more).start()
+    lab.say(host.ask("version").splitlines()[-1])
+    return host
 
 
 class Libvirt:
