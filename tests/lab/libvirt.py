@@ -12,7 +12,8 @@ from process import Process
 from wait import patient, wait_for
 
 PROGRAMS = ("libvirtd", "virtlogd", "virsh")
-# Of the folders that libvirt's programs have compiled in.
+SYSTEM_USER = "libvirt-qemu"
+# The folders that libvirt's programs have compiled in.
 _COVERED = {"run": "/run", "lib": "/var/lib/libvirt", "cache": "/var/cache/libvirt",
             "log": "/var/log/libvirt", "etc": "/etc/libvirt"}
 # $1: the scenario's folder; $2: "none" covers /dev/kvm, which libvirt tries whatever a domain says.
@@ -72,9 +73,13 @@ class Libvirt:
         self._within = list(within)
         self._kvm = "kvm" if "kvm" in acceleration() else "none"
         self.socket = self.place / "run/libvirt/libvirt-sock"
-        self.uri = f"qemu+unix:///system?socket={self.socket}"
+        self.uri = self.outside = f"qemu+unix:///system?socket={self.socket}"
         self._daemons = {}
         self._make()
+
+    def enter(self):
+        """The command that starts a program where libvirt's are."""
+        return ["unshare", "-m", "sh", "-c", _ENTER, "sh", self.place, self._kvm]
 
     def _make(self):
         for name in _COVERED:
@@ -91,8 +96,7 @@ class Libvirt:
         for name in ("virtlogd", "libvirtd"):
             if name not in self._daemons or not self._daemons[name].alive():
                 self._daemons[name] = Process(
-                    name, [*self._within, "unshare", "-m", "sh", "-c", _ENTER, "sh", self.place,
-                           self._kvm, name], self._folder / f"{name}.log")
+                    name, [*self._within, *self.enter(), name], self._folder / f"{name}.log")
         wait_for("libvirtd's answer", patient(20),
                  lambda: self.virsh("uri", quiet=True)[0] == 0 or self._ended())
         return self
@@ -119,7 +123,7 @@ class Libvirt:
 
     def virsh(self, *words, quiet=False, seconds=60):
         """Runs virsh; returns its status and words."""
-        ended = subprocess.run(["virsh", "-c", self.uri, *map(str, words)],
+        ended = subprocess.run(["virsh", "-c", self.outside, *map(str, words)],
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.DEVNULL if quiet else subprocess.STDOUT, text=True,
                                timeout=patient(seconds), check=False)
