@@ -14,11 +14,11 @@ from wait import patient, wait_for
 PROGRAMS = ("libvirtd", "virtlogd", "virsh")
 SYSTEM_USER = "libvirt-qemu"
 # The folders that libvirt's programs have compiled in.
-_COVERED = {"run": "/run", "lib": "/var/lib/libvirt", "cache": "/var/cache/libvirt",
+COVERED = {"run": "/run", "lib": "/var/lib/libvirt", "cache": "/var/cache/libvirt",
             "log": "/var/log/libvirt", "etc": "/etc/libvirt"}
 # $1: the scenario's folder; $2: "none" covers /dev/kvm, which libvirt tries whatever a domain says.
 _ENTER = "set -e\n" + "".join(f'mount --bind "$1/{name}" {path}\n'
-                              for name, path in _COVERED.items()) + """\
+                              for name, path in COVERED.items()) + """\
 [ "$2" != none ] || [ ! -e /dev/kvm ] || mount --bind "$1/empty" /dev/kvm
 shift 2
 exec "$@"
@@ -58,8 +58,7 @@ def here(lab, **more):
     if why:
         lab.skip(why)
     host = Libvirt(lab.folder, lab.sockets, **more).start()
-    lab.say(host.ask("version").splitlines()[-1])
-    return host
+    return host.told(lab)
 
 
 class Libvirt:
@@ -82,7 +81,7 @@ class Libvirt:
         return ["unshare", "-m", "sh", "-c", _ENTER, "sh", self.place, self._kvm]
 
     def _make(self):
-        for name in _COVERED:
+        for name in COVERED:
             (self.place / name).mkdir(parents=True)
         (self.place / "empty").touch()
         (self.place / "etc/qemu.conf").write_text(_QEMU_CONF)
@@ -99,6 +98,12 @@ class Libvirt:
                     name, [*self._within, *self.enter(), name], self._folder / f"{name}.log")
         wait_for("libvirtd's answer", patient(20),
                  lambda: self.virsh("uri", quiet=True)[0] == 0 or self._ended())
+        return self
+
+    def told(self, lab):
+        """Says which it is."""
+        lines = self.ask("version", "--daemon").splitlines()
+        lab.say("; ".join(line.split(": ")[1] for line in lines if line.startswith("Running")))
         return self
 
     def _ended(self):

@@ -14,7 +14,10 @@ RINGS = 1 << 20
 
 
 def play(lab):
-    host = libvirt.here(lab)
+    served(lab, libvirt.here(lab))
+
+
+def served(lab, host):
     domain = domains.of_lab(lab, host)
     code, data = (lab.folder / "shares" / name for name in ("code", "data"))
     hostd = lab.hostd([vm_settings(

@@ -12,8 +12,7 @@ def play(lab):
     why = libvirt.what_is_missing()
     if why:
         lab.skip(why)
-    host = Session(lab.folder, lab.sockets).start()
-    lab.say(host.ask("version").splitlines()[-1])
+    host = Session(lab.folder, lab.sockets).start().told(lab)
     for name, program in programs().items():
         domain = domains.of_lab(lab, host, name)
         folder = lab.share_folder(name)
