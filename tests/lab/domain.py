@@ -33,6 +33,19 @@ def example():
     return text
 
 
+def emulated(top, nested=False):
+    """Has a domain's document ask for no KVM; nested: what emulates it is emulated, too (guest.py)."""
+    top.set("type", "qemu")
+    cpu = top.find("cpu")
+    if not nested:
+        cpu.set("mode", "maximum")
+        return
+    cpu.set("mode", "custom")
+    xml.SubElement(cpu, "model").text = "qemu64"
+    xml.SubElement(cpu, "feature", policy="require", name="rdrand")
+    xml.SubElement(cpu, "feature", policy="disable", name="cx16")
+
+
 def of_lab(lab, libvirt, name="dev", kind="stock", cmdline="", **more):
     """A domain with the lab's kernel and image, of one of the four kinds of guest; defined."""
     kernel, image = _image(lab)
@@ -78,14 +91,12 @@ class Domain:
     def document(self):
         """The example, as it can run here."""
         top = xml.fromstring(example())
-        kvm = "kvm" in acceleration()
         texts = {"name": self.name, "uuid": self.uuid, "os/kernel": self.place / "kernel",
                  "os/initrd": self.place / "image", "os/cmdline": self.cmdline}
         for path, text in texts.items():
             top.find(path).text = str(text)
-        if not kvm:
-            top.set("type", "qemu")
-            top.find("cpu").set("mode", "maximum")
+        if "kvm" not in acceleration():
+            emulated(top)
         top.find("devices/serial/source").set("path", str(self.console_file))
         top.find("devices/channel/source").set("path", str(self.socket))
         top.find("devices").remove(top.find("devices/vsock"))

@@ -5,7 +5,7 @@
 # What a host of guests has, for a virtual machine with a systemd of its own.
 debian_host_packages=(systemd systemd-sysv udev dbus passwd kmod cpio xz-utils procps iproute2
     libjson-c5 libsystemd0 libseccomp2 qemu-system-x86 qemu-system-common busybox-static diod logrotate
-    socat systemd-journal-remote)
+    socat systemd-journal-remote libvirt-daemon-system libvirt-clients)
 
 # The least that the packages' dependencies need.
 debian_clean_packages=(systemd passwd kmod cpio libjson-c5 libsystemd0 libseccomp2)
