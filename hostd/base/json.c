@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 struct json_object *json_members(const char *key, ...)
 {
@@ -67,6 +68,31 @@ size_t json_count(struct json_object *value)
 struct json_object *json_element(struct json_object *value, size_t index)
 {
     return index < json_count(value) ? json_object_array_get_idx(value, index) : NULL;
+}
+
+const char *json_as_text(struct json_object *value, size_t max)
+{
+    size_t size;
+
+    if (!json_object_is_type(value, json_type_string))
+        return NULL;
+    size = (size_t)json_object_get_string_len(value);
+    if (size > max || memchr(json_object_get_string(value), '\0', size))
+        return NULL;
+    return json_object_get_string(value);
+}
+
+bool json_as_flag(struct json_object *value)
+{
+    return json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value);
+}
+
+bool json_as_number(struct json_object *value, int64_t *ret_number)
+{
+    if (!json_object_is_type(value, json_type_int))
+        return false;
+    *ret_number = json_object_get_int64(value);
+    return true;
 }
 
 struct json_object *json_parse_object(const char *text, size_t size, int depth)

@@ -4,10 +4,11 @@
 
 #include "text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { PATH, TAP, MAC };
+enum kind { PATH, TAP, MAC, DOMAIN };
 
 struct claim {
     enum kind kind;
@@ -88,6 +89,23 @@ static void add_adapters(struct claims *claims, const struct config_json *node,
     }
 }
 
+static void add_domain(struct claims *claims, const struct config_json *node,
+                       const struct config_vm *vm)
+{
+    const struct config_json *host = find(node, "device_host");
+    const struct config_json *domain = find(host, "domain");
+    char *value = NULL;
+
+    if (vm->device_host.type != CONFIG_DEVICE_HOST_LIBVIRT || vm->device_host.domain == NULL)
+        return;
+    if (asprintf(&value, "%s of %s", vm->device_host.domain, vm->device_host.uri) < 0) {
+        claims->out_of_memory = true;
+        return;
+    }
+    add(claims, DOMAIN, value, "domain", domain != NULL ? domain : host, node);
+    free(value);
+}
+
 static void add_vms(struct claims *claims, const struct config_json *root,
                     const struct config *config)
 {
@@ -101,6 +119,7 @@ static void add_vms(struct claims *claims, const struct config_json *root,
         if (door != NULL)
             door->door = true;
         add(claims, PATH, vm->device_host.qmp, "qmp", find(find(node, "device_host"), "qmp"), node);
+        add_domain(claims, node, vm);
         add_adapters(claims, node, vm);
     }
 }

@@ -142,7 +142,7 @@ static void check_state_dir(struct config_reader *reader, const struct config_js
     for (size_t i = 0; i < config->vm_count; i++) {
         const struct config_vm *vm = &config->vms[i];
 
-        if (vm->device_host.type != CONFIG_DEVICE_HOST_QEMU)
+        if (!config_vm_has_qemu(vm))
             continue;
         qemu = true;
         for (size_t k = 0; vm->virtio && vm->virtiofs && k < vm->share_count; k++)

@@ -92,13 +92,16 @@ enum config_device_host_type {
     CONFIG_DEVICE_HOST_NONE,
     CONFIG_DEVICE_HOST_QEMU,
     CONFIG_DEVICE_HOST_COMMAND,
+    CONFIG_DEVICE_HOST_LIBVIRT,
 };
 
 struct config_device_host {
     enum config_device_host_type type;
     char *qmp;                  /* qemu: path of the QMP Unix socket */
-    char *passt;                /* qemu: path of the program; NULL: from PATH */
-    char *virtiofsd;            /* qemu: path of the program; NULL: the first of the usual places */
+    char *uri;                  /* libvirt: of the connection */
+    char *domain;               /* libvirt: its name */
+    char *passt;                /* qemu, libvirt: path of the program; NULL: from PATH */
+    char *virtiofsd;            /* likewise; NULL: the first of the usual places */
     struct config_strings argv; /* command: the program and its first words */
     uint32_t timeout_ms;        /* for one operation */
 };
@@ -233,6 +236,10 @@ uint32_t config_vm_metric(const struct config_vm *vm, const char *id);
  * own addresses: QEMU is one process, so that holds for all of them. */
 bool config_vm_has_user_network(const struct config_vm *vm);
 bool config_vm_has_host_loopback(const struct config_vm *vm);
+
+/* True if the VM's devices are QEMU's, and a process of ours serves some of them: by QMP or through
+ * libvirt. */
+bool config_vm_has_qemu(const struct config_vm *vm);
 
 /* True if a passt of ours serves an adapter of @p vm. */
 bool config_vm_has_passt(const struct config_vm *vm);

@@ -194,10 +194,10 @@ static void check_aperture(const struct policy *policy, const struct config_vm *
 
     if (vm->aperture != CONFIG_APERTURE_REQUIRE || !devices)
         return;
-    if (vm->device_host.type != CONFIG_DEVICE_HOST_QEMU)
+    if (!config_vm_has_qemu(vm))
         warn(teller, vm->aperture_line, "aperture",
-             "require needs a device_host of type qemu, which alone makes devices that are "
-             "confined; no %s is made",
+             "require needs a device_host of type qemu or libvirt, which alone make devices that "
+             "are confined; no %s is made",
              devices);
     else if (policy->swiotlb_bytes == 0)
         warn(teller, vm->aperture_line, "aperture",

@@ -218,6 +218,7 @@ void config_vm_read(struct config_reader *reader, const struct config_json *node
 {
     vm->line = node->line;
     config_reader_object(reader, node, CONFIG_FIELDS(fields), vm);
+    config_device_host_name_domain(reader, &vm->device_host, vm->name);
     if (node->type == CONFIG_JSON_OBJECT && config_json_find(node, "cid") == NULL &&
         config_json_find(node, "socket") == NULL)
         config_reader_error(reader, node,
@@ -255,11 +256,17 @@ uint32_t config_vm_metric(const struct config_vm *vm, const char *id)
     return 0;
 }
 
+bool config_vm_has_qemu(const struct config_vm *vm)
+{
+    return vm->device_host.type == CONFIG_DEVICE_HOST_QEMU ||
+           vm->device_host.type == CONFIG_DEVICE_HOST_LIBVIRT;
+}
+
 bool config_vm_has_passt(const struct config_vm *vm)
 {
     for (size_t i = 0; i < vm->network_count; i++)
         if (vm->networks[i].backend == CONFIG_BACKEND_PASST)
-            return vm->device_host.type == CONFIG_DEVICE_HOST_QEMU;
+            return config_vm_has_qemu(vm);
     return false;
 }
 

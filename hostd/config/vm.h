@@ -45,6 +45,9 @@ void config_payload_done(struct config_payload *payload);
 /* A config_read_fn. */
 void config_device_host_read(struct config_reader *reader, const struct config_json *node,
                              const struct config_field *field, void *to);
+/* One of libvirt's that names no domain has the one of the VM's name. */
+void config_device_host_name_domain(struct config_reader *reader, struct config_device_host *host,
+                                    const char *name);
 bool config_device_host_equal(const struct config_device_host *a,
                               const struct config_device_host *b);
 void config_device_host_done(struct config_device_host *host);

@@ -215,10 +215,10 @@ static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply
 
 static void name_backend(struct qemu_task *task, const struct config_network *network)
 {
-    char hash[QEMU_NAME_HASH_SIZE], mac[TEXT_MAC_SIZE];
+    char hash[DEVICE_NAME_HASH_SIZE], mac[TEXT_MAC_SIZE];
 
     text_mac(network->mac, mac);
-    qemu_name_hash(hash, task->qemu->host.vm->id, network->id, mac,
+    device_name_hash(hash, task->qemu->host.vm->id, network->id, mac,
                    config_backend_names[network->backend],
                    network->interface ? network->interface : "",
                    network->socket_path ? network->socket_path : "", NULL);

@@ -116,7 +116,7 @@ int qemu_passt_begin(struct qemu_task *task, const struct device_adapter *adapte
 {
     const struct config_vm *vm = task->qemu->host.vm;
     struct passt_command command;
-    char words[LIMITS_PATH * 2], mac[TEXT_MAC_SIZE], hash[QEMU_NAME_HASH_SIZE];
+    char words[LIMITS_PATH * 2], mac[TEXT_MAC_SIZE], hash[DEVICE_NAME_HASH_SIZE];
     uint64_t base, size;
     int r = passt_command_make(vm->device_host.passt, adapter->network, &command);
 
@@ -133,7 +133,7 @@ int qemu_passt_begin(struct qemu_task *task, const struct device_adapter *adapte
     task->iommu_platform = adapter->iommu_platform && adapter->aperture != CONFIG_APERTURE_OFF;
     join(&command, words, sizeof(words));
     text_mac(adapter->network->mac, mac);
-    qemu_name_hash(
+    device_name_hash(
         hash, vm->id, adapter->network->id, mac, words, config_aperture_names[adapter->aperture],
         options_read_token(adapter->options, &base, &size) > 0 ? adapter->options : NULL, NULL);
     (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_NET, hash);
@@ -316,20 +316,20 @@ struct json_object *qemu_passt_netdev(const struct qemu_task *task)
 
 /* @return false: it is not one of ours */
 static bool name_of(const char *netdev,
-                    char name[sizeof(DEVICE_SERVER_PASST) + QEMU_NAME_HASH_SIZE])
+                    char name[sizeof(DEVICE_SERVER_PASST) + DEVICE_NAME_HASH_SIZE])
 {
     const char *hash = netdev + sizeof(QEMU_NAME_NET) - 1;
 
-    if (strncmp(netdev, QEMU_NAME_NET, sizeof(QEMU_NAME_NET) - 1) != 0 || !qemu_name_is_hash(hash))
+    if (strncmp(netdev, QEMU_NAME_NET, sizeof(QEMU_NAME_NET) - 1) != 0 || !device_name_is_hash(hash))
         return false;
-    (void)snprintf(name, sizeof(DEVICE_SERVER_PASST) + QEMU_NAME_HASH_SIZE, "%s%s",
+    (void)snprintf(name, sizeof(DEVICE_SERVER_PASST) + DEVICE_NAME_HASH_SIZE, "%s%s",
                    DEVICE_SERVER_PASST, hash);
     return true;
 }
 
 void qemu_passt_remove(struct qemu_task *task, const char *netdev)
 {
-    char name[sizeof(DEVICE_SERVER_PASST) + QEMU_NAME_HASH_SIZE];
+    char name[sizeof(DEVICE_SERVER_PASST) + DEVICE_NAME_HASH_SIZE];
     struct qemu_passt *passt, *next;
 
     if (!name_of(netdev, name))
@@ -362,7 +362,7 @@ void qemu_passts_clean_up(struct device_qemu *qemu)
 
         (void)id;
         if (name && strncmp(name, DEVICE_SERVER_PASST, prefix) == 0 &&
-            qemu_name_is_hash(name + prefix))
+            device_name_is_hash(name + prefix))
             device_server_sweep(qemu->host.event, qemu->directory, name);
     }
 }

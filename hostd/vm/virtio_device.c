@@ -171,7 +171,7 @@ static void take_added(struct virtio_device *device, const struct device_outcome
     (void)device_aperture_look(device);
     device->remark = *outcome->text ? strdup(outcome->text) : NULL;
     /* the others may say so of a device that was there before */
-    if (outcome->created && vm->config->device_host.type == CONFIG_DEVICE_HOST_QEMU)
+    if (outcome->created && config_vm_has_qemu(vm->config))
         renew_users(device);
     remove_unused(device);
 }

@@ -117,7 +117,7 @@ static const char *name_netdev(const struct devices *devices, const char *backen
 {
     static char name[64] = QEMU_NAME_NET;
 
-    qemu_name_hash(name + strlen(QEMU_NAME_NET), devices->vm.id, "c", "52:54:00:0a:0b:0c", backend,
+    device_name_hash(name + strlen(QEMU_NAME_NET), devices->vm.id, "c", "52:54:00:0a:0b:0c", backend,
                    interface, path, NULL);
     return name;
 }
@@ -221,7 +221,7 @@ static void one_that_bounces_otherwise_is_replaced(void **state)
                                         {NULL, NULL}};
     char id[64] = QEMU_NAME_NET;
 
-    qemu_name_hash(id + strlen(QEMU_NAME_NET), devices->vm.id, "c", "00:00:00:00:00:00", "user", "",
+    device_name_hash(id + strlen(QEMU_NAME_NET), devices->vm.id, "c", "00:00:00:00:00:00", "user", "",
                    "", NULL);
     (void)snprintf(ours, sizeof(ours), "{\"return\": \"%s\", \"id\": $}\n", id);
     start(devices, lines);
@@ -247,7 +247,7 @@ static void a_failed_device_leaves_nothing(void **state)
     struct devices *devices = *state;
     char id[64] = QEMU_NAME_NET, expected[1024];
 
-    qemu_name_hash(id + strlen(QEMU_NAME_NET), devices->vm.id, "c", "00:00:00:00:00:00", "user", "",
+    device_name_hash(id + strlen(QEMU_NAME_NET), devices->vm.id, "c", "00:00:00:00:00:00", "user", "",
                    "", NULL);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct played_line lines[] = {{"qom-list", PLAYED_DEVICES},
@@ -291,7 +291,7 @@ static void only_what_waits_for_qemu_ends_with_the_connection(void **state)
     char expected[512];
     char id[64] = QEMU_NAME_NET;
 
-    qemu_name_hash(id + strlen(QEMU_NAME_NET), devices->vm.id, "d", "00:00:00:00:00:00", "stream",
+    device_name_hash(id + strlen(QEMU_NAME_NET), devices->vm.id, "d", "00:00:00:00:00:00", "stream",
                    "", "/run/peer", NULL);
     (void)snprintf(expected, sizeof(expected),
                    GET("netdev") DELETE MADE
