@@ -13,6 +13,7 @@ from wait import wait_for
 
 def play(lab):
     host = libvirt.here(lab)
+    restored(lab, host)
     domain = domains.of_lab(lab, host)
     vm = vm_settings(domain, "dev", device_host=domain.device_host(), network=[adapter()],
                      shares=[share("c", lab.share_folder("dev"), "/mnt/c")],
@@ -30,6 +31,29 @@ def play(lab):
     need(not hostd.failures(), f"{hostd.failures()}")
     need("cannot write" not in domain.console(), "the guest saw an I/O error")
     lab.shut_down(hostd, domain, "dev")
+
+
+def restored(lab, host):
+    """What has no share can be saved, and is the same boot when it is restored."""
+    domain = domains.of_lab(lab, host, "saved")
+    hostd = lab.hostd([vm_settings(domain, "saved", device_host=domain.device_host(),
+                                   network=[adapter()])]).start()
+    domain.start()
+    hostd.wait_event("GuestReady", lab.seconds(60))
+    host.ask("managedsave", "saved")
+    hostd.wait_event("GuestDisconnected", lab.seconds(20))
+    lab.pause(1)
+    domain.start()
+    hostd.wait_event("GuestReady", lab.seconds(60), count=2)
+    need(len({event["boot_id"] for event in hostd.events("GuestReady")}) == 1, "another boot")
+    status, words = lab.run_in_guest(hostd, "saved", "ping", "-c", "1", "-W", "15", "10.0.2.2")
+    need(status == 0 and domain.aliases() == ["ua-guestlink-net-eth0"],
+         f"{status}: {words}; {domain.aliases()}")
+    need(not hostd.failures(), f"{hostd.failures()}")
+    lab.shut_down(hostd, domain, "saved")
+    lab.stop_daemons()
+    hostd.telemetry_file.rename(hostd.folder / "saved.jsonl")
+    lab.say("a domain without shares, saved and restored: the same boot")
 
 
 def served(lab, hostd, domain, boots):
