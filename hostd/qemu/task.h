@@ -10,7 +10,7 @@
 
 #include "base/json.h"
 #include "device/device_driver.h"
-#include "device/device_server.h"
+#include "device/passt_server.h"
 #include "device/share_server.h"
 #include "name.h"
 #include "protocol/options.h"
@@ -42,7 +42,7 @@ struct qemu_passt {
     const char *obstacle; /* why there is no aperture, if so; static */
     const char *discards; /* qemu_discard_look()'s */
     char *id;
-    char name[sizeof(DEVICE_SERVER_PASST) + DEVICE_NAME_HASH_SIZE]; /* of its files */
+    char name[PASST_SERVER_NAME_SIZE]; /* of its files */
 };
 
 struct device_qemu {
@@ -97,7 +97,7 @@ struct qemu_task {
     bool awaits_ready;                     /* virtiofsd was started; no command is under way */
     void (*ready)(struct qemu_task *task); /* of a share: what comes then */
     struct share_server_spec serve;        /* a share */
-    const char *serving_remark; /* static: what virtiofsd does without; or "" */
+    const char *serving_remark;            /* static: what virtiofsd does without; or "" */
     char options[OPTIONS_SIZE];
     enum config_aperture aperture;
     const char *discards; /* what QEMU has that discards memory, for a person; static, or NULL */
