@@ -113,7 +113,7 @@ class Domain:
         return {"type": "libvirt", "uri": self.libvirt.uri, "domain": self.name, **more}
 
     def define(self):
-        self.libvirt.ask("define", self.file)
+        self.libvirt.ask("define", "--validate", self.file)
         return self
 
     def start(self):
