@@ -1,5 +1,7 @@
-"""A share's back end never answers, which libvirt waits for: the daemon ends the relay in time, says so, other domains are served meanwhile, and the domain is whole again."""
+"""A share's back end never answers, or libvirtd itself does not: the daemon says so in time, serves what it can meanwhile, and all is whole again."""
 
+import os
+import signal
 import time
 
 import domain as domains
@@ -50,6 +52,7 @@ def play(lab):
     status, words = lab.run_in_guest(hostd, "stuck", "cat", "/mnt/c/from-host.txt")
     need(status == 0 and words == "written on the host for stuck\n", f"{status}: {words}")
     lab.say("with a sound back end it has its share")
+    libvirtd_hangs(lab, hostd, host, vms[1], other)
     for name, domain in (("stuck", stuck), ("other", other)):
         lab.shut_down(hostd, domain, name)
 
@@ -64,3 +67,26 @@ def meanwhile(lab, hostd, vm, domain):
     lab.say(f"the other one got a share {'while the first waits' if not failed else 'afterwards'}")
     need(not failed or failed[0]["ts"] > event["ts"], "the other one had to wait for it")
     need(len(domain.tags()) == 2, f"{domain.tags()}")
+
+
+def libvirtd_hangs(lab, hostd, host, vm, domain):
+    """Stopped as it may be by a debugger, for longer than it is waited for."""
+    vm["timeouts_ms"] = {"device": DEVICE_MS}
+    vm["shares"].append(share("late", lab.share_folder("late"), "/mnt/late"))
+    failed = len(hostd.events("DeviceFailed"))
+    os.kill(host.pid, signal.SIGSTOP)
+    try:
+        hostd.reload()
+        began = time.monotonic()
+        status, words = lab.run_in_guest(hostd, "other", "cat", "/mnt/c/from-host.txt")
+        need(status == 0, f"the guest is not served: {status}: {words}")
+        need(time.monotonic() - began < lab.seconds(2), "the daemon waits for libvirtd")
+        event = hostd.wait_event("DeviceFailed", lab.seconds(20), count=failed + 1)
+        need(event["device"] == "late" and event["vm"] == "other", f"{event}")
+        lab.say(f"libvirtd hangs: {event['text']}")
+    finally:
+        os.kill(host.pid, signal.SIGCONT)
+    hostd.reload()
+    hostd.wait_event("MountShare", lab.seconds(60), vm="other", tag="late", error=0)
+    need(sorted(domain.tags()) == ["c", "late", "more"], f"{domain.tags()}")
+    lab.say("it goes on, and the share is there, once")
