@@ -31,13 +31,24 @@ static struct json_object *describe(virDomainPtr domain)
     return description;
 }
 
+/* virDomainFree() forgets the last error, which an answer tells. */
+static void release(virDomainPtr domain)
+{
+    virErrorPtr error;
+
+    if (!domain)
+        return;
+    virErrorPreserveLast(&error);
+    (void)virDomainFree(domain);
+    virErrorRestore(&error);
+}
+
 struct json_object *call_describe(virConnectPtr connection, const char *name)
 {
     virDomainPtr domain = virDomainLookupByName(connection, name);
     struct json_object *description = domain ? describe(domain) : NULL;
 
-    if (domain)
-        (void)virDomainFree(domain);
+    release(domain);
     return description;
 }
 
@@ -103,8 +114,7 @@ static struct json_object *perform(virConnectPtr connection, struct json_object 
         result = attach(domain, request);
     else if (strcmp(call, "detach") == 0)
         result = detach(domain, request);
-    if (domain)
-        (void)virDomainFree(domain);
+    release(domain);
     return result;
 }
 
