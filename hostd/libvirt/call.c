@@ -31,24 +31,13 @@ static struct json_object *describe(virDomainPtr domain)
     return description;
 }
 
-/* virDomainFree() forgets the last error, which an answer tells. */
-static void release(virDomainPtr domain)
-{
-    virErrorPtr error;
-
-    if (!domain)
-        return;
-    virErrorPreserveLast(&error);
-    (void)virDomainFree(domain);
-    virErrorRestore(&error);
-}
-
 struct json_object *call_describe(virConnectPtr connection, const char *name)
 {
     virDomainPtr domain = virDomainLookupByName(connection, name);
     struct json_object *description = domain ? describe(domain) : NULL;
 
-    release(domain);
+    if (description) /* else that would forget the error; the program is about to end */
+        (void)virDomainFree(domain);
     return description;
 }
 
@@ -96,39 +85,39 @@ static struct json_object *detach(virDomainPtr domain, struct json_object *reque
                : NULL;
 }
 
-static struct json_object *perform(virConnectPtr connection, struct json_object *request)
+static struct json_object *perform(virConnectPtr connection, virDomainPtr domain, const char *call,
+                                   struct json_object *request)
 {
-    const char *call = json_as_text(json_member(request, "call"), TEXT_MAX);
-    const char *name = json_as_text(json_member(request, "domain"), TEXT_MAX);
-    struct json_object *result = NULL;
-    virDomainPtr domain;
-
-    if (call && strcmp(call, "list") == 0)
+    if (strcmp(call, "list") == 0)
         return list(connection);
-    domain = virDomainLookupByName(connection, name ? name : "");
-    if (!call || !domain)
-        result = NULL;
-    else if (strcmp(call, "describe") == 0)
-        result = describe(domain);
-    else if (strcmp(call, "attach") == 0)
-        result = attach(domain, request);
-    else if (strcmp(call, "detach") == 0)
-        result = detach(domain, request);
-    release(domain);
-    return result;
+    if (!domain)
+        return NULL;
+    if (strcmp(call, "describe") == 0)
+        return describe(domain);
+    if (strcmp(call, "attach") == 0)
+        return attach(domain, request);
+    return strcmp(call, "detach") == 0 ? detach(domain, request) : NULL;
 }
 
 struct json_object *call_answer(virConnectPtr connection, struct json_object *request)
 {
-    struct json_object *id = json_object_get(json_member(request, "id"));
-    struct json_object *result;
+    const char *call = json_as_text(json_member(request, "call"), TEXT_MAX);
+    const char *name = json_as_text(json_member(request, "domain"), TEXT_MAX);
+    struct json_object *id = json_object_get(json_member(request, "id")), *result, *answer;
+    virDomainPtr domain;
 
     virResetLastError();
-    result = perform(connection, request);
+    domain = name ? virDomainLookupByName(connection, name) : NULL;
+    result = perform(connection, domain, call ? call : "", request);
     if (result)
-        return json_members("id", id, "result", result, NULL);
-    return json_members("id", id, "error",
-                        json_members("code", json_object_new_int(virGetLastErrorCode()), "text",
-                                     json_object_new_string(virGetLastErrorMessage()), NULL),
-                        NULL);
+        answer = json_members("id", id, "result", result, NULL);
+    else
+        answer =
+            json_members("id", id, "error",
+                         json_members("code", json_object_new_int(virGetLastErrorCode()), "text",
+                                      json_object_new_string(virGetLastErrorMessage()), NULL),
+                         NULL);
+    if (domain) /* last: it forgets the error */
+        (void)virDomainFree(domain);
+    return answer;
 }

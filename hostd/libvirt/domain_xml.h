@@ -19,7 +19,7 @@
 #define DOMAIN_XML_ALIAS "ua-guestlink-"
 
 /* The element in <metadata> that makes a domain one of guestlink's VMs. */
-#define DOMAIN_XML_NAMESPACE "https://guestlink.io/libvirt/1"
+#define DOMAIN_XML_NAMESPACE "urn:guestlink:vm:1"
 
 #define DOMAIN_XML_SIZE ((size_t)4 * 1024 * 1024)
 
