@@ -38,9 +38,9 @@ static bool is_same_machine(const struct config_vm *a, const struct config_vm *b
     const struct config_device_host *x = &a->device_host, *y = &b->device_host;
 
     return strcmp(a->name, b->name) == 0 && a->cid == b->cid && same_text(a->socket, b->socket) &&
-           x->type == y->type && same_text(x->qmp, y->qmp) &&
-           same_text(x->virtiofsd, y->virtiofsd) && same_words(&x->argv, &y->argv) &&
-           x->timeout_ms == y->timeout_ms;
+           x->type == y->type && same_text(x->qmp, y->qmp) && same_text(x->uri, y->uri) &&
+           same_text(x->domain, y->domain) && same_text(x->virtiofsd, y->virtiofsd) &&
+           same_words(&x->argv, &y->argv) && x->timeout_ms == y->timeout_ms;
 }
 
 /* It let its devices go, or had the time to. */
