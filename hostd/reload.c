@@ -225,6 +225,8 @@ int reload_run(struct reload *reload)
         reload->fleet->services.counters.reloads_refused++;
         return r;
     }
+    if (reload->discovery)
+        discovery_add(reload->discovery, config, on_remark, reload);
     settings = settings_new(config);
     if (!settings)
         return -ENOMEM;
@@ -234,6 +236,8 @@ int reload_run(struct reload *reload)
         return r;
     }
     commit(reload, settings, &plan);
+    if (reload->discovery && discovery_follow(reload->discovery, settings->config) < 0)
+        log_line(LOG_WARNING, "cannot look for domains of libvirt's: out of memory");
     reload->fleet->services.counters.reloads++;
     log_line(LOG_INFO, "%s was read again", settings->config->file);
     return 0;
