@@ -182,6 +182,12 @@ struct config_limits {
     uint32_t payload_output_burst;
 };
 
+/* Which VMs there are besides those of the file. */
+struct config_libvirt {
+    char *uri; /* NULL: the file does not say anything of libvirt */
+    bool discover;
+};
+
 struct config {
     char *file;                   /* its path, for messages */
     struct config_strings listen; /* "vsock:[CID]:PORT", "unix:/path" */
@@ -192,6 +198,7 @@ struct config {
     struct config_telemetry telemetry;
     struct config_limits limits;
     struct config_timeouts timeouts; /* defaults of the VMs' */
+    struct config_libvirt libvirt;
     struct config_vm *vms;
     size_t vm_count;
 };
@@ -215,6 +222,22 @@ int config_load(const char *file, config_remark_fn on_warning, config_remark_fn 
 /* As config_load(), of text in memory; @p name stands for the file's path in remarks. */
 int config_parse(const char *text, size_t size, const char *name, config_remark_fn on_warning,
                  config_remark_fn on_error, void *userdata, struct config **ret_config);
+
+/* A domain that says of itself that it is one of guestlink's VMs. */
+struct config_found {
+    const char *uri, *domain;
+    const char *id;   /* its UUID */
+    uint32_t cid;     /* 0: it has none */
+    const char *text; /* an object with a VM's keys; what stands above need not be in it */
+};
+
+/*
+ * Adds the VM of a domain to @p config, unless a VM of the file has that domain.
+ *
+ * @return 0; 1: what it says is wrong (told through on_error), and nothing was added; -ENOMEM
+ */
+int config_adopt(struct config *config, const struct config_found *found,
+                 config_remark_fn on_warning, config_remark_fn on_error, void *userdata);
 
 /*
  * Warns of VMs that no guest can call: they have a cid alone, and nothing in `listen` takes

@@ -9,8 +9,6 @@
 
 const char *const config_device_host_names[] = {"none", "qemu", "command", "libvirt", NULL};
 
-#define LIBVIRT_URI "qemu:///system"
-
 static const struct config_field fields[] = {
     CONFIG_KEY(config_device_host, type, enum, .required = true, .names = config_device_host_names),
     CONFIG_KEY(config_device_host, qmp, text, .check = config_text_check_socket),
@@ -50,7 +48,7 @@ void config_device_host_read(struct config_reader *reader, const struct config_j
     if (host->type != CONFIG_DEVICE_HOST_LIBVIRT) {
         refuse_key(reader, node, "uri", "\"libvirt\"");
         refuse_key(reader, node, "domain", "\"libvirt\"");
-    } else if (host->uri == NULL && (host->uri = strdup(LIBVIRT_URI)) == NULL) {
+    } else if (host->uri == NULL && (host->uri = strdup(CONFIG_LIBVIRT_URI)) == NULL) {
         reader->out_of_memory = true;
     }
     if (host->type != CONFIG_DEVICE_HOST_QEMU && host->type != CONFIG_DEVICE_HOST_LIBVIRT) {

@@ -54,7 +54,8 @@ void config_reader_error(struct config_reader *reader, const struct config_json 
 
     reader->errors++;
     va_start(arguments, format);
-    remark(reader, reader->on_error, node, "; this file is not used", format, arguments);
+    remark(reader, reader->on_error, node,
+           reader->fate != NULL ? reader->fate : "; this file is not used", format, arguments);
     va_end(arguments);
 }
 

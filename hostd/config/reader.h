@@ -10,6 +10,7 @@
 
 struct config_reader {
     const char *name; /* of the file, for remarks */
+    const char *fate; /* what an error means; NULL: "this file is not used" */
     config_remark_fn on_warning, on_error;
     void *userdata;
     unsigned errors;

@@ -236,18 +236,35 @@ static void check_backends(struct config_reader *reader, const struct config_jso
     }
 }
 
-void config_vm_read(struct config_reader *reader, const struct config_json *node,
-                    struct config_vm *vm)
+static void read_by(struct config_reader *reader, const struct config_json *node,
+                    const struct config_field *table, struct config_vm *vm)
 {
     vm->line = node->line;
-    config_reader_object(reader, node, CONFIG_FIELDS(fields), vm);
+    config_reader_object(reader, node, table, sizeof(fields) / sizeof(fields[0]), vm);
     config_device_host_name_domain(reader, &vm->device_host, vm->name);
     check_backends(reader, node, vm);
-    if (node->type == CONFIG_JSON_OBJECT && config_json_find(node, "cid") == NULL &&
+    if (node->type == CONFIG_JSON_OBJECT && vm->cid == 0 && config_json_find(node, "cid") == NULL &&
         config_json_find(node, "socket") == NULL)
         config_reader_error(reader, node,
                             "neither `cid` nor `socket`, expected one, by which the "
                             "VM's connections are known");
+}
+
+void config_vm_read(struct config_reader *reader, const struct config_json *node,
+                    struct config_vm *vm)
+{
+    read_by(reader, node, fields, vm);
+}
+
+void config_vm_read_found(struct config_reader *reader, const struct config_json *node,
+                          struct config_vm *vm)
+{
+    struct config_field table[sizeof(fields) / sizeof(fields[0])];
+
+    memcpy(table, fields, sizeof(fields));
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        table[i].required = false;
+    read_by(reader, node, table, vm);
 }
 
 void config_vm_init(struct config_vm *vm, const struct config_timeouts *timeouts)

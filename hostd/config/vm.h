@@ -13,11 +13,19 @@
 /* One hot-plug, with the start of its virtiofsd, takes far less, even on an emulated machine. */
 #define CONFIG_DEVICE_HOST_TIMEOUT_MS 30000u
 
+#define CONFIG_LIBVIRT_URI "qemu:///system"
+
 /* Reads one VM; @p vm has the defaults of config_vm_init() and is config_vm_done()'s to free. */
 void config_vm_read(struct config_reader *reader, const struct config_json *node,
                     struct config_vm *vm);
 
 /* @param timeouts  the defaults of the whole file */
+
+/* As config_vm_read(), of an object that need not say what @p vm has already: name, id, CID and
+ * device host. */
+void config_vm_read_found(struct config_reader *reader, const struct config_json *node,
+                          struct config_vm *vm);
+
 void config_vm_init(struct config_vm *vm, const struct config_timeouts *timeouts);
 void config_vm_done(struct config_vm *vm);
 

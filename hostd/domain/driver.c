@@ -2,14 +2,17 @@
 #include "driver.h"
 
 #include "advice.h"
+#include "base/fd.h"
 #include "domain.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 /* Of the state directory, as of the device host "qemu". */
 #define DIRECTORY "fs"
@@ -67,8 +70,26 @@ static void go_down(struct device_domain *domain, bool ended, const char *text)
         domain->host.events.down(domain->host.userdata, ended, text);
 }
 
-static void go_up(struct device_domain *domain, int64_t run)
+/* The VM's own socket, where QEMU connects a <channel>, gets QEMU's user, who is known only now:
+ * QEMU tries again each second. Of a socket alone, and of nothing that a link leads to. */
+static void own_door(const struct device_domain *domain, struct json_object *description)
 {
+    const char *path = domain->host.vm->socket;
+    FD fd = path && geteuid() == 0 ? open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1;
+    struct stat status;
+    uid_t uid;
+    gid_t gid;
+
+    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode) &&
+        description_owner(description, &uid, &gid))
+        (void)!fchownat(fd, "", uid, gid, AT_EMPTY_PATH);
+}
+
+static void go_up(struct device_domain *domain, struct json_object *description)
+{
+    int64_t run = description_run(description);
+
+    own_door(domain, description);
     if (domain->was_up && domain->run != run)
         go_down(domain, true, "the domain was started anew");
     if (domain->is_up)
@@ -110,7 +131,7 @@ static void on_description(void *userdata, const struct libvirt_reply *reply)
     } else if (reply->error == ETIMEDOUT) {
         look(domain);
     } else if (!reply->error && description_is_active(reply->result)) {
-        go_up(domain, description_run(reply->result));
+        go_up(domain, reply->result);
     } else if (!reply->error) {
         (void)snprintf(text, sizeof(text), "domain \"%s\" does not run",
                        domain->host.vm->device_host.domain);

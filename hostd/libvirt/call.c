@@ -41,6 +41,24 @@ struct json_object *call_describe(virConnectPtr connection, const char *name)
     return description;
 }
 
+/* @param text  of guestlink's element. @return NULL: it is gone */
+static struct json_object *entry_of(virDomainPtr domain, const char *text)
+{
+    struct json_object *description = describe(domain), *entry;
+    char uuid[VIR_UUID_STRING_BUFLEN];
+
+    if (!description || virDomainGetUUIDString(domain, uuid) < 0) {
+        json_object_put(description);
+        return NULL;
+    }
+    entry = json_texts("name", virDomainGetName(domain), "uuid", uuid, "vm", text, NULL);
+    if (json_member(description, "cid"))
+        (void)json_object_object_add(entry, "cid",
+                                     json_object_get(json_member(description, "cid")));
+    json_object_put(description);
+    return entry;
+}
+
 /* The entries of domains that have guestlink's element in their metadata. */
 static struct json_object *list(virConnectPtr connection)
 {
@@ -53,11 +71,10 @@ static struct json_object *list(virConnectPtr connection)
                                                         DOMAIN_XML_NAMESPACE, 0)
                                  : NULL;
         char *text = xml ? domain_xml_text(xml, strlen(xml)) : NULL;
-        char uuid[VIR_UUID_STRING_BUFLEN];
+        struct json_object *entry = text ? entry_of(domains[i], text) : NULL;
 
-        if (text && virDomainGetUUIDString(domains[i], uuid) == 0)
-            (void)json_object_array_add(found, json_texts("name", virDomainGetName(domains[i]),
-                                                          "uuid", uuid, "vm", text, NULL));
+        if (entry)
+            (void)json_object_array_add(found, entry);
         free(text);
         free(xml);
         (void)virDomainFree(domains[i]);
