@@ -231,12 +231,12 @@ static void on_ended(void *userdata, const char *text)
         domain_task_finish(task, EIO, "%s %s: %s could not serve it: %s",
                            device->is_share ? "share" : "adapter", task->name,
                            device->is_share ? "virtiofsd" : "passt", text);
-    } else if (!task) {
+    } else if (!task && !domain_tasks_unplug(device->domain, device->alias)) {
         if (device->is_share)
             unplug_dead(device);
         tell_lost(device, text);
     }
-    /* Else QEMU is about to find out, and the attachment fails. */
+    /* Else QEMU is about to find out, and the attachment fails; or it hung up. */
 }
 
 static void on_aperture(void *userdata)

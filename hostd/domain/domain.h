@@ -131,6 +131,9 @@ struct json_object *domain_devices_remember(const struct device_domain *domain);
 struct share_server_place domain_place(const struct device_domain *domain,
                                        struct json_object *description);
 
+/* It does not run: ends what served its devices, but those of tasks, and tells the VM once. */
+void domain_driver_be_absent(struct device_domain *domain, const char *text);
+
 /* As their namesakes in device_driver.h. */
 int domain_get_share_aperture(const struct device_host *host, const char *tag,
                               struct aperture_status *ret_status);
@@ -190,6 +193,9 @@ void domain_task_attach(struct domain_task *task, char *xml, domain_step_fn step
  * @param step  error 0 also if it was not there; ETIMEDOUT, EBUSY: the guest keeps it
  */
 void domain_task_unplug(struct domain_task *task, domain_step_fn step);
+
+/* True while a task unplugs that device: libvirt says that it is gone after what serves it knows. */
+bool domain_tasks_unplug(const struct device_domain *domain, const char *alias);
 
 /* Passes on that a device is gone (@p error 0), or that the guest keeps it. */
 void domain_tasks_on_unplugged(struct device_domain *domain, const char *alias, int error);

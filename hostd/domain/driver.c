@@ -99,8 +99,8 @@ static void go_up(struct device_domain *domain, struct json_object *description)
     domain->host.events.up(domain->host.userdata);
 }
 
-/* It does not run. Of the first look that is told, too: a person wants to know. */
-static void be_absent(struct device_domain *domain, const char *text)
+/* Of the first look that is told, too: a person wants to know. */
+void domain_driver_be_absent(struct device_domain *domain, const char *text)
 {
     bool first = !domain->was_told && !domain->was_up;
 
@@ -127,7 +127,7 @@ static void on_description(void *userdata, const struct libvirt_reply *reply)
     } else if (reply->error == EREMOTEIO) {
         (void)snprintf(text, sizeof(text), "domain \"%s\": %s%s",
                        domain->host.vm->device_host.domain, reply->text, advice_find(reply));
-        be_absent(domain, text);
+        domain_driver_be_absent(domain, text);
     } else if (reply->error == ETIMEDOUT) {
         look(domain);
     } else if (!reply->error && description_is_active(reply->result)) {
@@ -135,7 +135,7 @@ static void on_description(void *userdata, const struct libvirt_reply *reply)
     } else if (!reply->error) {
         (void)snprintf(text, sizeof(text), "domain \"%s\" does not run",
                        domain->host.vm->device_host.domain);
-        be_absent(domain, text);
+        domain_driver_be_absent(domain, text);
     }
 }
 
@@ -172,7 +172,7 @@ static void on_lifecycle(struct device_domain *domain, const char *state)
 {
     if (strcmp(state, "stopped") == 0 || strcmp(state, "crashed") == 0) {
         domain->look_again = domain->looking;
-        be_absent(domain, "the domain was stopped");
+        domain_driver_be_absent(domain, "the domain was stopped");
     } else if (strcmp(state, "started") == 0 || strcmp(state, "defined") == 0 ||
                strcmp(state, "undefined") == 0) {
         look(domain);

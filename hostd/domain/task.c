@@ -187,14 +187,21 @@ static void call_next(struct domain_task *task, const char *name, struct json_ob
 
 /* ---- describe */
 
+/* The event that says so may come later. First the VM ends, and then what it was for. */
+static void find_absent(struct domain_task *task)
+{
+    domain_driver_be_absent(task->domain, "the domain was stopped");
+    domain_task_finish(task, ENOTCONN, "%s: the domain does not run", task->name);
+}
+
 static void on_described(struct domain_task *task, const struct libvirt_reply *reply)
 {
     if (reply->error)
         domain_task_fail(task, "libvirt could not tell about the domain", reply);
-    else if (!description_is_active(reply->result))
-        domain_task_finish(task, ENOTCONN, "%s: the domain does not run", task->name);
-    else
+    else if (description_is_active(reply->result))
         task->made(task, reply);
+    else
+        find_absent(task);
 }
 
 int domain_task_describe(struct domain_task *task, domain_step_fn step)
@@ -338,6 +345,14 @@ void domain_task_unplug(struct domain_task *task, domain_step_fn step)
                          left_ms(task), on_detach, task);
     if (r < 0)
         unplug_end(task, -r, strerrordesc_np(-r));
+}
+
+bool domain_tasks_unplug(const struct device_domain *domain, const char *alias)
+{
+    for (const struct domain_task *task = domain->tasks; task; task = task->next)
+        if (task->unplugging && strcmp(task->alias, alias) == 0)
+            return true;
+    return false;
 }
 
 void domain_tasks_on_unplugged(struct device_domain *domain, const char *alias, int error)
