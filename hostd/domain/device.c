@@ -183,7 +183,7 @@ static void on_ready(void *userdata, const char *remark)
                    task->serving_remark && task->serving_remark[0] && remark[0] ? "; " : "",
                    remark);
     task->awaits_ready = false;
-    task->ready(task, NULL);
+    task->ready(task, &(struct libvirt_reply){.text = ""});
 }
 
 static void on_detached(void *userdata, const struct libvirt_reply *reply)
@@ -228,9 +228,11 @@ static void on_ended(void *userdata, const char *text)
     struct domain_task *task = device->task;
 
     if (task && task->awaits_ready) {
-        domain_task_finish(task, EIO, "%s %s: %s could not serve it: %s",
-                           device->is_share ? "share" : "adapter", task->name,
-                           device->is_share ? "virtiofsd" : "passt", text);
+        task->awaits_ready = false;
+        task->ready(task, &(struct libvirt_reply){.error = EIO,
+                                                  .text = device->is_share
+                                                              ? "virtiofsd could not serve it"
+                                                              : "passt could not serve it"});
     } else if (!task) {
         if (device->is_share)
             unplug_dead(device);

@@ -76,7 +76,7 @@ struct domain_task {
     struct domain_device *device;
     bool adopted;         /* its server is an earlier daemon's */
     bool awaits_ready;    /* it was started; no call is under way */
-    domain_step_fn ready; /* what comes then; without a reply */
+    domain_step_fn ready; /* what comes then; the reply's error: it ended */
     bool overdue;         /* it was ended, for the attachment took too long */
     bool iommu_platform;
     const char *serving_remark;      /* static */
