@@ -77,6 +77,7 @@ struct domain_task {
     bool adopted;         /* its server is an earlier daemon's */
     bool awaits_ready;    /* it was started; no call is under way */
     domain_step_fn ready; /* what comes then; the reply's error: it ended */
+    uint32_t attach_ms;   /* the bound of an attachment */
     bool overdue;         /* it was ended, for the attachment took too long */
     bool iommu_platform;
     const char *serving_remark;      /* static */
