@@ -222,6 +222,15 @@ static void tell_lost(const struct domain_device *device, const char *text)
         host->events.adapter_lost(host->userdata, device->name, false, text);
 }
 
+/* True while a task unplugs it: libvirt says that it is gone after what serves it knows. */
+static bool is_unplugged(const struct domain_device *device)
+{
+    for (const struct domain_task *task = device->domain->tasks; task; task = task->next)
+        if (task->unplugging && strcmp(task->alias, device->alias) == 0)
+            return true;
+    return false;
+}
+
 static void on_ended(void *userdata, const char *text)
 {
     struct domain_device *device = userdata;
@@ -233,12 +242,12 @@ static void on_ended(void *userdata, const char *text)
                                                   .text = device->is_share
                                                               ? "virtiofsd could not serve it"
                                                               : "passt could not serve it"});
-    } else if (!task) {
+    } else if (!task && !is_unplugged(device)) {
         if (device->is_share)
             unplug_dead(device);
         tell_lost(device, text);
     }
-    /* Else QEMU is about to find out, and the attachment fails. */
+    /* Else QEMU is about to find out, and the attachment fails; or it hung up. */
 }
 
 static void on_aperture(void *userdata)

@@ -48,6 +48,8 @@ struct device_domain {
     unsigned last_port;           /* that was used last */
     struct domain_task *tasks;
     struct domain_device *devices;
+    /* The driver's: an operation found that the domain does not run. */
+    void (*absent)(struct device_domain *domain, const char *text);
 };
 
 typedef void (*domain_step_fn)(struct domain_task *task, const struct libvirt_reply *reply);

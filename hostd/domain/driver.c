@@ -99,7 +99,7 @@ static void go_up(struct device_domain *domain, struct json_object *description)
     domain->host.events.up(domain->host.userdata);
 }
 
-/* It does not run. Of the first look that is told, too: a person wants to know. */
+/* Of the first look that is told, too: a person wants to know. */
 static void be_absent(struct device_domain *domain, const char *text)
 {
     bool first = !domain->was_told && !domain->was_up;
@@ -280,6 +280,7 @@ int domain_driver_new(sd_event *event, const struct config_vm *vm, const char *s
     device_host_init(&domain->host, &driver, event, vm, events, userdata);
     domain->memory = json_object_get(memory);
     domain->run = -1;
+    domain->absent = be_absent;
     r = name_directories(domain, state_dir);
     if (r == 0) {
         /* What cannot be made is said when a share needs it. */

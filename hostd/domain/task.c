@@ -190,14 +190,21 @@ static void call_next(struct domain_task *task, const char *name, struct json_ob
 
 /* ---- describe */
 
+/* The event that says so may come later. First the VM ends, and then what it was for. */
+static void find_absent(struct domain_task *task)
+{
+    task->domain->absent(task->domain, "the domain was stopped");
+    domain_task_finish(task, ENOTCONN, "%s: the domain does not run", task->name);
+}
+
 static void on_described(struct domain_task *task, const struct libvirt_reply *reply)
 {
     if (reply->error)
         domain_task_fail(task, "libvirt could not tell about the domain", reply);
-    else if (!description_is_active(reply->result))
-        domain_task_finish(task, ENOTCONN, "%s: the domain does not run", task->name);
-    else
+    else if (description_is_active(reply->result))
         task->made(task, reply);
+    else
+        find_absent(task);
 }
 
 int domain_task_describe(struct domain_task *task, domain_step_fn step)

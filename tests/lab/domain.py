@@ -20,7 +20,8 @@ from wait import patient, wait_for
 
 MANUAL = paths.ROOT / "hostd/guestlink-hostd.json.5"
 PORT = "org.guestlink.0"  # as the page has it
-CALL = f"guestlink.host=virtio-port:{PORT} guestlink.modules=virtio_pci,virtio_console"
+CALL = f"guestlink.host=virtio-port:{PORT} guestlink.modules=" \
+    "virtio_pci,virtio_console,virtiofs,virtio_net"
 
 
 def example():

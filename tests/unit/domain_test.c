@@ -195,7 +195,7 @@ static void an_attachment_that_hangs_ends_with_its_server(void **state)
     libvirt_played_release();
     devices_wait(devices, &devices->dones, 1);
     assert_int_equal(devices->outcome.error, ETIMEDOUT);
-    expect_text(devices, "libvirt did not attach it within 300 ms");
+    expect_text(devices, "libvirt did not attach it within ");
     played->holds_attach = false;
     assert_int_equal(add(devices), 0);
 }
