@@ -55,7 +55,10 @@ static void attach(struct domain_task *task, const struct libvirt_reply *reply)
         .alias = task->alias, .bus = task->port, .iommu = task->iommu_platform};
     const char *socket = task->device ? device_server_socket(task->device->server) : "";
 
-    (void)reply;
+    if (reply->error) {
+        domain_task_fail(task, "", reply);
+        return;
+    }
     domain_task_attach(task, device_xml_adapter(&place, task->network, socket), on_attached);
 }
 
@@ -132,7 +135,7 @@ static void on_description(struct domain_task *task, const struct libvirt_reply 
         if (task->device)
             start_passt(task, reply->result);
         else
-            attach(task, NULL);
+            attach(task, reply);
     } else if (is_equal(task, &found) &&
                (!task->device || domain_device_adopt(task->device) == 0)) {
         task->adopted = true;

@@ -183,7 +183,7 @@ static void on_ready(void *userdata, const char *remark)
                    task->serving_remark && task->serving_remark[0] && remark[0] ? "; " : "",
                    remark);
     task->awaits_ready = false;
-    task->ready(task, NULL);
+    task->ready(task, &(struct libvirt_reply){.text = ""});
 }
 
 static void on_detached(void *userdata, const struct libvirt_reply *reply)
@@ -222,16 +222,27 @@ static void tell_lost(const struct domain_device *device, const char *text)
         host->events.adapter_lost(host->userdata, device->name, false, text);
 }
 
+/* True while a task unplugs it: libvirt says that it is gone after what serves it knows. */
+static bool is_unplugged(const struct domain_device *device)
+{
+    for (const struct domain_task *task = device->domain->tasks; task; task = task->next)
+        if (task->unplugging && strcmp(task->alias, device->alias) == 0)
+            return true;
+    return false;
+}
+
 static void on_ended(void *userdata, const char *text)
 {
     struct domain_device *device = userdata;
     struct domain_task *task = device->task;
 
     if (task && task->awaits_ready) {
-        domain_task_finish(task, EIO, "%s %s: %s could not serve it: %s",
-                           device->is_share ? "share" : "adapter", task->name,
-                           device->is_share ? "virtiofsd" : "passt", text);
-    } else if (!task && !domain_tasks_unplug(device->domain, device->alias)) {
+        task->awaits_ready = false;
+        task->ready(task, &(struct libvirt_reply){.error = EIO,
+                                                  .text = device->is_share
+                                                              ? "virtiofsd could not serve it"
+                                                              : "passt could not serve it"});
+    } else if (!task && !is_unplugged(device)) {
         if (device->is_share)
             unplug_dead(device);
         tell_lost(device, text);

@@ -48,6 +48,8 @@ struct device_domain {
     unsigned last_port;           /* that was used last */
     struct domain_task *tasks;
     struct domain_device *devices;
+    /* The driver's: an operation found that the domain does not run. */
+    void (*absent)(struct device_domain *domain, const char *text);
 };
 
 typedef void (*domain_step_fn)(struct domain_task *task, const struct libvirt_reply *reply);
@@ -76,7 +78,8 @@ struct domain_task {
     struct domain_device *device;
     bool adopted;         /* its server is an earlier daemon's */
     bool awaits_ready;    /* it was started; no call is under way */
-    domain_step_fn ready; /* what comes then; without a reply */
+    domain_step_fn ready; /* what comes then; the reply's error: it ended */
+    uint32_t attach_ms;   /* the bound of an attachment */
     bool overdue;         /* it was ended, for the attachment took too long */
     bool iommu_platform;
     const char *serving_remark;      /* static */
@@ -130,9 +133,6 @@ struct json_object *domain_devices_remember(const struct device_domain *domain);
 /* Where its files are, and whose its socket is: QEMU's user's, as the live XML says. */
 struct share_server_place domain_place(const struct device_domain *domain,
                                        struct json_object *description);
-
-/* It does not run: ends what served its devices, but those of tasks, and tells the VM once. */
-void domain_driver_be_absent(struct device_domain *domain, const char *text);
 
 /* As their namesakes in device_driver.h. */
 int domain_get_share_aperture(const struct device_host *host, const char *tag,
@@ -193,9 +193,6 @@ void domain_task_attach(struct domain_task *task, char *xml, domain_step_fn step
  * @param step  error 0 also if it was not there; ETIMEDOUT, EBUSY: the guest keeps it
  */
 void domain_task_unplug(struct domain_task *task, domain_step_fn step);
-
-/* True while a task unplugs that device: libvirt says that it is gone after what serves it knows. */
-bool domain_tasks_unplug(const struct device_domain *domain, const char *alias);
 
 /* Passes on that a device is gone (@p error 0), or that the guest keeps it. */
 void domain_tasks_on_unplugged(struct device_domain *domain, const char *alias, int error);

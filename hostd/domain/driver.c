@@ -100,7 +100,7 @@ static void go_up(struct device_domain *domain, struct json_object *description)
 }
 
 /* Of the first look that is told, too: a person wants to know. */
-void domain_driver_be_absent(struct device_domain *domain, const char *text)
+static void be_absent(struct device_domain *domain, const char *text)
 {
     bool first = !domain->was_told && !domain->was_up;
 
@@ -127,7 +127,7 @@ static void on_description(void *userdata, const struct libvirt_reply *reply)
     } else if (reply->error == EREMOTEIO) {
         (void)snprintf(text, sizeof(text), "domain \"%s\": %s%s",
                        domain->host.vm->device_host.domain, reply->text, advice_find(reply));
-        domain_driver_be_absent(domain, text);
+        be_absent(domain, text);
     } else if (reply->error == ETIMEDOUT) {
         look(domain);
     } else if (!reply->error && description_is_active(reply->result)) {
@@ -135,7 +135,7 @@ static void on_description(void *userdata, const struct libvirt_reply *reply)
     } else if (!reply->error) {
         (void)snprintf(text, sizeof(text), "domain \"%s\" does not run",
                        domain->host.vm->device_host.domain);
-        domain_driver_be_absent(domain, text);
+        be_absent(domain, text);
     }
 }
 
@@ -172,7 +172,7 @@ static void on_lifecycle(struct device_domain *domain, const char *state)
 {
     if (strcmp(state, "stopped") == 0 || strcmp(state, "crashed") == 0) {
         domain->look_again = domain->looking;
-        domain_driver_be_absent(domain, "the domain was stopped");
+        be_absent(domain, "the domain was stopped");
     } else if (strcmp(state, "started") == 0 || strcmp(state, "defined") == 0 ||
                strcmp(state, "undefined") == 0) {
         look(domain);
@@ -280,6 +280,7 @@ int domain_driver_new(sd_event *event, const struct config_vm *vm, const char *s
     device_host_init(&domain->host, &driver, event, vm, events, userdata);
     domain->memory = json_object_get(memory);
     domain->run = -1;
+    domain->absent = be_absent;
     r = name_directories(domain, state_dir);
     if (r == 0) {
         /* What cannot be made is said when a share needs it. */

@@ -84,7 +84,10 @@ static void attach(struct domain_task *task, const struct libvirt_reply *reply)
     const struct device_xml_place place = {
         .alias = task->alias, .bus = task->port, .iommu = task->iommu_platform};
 
-    (void)reply;
+    if (reply->error) {
+        domain_task_fail(task, "", reply);
+        return;
+    }
     domain_task_attach(task,
                        device_xml_share(&place, task->name,
                                         device_server_socket(task->device->server),

@@ -10,7 +10,11 @@
 
 #define TIMER_ACCURACY_US 2000u
 
-/* Behind the operation's deadline, when what serves the device was ended: libvirt comes back within
+/* An attachment takes some 35 ms. While QEMU waits for a back end that does not answer its guest
+ * stands still: not for so long that the guest counts as gone (timeouts_ms.silence, 15 s). */
+#define ATTACH_MS 5000u
+
+/* Behind that, when what serves the device was ended: libvirt comes back within
  * 0.2 s then. */
 #define AFTERWARDS_MS 3000u
 
@@ -146,12 +150,11 @@ static int on_timer(sd_event_source *source, uint64_t now, void *userdata)
     return 0;
 }
 
-static int wait_until_deadline(struct domain_task *task, void (*timed)(struct domain_task *task))
+static int wait_for(struct domain_task *task, uint32_t ms, void (*timed)(struct domain_task *task))
 {
     task->timed = timed;
     return sd_event_add_time_relative(task->domain->host.event, &task->timer, CLOCK_BOOTTIME,
-                                      (uint64_t)left_ms(task) * 1000, TIMER_ACCURACY_US, on_timer,
-                                      task);
+                                      (uint64_t)ms * 1000, TIMER_ACCURACY_US, on_timer, task);
 }
 
 /* A call of a task whose operation was canceled must not reach it: the daemon lets go of libvirt,
@@ -190,7 +193,7 @@ static void call_next(struct domain_task *task, const char *name, struct json_ob
 /* The event that says so may come later. First the VM ends, and then what it was for. */
 static void find_absent(struct domain_task *task)
 {
-    domain_driver_be_absent(task->domain, "the domain was stopped");
+    task->domain->absent(task->domain, "the domain was stopped");
     domain_task_finish(task, ENOTCONN, "%s: the domain does not run", task->name);
 }
 
@@ -252,8 +255,8 @@ static void on_attached(struct domain_task *task, const struct libvirt_reply *re
         domain_task_finish(task, ETIMEDOUT,
                            "%s %s: libvirt did not attach it within %u ms, so that what serves it "
                            "was ended%s%s",
-                           task->is_share ? "share" : "adapter", task->name,
-                           task->domain->host.timeout_ms, reply->error ? ": " : "", reply->text);
+                           task->is_share ? "share" : "adapter", task->name, task->attach_ms,
+                           reply->error ? ": " : "", reply->text);
     else
         task->made(task, reply);
 }
@@ -264,12 +267,13 @@ void domain_task_attach(struct domain_task *task, char *xml, domain_step_fn step
 
     free(xml);
     task->made = step;
-    if (!arguments || wait_until_deadline(task, on_attach_overdue) < 0) {
+    task->attach_ms = left_ms(task) < ATTACH_MS ? left_ms(task) : ATTACH_MS;
+    if (!arguments || wait_for(task, task->attach_ms, on_attach_overdue) < 0) {
         json_object_put(arguments);
         step(task, &(struct libvirt_reply){.error = ENOMEM, .text = "out of memory"});
         return;
     }
-    call_next(task, "attach", arguments, left_ms(task) + AFTERWARDS_MS, on_attached);
+    call_next(task, "attach", arguments, task->attach_ms + AFTERWARDS_MS, on_attached);
 }
 
 /* ---- unplug */
@@ -339,20 +343,12 @@ void domain_task_unplug(struct domain_task *task, domain_step_fn step)
     task->unplugging = true;
     task->unplug_answered = find_leaving(task) != NULL;
     task->unplug_event = false;
-    r = wait_until_deadline(task, on_unplug_overdue);
+    r = wait_for(task, left_ms(task), on_unplug_overdue);
     if (r >= 0 && !task->unplug_answered)
         r = libvirt_call(task->domain->libvirt, "detach", json_texts("alias", task->alias, NULL),
                          left_ms(task), on_detach, task);
     if (r < 0)
         unplug_end(task, -r, strerrordesc_np(-r));
-}
-
-bool domain_tasks_unplug(const struct device_domain *domain, const char *alias)
-{
-    for (const struct domain_task *task = domain->tasks; task; task = task->next)
-        if (task->unplugging && strcmp(task->alias, alias) == 0)
-            return true;
-    return false;
 }
 
 void domain_tasks_on_unplugged(struct device_domain *domain, const char *alias, int error)
