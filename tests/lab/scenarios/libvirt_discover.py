@@ -8,7 +8,7 @@ from hostd import adapter, share, vm_settings
 from show import need
 from wait import wait_for
 
-NAMESPACE = "https://guestlink.io/libvirt/1"
+NAMESPACE = "urn:guestlink:vm:1"
 
 
 def play(lab):
