@@ -29,7 +29,7 @@ PROGRAMS = [word for name in ("/usr", "/bin", "/sbin", "/lib", "/lib64")
 
 
 def place(init, before=""):
-    return Machine(init, before=ROOT + before, programs=[os.environ["GUESTLINK_ENTER"]])
+    return Machine(init, before=ROOT + before, programs=[os.environ["PLACE_ENTER"]])
 
 
 def enter(machine, *words):
