@@ -50,6 +50,11 @@ void control_method_fail_vm(struct varlink_call *call, const struct vm *vm, int 
         control_method_fail(call, E2BIG,
                             "the command's words and variables are too long for one message to "
                             "the guest, which is 64 KiB");
+    else if (r == -EOPNOTSUPP)
+        control_method_fail(call, EOPNOTSUPP,
+                            "cannot give the command a terminal: the guest's guestlink-init is "
+                            "older than 0.2; nothing was started; make its image anew, or run the "
+                            "command without a terminal");
     else
         control_method_fail(call, -r, NULL);
 }

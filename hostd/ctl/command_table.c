@@ -27,9 +27,11 @@ static const struct {
      "share add VM TAG PATH TARGET [--read-only] [--transport auto|virtiofs|9p]"},
     {"share", "remove", 2, 2, 0, command_share_remove, "share remove VM TAG"},
     {"exec", NULL, 2, ANY_NUMBER,
-     OPTIONS_ENVIRONMENT | OPTIONS_DIRECTORY | OPTIONS_UID | OPTIONS_GID | OPTIONS_NO_INPUT,
+     OPTIONS_ENVIRONMENT | OPTIONS_DIRECTORY | OPTIONS_UID | OPTIONS_GID | OPTIONS_NO_INPUT |
+         OPTIONS_INTERACTIVE | OPTIONS_TERMINAL,
      command_exec,
-     "exec VM [--env NAME=VALUE] [--directory DIR] [--uid N] [--gid N] [--no-input] -- ARGV..."},
+     "exec VM [--interactive|--no-input] [--tty] [--env NAME=VALUE] [--directory DIR] [--uid N] "
+     "[--gid N] -- ARGV..."},
     {"shutdown", NULL, 1, 1, OPTIONS_REBOOT | OPTIONS_GRACE, command_shutdown,
      "shutdown VM [--reboot] [--grace MS]"},
     {"telemetry", NULL, 0, 0,
@@ -53,8 +55,8 @@ void command_table_help(void)
                 "  cmdline VM [--config FILE]      what to add to its kernel command line\n"
                 "  share add VM TAG PATH TARGET [--read-only] [--transport auto|virtiofs|9p]\n"
                 "  share remove VM TAG             add and remove shares while it runs\n"
-                "  exec VM [--env N=V] [--directory DIR] [--uid N] [--gid N] [--no-input]\n"
-                "       -- ARGV...                 run a command in the guest\n"
+                "  exec VM [-i|--no-input] [-t] [--env N=V] [--directory DIR] [--uid N] [--gid N]\n"
+                "       -- ARGV...       run a command in the guest; -t: with a terminal\n"
                 "  shutdown VM [--reboot] [--grace MS]\n"
                 "  telemetry [--file FILE] [--vm VM] [--event NAME] [--since TIME] [--follow]\n"
                 "  timeline VM [--file FILE] [--svg FILE]   what took how long until ready\n"

@@ -66,7 +66,7 @@ _guestlinkctl() {
     capabilities) options+=" --refresh" ;;
     cmdline) options+=" --config" ;;
     share) [[ ${words[1]-} == add ]] && options+=" --read-only --transport" ;;
-    exec) options+=" --env --directory --uid --gid --no-input --" ;;
+    exec) options+=" --env --directory --uid --gid --no-input --interactive --tty --" ;;
     shutdown) options+=" --reboot --grace" ;;
     telemetry) options+=" --file --vm --event --since --follow" ;;
     timeline) options+=" --file --svg" ;;

@@ -34,6 +34,8 @@ static const struct option table[] = {
     {"uid", required_argument, NULL, BIT + 14},
     {"gid", required_argument, NULL, BIT + 15},
     {"no-input", no_argument, NULL, BIT + 16},
+    {"interactive", no_argument, NULL, BIT + 17},
+    {"tty", no_argument, NULL, BIT + 18},
     {0},
 };
 
@@ -112,7 +114,7 @@ int options_parse(int argc, char **argv, struct options *options)
 {
     int letter;
 
-    while ((letter = getopt_long(argc, argv, "hVs:f", table, NULL)) >= 0) {
+    while ((letter = getopt_long(argc, argv, "hVs:fit", table, NULL)) >= 0) {
         switch (letter) {
         case 'h':
             options->help = true;
@@ -128,6 +130,12 @@ int options_parse(int argc, char **argv, struct options *options)
             break;
         case 'f':
             options->given |= OPTIONS_FOLLOW;
+            break;
+        case 'i':
+            options->given |= OPTIONS_INTERACTIVE;
+            break;
+        case 't':
+            options->given |= OPTIONS_TERMINAL;
             break;
         case '?': /* getopt_long() said what */
             say_error("`guestlinkctl --help` shows what there is");
