@@ -51,11 +51,11 @@ class Terminal:
         def said():
             self.type(line)
             try:
-                return self.wait(rf"# {re.escape(line)}$", 0.2)
+                return self.wait(rf"[#$] {re.escape(line)}$", 0.2)
             except RuntimeError:
                 self.keys("C-u")
                 return None
-        self.wait(r"#\s*\Z")
+        self.wait(r"[#$]\s*\Z")
         wait_for(f"{line} to be shown", patient(20), said)
         self.keys("Enter")
 

@@ -54,7 +54,7 @@ def begin(terminal, hostd, *more):
 
 
 def need_restored(terminal, usual, status):
-    terminal.wait(r"^host\$ ?$")
+    terminal.wait(r"host\$ ?$")
     terminal.enter("echo \"status $?.\"")
     terminal.wait(rf"status {status}\.$")
     now = terminal.settings()
