@@ -131,7 +131,7 @@ static const struct {
 /* Of no step's type. */
 static const char *const values[] = {"null",
                                      "1",
-                                     "-99999999999999999999999",
+                                     "-9223372036854775808",
                                      "0.5",
                                      "[null]",
                                      "[1]",
@@ -407,7 +407,7 @@ static void qemu_that_would_end_of_a_passt_is_spared(void **state)
         {PLAYED_VERSION("9"), "install QEMU 10.0 or later"},
         {PLAYED_VERSION("-1"), "QEMU (of an unknown version) cannot"},
         {PLAYED_VERSION("\"10\""), "QEMU (of an unknown version) cannot"},
-        {PLAYED_VERSION("99999999999999999999"), "QEMU (of an unknown version) cannot"},
+        {PLAYED_VERSION("18446744073709551615"), "QEMU (of an unknown version) cannot"},
         {"{\"QMP\": {\"version\": null}}\n", "QEMU (of an unknown version) cannot"},
         {PLAYED_VERSION("10"), "memory-backend-memfd"}, /* the next thing to be wrong */
         {PLAYED_VERSION("11"), "memory-backend-memfd"},
