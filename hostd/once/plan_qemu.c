@@ -121,7 +121,7 @@ static void add_disks(const struct request *request, struct words *words)
 
 static void add_network(const struct request *request, struct words *words)
 {
-    char forwards[REQUEST_PUBLISH * (REQUEST_FORWARD_SIZE + 16)] = "";
+    char forwards[REQUEST_PUBLISH * (CONFIG_PUBLISH_HOSTFWD + 16)] = "";
 
     for (size_t i = 0; i < request->forward_count; i++)
         (void)snprintf(forwards + strlen(forwards), sizeof(forwards) - strlen(forwards),
