@@ -165,7 +165,7 @@ static void explain(const struct attachment *a, int error, char *text, size_t ca
         break;
     case EPERM:
         (void)snprintf(text, capacity, "%s",
-                       obstacle ? obstacle : "the host does not permit to make its device");
+                       obstacle ? obstacle : "the host does not let its device be made");
         break;
     case EINVAL:
         (void)snprintf(text, capacity,
