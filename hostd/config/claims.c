@@ -160,7 +160,7 @@ static void find_first(struct claims *claims)
 static void tell(struct config_reader *reader, const struct claim *claim)
 {
     const struct claim *first = claim->first, *told = claim;
-    const char *same = "another VM's too";
+    const char *same = "also used by another VM";
     char where[96];
 
     if (claim->node == NULL) { /* a default: report the line of the file */
@@ -168,21 +168,21 @@ static void tell(struct config_reader *reader, const struct claim *claim)
         first = claim;
     }
     if (first->node != NULL)
-        (void)snprintf(where, sizeof(where), "`%s` in line %u", first->key, first->node->line);
+        (void)snprintf(where, sizeof(where), "`%s` on line %u", first->key, first->node->line);
     else
         (void)snprintf(where, sizeof(where), "`%s`, by default", first->key);
     if (told->node == NULL)
         return; /* two defaults */
     if (claim->kind == MAC && !(claim->shared && first->shared))
         config_reader_warn(reader, told->node,
-                           "\"%s\" is %s (%s); that works only if the two VMs are on different "
+                           "\"%s\" is %s (%s); this works only if the two VMs are on different "
                            "networks",
                            told->value, same, where);
     else if (told->vm != NULL && first->vm != NULL && told->vm != first->vm)
-        config_reader_error(reader, told->node, "\"%s\" is %s (%s), expected one of its own",
+        config_reader_error(reader, told->node, "\"%s\" is %s (%s), expected a unique value",
                             told->value, same, where);
     else
-        config_reader_error(reader, told->node, "\"%s\" is taken by %s, expected another",
+        config_reader_error(reader, told->node, "\"%s\" is already used by %s, expected another",
                             told->value, where);
 }
 

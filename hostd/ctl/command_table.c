@@ -82,9 +82,9 @@ static int refuse_command(const char *name)
         }
     }
     if (nearest != NULL)
-        say_error("\"%s\" is no command, expected `%s`?", name, nearest);
+        say_error("unknown command \"%s\", expected `%s`?", name, nearest);
     else
-        say_error("\"%s\" is no command; `guestlinkctl --help` shows all", name);
+        say_error("unknown command \"%s\"; `guestlinkctl --help` lists all", name);
     return 2;
 }
 
@@ -93,7 +93,7 @@ int command_table_run(const struct options *options)
     bool known = false;
 
     if (options->word_count == 0) {
-        say_error("expected a command; `guestlinkctl --help` shows all");
+        say_error("expected a command; `guestlinkctl --help` lists all");
         return 2;
     }
     for (size_t i = 0; i < COMMANDS; i++) {
@@ -109,7 +109,7 @@ int command_table_run(const struct options *options)
             return 2;
         }
         if ((options->given & ~commands[i].options) != 0) {
-            say_error("--%s does not belong to `%s`; usage: guestlinkctl %s",
+            say_error("--%s is not an option of `%s`; usage: guestlinkctl %s",
                       options_name(options->given & ~commands[i].options), commands[i].name,
                       commands[i].usage);
             return 2;

@@ -267,7 +267,7 @@ static void virtiofsd_outside_is_told_with_how_it_ended(void **state)
     } while (pid == 0);
     assert_int_equal(kill(pid, SIGKILL), 0);
     devices_wait(devices, &devices->losses, 1);
-    assert_non_null(strstr(devices->text, "virtiofsd: killed by signal 9 (Killed); last words: "));
+    assert_non_null(strstr(devices->text, "virtiofsd: killed by signal 9 (Killed); last output: "));
     assert_int_equal(wait_for(launched), 128 + SIGKILL);
     (void)device_server_stop(virtiofsd);
     end_systemd(listener);

@@ -103,7 +103,7 @@ static void nothing_but_memory_and_events_comes_to_virtiofsd(void **state)
                 assert_int_equal(ask(&play, VHOST_USER_GET_QUEUE_NUM), 1);
             } else {
                 assert_true(is_hung_up(&play, WAIT_MS));
-                need_said(&play, "QEMU sent what vhost-user does not have");
+                need_said(&play, "QEMU sent a message that vhost-user does not define");
             }
             play_stop(&play);
         }

@@ -183,7 +183,7 @@ static void failure_says_nothing_twice(void **state)
     report_device_failed(f->vm, "share", "a", "mount", EBUSY, "");
     (void)captured(file, saved, text, sizeof(text));
     assert_non_null(strstr(text, "share a failed in phase device (No such file or directory): no "
-                                 "virtiofsd; everything else goes on\n"));
+                                 "virtiofsd; everything else keeps running\n"));
     assert_non_null(strstr(text, "adapter n failed in phase device: cannot: Input/output error; "));
     assert_non_null(strstr(text, "share a failed in phase mount (Device or resource busy); every"));
 }
