@@ -83,7 +83,7 @@ static void write_telemetry(const struct telemetry *telemetry, FILE *stream)
         (void)fprintf(stream, "guestlink_events_total{event=\"%s\"} %" PRIu64 "\n",
                       telemetry_event_name((enum telemetry_event)i),
                       telemetry_count(telemetry, (enum telemetry_event)i));
-    write_one("events_lost_total", "counter", "Telemetry lines that could not be written.",
+    write_one("events_lost_total", "counter", "Telemetry lines lost to write errors.",
               telemetry_lost(telemetry), stream);
 }
 

@@ -330,9 +330,9 @@ static bool fits(const struct request *request)
     if (request->user != NULL && request->root == NULL &&
         request_parse_ids(request->user, &uid, &gid) < 0)
         return refuse("user", request->user,
-                      "root, UID or UID:GID: without --root the guest knows no other names");
+                      "root, UID or UID:GID: without --root the guest has no other names");
     if (request->root != NULL && request->share_count == REQUEST_SHARES)
-        return refuse("root", request->root, "at most 23 shares beside it");
+        return refuse("root", request->root, "at most 23 other shares");
     if (request->root != NULL && !request->root_rw && !owns_root(request))
         return false;
     return !shows_slash(request);

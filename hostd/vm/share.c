@@ -132,7 +132,7 @@ static void explain_transport(const struct share *share, char *text, size_t capa
         (void)snprintf(text, capacity,
                        "the guest reports that its kernel has no virtiofs; add it (the module "
                        "virtiofs), or set \"transport\": \"9p\" for the share (guestlink-hostd "
-                       "does not switch to 9P because a guest says so)");
+                       "does not switch to 9P on a guest's report)");
         break;
     case POLICY_TRANSPORT_9P:
         (void)snprintf(text, capacity,

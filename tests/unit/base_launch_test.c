@@ -109,7 +109,7 @@ static void program_outside_finds_what_a_child_would(void **state)
     assert_string_equal(sink_data(sink, NULL), expected);
     assert_false(told.end.known);
     assert_string_equal(child_end_describe(&told.end, text),
-                        "exit status unknown: it is not a child of this daemon");
+                        "exit status unknown: not a child of this daemon");
     child_free(child);
     sink_free(sink);
     end_systemd(listener);

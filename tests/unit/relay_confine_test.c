@@ -932,7 +932,7 @@ static void lie_of_virtiofsd_does_not_come_up(void **state)
         assert_int_equal(message.request, VHOST_USER_GET_FEATURES);
         assert_int_equal(message.size, 8);
         assert_int_equal(message.fd_count, 0);
-        need_said(&scene.play, "virtiofsd said what nobody had asked");
+        need_said(&scene.play, "virtiofsd sent an answer without a question");
         end(&scene);
     }
 }

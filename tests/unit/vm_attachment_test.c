@@ -176,9 +176,9 @@ static void whoever_asked_for_a_share_is_told_what_to_correct(void **state)
     share.transport = CONFIG_TRANSPORT_VIRTIOFS;
     f->vm->policy.virtiofs = false;
     f->settings->config->vms[0].virtio = true;
-    need_reason(f, &share, EOPNOTSUPP, "which \"virtiofs\": false switches off for the VM");
+    need_reason(f, &share, EOPNOTSUPP, "which \"virtiofs\": false disables for the VM");
     f->settings->config->vms[0].virtio = false;
-    need_reason(f, &share, EOPNOTSUPP, "which \"virtio\": false switches off for the VM");
+    need_reason(f, &share, EOPNOTSUPP, "which \"virtio\": false disables for the VM");
 }
 
 /* Its tag is that of another's device, which goes on after its share. */

@@ -205,7 +205,8 @@ static void share_whose_server_always_dies_is_given_up_once(void **state)
         settle(f);
     }
     (void)captured(file, saved, text, sizeof(text));
-    found = strstr(text, "share a failed in phase serve (Broken pipe): its server ended too often");
+    found =
+        strstr(text, "share a failed in phase serve (Broken pipe): its server exited too often");
     assert_non_null(found);
     assert_null(strstr(found + 1, "share a failed in phase serve (Broken pipe): its server"));
     for (unsigned i = 0; i <= LIMITS_SHARE_RETRIES; i++) {

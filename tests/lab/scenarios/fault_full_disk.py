@@ -38,8 +38,8 @@ def play(lab):
     added = share("d", lab.folder / "d", "/mnt/d")
     status, words = lab.control(hostd, "share", "add", "lab", "d", added["path"], "/mnt/d")
     need(status == 1 and "No space left" in words, f"share add on a full disk: {status}: {words}")
-    wait_for("hostd to say that its state could not be written", lab.seconds(10),
-             lambda: "could not be written" in hostd.log())
+    wait_for("hostd to say that VM state was not saved", lab.seconds(10),
+             lambda: "cannot save VM state" in hostd.log())
     need(state.read_text() == old, "the old state does not stand")
     whole_lines(hostd)
     lab.wait_counting()

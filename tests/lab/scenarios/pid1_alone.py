@@ -70,7 +70,7 @@ def modules(lab, host):
     _, words = host.shell("cut -d ' ' -f 1 /proc/modules; dmesg | grep guestlink.modules:")
     need("virtio_console" in words and "virtio_pci" in words, f"not loaded: {words}")
     need("virtiofs" not in words and "vsock" not in words, f"loaded, but not named: {words}")
-    need("guestlink.modules: none is not in /etc/guestlink/modules; left out" in words, words)
+    need("guestlink.modules: none is not in /etc/guestlink/modules; ignoring it" in words, words)
     features = int.from_bytes(host.capabilities[8:16], "little")
     need(features & 0x72 == 0, f"features {features:#x}: a pool, or virtiofs, which is not named")
     lab.say(f"loaded what guestlink.modules= names alone; features {features:#x}")

@@ -39,7 +39,7 @@ def late_device(lab, guest, host):
     driver, *options = guest.vsock.qemu[-1].split(",")
     del guest.vsock.qemu[-2:]
     guest.start()
-    guest.wait_console("guestlink-init: host: no device for it yet", lab.seconds(60))
+    guest.wait_console("guestlink-init: host: no device for the connection yet", lab.seconds(60))
     lab.pause(6.5)  # the pauses are of some 5 s now
     guest.ask_qemu("device_add", driver=driver, bus="rp6",
                    **dict(option.split("=") for option in options))

@@ -181,7 +181,7 @@ def flood(lab, host, guest):
     # init/base/limits.h: a burst of 60, and 10 a second; the command of need_alive() is among them.
     most = 60 + 10 * (time.monotonic() - began + 2)
     need(lines <= most, f"{lines} lines instead of {most:.0f} at most")
-    _, words = host.shell("dmesg | grep 'kept back' | tail -n 1")
+    _, words = host.shell("dmesg | grep 'lines before this' | tail -n 1")
     need("lines before this" in words, f"not counted: {words}")
     lab.say(f"800 failing requests: {lines} lines; “{words.split('] ', 1)[-1].strip()}”")
 
