@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -64,16 +65,30 @@ static int unshare_users(const char **ret_step)
     return r;
 }
 
+/* A process cannot set its groups in a user namespace that was made without privileges. */
+static bool groups_are_fixed(void)
+{
+    char text[5] = "";
+    int fd = open("/proc/self/setgroups", O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return false;
+    if (read(fd, text, sizeof(text) - 1) < 0)
+        text[0] = '\0';
+    (void)close(fd);
+    return strcmp(text, "deny") == 0;
+}
+
 /*
  * The next child is the first process of the namespace, and its end ends all others in there.
  *
- * @param ret_own_users  that took a user namespace
+ * @param ret_own_users  the caller is in a user namespace of its user's own
  */
 static int unshare_processes(bool *ret_own_users, const char **ret_step)
 {
     int r;
 
-    *ret_own_users = false;
+    *ret_own_users = groups_are_fixed();
     if (unshare(CLONE_NEWPID) == 0)
         return 0;
     *ret_step = "a process namespace";

@@ -9,6 +9,7 @@
 
 struct parser {
     struct config_cursor cursor;
+    const char *text;
     unsigned depth;
     size_t nodes;
 };
@@ -90,6 +91,7 @@ static int parse_member(struct parser *parser, struct config_json *parent)
         r = config_cursor_skip_blank(&parser->cursor);
     if (r == 0)
         r = parse_value(parser, child);
+    child->end = (size_t)(parser->cursor.at - parser->text);
     if (r == 0)
         r = config_cursor_skip_blank(&parser->cursor);
     return r;
@@ -165,7 +167,7 @@ static int parse_value(struct parser *parser, struct config_json *node)
 int config_json_parse(const char *text, size_t size, struct config_json_error *ret_error,
                       struct config_json **ret_root)
 {
-    struct parser parser = {.cursor = {text, text + size, 1, ret_error}};
+    struct parser parser = {.cursor = {text, text + size, 1, ret_error}, .text = text};
     struct config_json *root;
     int r;
 

@@ -2,6 +2,7 @@
 #include "vm.h"
 
 #include "protocol/pool.h"
+#include "publish.h"
 #include "strings.h"
 #include "text.h"
 
@@ -216,6 +217,34 @@ static const struct config_field fields[] = {
     {.key = "timeouts_ms", .read = config_vm_read_timeouts, .offset = AT(timeouts)},
 };
 
+/* Nobody else than the QEMU that the daemon drives is told of them, and with no other networking.
+ */
+static void check_publish(struct config_reader *reader, const struct config_json *node,
+                          const struct config_vm *vm)
+{
+    const struct config_json *list = config_json_find(node, "network");
+    const struct config_json *one = list != NULL ? list->first : NULL;
+    size_t count = 0;
+
+    for (size_t i = 0; i < vm->network_count && one != NULL; i++, one = one->next) {
+        const struct config_json *publish =
+            one->type == CONFIG_JSON_OBJECT ? config_json_find(one, "publish") : NULL;
+
+        if (publish == NULL)
+            continue;
+        count += vm->networks[i].publish.count;
+        if (vm->device_host.type != CONFIG_DEVICE_HOST_QEMU)
+            config_reader_error(reader, publish, "expected only with device_host.type \"qemu\"");
+        else if (!vm->virtio || vm->networking != CONFIG_NETWORKING_VIRTIOPROXY)
+            config_reader_error(reader, publish,
+                                "expected only with `networking` \"virtioproxy\" and `virtio`: the "
+                                "adapter is not the daemon's to make");
+        else if (count > CONFIG_PUBLISH_VM_MAX)
+            config_reader_error(reader, publish, "%zu ports of one VM, expected at most %u", count,
+                                CONFIG_PUBLISH_VM_MAX);
+    }
+}
+
 void config_vm_read(struct config_reader *reader, const struct config_json *node,
                     struct config_vm *vm)
 {
@@ -224,8 +253,10 @@ void config_vm_read(struct config_reader *reader, const struct config_json *node
     if (node->type == CONFIG_JSON_OBJECT && config_json_find(node, "cid") == NULL &&
         config_json_find(node, "socket") == NULL)
         config_reader_error(reader, node,
-                            "neither `cid` nor `socket`, expected one to identify the VM's "
-                            "connections");
+                            "neither `cid` nor `socket`, expected one to identify the "
+                            "VM's connections");
+    if (node->type == CONFIG_JSON_OBJECT)
+        check_publish(reader, node, vm);
 }
 
 void config_vm_init(struct config_vm *vm, const struct config_timeouts *timeouts)
@@ -272,6 +303,19 @@ bool config_vm_has_host_loopback(const struct config_vm *vm)
         if (vm->networks[i].backend == CONFIG_BACKEND_USER && vm->networks[i].host_loopback)
             return true;
     return false;
+}
+
+void config_vm_name_ports(const struct config_vm *vm, char *text, size_t capacity)
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < vm->network_count; i++) {
+        const struct config_network *network = &vm->networks[i];
+
+        if (network->backend == CONFIG_BACKEND_USER)
+            used += config_publish_name_ports(&network->publish, text + used, capacity - used);
+    }
 }
 
 static bool timeouts_equal(const struct config_timeouts *a, const struct config_timeouts *b)

@@ -22,6 +22,7 @@ int command_telemetry(const struct options *options, char **words);
 int command_timeline(const struct options *options, char **words);
 int command_metrics(const struct options *options, char **words);
 int command_doctor(const struct options *options, char **words);
+int command_new(const struct options *options, char **words);
 int command_reload(const struct options *options, char **words);
 
 /* Connects, calls a method, disconnects. @param params  consumed. @return 0 or 1 */

@@ -21,7 +21,7 @@
 #define PASST_PLACE "/tmp"
 
 /* Those of a guard, and the relay's. */
-#define GUARDED_WORDS 16u
+#define GUARDED_WORDS 18u
 struct device_server {
     struct device_server_files files;
     struct child *child;

@@ -131,14 +131,14 @@ static bool add_disk(struct request *request, const char *value)
     return path != NULL;
 }
 
-static bool add_publish(struct request *request, const char *value)
+static bool add_publish(struct request *request, char *value)
 {
     if (request->forward_count == REQUEST_PUBLISH)
         return refuse("publish", value, "at most 32 of them");
     if (request_parse_publish(value, request->forwards[request->forward_count]) < 0)
         return refuse("publish", value,
                       "[ADDRESS:]PORT:GUESTPORT[/tcp|/udp], with an IPv4 address of the host's");
-    request->forward_count++;
+    request->published[request->forward_count++] = value;
     request->net = true;
     return true;
 }
@@ -201,7 +201,7 @@ static bool set_user(struct request *request, const char *value)
 }
 
 /* Options that have a value. */
-static bool take_value(struct request *request, int option, const char *value)
+static bool take_value(struct request *request, int option, char *value)
 {
     static const char *const accelerators[] = {"auto", "kvm", "tcg", NULL};
 

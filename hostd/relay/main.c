@@ -71,9 +71,9 @@ enum word {
     WORD_PROGRAM, /* and what follows */
 };
 
-/* Six paths, and a few options. */
-#define WORDS_SIZE 16384u
-#define WORDS_MAX  64u
+/* Six paths, and options, of which each published port takes two. */
+#define WORDS_SIZE 24576u
+#define WORDS_MAX  128u
 
 struct words {
     char text[WORDS_SIZE];

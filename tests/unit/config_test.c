@@ -761,6 +761,64 @@ static void test_the_host_s_loopback_is_only_opened_by_name(void **state)
     assert_null(parse(ADAPTERS(",\"host_loopback\":1", ""), &heard));
 }
 
+static void test_published_ports(void **state)
+{
+#define QEMU(networks)                                                                             \
+    VM(",\"device_host\":{\"type\":\"qemu\",\"qmp\":\"/q\"},\"network\":[" networks "]")
+#define USER(n, more) "{\"id\":\"u" n "\",\"mac\":\"52:54:00:00:00:0" n "\"" more "}"
+#define ON(backend)   ",\"backend\":\"" backend "\""
+#define PORTS(list)   ",\"publish\":[" list "]"
+    static const struct {
+        const char *text, *error; /* NULL: none */
+    } rows[] = {
+        {QEMU(USER("1", PORTS(""))), NULL},
+        {QEMU(USER("1", PORTS("\"8080:80\",\"8080:80/udp\",\"127.0.0.2:8080:80\""))), NULL},
+        {QEMU(USER("1", ON("passt") PORTS("\"[::1]:8080:80\",\"8080:80\""))), NULL},
+        {QEMU(USER("1", ON("passt") PORTS("\"[::]:8080:80\",\"0.0.0.0:8080:80\""))), NULL},
+        {QEMU(USER("1", PORTS("\"[::1]:8080:80\""))), "expected an IPv4 one with backend"},
+        {QEMU(USER("1", PORTS("\"80\""))), "publish[0]: \"80\", expected [ADDRESS:]PORT"},
+        {QEMU(USER("1", ",\"publish\":\"8080:80\"")), "publish: \"8080:80\", expected"},
+        {QEMU(USER("1", ON("tap") ",\"interface\":\"t\"" PORTS("\"1:1\""))),
+         "expected only with backend \"user\" or \"passt\""},
+        {QEMU(USER("1", ON("passt") ",\"address\":[\"10.0.2.15/24\"]" PORTS("\"[::1]:1:1\""))),
+         "is for IPv6, expected an address of that family"},
+        {VM(",\"network\":[" USER("1", PORTS("\"1:1\"")) "]"),
+         "expected only with device_host.type \"qemu\""},
+        {VM(",\"networking\":\"nat\",\"device_host\":{\"type\":\"qemu\",\"qmp\":\"/q\"},"
+            "\"network\":[" USER("1", PORTS("\"1:1\"")) "]"),
+         "expected only with `networking` \"virtioproxy\""},
+        {QEMU(USER("1", PORTS("\"8080:80\"")) "," USER("2", PORTS("\"127.0.0.1:8080:1/tcp\""))),
+         "\"127.0.0.1:8080:1/tcp\" is already used by `publish` on line 1"},
+        {QEMU(USER("1", PORTS("\"8080:80\",\"0.0.0.0:8080:1\""))),
+         "publish[0]: \"8080:80\" is already used by `publish`"},
+        {QEMU(USER("1", ON("passt") PORTS("\"[2001:db8::1]:8080:80\",\"[::]:8080:1\""))),
+         "is already used by `publish`"},
+    };
+    struct heard heard;
+    struct config *config, *other;
+    char text[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        config = parse(rows[i].text, &heard);
+        if ((config == NULL) != (rows[i].error != NULL) ||
+            (rows[i].error != NULL && strstr(heard.errors, rows[i].error) == NULL))
+            fail_msg("%s\ngave: %s\nwanted: %s", rows[i].text, heard.errors, rows[i].error);
+        (void)config_free(config);
+    }
+    config = parse(QEMU(USER("1", PORTS("\"8080:80\"")) "," USER(
+                       "2", ON("passt") PORTS("\"81:1\"")) "," USER("3", PORTS("\"53:1/udp\""))),
+                   &heard);
+    assert_non_null(config);
+    config_vm_name_ports(&config->vms[0], text, sizeof(text));
+    assert_string_equal(text, "8080/tcp,53/udp,"); /* QEMU's own */
+    other = parse(QEMU(USER("1", PORTS("\"8081:80\""))), &heard);
+    assert_true(config_network_equal(&other->vms[0].networks[0], &other->vms[0].networks[0]));
+    assert_false(config_network_equal(&config->vms[0].networks[0], &other->vms[0].networks[0]));
+    (void)config_free(config);
+    (void)config_free(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -781,6 +839,7 @@ int main(void)
         cmocka_unit_test(test_a_missing_file_is_told),
         cmocka_unit_test(test_an_exposed_environment_is_warned_of),
         cmocka_unit_test(test_the_host_s_loopback_is_only_opened_by_name),
+        cmocka_unit_test(test_published_ports),
     };
 
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);

@@ -49,7 +49,7 @@ static void start(struct devices *devices, const struct played_line *lines)
     devices_wait(devices, &devices->ups, 1);
 }
 
-static void stop(struct devices *devices)
+static void stop_qemu(struct devices *devices)
 {
     unsigned downs = devices->downs;
 
@@ -66,7 +66,7 @@ static int tear_down(void **state)
 {
     struct devices *devices = *state;
 
-    stop(devices);
+    stop_qemu(devices);
     free((char *)(uintptr_t)devices->vm.device_host.virtiofsd);
     return devices_tear_down(state);
 }
@@ -303,7 +303,7 @@ static void share_that_nobody_serves_is_unplugged_at_once(void **state)
         if (cases[i].asked[0])
             played_expect(qmp_path, cases[i].asked);
         expect_removed(chardev);
-        stop(devices);
+        stop_qemu(devices);
     }
 }
 
@@ -347,7 +347,7 @@ static void removal_ends_as_guest_and_qemu_say(void **state)
         played_expect(qmp_path, GET("chardev") DELETE);
         if (cases[i].error == 0)
             expect_removed(chardev);
-        stop(devices);
+        stop_qemu(devices);
     }
 }
 
@@ -402,7 +402,7 @@ static void share_that_is_not_equal_makes_room(void **state)
         expect_removed(chardev);
         expect_port_looked_for();
         expect_made(devices, chardev, "");
-        stop(devices);
+        stop_qemu(devices);
     }
 }
 
@@ -461,7 +461,7 @@ static void step_that_fails_ends_the_share(void **state)
             played_expect(qmp_path, DELETE);
         if (cases[i].made)
             expect_removed(chardev);
-        stop(devices);
+        stop_qemu(devices);
     }
     assert_int_equal(devices->losses, 0);
 }

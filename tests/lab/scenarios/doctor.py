@@ -5,6 +5,7 @@ import json
 import os
 import re
 
+from guest import reconnecting
 from hostd import adapter, share
 from image import Image
 from kernel import Kernel
@@ -168,7 +169,7 @@ def a_wrong_machine(lab):
                       "virtio-pci,virtio_console,virtiofs,virtio_net", image=image, shared="off",
                       ports=1, vsock_device=False,
                       extra=["-device", "virtio-serial-pci",
-                             "-chardev", f"socket,id=port,path={call},server=off,reconnect=1",
+                             "-chardev", f"socket,id=port,path={call},server=off,{reconnecting()}",
                              "-device", f"virtserialport,chardev=port,name={PORT}"])
     second = adapter(id="eth1", mac="52:54:00:12:34:57", address=["10.0.3.15/24"])
     del second["gateway"]

@@ -4,7 +4,7 @@ import socket
 import time
 
 import plain_host as ph
-from guest import Guest
+from guest import Guest, reconnecting
 from image import Image
 from kernel import Kernel
 from show import need
@@ -20,7 +20,7 @@ def play(lab):
     # A path of its own: nothing listens there at first, and QEMU calls again every second.
     path = lab.sockets / "port.sock"
     port = ["-device", "virtio-serial-pci", "-chardev",
-            f"socket,id=port,path={path},server=off,reconnect=1",
+            f"socket,id=port,path={path},server=off,{reconnecting()}",
             "-device", f"virtserialport,chardev=port,name={NAME}"]
     image = Image(Kernel(), ["virtio_console"]).add_init()
     # Not by lab.guest(), which asks for a pool: this guest's kernel was not asked for one.

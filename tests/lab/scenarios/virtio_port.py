@@ -2,6 +2,7 @@
 
 import json
 
+from guest import reconnecting
 from image import Image
 from kernel import Kernel
 from show import need
@@ -19,7 +20,7 @@ def play(lab):
     guest = lab.guest("lab", cmdline=HOST, vsock_device=False,
                       image=Image(Kernel(), ["virtio_console"]).add_init(),
                       extra=["-S", "-device", "virtio-serial-pci",
-                             "-chardev", f"socket,id=port,path={door},reconnect=1",
+                             "-chardev", f"socket,id=port,path={door},{reconnecting()}",
                              "-device", f"virtserialport,chardev=port,name={PORT}"])
     settings = lab.usual_vm(guest, socket=str(door), shares=[], network=[],
                             payload={"argv": ["/bin/sh", "-c", FLOOD], "output": True},
@@ -57,7 +58,7 @@ def check_output(lab, hostd):
     """What the payload printed last is told, and that it ended; what is not shown is counted."""
     ended = hostd.wait_event("ChildExit", lab.seconds(60))
     need(ended["status"] == 3 and ended["role"] == "payload", f"{ended}")
-    need("last output\n" in ended["output"] and f"line {PRINTED}\n" in ended["output"],
+    need("last words\n" in ended["output"] and f"line {PRINTED}\n" in ended["output"],
          f"the output ends with {ended['output'][-200:]!r}")
     log = hostd.log().splitlines()
     at = next(number for number, line in enumerate(log) if "exited with status 3" in line)
