@@ -32,6 +32,8 @@ class Player(threading.Thread):
             elif frame.type == g.SEND_SIGNAL:
                 self.guest.answer(frame)
                 self.exit(128 + frame.fields()["signal"], frame.fields()["signal"])
+            elif frame.type == g.MOUNT and frame.fields()["target"] == "/mnt/refused":
+                self.guest.answer(frame, 2, "no such target")
             elif frame.type == g.SHUT_DOWN:
                 self.guest.answer(frame)
                 self.guest.send(g.FAREWELL, {"how": 0})
