@@ -23,9 +23,9 @@ static const struct command {
     {"list", NULL, "", "", 0, 0, 0, command_list, "all VMs, those with an error first", ""},
     {"show", NULL, " VM", "", 1, 1, 0, command_show, "everything about one VM", " dev"},
     {"capabilities", NULL, " VM", "", 1, 1, OPTIONS_REFRESH, command_capabilities,
-     "what the guest's kernel can do", " dev --refresh"},
+     "the capabilities of the guest's kernel", " dev --refresh"},
     {"cmdline", NULL, " VM", "", 1, 1, OPTIONS_CONFIG, command_cmdline,
-     "what to add to the guest's kernel command line", " dev"},
+     "words for the guest's kernel command line", " dev"},
     {"new", NULL, " VM", "", 1, 1,
      OPTIONS_SHARE | OPTIONS_NETWORK | OPTIONS_MEMORY | OPTIONS_CID | OPTIONS_KERNEL |
          OPTIONS_INITRD | OPTIONS_CONFIG | OPTIONS_VMS | OPTIONS_DRY_RUN,
@@ -47,7 +47,7 @@ static const struct command {
     {"timeline", NULL, " VM", "", 1, 1, OPTIONS_SVG | OPTIONS_FILE, command_timeline,
      "how long each step of the last boot took", " dev --svg boot.svg"},
     {"doctor", NULL, " [VM]", "", 0, 1, OPTIONS_CONFIG, command_doctor,
-     "what is wrong on this host, and how to fix it", " dev"},
+     "find problems on this host, and how to fix them", " dev"},
     {"metrics", NULL, "", "", 0, 0, 0, command_metrics, "the daemon's numbers, for Prometheus", ""},
     {"reload", NULL, "", "", 0, 0, 0, command_reload,
      "have the daemon read its configuration again", ""},
@@ -179,8 +179,8 @@ int command_table_run(const struct options *options)
         if (skip == 2 && (words < 0 || strcmp(commands[i].more, options->words[1]) != 0))
             continue;
         if ((options->given & ~commands[i].options) != 0) {
-            say_error("--%s is not an option of `%s`",
-                      options_name(options->given & ~commands[i].options), commands[i].name);
+            say_error("`%s` has no option --%s", commands[i].name,
+                      options_name(options->given & ~commands[i].options));
             return refuse_usage(&commands[i]);
         }
         if (words < commands[i].words_min || words > commands[i].words_max)
