@@ -46,8 +46,9 @@ static bool check_size(const struct options *options, char **argv)
         bytes += strlen(options->environment.items[i]) + 2;
     if (bytes <= LIMITS_WORDS_BYTES)
         return true;
-    say_error("cannot pass on %zu bytes of words and variables (2 more for each): expected at most "
-              "%u; nothing is started; give the command its data by standard input or a share",
+    say_error("cannot pass %zu bytes of arguments and variables (2 more for each): expected at "
+              "most %u; nothing was started; pass the command its data on standard input or in "
+              "a share",
               bytes, LIMITS_WORDS_BYTES);
     return false;
 }
@@ -80,8 +81,8 @@ static void fail_output(struct session *session, int fd, int error)
         session->status = 128 + SIGPIPE;
         return;
     }
-    say_error("cannot write the command's output to standard %s: %s; leaving the command, which "
-              "gets SIGHUP",
+    say_error("cannot write the command's output to standard %s: %s; disconnecting from the "
+              "command, which gets SIGHUP",
               fd == STDERR_FILENO ? "error" : "output", strerror(error));
     session->status = STATUS_FAILED;
 }

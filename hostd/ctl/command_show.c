@@ -57,7 +57,8 @@ static void show_reported_pool(struct json_object *capabilities, bool dynamic)
     line("pool reported", SAY_PLAIN, text);
     if (dynamic)
         line("", SAY_YELLOW,
-             "when it is full, the kernel uses other memory: devices are not confined to it");
+             "when the pool is full, the kernel uses other memory: devices are not confined to "
+             "the pool");
 }
 
 static void show_capabilities(struct json_object *capabilities)
@@ -141,7 +142,7 @@ static void show_payload(struct json_object *payload)
     join(json_member(payload, "argv"), words, sizeof(words));
     line("payload", SAY_BOLD, words);
     if (strcmp(state, "exited") == 0 && command_number(payload, "signal") != 0)
-        (void)snprintf(text, sizeof(text), "ended by signal %" PRIu64,
+        (void)snprintf(text, sizeof(text), "killed by signal %" PRIu64,
                        command_number(payload, "signal"));
     else if (strcmp(state, "exited") == 0 || strcmp(state, "failed") == 0)
         (void)snprintf(text, sizeof(text), "%s with status %" PRIu64, state,
@@ -171,7 +172,7 @@ static void show_head(struct json_object *vm)
                    command_text(policy, "networking"),
                    command_number(policy, "swiotlb_bytes") != 0
                        ? say_size(command_number(policy, "swiotlb_bytes"), size)
-                       : "not asked for");
+                       : "not requested");
     line("policy", SAY_PLAIN, text);
     (void)snprintf(text, sizeof(text), "%s%s%s, %s", command_text(vm, "device_host"),
                    command_text(vm, "device_host_version")[0] ? " " : "",

@@ -106,9 +106,9 @@ static int refuse_command(const char *name)
         }
     }
     if (nearest != NULL)
-        say_error("\"%s\" is no command, expected `%s`?", name, nearest);
+        say_error("unknown command \"%s\", expected `%s`?", name, nearest);
     else
-        say_error("\"%s\" is no command; `guestlinkctl --help` shows all", name);
+        say_error("unknown command \"%s\"; `guestlinkctl --help` lists all", name);
     return 2;
 }
 
@@ -167,7 +167,7 @@ int command_table_run(const struct options *options)
     bool known = false;
 
     if (options->word_count == 0) {
-        say_error("expected a command; `guestlinkctl --help` shows all");
+        say_error("expected a command; `guestlinkctl --help` lists all");
         return 2;
     }
     for (size_t i = 0; i < COMMANDS; i++) {
@@ -179,8 +179,8 @@ int command_table_run(const struct options *options)
         if (skip == 2 && (words < 0 || strcmp(commands[i].more, options->words[1]) != 0))
             continue;
         if ((options->given & ~commands[i].options) != 0) {
-            say_error("`%s` has no option --%s", commands[i].name,
-                      options_name(options->given & ~commands[i].options));
+            say_error("--%s is not an option of `%s`",
+                      options_name(options->given & ~commands[i].options), commands[i].name);
             return refuse_usage(&commands[i]);
         }
         if (words < commands[i].words_min || words > commands[i].words_max)

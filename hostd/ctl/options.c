@@ -194,7 +194,7 @@ int options_parse(int argc, char **argv, struct options *options)
             options->given |= OPTIONS_FOLLOW;
             break;
         case '?': /* getopt_long() said what */
-            say_error("`guestlinkctl --help` shows what there is");
+            say_error("`guestlinkctl --help` lists the options");
             return 2;
         default:
             if (!take(options, 1u << (letter - BIT), optarg))

@@ -76,12 +76,14 @@ static int take_line(struct qmp_link *link, const char *line, size_t size)
     if (size == 0)
         return 0;
     if (has_too_many_values(line, size)) {
-        end(link, false, "QEMU sent a line of too many values");
+        end(link, false, "QEMU sent a line with too many values");
         return -1;
     }
     message = json_parse_object(line, size, JSON_TOKENER_DEFAULT_DEPTH);
     if (!message) {
-        end(link, false, "what answers on it does not speak QMP (a line is not a JSON object)");
+        end(link, false,
+            "the program listening there does not speak QMP (a line is not a JSON "
+            "object)");
         return -1;
     }
     link->on_message(link->userdata, message);
@@ -175,7 +177,7 @@ static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *us
     if (revents & (EPOLLIN | EPOLLHUP | EPOLLERR))
         receive(link);
     else if (flush(link) < 0)
-        end(link, true, "it cannot be written to");
+        end(link, true, "cannot write to the socket");
     link->busy--;
     if (link->freed)
         (void)destroy(link);
