@@ -97,7 +97,7 @@ static void start_job(struct dispatch *d, struct job_order *order)
     if (r >= 0)
         return;
     d->later = false;
-    (void)report_fail(&d->report, EAGAIN, "%s: no child can be started: %s", order->name,
+    (void)report_fail(&d->report, EAGAIN, "%s: cannot start a process: %s", order->name,
                       strerror(-r));
 }
 
@@ -110,7 +110,9 @@ static int set_hostname(struct dispatch *d)
         return r;
     if (request.name.size == 0 || request.name.size > LIMITS_HOSTNAME ||
         wire_text_has_control(request.name)) {
-        (void)report_fail(&d->report, EINVAL, "hostname: expected 1 to %u bytes without controls",
+        (void)report_fail(&d->report, EINVAL,
+                          "hostname: expected 1 to %u bytes without control "
+                          "characters",
                           LIMITS_HOSTNAME);
         return 0;
     }
@@ -176,8 +178,8 @@ static int mount_share(struct dispatch *d)
         wire_text_copy(request.target, share.target, sizeof(share.target)) < 0 ||
         request.transport > REQUEST_TRANSPORT_9P || (request.flags & ~REQUEST_MOUNT_READ_ONLY)) {
         (void)report_fail(&d->report, EINVAL,
-                          "mount: transport %u, flags 0x%x, or a name of "
-                          "%zu and %zu bytes is not understood",
+                          "mount: unsupported transport %u, flags 0x%x, or names of %zu and %zu "
+                          "bytes",
                           request.transport, request.flags, request.tag.size, request.target.size);
         return 0;
     }
@@ -265,7 +267,7 @@ static int process_input_of(struct dispatch *d)
         return r;
     process = process_find(&d->guest->processes, request.process);
     if (!process)
-        (void)report_fail(&d->report, ESRCH, "process %u does not run", request.process);
+        (void)report_fail(&d->report, ESRCH, "process %u is not running", request.process);
     else
         d->later = process_input(process, &request, d->frame->id, d->guest->link.generation,
                                  &d->report) == 0;
@@ -298,7 +300,7 @@ static int shut_down(struct dispatch *d)
         request.grace_ms = INIT_GRACE_LONGEST_MS;
     /* The answer goes first: with nothing to stop, the farewell follows at once. */
     if (d->guest->shutdown.phase != SHUTDOWN_RUNNING)
-        (void)snprintf(d->report.text, sizeof(d->report.text), "under way already");
+        (void)snprintf(d->report.text, sizeof(d->report.text), "already in progress");
     link_answer(&d->guest->link, d->frame->id, d->guest->link.generation, &d->report);
     d->later = true;
     (void)shutdown_begin(&d->guest->shutdown, request.how, EVENT_BY_HOST, request.grace_ms);
@@ -428,10 +430,11 @@ static const char *handle(struct guest *guest, const struct frame *frame, bool h
     const struct handler *handler = find_handler(frame->type);
 
     if (!handler)
-        (void)report_fail(&d.report, ENOSYS, "type %u is not known here", frame->type);
+        (void)report_fail(&d.report, ENOSYS, "unknown type %u", frame->type);
     else if (handler->of_root && guest->hold.on && !held)
-        d.later = hold_add(&guest->hold, frame) == 0 ||
-                  report_fail(&d.report, EAGAIN, "too much waits for the root already") == 0;
+        d.later =
+            hold_add(&guest->hold, frame) == 0 ||
+            report_fail(&d.report, EAGAIN, "too many requests wait for the root already") == 0;
     else if (handler->handle(&d) != 0)
         return "a malformed payload";
     if (!d.later)
@@ -456,8 +459,8 @@ void dispatch_release(struct loop_timer *timer)
         const char *wrong = handle(guest, &frame, true);
 
         if (wrong) {
-            kmsg_log(LOG_ERR, "host: frame %s: %s; connection closed", frame_type_name(frame.type),
-                     wrong);
+            kmsg_log(LOG_ERR, "host: frame %s: %s; closing the connection",
+                     frame_type_name(frame.type), wrong);
             link_break(&guest->link);
         }
     }

@@ -61,6 +61,7 @@ struct config_network {
     bool host_loopback; /* user, passt: programs of the guest may reach the host's own addresses */
     char *interface;    /* tap: the host's interface */
     char *socket_path;  /* stream: the Unix socket of passt or another */
+    struct config_strings publish; /* user, passt: what config_publish_parse() takes */
 };
 
 enum config_restart {
@@ -233,6 +234,10 @@ uint32_t config_vm_metric(const struct config_vm *vm, const char *id);
  * own addresses: QEMU is one process, so that holds for all of them. */
 bool config_vm_has_user_network(const struct config_vm *vm);
 bool config_vm_has_host_loopback(const struct config_vm *vm);
+
+/* "8080/tcp,53/udp,": the ports of the host's at which QEMU listens for the adapters of @p vm that
+ * are at its user-mode network; cut to whole ports. */
+void config_vm_name_ports(const struct config_vm *vm, char *text, size_t capacity);
 
 /* True if a passt of ours serves an adapter of @p vm. */
 bool config_vm_has_passt(const struct config_vm *vm);

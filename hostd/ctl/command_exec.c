@@ -49,8 +49,8 @@ static void fail_output(struct session *session, int fd, int error)
         return;
     }
     terminal_leave();
-    say_error("cannot write the command's output to standard %s: %s; leaving the command, which "
-              "gets SIGHUP",
+    say_error("cannot write the command's output to standard %s: %s; disconnecting from the "
+              "command, which gets SIGHUP",
               fd == STDERR_FILENO ? "error" : "output", strerror(error));
     session->status = STATUS_FAILED;
 }

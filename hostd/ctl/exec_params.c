@@ -29,13 +29,12 @@ static int check_options(const struct options *options)
 
     if ((options->given & OPTIONS_NO_INPUT) != 0 &&
         (options->given & (OPTIONS_INTERACTIVE | OPTIONS_TERMINAL)) != 0)
-        return refuse("--no-input does not go with -i or -t, which pass standard input on");
+        return refuse("--no-input excludes -i and -t, which pass standard input");
     if (terminal && options->json)
-        return refuse("--json does not go with -t, which shows the output as it is");
+        return refuse("--json excludes -t, which shows the output as it is");
     if (terminal && !terminal_is_there())
-        return refuse(
-            "-t needs a terminal as standard input, which is none; leave -t out, standard "
-            "input is passed on without it");
+        return refuse("-t needs a terminal, and standard input is not one; without -t, standard "
+                      "input is passed as it is");
     return 0;
 }
 
@@ -65,8 +64,9 @@ static bool check_size(const struct options *options, const char *term, char **a
         bytes += strlen(term) + 2;
     if (bytes <= LIMITS_WORDS_BYTES)
         return true;
-    say_error("cannot pass on %zu bytes of words and variables (2 more for each): expected at most "
-              "%u; nothing is started; give the command its data by standard input or a share",
+    say_error("cannot pass %zu bytes of arguments and variables (2 more for each): expected at "
+              "most %u; nothing was started; pass the command its data on standard input or in "
+              "a share",
               bytes, LIMITS_WORDS_BYTES);
     return false;
 }

@@ -40,7 +40,7 @@ static void on_virtiofsd_ended(void *userdata, const char *text)
     if (share->task && share->task->timer && share->task->error) {
         qemu_share_fail_now(share->task);
     } else if (share->task && share->task->awaits_ready) {
-        qemu_share_fail(share->task, EIO, "", "virtiofsd could not serve it");
+        qemu_share_fail(share->task, EIO, "", "virtiofsd cannot serve the share");
     } else if (!share->task) {
         struct device_qemu *qemu = share->qemu;
         struct aperture_status status;

@@ -85,7 +85,7 @@ static void on_unplugged(struct qemu_task *task, const struct qmp_reply *reply)
 static void on_chardev(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error == EREMOTEIO) { /* no such device */
-        finish(task, "the device was not there");
+        finish(task, "the device did not exist");
         return;
     }
     if (reply->error) {

@@ -94,6 +94,7 @@ struct qemu_task {
     /* the operation's own */
     bool iommu_platform, read_only, device_sent;
     bool awaits_ready;                     /* virtiofsd was started; no command is under way */
+    unsigned port_waits;                   /* for published ports to become free */
     void (*ready)(struct qemu_task *task); /* of a share: what comes then */
     char *path;
     struct config_serving serving;

@@ -25,7 +25,7 @@ static enum confine_verdict move(struct aperture *aperture, const struct session
         return CONFINE_REFUSE;
     if (!memory_table_holds(&table, &aperture->told))
         return CONFINE_RENEW;
-    *ret_reason = "QEMU placed a ring outside of the guest's memory";
+    *ret_reason = "QEMU placed a ring outside the guest's memory";
     if (!is_table && aperture_translate(session, message) < 0)
         return CONFINE_REFUSE;
     /* A dma-buf holds the pages that the memory had when it was made, which QEMU may have given

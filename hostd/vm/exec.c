@@ -261,7 +261,7 @@ void execs_fail(struct vm *vm, const char *text)
 
 void execs_orphan(struct vm *vm)
 {
-    execs_fail(vm, "the VM was taken out of the daemon's configuration");
+    execs_fail(vm, "the VM was removed from the configuration");
     while (!LIST_EMPTY(&vm->execs)) {
         struct exec *exec = LIST_FIRST(&vm->execs);
 

@@ -47,7 +47,7 @@ static void make_folders(void)
     (void)mkdir("/var", 0755);
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
         if (make_shared(paths[i]) < 0 && errno != EEXIST && errno != EROFS)
-            kmsg_log(LOG_WARNING, "cannot make %s: %s", paths[i], strerror(errno));
+            kmsg_log(LOG_WARNING, "cannot create %s: %s", paths[i], strerror(errno));
 }
 
 void settings_apply(void)

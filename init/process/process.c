@@ -109,9 +109,9 @@ static void conclude(struct process *process)
     };
 
     kmsg_log(LOG_INFO, "%s %u (pid %u): %s %u%s", role_name(process), event.process, event.pid,
-             event.signal ? "ended by signal" : "exit status",
+             event.signal ? "killed by signal" : "exit status",
              event.signal ? event.signal : event.status,
-             event.again_ms == EVENT_NOT_AGAIN ? "" : "; it is started again");
+             event.again_ms == EVENT_NOT_AGAIN ? "" : "; restarting it");
     if (!process->orphaned)
         exit_report_add(process->owner->exits, process->owner->link, &event);
     if (event.again_ms == EVENT_NOT_AGAIN) {
@@ -142,8 +142,8 @@ static void start_again(struct process *process)
     process->restarts++;
     r = run(process, &process->owner->payload);
     if (r < 0) {
-        kmsg_log(LOG_ERR, "payload: cannot be started again: %s; trying once more in %u ms",
-                 strerror(-r), process->pause_ms);
+        kmsg_log(LOG_ERR, "cannot restart the payload: %s; will retry in %u ms", strerror(-r),
+                 process->pause_ms);
         loop_arm(process->owner->loop, &process->timer, clock_in_ms(process->pause_ms));
     }
 }
@@ -193,14 +193,14 @@ static void on_exec(struct loop_source *source, uint32_t events)
     loop_close(process->owner->loop, source);
     if (n == (ssize_t)sizeof(failure)) {
         failure.where[sizeof(failure.where) - 1] = '\0';
-        (void)report_fail(&report, error_of(&failure), "%s %u cannot be started: %s: %s",
+        (void)report_fail(&report, error_of(&failure), "cannot start %s %u: %s: %s",
                           role_name(process), process->number, failure.where,
                           strerror(failure.error));
         kmsg_log(LOG_ERR, "%s", report.text);
         if (process->role == REQUEST_ROLE_PAYLOAD && process->restarts == 0)
             process->owner->payload_ns = 0; /* none was started yet */
     } else {
-        kmsg_log(LOG_INFO, "%s %u started (pid %d)", role_name(process), process->number,
+        kmsg_log(LOG_INFO, "started %s %u (pid %d)", role_name(process), process->number,
                  process->pid);
     }
     if (process->id == 0)
@@ -288,14 +288,15 @@ static int judge(struct processes *processes, const struct request_start_process
         request->directory.size >= LIMITS_PATH || request->stop_signal > SIGRTMAX)
         return report_fail(report, EINVAL,
                            "process %u: role %u, restart %u: expected a payload, or a command "
-                           "that is not started again",
+                           "without restarts",
                            request->process, request->role, request->restart);
     if (processes->stopping)
         return report_fail(report, ESHUTDOWN, "process %u: shutting down", request->process);
     if (request->role == REQUEST_ROLE_PAYLOAD && process_has_payload(processes))
-        return report_fail(report, EALREADY, "process %u: a payload runs", request->process);
+        return report_fail(report, EALREADY, "process %u: a payload is running", request->process);
     if (process_find(processes, request->process))
-        return report_fail(report, EEXIST, "process %u: this number is in use", request->process);
+        return report_fail(report, EEXIST, "process %u: this number is already used",
+                           request->process);
     return 0;
 }
 
@@ -319,8 +320,8 @@ static void open_groups(struct processes *processes)
     processes->cgroups = r < 0 ? -1 : r;
     if (r < 0)
         kmsg_log(LOG_NOTICE,
-                 "cannot use cgroup2: %s; programs have no control groups, and signals reach their "
-                 "process groups alone",
+                 "cannot use cgroup2: %s; programs have no control groups, and signals reach "
+                 "only their process groups",
                  r == -ENODEV || r == -ENOSYS ? "this kernel has none" : strerror(-r));
 }
 
@@ -333,7 +334,7 @@ int process_start(struct processes *processes, const struct request_start_proces
     if (r != 0)
         return r;
     if (!process)
-        return report_fail(report, EAGAIN, "process %u: %u run already", request->process,
+        return report_fail(report, EAGAIN, "process %u: %u are already running", request->process,
                            INIT_PROCESSES);
     if (processes->cgroups == 0)
         open_groups(processes);
@@ -385,7 +386,7 @@ int process_signal(struct processes *processes, uint32_t number, uint32_t signal
     if (signal == 0 || signal > (uint32_t)SIGRTMAX)
         return report_fail(report, EINVAL, "signal %u: expected 1 to %d", signal, SIGRTMAX);
     if (!process || process->exited || process->pid == 0)
-        return report_fail(report, ESRCH, "process %u does not run", number);
+        return report_fail(report, ESRCH, "process %u is not running", number);
     r = signal_all(process, (int)signal);
     if (signal == SIGHUP)
         process_stream_hang_up(process);

@@ -148,7 +148,7 @@ int process_input(struct process *process, const struct request_process_input *i
     if (process->in.fd < 0 || process->input_ended)
         return fail_input(process, report);
     if (process->input_size > 0 || input->data.size > INIT_INPUT_SIZE)
-        return report_fail(report, EAGAIN, "process %u: %zu bytes of input wait already",
+        return report_fail(report, EAGAIN, "process %u: %zu bytes of input are already waiting",
                            input->process, process->input_size);
     memcpy(process->input, input->data.data, input->data.size);
     process->input_size = input->data.size;

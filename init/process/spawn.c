@@ -204,8 +204,8 @@ static void enter_group(const struct request_start_process *order, int exec_fd,
         give_up(exec_fd, where, SPAWN_NOT_STARTED);
     }
     if (r < 0 && group->tree >= 0)
-        kmsg_log(LOG_WARNING, "cannot enter control group %s: %s; going on without it", group->name,
-                 strerror(-r));
+        kmsg_log(LOG_WARNING, "cannot enter control group %s: %s; continuing without it",
+                 group->name, strerror(-r));
 }
 
 /* The most files of one process that the kernel allows, which is less than RLIM_INFINITY. */

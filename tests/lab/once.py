@@ -87,7 +87,7 @@ class Once:
         """Starts it in a session of its own, and does not wait."""
         settings = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         settings.update(more)
-        return subprocess.Popen(self.words(*words), user=UID, group=UID, extra_groups=[], cwd=self.home,
+        return subprocess.Popen(self.words(*words), user=UID, group=UID, extra_groups=[UID], cwd=self.home,
                                 env=self.environment(), start_new_session=True, **settings)
 
     def run(self, *words, given=None):

@@ -39,6 +39,8 @@ class Player(threading.Thread):
             elif frame.type == g.RESIZE_TERMINAL:
                 self.guest.answer(frame)
                 self.sizes.append((frame.fields()["rows"], frame.fields()["columns"]))
+            elif frame.type == g.MOUNT and frame.fields()["target"] == "/mnt/refused":
+                self.guest.answer(frame, 2, "no such target")
             elif frame.type == g.SHUT_DOWN:
                 self.guest.answer(frame)
                 self.guest.send(g.FAREWELL, {"how": 0})
