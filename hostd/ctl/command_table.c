@@ -20,12 +20,12 @@ static const struct command {
     int (*fn)(const struct options *options, char **words);
     const char *about, *example;
 } commands[] = {
-    {"list", NULL, "", "", 0, 0, 0, command_list, "all VMs, those with an error first", ""},
-    {"show", NULL, " VM", "", 1, 1, 0, command_show, "everything about one VM", " dev"},
+    {"list", NULL, "", "", 0, 0, 0, command_list, "list all VMs, those with an error first", ""},
+    {"show", NULL, " VM", "", 1, 1, 0, command_show, "show everything about one VM", " dev"},
     {"capabilities", NULL, " VM", "", 1, 1, OPTIONS_REFRESH, command_capabilities,
-     "what the guest's kernel can do", " dev --refresh"},
+     "show the guest kernel's features", " dev --refresh"},
     {"cmdline", NULL, " VM", "", 1, 1, OPTIONS_CONFIG, command_cmdline,
-     "what to add to the guest's kernel command line", " dev"},
+     "print words for the guest's kernel command line", " dev"},
     {"new", NULL, " VM", "", 1, 1,
      OPTIONS_SHARE | OPTIONS_NETWORK | OPTIONS_MEMORY | OPTIONS_CID | OPTIONS_KERNEL |
          OPTIONS_INITRD | OPTIONS_CONFIG | OPTIONS_VMS | OPTIONS_DRY_RUN,
@@ -43,12 +43,13 @@ static const struct command {
      "power the guest off, or reboot it", " dev"},
     {"telemetry", NULL, "", "", 0, 0,
      OPTIONS_FILE | OPTIONS_VM | OPTIONS_EVENT | OPTIONS_SINCE | OPTIONS_FOLLOW, command_telemetry,
-     "the events of all guests", " --vm dev --since 1h"},
+     "print the events of all guests", " --vm dev --since 1h"},
     {"timeline", NULL, " VM", "", 1, 1, OPTIONS_SVG | OPTIONS_FILE, command_timeline,
-     "how long each step of the last boot took", " dev --svg boot.svg"},
+     "show how long each step of the last boot took", " dev --svg boot.svg"},
     {"doctor", NULL, " [VM]", "", 0, 1, OPTIONS_CONFIG, command_doctor,
-     "what is wrong on this host, and how to fix it", " dev"},
-    {"metrics", NULL, "", "", 0, 0, 0, command_metrics, "the daemon's numbers, for Prometheus", ""},
+     "find what is wrong, and how to fix it", " dev"},
+    {"metrics", NULL, "", "", 0, 0, 0, command_metrics, "print the daemon's numbers for Prometheus",
+     ""},
     {"reload", NULL, "", "", 0, 0, 0, command_reload,
      "have the daemon read its configuration again", ""},
 };
