@@ -253,8 +253,8 @@ void config_vm_read(struct config_reader *reader, const struct config_json *node
     if (node->type == CONFIG_JSON_OBJECT && config_json_find(node, "cid") == NULL &&
         config_json_find(node, "socket") == NULL)
         config_reader_error(reader, node,
-                            "neither `cid` nor `socket`, expected one to identify the VM's "
-                            "connections");
+                            "neither `cid` nor `socket`, expected one to identify the "
+                            "VM's connections");
     if (node->type == CONFIG_JSON_OBJECT)
         check_publish(reader, node, vm);
 }

@@ -47,7 +47,7 @@ static const struct command {
     {"timeline", NULL, " VM", "", 1, 1, OPTIONS_SVG | OPTIONS_FILE, command_timeline,
      "show how long each step of the last boot took", " dev --svg boot.svg"},
     {"doctor", NULL, " [VM]", "", 0, 1, OPTIONS_CONFIG, command_doctor,
-     "find what is wrong, and how to fix it", " dev"},
+     "find problems on this host, and how to fix them", " dev"},
     {"metrics", NULL, "", "", 0, 0, 0, command_metrics, "print the daemon's numbers for Prometheus",
      ""},
     {"reload", NULL, "", "", 0, 0, 0, command_reload,

@@ -788,11 +788,11 @@ static void test_published_ports(void **state)
             "\"network\":[" USER("1", PORTS("\"1:1\"")) "]"),
          "expected only with `networking` \"virtioproxy\""},
         {QEMU(USER("1", PORTS("\"8080:80\"")) "," USER("2", PORTS("\"127.0.0.1:8080:1/tcp\""))),
-         "\"127.0.0.1:8080:1/tcp\" is taken by `publish` in line 1"},
+         "\"127.0.0.1:8080:1/tcp\" is already used by `publish` on line 1"},
         {QEMU(USER("1", PORTS("\"8080:80\",\"0.0.0.0:8080:1\""))),
-         "publish[0]: \"8080:80\" is taken by `publish`"},
+         "publish[0]: \"8080:80\" is already used by `publish`"},
         {QEMU(USER("1", ON("passt") PORTS("\"[2001:db8::1]:8080:80\",\"[::]:8080:1\""))),
-         "is taken by `publish`"},
+         "is already used by `publish`"},
     };
     struct heard heard;
     struct config *config, *other;

@@ -84,16 +84,17 @@ static bool plan_files(struct plan *plan, const char *name, const struct options
     if (options->kernel != NULL) {
         plan->release = strstr(plan->kernel, "/vmlinuz-");
         if (plan->release == NULL) {
-            say_error("cannot make an image for the kernel \"%s\": its name does not say its "
-                      "version, as vmlinuz-VERSION does; name an image with --initrd",
+            say_error("cannot make an image for the kernel \"%s\": its name does not contain "
+                      "its version, as vmlinuz-VERSION does; name an image with --initrd",
                       plan->kernel);
             return false;
         }
         plan->release += strlen("/vmlinuz-");
     }
     if (access(plan->image, F_OK) == 0)
-        say_error("cannot make the image \"%s\": it exists; use it with --initrd, or remove it",
-                  plan->image);
+        say_error(
+            "cannot make the image \"%s\": it exists already; use it with --initrd, or remove it",
+            plan->image);
     return access(plan->image, F_OK) < 0;
 }
 

@@ -60,7 +60,7 @@ static bool add_share(struct json_object *shares, const char *text)
     *colon = '\0';
     path = copy[0] == '/' ? strdup(copy) : realpath(copy, NULL);
     if (path == NULL || stat(path, &status) < 0 || !S_ISDIR(status.st_mode)) {
-        say_error("cannot share \"%s\": %s; make that folder first", copy,
+        say_error("cannot share \"%s\": %s; create that folder first", copy,
                   status.st_mode != 0 ? strerror(ENOTDIR) : strerror(errno));
         free(path);
         free(copy);

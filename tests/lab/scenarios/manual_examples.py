@@ -105,7 +105,7 @@ def with_a_host(lab, place, cmdline):
     check, serve = examples("hostd/guestlink-hostd.8")
     place.run(check, "1 VM, no error")
     place.run(serve, "dev\n")
-    need("was read again" in (place.folder / "hostd.log").read_text(), "SIGHUP")
+    need("reloaded " in (place.folder / "hostd.log").read_text(), "SIGHUP")
     hostd.start()
     wait_for("the guest", lab.seconds(20),
              lambda: lab.control(hostd, "capabilities", "dev", "--refresh")[0] == 0)

@@ -58,7 +58,7 @@ def check_output(lab, hostd):
     """What the payload printed last is told, and that it ended; what is not shown is counted."""
     ended = hostd.wait_event("ChildExit", lab.seconds(60))
     need(ended["status"] == 3 and ended["role"] == "payload", f"{ended}")
-    need("last output\n" in ended["output"] and f"line {PRINTED}\n" in ended["output"],
+    need("last words\n" in ended["output"] and f"line {PRINTED}\n" in ended["output"],
          f"the output ends with {ended['output'][-200:]!r}")
     log = hostd.log().splitlines()
     at = next(number for number, line in enumerate(log) if "exited with status 3" in line)
