@@ -271,7 +271,7 @@ static void without_a_child_a_request_is_eagain(void **state)
 
 static void a_hostname_has_1_to_64_bytes(void **state)
 {
-    static const char name[65] =
+    static const char name[66] =
         "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn";
 
     (void)state;
