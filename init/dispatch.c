@@ -146,7 +146,8 @@ static int add_entropy(struct dispatch *d)
     pool.info.buf_size = (int)request.data.size;
     memcpy(pool.bytes + sizeof(pool.info), request.data.data, request.data.size);
     fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
-    /* A VM that was restored from a snapshot has what its twin has, until the kernel takes anew. */
+    /* A VM that was restored from a snapshot has what its twin has, until the kernel takes again.
+     */
     if (fd < 0 || ioctl(fd, RNDADDENTROPY, &pool) < 0)
         (void)report_fail(&d->report, errno, "entropy: %s", strerror(errno));
     else

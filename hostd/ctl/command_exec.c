@@ -55,8 +55,8 @@ static void fail_output(struct session *session, int fd, int error)
     session->status = STATUS_FAILED;
 }
 
-/* Our signals are heeded while a reader takes its time. EBADF: the descriptor was closed by whoever
- * started us, and does not want what would go there. */
+/* Our signals are heeded while a reader takes its time. EBADF: the descriptor was closed by the
+ * program that started us, and does not want what would go there. */
 static void write_all(struct session *session, int fd, const void *data, size_t size)
 {
     const uint8_t *bytes = data;

@@ -243,7 +243,7 @@ void exec_take_exit(struct vm *vm, const struct event_child_exited *exited)
     exec->events->exited(exec->userdata, exited->status, exited->signal);
 }
 
-/* The callee may free any of them, so the list is walked anew after each. */
+/* The callee may free any of them, so the list is walked again after each. */
 void execs_fail(struct vm *vm, const char *text)
 {
     struct exec *exec = LIST_FIRST(&vm->execs);
