@@ -275,6 +275,16 @@ static int process_input_of(struct dispatch *d)
     return 0;
 }
 
+static int resize_terminal(struct dispatch *d)
+{
+    struct request_resize_terminal request;
+    int r = request_resize_terminal_unpack(d->frame->payload, d->frame->length, &request);
+
+    if (r == 0)
+        (void)process_resize(&d->guest->processes, &request, &d->report);
+    return r;
+}
+
 static int shut_down(struct dispatch *d)
 {
     struct request_shut_down request;
@@ -391,6 +401,7 @@ static const struct handler {
     {get_pool_usage, FRAME_GET_POOL_USAGE, false},
     {complete_boot, FRAME_COMPLETE_BOOT, true},
     {set_time, FRAME_SET_TIME, false},
+    {resize_terminal, FRAME_RESIZE_TERMINAL, true},
 };
 
 static const char *take_answer(struct guest *guest, const struct frame *frame)
