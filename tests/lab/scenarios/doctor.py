@@ -156,7 +156,7 @@ def no_qemu(lab, guest, hostd):
                "--config", str(hostd.config_file))
     hostd.start()
     need_logged(lab, hostd, str(guest.qmp), "Connection refused", "is QEMU running[?]")
-    need_wrong(lab, hostd, {"qmp": (f"{guest.qmp} .*Connection refused", "start the VM|fix")})
+    need_wrong(lab, hostd, {"qmp": (f"{guest.qmp}: Connection refused", "start the VM|fix")})
     need(hostd.process.stop(lab.seconds(10)) == 0, "hostd did not end with 0")
 
 
