@@ -52,7 +52,7 @@ static void on_left(void *userdata, struct vm *vm)
 enum plan_fate {
     PLAN_KEPT,
     PLAN_ADDED, /* made by this plan */
-    PLAN_ANEW,  /* the same UUID on another machine: the old VM goes and comes anew */
+    PLAN_ANEW,  /* the same UUID on another machine: the old VM goes and comes again */
 };
 
 struct plan {
@@ -183,7 +183,7 @@ static void change(struct reload *reload, struct settings *settings, struct plan
     plan->count = count;
 }
 
-/* What stays as it is until the daemon is started anew. */
+/* What stays as it is until the daemon is started again. */
 static void tell_unchangeable(const struct config *old, const struct config *new)
 {
     if (!same_text(old->control, new->control) ||

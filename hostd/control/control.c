@@ -131,6 +131,7 @@ OF_FLEET(shut_down)
 OF_EXECS(run)
 OF_EXECS(write_input)
 OF_EXECS(send_signal)
+OF_EXECS(resize_terminal)
 
 static void stream_telemetry(void *userdata, struct varlink_call *call, struct json_object *params)
 {
@@ -149,6 +150,7 @@ static const struct varlink_method methods[] = {
     {"Exec", run, true},
     {"WriteInput", write_input, false},
     {"SendSignal", send_signal, false},
+    {"ResizeTerminal", resize_terminal, false},
     {"ShutDown", shut_down, false},
     {"Telemetry", stream_telemetry, true},
     {"Files", files, false},

@@ -49,6 +49,11 @@ void control_method_fail_vm(struct varlink_call *call, const struct vm *vm, int 
         control_method_fail(call, E2BIG,
                             "the command's arguments and variables are too long for one message "
                             "to the guest (64 KiB)");
+    else if (r == -EOPNOTSUPP)
+        control_method_fail(call, EOPNOTSUPP,
+                            "cannot give the command a terminal: the guest's guestlink-init is "
+                            "older than 0.2; nothing was started; rebuild the guest's image, or "
+                            "run the command without a terminal");
     else
         control_method_fail(call, -r, NULL);
 }

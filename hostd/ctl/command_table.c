@@ -37,7 +37,8 @@ static const struct command {
     {"share", "remove", " VM TAG", "", 2, 2, 0, command_share_remove, "unmount and remove a share",
      " dev doc"},
     {"exec", NULL, " VM", " -- ARGV...", 2, ANY_NUMBER,
-     OPTIONS_ENVIRONMENT | OPTIONS_DIRECTORY | OPTIONS_UID | OPTIONS_GID | OPTIONS_NO_INPUT,
+     OPTIONS_ENVIRONMENT | OPTIONS_DIRECTORY | OPTIONS_UID | OPTIONS_GID | OPTIONS_NO_INPUT |
+         OPTIONS_INTERACTIVE | OPTIONS_TERMINAL,
      command_exec, "run a command in the guest", " dev -- ls /mnt/doc"},
     {"shutdown", NULL, " VM", "", 1, 1, OPTIONS_REBOOT | OPTIONS_GRACE, command_shutdown,
      "power the guest off, or reboot it", " dev"},

@@ -81,7 +81,7 @@ _guestlinkctl() {
     cmdline) options+=" --config" ;;
     new) options+=" --share --network --memory --cid --kernel --initrd --config --vms --dry-run" ;;
     share) [[ ${words[1]-} == add ]] && options+=" --read-only --transport" ;;
-    exec) options+=" --env --directory --uid --gid --no-input --" ;;
+    exec) options+=" --env --directory --uid --gid --no-input --interactive --tty --" ;;
     shutdown) options+=" --reboot --grace" ;;
     telemetry) options+=" --file --vm --event --since --follow" ;;
     timeline) options+=" --file --svg" ;;

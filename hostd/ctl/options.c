@@ -34,6 +34,8 @@ static const struct option table[] = {
     {"uid", required_argument, NULL, BIT + 14},
     {"gid", required_argument, NULL, BIT + 15},
     {"no-input", no_argument, NULL, BIT + 16},
+    {"interactive", no_argument, NULL, BIT + 17},
+    {"tty", no_argument, NULL, BIT + 18},
     {"share", required_argument, NULL, BIT + 20},
     {"network", no_argument, NULL, BIT + 21},
     {"memory", required_argument, NULL, BIT + 22},
@@ -65,6 +67,8 @@ static const char *const abouts[][2] = {
     {"N", "the user ID in the guest"},
     {"N", "the group ID in the guest"},
     {"", "standard input is /dev/null"},
+    {"", "-i: pass standard input, as by default"},
+    {"", "-t: give the command a terminal"},
     [20] = {"PATH:TARGET[:ro]", "share a folder of the host; may be repeated"},
     {"", "give the VM an adapter in QEMU's user network"},
     {"SIZE", "the guest's memory, by default 1280M"},
@@ -176,7 +180,7 @@ int options_parse(int argc, char **argv, struct options *options)
 {
     int letter;
 
-    while ((letter = getopt_long(argc, argv, "hVs:f", table, NULL)) >= 0) {
+    while ((letter = getopt_long(argc, argv, "hVs:fit", table, NULL)) >= 0) {
         switch (letter) {
         case 'h':
             options->help = true;
@@ -192,6 +196,12 @@ int options_parse(int argc, char **argv, struct options *options)
             break;
         case 'f':
             options->given |= OPTIONS_FOLLOW;
+            break;
+        case 'i':
+            options->given |= OPTIONS_INTERACTIVE;
+            break;
+        case 't':
+            options->given |= OPTIONS_TERMINAL;
             break;
         case '?': /* getopt_long() said what */
             say_error("`guestlinkctl --help` lists the options");

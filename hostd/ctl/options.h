@@ -30,6 +30,8 @@ enum {
     OPTIONS_UID = 1 << 14,
     OPTIONS_GID = 1 << 15,
     OPTIONS_NO_INPUT = 1 << 16,
+    OPTIONS_INTERACTIVE = 1 << 17,
+    OPTIONS_TERMINAL = 1 << 18,
     OPTIONS_SHARE = 1 << 20,
     OPTIONS_NETWORK = 1 << 21,
     OPTIONS_MEMORY = 1 << 22,

@@ -3,6 +3,7 @@
 
 #include "config/text.h"
 #include "ctl/say.h"
+#include "ctl/terminal.h"
 #include "protocol/limits.h"
 
 #include <errno.h>
@@ -254,9 +255,8 @@ static bool take_flag(struct request *request, int option)
         request->input = true;
         return true;
     case 't':
-        say_error("cannot give the command a terminal (-t): not supported yet; nothing was "
-                  "started; -i passes standard input on");
-        return false;
+        request->terminal = request->input = true;
+        return true;
     case 'h':
         request->help = true;
         return true;
@@ -323,6 +323,11 @@ static bool fits(const struct request *request)
 {
     uint32_t uid, gid;
 
+    if (request->terminal && !request->print_config && !terminal_is_there()) {
+        say_error("cannot give the command a terminal (-t): standard input is not a terminal; "
+                  "nothing was started; -i alone passes standard input");
+        return false;
+    }
     if (request->root_rw && request->root == NULL) {
         say_error("cannot use --root-rw: --root DIR is missing; nothing was started");
         return false;

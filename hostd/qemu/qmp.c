@@ -174,7 +174,7 @@ static void wait_after(struct qmp *qmp, int r, const char *problem)
     qmp_retry_later(qmp->retry);
 }
 
-/* It was up: it is tried again at once, if it is not unsteady. */
+/* It was up: retry at once, if it is not unsteady. */
 static void lose(struct qmp *qmp, const char *why)
 {
     const char *problem = NULL;

@@ -55,7 +55,7 @@ static void on_existing_chardev(struct qemu_task *task, const struct qmp_reply *
         qemu_task_next_get(task, "iommu_platform", QMP_SHAPE_FLAG, on_existing_iommu);
     } else {
         (void)snprintf(task->old_backend, sizeof(task->old_backend), "%s", chardev ? chardev : "");
-        /* Another share's, or its virtiofsd is gone, and QEMU cannot connect a device anew. */
+        /* Another share's, or its virtiofsd is gone, and QEMU cannot connect a device again. */
         qemu_task_unplug(task, on_old_unplugged);
     }
 }

@@ -70,8 +70,8 @@ static void on_refused_chardev_removed(struct qemu_task *task, const struct qmp_
 }
 
 /* A virtiofsd serves one connection, and one is set up once: QEMU that refused the device had begun
- * to, and a second device on the same chardev waits for ever (QEMU 10 with the Rust virtiofsd) for
- * what was answered to the first. Hence both anew, and that QEMU is not asked again. */
+ * to, and a second device on the same chardev waits forever (QEMU 10 with the Rust virtiofsd) for
+ * what was answered to the first. Hence both are recreated, and QEMU is not asked again. */
 static void on_device_added_with_iommu(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (qemu_refusal_is(QEMU_REFUSAL_IOMMU, reply) && task->aperture == CONFIG_APERTURE_REQUIRE) {

@@ -1,5 +1,5 @@
 /*
- * qemu share, its removal: the device, when the guest let go of it; the chardev; virtiofsd last. It
+ * qemu share, its removal: the device, when the guest released it; the chardev; virtiofsd last. It
  * works for devices of which this daemon knows nothing but the tag.
  */
 #include "share.h"

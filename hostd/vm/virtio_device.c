@@ -290,7 +290,7 @@ void virtio_device_tell(struct attachment *a)
     a->kind->report_added(a);
     a->told = true;
     device_aperture_told(a->device);
-    /* whoever uses it next finds it there */
+    /* the next user finds it there */
     a->device->created = false;
 }
 

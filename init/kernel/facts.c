@@ -166,6 +166,7 @@ void facts_measure(const struct cmdline *cmdline, struct module_list *list, uint
     struct guest_capabilities facts = {
         .major = PROTOCOL_MAJOR,
         .minor = PROTOCOL_MINOR,
+        .features = CAPABILITIES_TERMINAL,
         .init_version = GUESTLINK_VERSION,
         .started_ns = started_ns,
     };

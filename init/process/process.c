@@ -17,6 +17,7 @@
 #include "protocol/event.h"
 #include "protocol/limits.h"
 #include "spawn.h"
+#include "terminal.h"
 
 static int run(struct process *process, const struct request_start_process *request);
 
@@ -278,8 +279,9 @@ static int judge(struct processes *processes, const struct request_start_process
 
     if (error != 0)
         return report_fail(report, error,
-                           "process %u: expected 1 to %u words, at most %u NAME=VALUE, and "
-                           "limits as \"nofile 1024 524288\"",
+                           "process %u: expected 1 to %u words, at most %u NAME=VALUE, "
+                           "limits as \"nofile 1024 524288\", and a terminal for a command "
+                           "alone",
                            request->process, INIT_WORDS, INIT_VARIABLES);
     if (request->role > REQUEST_ROLE_COMMAND || request->restart > REQUEST_RESTART_ALWAYS ||
         (request->role == REQUEST_ROLE_COMMAND && request->restart != REQUEST_RESTART_NEVER) ||
@@ -296,6 +298,19 @@ static int judge(struct processes *processes, const struct request_start_process
         return report_fail(report, EEXIST, "process %u: this number is already used",
                            request->process);
     return 0;
+}
+
+/* Not the errno of a terminal's device: a host shows ENOENT as a program that is not there. */
+static int fail_spawn(const struct request_start_process *request, int error, struct report *report)
+{
+    bool terminal = (request->flags & REQUEST_PROCESS_PTY) != 0;
+
+    if (error == ENOMEM || error == EAGAIN)
+        return report_fail(report, EAGAIN, "process %u: cannot fork: %s", request->process,
+                           strerror(error));
+    return report_fail(report, terminal ? EINVAL : error, "process %u: cannot %s: %s",
+                       request->process, terminal ? "open a terminal (devpts)" : "fork",
+                       strerror(error));
 }
 
 static void open_groups(struct processes *processes)
@@ -338,8 +353,7 @@ int process_start(struct processes *processes, const struct request_start_proces
     }
     r = run(process, request);
     if (r < 0)
-        return report_fail(report, r == -ENOMEM ? EAGAIN : -r, "process %u: cannot fork: %s",
-                           request->process, strerror(-r));
+        return fail_spawn(request, -r, report);
     process->used = true;
     return 0;
 }
@@ -366,7 +380,7 @@ int process_start_words(struct processes *processes, char *const *words, size_t 
 int process_signal(struct processes *processes, uint32_t number, uint32_t signal,
                    struct report *report)
 {
-    const struct process *process = process_find(processes, number);
+    struct process *process = process_find(processes, number);
     int r;
 
     if (signal == 0 || signal > (uint32_t)SIGRTMAX)
@@ -374,7 +388,24 @@ int process_signal(struct processes *processes, uint32_t number, uint32_t signal
     if (!process || process->exited || process->pid == 0)
         return report_fail(report, ESRCH, "process %u is not running", number);
     r = signal_all(process, (int)signal);
+    if (signal == SIGHUP)
+        process_stream_hang_up(process);
     return r < 0 ? report_fail(report, -r, "process %u: %s", number, strerror(-r)) : 0;
+}
+
+int process_resize(struct processes *processes, const struct request_resize_terminal *request,
+                   struct report *report)
+{
+    const struct process *process = process_find(processes, request->process);
+    int r;
+
+    if (!process)
+        return report_fail(report, ESRCH, "process %u does not run", request->process);
+    if (!(process->flags & REQUEST_PROCESS_PTY) || process->out[0].fd < 0)
+        return report_fail(report, ENOTTY, "process %u has no terminal",
+                           request->process);
+    r = terminal_resize(process->out[0].fd, request->rows, request->columns);
+    return r < 0 ? report_fail(report, -r, "process %u: %s", request->process, strerror(-r)) : 0;
 }
 
 static const struct process *running_payload(const struct processes *processes)
@@ -426,7 +457,7 @@ void processes_hang_up_terminals(struct processes *processes)
         const struct process *process = &processes->table[i];
 
         if (process->used && process->pid > 0 && !process->exited &&
-            (process->flags & REQUEST_PROCESS_TERMINAL))
+            (process->flags & (REQUEST_PROCESS_TERMINAL | REQUEST_PROCESS_PTY)))
             (void)kill(-process->pid, SIGHUP);
     }
 }
@@ -495,6 +526,7 @@ void process_lost(struct processes *processes)
         process->orphaned = true;
         if (!process->exited && process->pid > 0)
             (void)signal_all(process, SIGHUP);
+        process_stream_hang_up(process);
     }
     process_resume(processes);
 }

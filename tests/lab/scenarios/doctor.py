@@ -124,7 +124,7 @@ def a_wrong_configuration(lab, hostd):
     reload(lab, hostd)
     need_logged(lab, hostd, "share late", "virtiofsd is not installed", INSTALL_IT)
     need_wrong(lab, hostd, {
-        "virtiofsd": ("/nonexistent/virtiofsd: no program", "install virtiofsd"),
+        "virtiofsd": ("/nonexistent/virtiofsd: not an executable program", "install virtiofsd"),
         "device": ("share late: .*not installed", "fix that")})
     vm.clear()
     vm.update(sound)
