@@ -71,7 +71,7 @@ static const char *const abouts[][2] = {
     {"", "-t: give the command a terminal"},
     [20] = {"PATH:TARGET[:ro]", "share a folder of the host; may be repeated"},
     {"", "give the VM an adapter in QEMU's user network"},
-    {"SIZE", "the guest's memory, by default 512M"},
+    {"SIZE", "the guest's memory, by default 1280M"},
     {"N", "the vsock CID, by default the next free one"},
     {"FILE", "the guest's kernel, by default the host's own"},
     {"FILE", "the guest's image; without it, one is made"},
