@@ -32,7 +32,9 @@ static int set_hostname(struct dispatch *d)
         return r;
     if (request.name.size == 0 || request.name.size > LIMITS_HOSTNAME ||
         wire_text_has_control(request.name)) {
-        (void)report_fail(&d->report, EINVAL, "hostname: expected 1 to %u bytes without controls",
+        (void)report_fail(&d->report, EINVAL,
+                          "hostname: expected 1 to %u bytes without control "
+                          "characters",
                           LIMITS_HOSTNAME);
         return 0;
     }
@@ -66,7 +68,8 @@ static int add_entropy(struct dispatch *d)
     pool.info.buf_size = (int)request.data.size;
     memcpy(pool.bytes + sizeof(pool.info), request.data.data, request.data.size);
     fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
-    /* A VM that was restored from a snapshot has what its twin has, until the kernel takes anew. */
+    /* A VM that was restored from a snapshot has what its twin has, until the kernel takes again.
+     */
     if (fd < 0 || ioctl(fd, RNDADDENTROPY, &pool) < 0)
         (void)report_fail(&d->report, errno, "entropy: %s", strerror(errno));
     else
@@ -111,11 +114,21 @@ static int process_input_of(struct dispatch *d)
         return r;
     process = process_find(&d->guest->processes, request.process);
     if (!process)
-        (void)report_fail(&d->report, ESRCH, "process %u does not run", request.process);
+        (void)report_fail(&d->report, ESRCH, "process %u is not running", request.process);
     else
         d->later = process_input(process, &request, d->frame->id, d->guest->link.generation,
                                  &d->report) == 0;
     return 0;
+}
+
+static int resize_terminal(struct dispatch *d)
+{
+    struct request_resize_terminal request;
+    int r = request_resize_terminal_unpack(d->frame->payload, d->frame->length, &request);
+
+    if (r == 0)
+        (void)process_resize(&d->guest->processes, &request, &d->report);
+    return r;
 }
 
 static int shut_down(struct dispatch *d)
@@ -134,7 +147,7 @@ static int shut_down(struct dispatch *d)
         request.grace_ms = INIT_GRACE_LONGEST_MS;
     /* The answer goes first: with nothing to stop, the farewell follows at once. */
     if (d->guest->shutdown.phase != SHUTDOWN_RUNNING)
-        (void)snprintf(d->report.text, sizeof(d->report.text), "under way already");
+        (void)snprintf(d->report.text, sizeof(d->report.text), "already in progress");
     link_answer(&d->guest->link, d->frame->id, d->guest->link.generation, &d->report);
     d->later = true;
     (void)shutdown_begin(&d->guest->shutdown, request.how, EVENT_BY_HOST, request.grace_ms);
@@ -234,6 +247,7 @@ static const struct handler {
     {get_pool_usage, FRAME_GET_POOL_USAGE, false},
     {complete_boot, FRAME_COMPLETE_BOOT, true},
     {set_time, FRAME_SET_TIME, false},
+    {resize_terminal, FRAME_RESIZE_TERMINAL, true},
 };
 
 static const char *take_answer(struct guest *guest, const struct frame *frame)
@@ -263,10 +277,11 @@ static const char *handle(struct guest *guest, const struct frame *frame, bool h
     const struct handler *handler = find_handler(frame->type);
 
     if (!handler)
-        (void)report_fail(&d.report, ENOSYS, "type %u is not known here", frame->type);
+        (void)report_fail(&d.report, ENOSYS, "unknown type %u", frame->type);
     else if (handler->of_root && guest->hold.on && !held)
-        d.later = hold_add(&guest->hold, frame) == 0 ||
-                  report_fail(&d.report, EAGAIN, "too much waits for the root already") == 0;
+        d.later =
+            hold_add(&guest->hold, frame) == 0 ||
+            report_fail(&d.report, EAGAIN, "too many requests wait for the root already") == 0;
     else if (handler->handle(&d) != 0)
         return "a malformed payload";
     if (!d.later)
@@ -291,8 +306,8 @@ void dispatch_release(struct loop_timer *timer)
         const char *wrong = handle(guest, &frame, true);
 
         if (wrong) {
-            kmsg_log(LOG_ERR, "host: frame %s: %s; connection closed", frame_type_name(frame.type),
-                     wrong);
+            kmsg_log(LOG_ERR, "host: frame %s: %s; closing the connection",
+                     frame_type_name(frame.type), wrong);
             link_break(&guest->link);
         }
     }

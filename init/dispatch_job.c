@@ -72,7 +72,7 @@ static void start_job(struct dispatch *d, struct job_order *order)
     if (r >= 0)
         return;
     d->later = false;
-    (void)report_fail(&d->report, EAGAIN, "%s: no child can be started: %s", order->name,
+    (void)report_fail(&d->report, EAGAIN, "%s: cannot start a process: %s", order->name,
                       strerror(-r));
 }
 
@@ -99,8 +99,8 @@ int dispatch_mount_share(struct dispatch *d)
         wire_text_copy(request.target, share.target, sizeof(share.target)) < 0 ||
         request.transport > REQUEST_TRANSPORT_9P || (request.flags & ~REQUEST_MOUNT_READ_ONLY)) {
         (void)report_fail(&d->report, EINVAL,
-                          "mount: transport %u, flags 0x%x, or a name of "
-                          "%zu and %zu bytes is not understood",
+                          "mount: unsupported transport %u, flags 0x%x, or names of %zu and %zu "
+                          "bytes",
                           request.transport, request.flags, request.tag.size, request.target.size);
         return 0;
     }

@@ -2,6 +2,7 @@
 #include "passt.h"
 
 #include "base/text.h"
+#include "config/publish.h"
 #include "device/device_server_files.h"
 #include "device/passt_command.h"
 #include "discard.h"
@@ -13,6 +14,9 @@
 
 #define OFF      "\"aperture\" is \"off\" in the VM's configuration"
 #define NO_TOKEN "the VM has no token"
+
+#define PORT_WAIT_US UINT64_C(20000)
+#define PORT_WAITS   50u
 
 void qemu_passt_go_on(struct qemu_task *task, int error, const char *text)
 {
@@ -80,9 +84,9 @@ static void explain(int error, const char *program, char *text, size_t capacity)
     if (error == -ENOPKG)
         (void)snprintf(
             text, capacity,
-            "guestlink-no-loopback, which keeps passt from this host's own addresses, is "
-            "not installed; install guestlink-hostd again, or set \"host_loopback\": "
-            "true for the adapter");
+            "guestlink-no-loopback, which keeps passt from this host's own addresses, is not "
+            "installed; reinstall guestlink-hostd, or set \"host_loopback\": true for the "
+            "adapter");
     else if (error == -EOPNOTSUPP)
         (void)snprintf(text, capacity,
                        "%s is too old for vhost-user adapters; install one with --vhost-user "
@@ -95,8 +99,7 @@ static void explain(int error, const char *program, char *text, size_t capacity)
                        program);
     else
         (void)snprintf(text, capacity,
-                       "no passt that can be executed at %s; install passt, or correct "
-                       "device_host.passt",
+                       "no executable passt at %s; install passt, or fix device_host.passt",
                        program);
 }
 
@@ -116,7 +119,7 @@ int qemu_passt_begin(struct qemu_task *task, const struct device_adapter *adapte
 {
     const struct config_vm *vm = task->qemu->host.vm;
     struct passt_command command;
-    char words[LIMITS_PATH * 2], mac[TEXT_MAC_SIZE], hash[QEMU_NAME_HASH_SIZE];
+    char words[LIMITS_PATH * 3], mac[TEXT_MAC_SIZE], hash[QEMU_NAME_HASH_SIZE];
     uint64_t base, size;
     int r = passt_command_make(vm->device_host.passt, adapter->network, &command);
 
@@ -156,7 +159,7 @@ static void on_ended(void *userdata, const char *text)
     struct aperture_status status;
 
     if (passt->task && passt->task->awaits_ready)
-        qemu_passt_go_on(passt->task, EIO, "passt could not serve it");
+        qemu_passt_go_on(passt->task, EIO, "passt cannot serve the adapter");
     else if (!passt->task && is_refused(passt, &status))
         host->events.adapter_refused(host->userdata, passt->id, status.reason);
     else if (!passt->task)
@@ -181,7 +184,7 @@ static void on_restored(void *userdata, const char *text)
 
     char all[DEVICE_SERVER_TEXT_SIZE + 64];
 
-    (void)snprintf(all, sizeof(all), "another passt serves it, the guest lost packets: %s", text);
+    (void)snprintf(all, sizeof(all), "started another passt, the guest lost packets: %s", text);
     host->events.adapter_lost(host->userdata, passt->id, true, all);
 }
 
@@ -241,6 +244,25 @@ static void on_ready(void *userdata, const char *remark)
         QMP_SHAPE_OBJECT, on_chardev_added);
 }
 
+/* One that was replaced may be about to end: its ports become free. */
+static bool waits_for_ports(struct qemu_task *task)
+{
+    char text[512];
+    int r;
+
+    if (task->port_waits == 0) /* a daemon that died in between may have left it */
+        device_server_sweep(task->qemu->host.event, task->qemu->directory, task->passt->name);
+    r = config_publish_probe(&task->network->publish, true, text, sizeof(text));
+    if (r == 0)
+        return false;
+    if (r == EADDRINUSE && task->port_waits < PORT_WAITS &&
+        qemu_task_wait(task, PORT_WAIT_US, qemu_passt_start) >= 0)
+        task->port_waits++;
+    else
+        qemu_passt_go_on(task, r, text);
+    return true;
+}
+
 void qemu_passt_start(struct qemu_task *task)
 {
     const struct config_vm *vm = task->qemu->host.vm;
@@ -257,8 +279,11 @@ void qemu_passt_start(struct qemu_task *task)
         .gid = (gid_t)-1,
     };
     char text[LIMITS_PATH + 256] = "";
-    int r = passt_command_make(vm->device_host.passt, task->network, &command);
+    int r;
 
+    if (waits_for_ports(task))
+        return;
+    r = passt_command_make(vm->device_host.passt, task->network, &command);
     if (r < 0) {
         explain(r, command.program, text, sizeof(text));
         qemu_passt_go_on(task, -r, text);
@@ -274,9 +299,9 @@ void qemu_passt_start(struct qemu_task *task)
     if (r == 0)
         return;
     task->awaits_ready = false;
-    (void)snprintf(text, sizeof(text), "passt could not be started: %s",
-                   r == -ENOPKG ? "guestlink-virtiofs-relay is not installed; install "
-                                  "guestlink-hostd again"
+    (void)snprintf(text, sizeof(text), "cannot start passt: %s",
+                   r == -ENOPKG ? "guestlink-virtiofs-relay is not installed; reinstall "
+                                  "guestlink-hostd"
                                 : strerrordesc_np(-r));
     qemu_passt_go_on(task, -r, text);
 }

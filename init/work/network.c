@@ -76,8 +76,8 @@ static int wait_for_interface(struct network_job *job, const struct network_orde
         r = wait_next(&wait, "net");
         if (r == -ETIMEDOUT)
             return report_fail(job->report, ETIMEDOUT,
-                               "no interface with the MAC %02x:%02x:%02x:%02x:%02x:%02x came in "
-                               "%u ms%.115s",
+                               "no interface with the MAC %02x:%02x:%02x:%02x:%02x:%02x "
+                               "appeared within %u ms%.115s",
                                mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
                                order->request.timeout_ms, order->late->failed);
         if (r < 0)

@@ -51,7 +51,7 @@ def a_root_on_a_disk(init):
                      before=DISKS) as machine:
             machine.welcome()
             error, text = machine.result(wire.COMPLETE_BOOT)
-            check(error == errno.ENOENT and "its /etc/nothing: No such file" in text and root in text,
+            check(error == errno.ENOENT and "cannot use /etc/nothing: No such file" in text and root in text,
                   f"{root}: {error} {text}")
             machine.run(1, "sh", "-c", "cat /sysroot/etc/name /sysroot/mounted; "
                                        "grep ' /sysroot ' /proc/self/mountinfo | cut -d' ' -f6")

@@ -109,7 +109,7 @@ def what_cannot_be_entered_is_told(init):
         machine.welcome()
         for words, status, text in (
                 (["/guest"], 125, "usage: "), (["--other", "/guest", "true"], 125, "usage: "),
-                (["/nowhere", "true"], 125, 'cannot make the folder "/nowhere/proc": No such file'),
+                (["/nowhere", "true"], 125, 'cannot create the folder "/nowhere/proc": No such file'),
                 (["--bind", "/nowhere", "/guest", "true"], 125, 'cannot show "/nowhere": No such file'),
                 (["--directory", "/no", "/guest", "true"], 125, 'cannot enter the directory "/no": No such'),
                 (["--user", "nobody", "/guest", "true"], 125, 'cannot become the user "nobody": No such file'),

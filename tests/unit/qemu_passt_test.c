@@ -326,7 +326,7 @@ static void it_is_told_whatever_becomes_of_it(void **state)
     assert_int_equal(devices->losses, 1);
     assert_int_equal(devices->restorations, 1);
     assert_string_equal(devices->text,
-                        "c: another passt serves it, the guest lost packets: killed");
+                        "c: started another passt, the guest lost packets: killed");
     passt.events.ended(passt.userdata, "exit status 1");
     assert_int_equal(devices->losses, 2);
     assert_int_equal(devices->restorations, 1);
@@ -353,7 +353,7 @@ static void one_that_ends_before_it_serves_fails_the_adapter(void **state)
     passt.ready = false;
     passt.has_ended = true;
     assert_int_equal(add(devices), EIO);
-    assert_string_equal(devices->text, "adapter c: passt could not serve it; its last words");
+    assert_string_equal(devices->text, "adapter c: passt cannot serve the adapter; its last words");
     need_heard(LOOKED REMOVED);
     assert_int_equal(passt.stops, 1);
     assert_int_equal(devices->losses, 0);
@@ -366,7 +366,7 @@ static void one_that_ends_while_the_device_is_added_fails_it(void **state)
     start(devices, usual);
     passt.has_ended = true;
     assert_int_equal(add(devices), EIO);
-    need_text(devices, "passt ended while the device was added; its last words");
+    need_text(devices, "passt exited while the device was being added; its last words");
     need_heard(LOOKED CONNECTED ADDED
                "device_del {\"id\":\"guestlink-net-c\"}\nnetdev_del {\"id\":\"%\"}\n" REMOVED);
     assert_int_equal(passt.stops, 1);
@@ -398,7 +398,7 @@ static void one_that_cannot_be_started_is_told(void **state)
         start(devices, usual);
         passt.start_error = rows[i].error;
         assert_int_equal(add(devices), -rows[i].error);
-        need_text(devices, "passt could not be started: ");
+        need_text(devices, "cannot start passt: ");
         need_text(devices, rows[i].text);
         assert_int_equal(passt.stops, 0);
         devices->host = device_host_free(devices->host);
