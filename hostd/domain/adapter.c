@@ -5,6 +5,7 @@
 #include "base/qemu_version.h"
 #include "base/text.h"
 #include "domain.h"
+#include "leftover.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -183,6 +184,7 @@ int domain_adapter_add(struct device_host *host, const struct device_adapter *ad
     struct domain_task *task;
     int r = domain_task_new(host, false, id, operation, &task);
 
+    domain_leftover_drop(device_domain_of(host), false, id);
     if (r != 0)
         return r < 0 ? r : 0;
     r = begin(task, adapter, text);

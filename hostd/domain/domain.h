@@ -48,6 +48,8 @@ struct device_domain {
     unsigned last_port;           /* that was used last */
     struct domain_task *tasks;
     struct domain_device *devices;
+    struct domain_leftover *leftovers;
+    sd_event_source *leftovers_timer;
     /* The driver's: an operation found that the domain does not run. */
     void (*absent)(struct device_domain *domain, const char *text);
 };
@@ -73,6 +75,8 @@ struct domain_task {
     /* domain_task_unplug() */
     bool unplugging, unplug_answered, unplug_event;
     int unplug_error;
+
+    bool is_removal;
 
     /* of an addition */
     struct domain_device *device;

@@ -4,6 +4,7 @@
 #include "advice.h"
 #include "base/fd.h"
 #include "domain.h"
+#include "leftover.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -63,6 +64,7 @@ static void go_down(struct device_domain *domain, bool ended, const char *text)
         domain_devices_clean_up(domain);
         domain->no_iommu_shares = false; /* the next one may be another version */
         domain->was_up = false;
+        domain_leftovers_drop(domain);
     }
     domain_devices_stay(domain, NULL);
     domain_tasks_lose_unplugs(domain, text);
@@ -97,6 +99,7 @@ static void go_up(struct device_domain *domain, struct json_object *description)
     domain->run = run;
     domain->is_up = domain->was_up = true;
     domain->host.events.up(domain->host.userdata);
+    domain_leftovers_remove(domain); /* what is wanted again was dropped from them */
 }
 
 /* Of the first look that is told, too: a person wants to know. */
@@ -226,6 +229,7 @@ static struct device_host *domain_free(struct device_host *host)
     device_host_done(host);
     while (domain->devices)
         (void)domain_device_free(domain->devices, false);
+    domain_leftovers_drop(domain);
     json_object_put(domain->memory);
     free(domain->directory);
     free(domain->parent);

@@ -5,6 +5,7 @@
  */
 #include "advice.h"
 #include "domain.h"
+#include "leftover.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -185,6 +186,7 @@ int domain_share_add(struct device_host *host, const struct device_share *share,
     struct stat status;
     int r = domain_task_new(host, true, share->tag, operation, &task);
 
+    domain_leftover_drop(device_domain_of(host), true, share->tag);
     if (r != 0)
         return r < 0 ? r : 0;
     if (stat(share->path, &status) < 0 || !S_ISDIR(status.st_mode)) {

@@ -1,6 +1,7 @@
 /* domain, its operations: one is a row of steps of which each is the answer to a call. */
 #include "advice.h"
 #include "domain.h"
+#include "leftover.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -116,6 +117,8 @@ void domain_task_finish(struct domain_task *task, int error, const char *format,
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     operation->canceled = NULL;
+    if (task->is_removal && error && task->domain->was_up)
+        domain_leftover_note(task->domain, task->is_share, task->name);
     (void)destroy(task);
     device_operation_finish(operation, error, "%s", text);
 }
@@ -409,8 +412,11 @@ int domain_task_begin_removal(struct device_host *host, bool is_share, const cha
     struct domain_task *task;
     int r = domain_task_new(host, is_share, name, operation, &task);
 
+    if (r == -ENOTCONN && device_domain_of(host)->was_up)
+        domain_leftover_note(device_domain_of(host), is_share, name);
     if (r != 0)
         return r < 0 ? r : 0;
+    task->is_removal = true;
     r = domain_task_describe(task, on_description_to_remove);
     if (r < 0)
         (void)domain_task_abandon(task);

@@ -3,10 +3,12 @@
 
 #include "base/json.h"
 #include "domain_xml.h"
+#include "remains.h"
 
 #include <libvirt/virterror.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TEXT_MAX ((size_t)65536)
 
@@ -83,14 +85,23 @@ static struct json_object *list(virConnectPtr connection)
     return found;
 }
 
+/* How often, and how long after each other (µs): a device goes when the guest let go of it. */
+#define REMAINS_TRIES    20
+#define REMAINS_PAUSE_US 100000
+
 /* @return {} or NULL: libvirt's error says */
 static struct json_object *attach(virDomainPtr domain, struct json_object *request)
 {
     const char *xml = json_as_text(json_member(request, "xml"), TEXT_MAX);
 
-    return virDomainAttachDeviceFlags(domain, xml ? xml : "", VIR_DOMAIN_AFFECT_LIVE) == 0
-               ? json_object_new_object()
-               : NULL;
+    for (int i = 0; i < REMAINS_TRIES; i++) {
+        if (virDomainAttachDeviceFlags(domain, xml ? xml : "", VIR_DOMAIN_AFFECT_LIVE) == 0)
+            return json_object_new_object();
+        if (i + 1 == REMAINS_TRIES || !remains_remove(domain))
+            return NULL;
+        (void)usleep(i == 0 ? 0 : REMAINS_PAUSE_US);
+    }
+    return NULL;
 }
 
 static struct json_object *detach(virDomainPtr domain, struct json_object *request)

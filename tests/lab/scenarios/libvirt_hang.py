@@ -24,7 +24,7 @@ def play(lab):
                        device_host=stuck.device_host(virtiofsd=str(silent),
                                                      timeout_ms=DEVICE_MS)),
            vm_settings(other, "other", shares=[share("c", lab.share_folder("other"), "/mnt/c")],
-                       device_host=other.device_host())]
+                       device_host=other.device_host(timeout_ms=DEVICE_MS))]
     hostd = lab.hostd(vms).start()
     other.start()
     hostd.wait_event("GuestReady", lab.seconds(60), vm="other")
@@ -72,7 +72,6 @@ def meanwhile(lab, hostd, vm, domain):
 
 def libvirtd_hangs(lab, hostd, host, vm, domain):
     """Stopped as it may be by a debugger, for longer than it is waited for."""
-    vm["device_host"]["timeout_ms"] = DEVICE_MS
     vm["shares"].append(share("late", lab.share_folder("late"), "/mnt/late"))
     failed = len(hostd.events("DeviceFailed"))
     os.kill(host.pid, signal.SIGSTOP)

@@ -52,6 +52,9 @@ def play(lab):
     need({event["boot_id"] for event in hostd.events("GuestReady")} == {boot}, "another boot")
     for name, of in (("AddVirtioFsShare", {"tag": "c"}), ("AddNetAdapter", {"id": "eth0"})):
         need(len(hostd.events(name, created=True, **of)) == 1, f"{name} {of} made twice")
+    # What came or went in that moment may have failed once.
+    failed = [event for event in hostd.failures() if event["device"] in ("c", "eth0")]
+    need(not failed, f"told of devices that lived on: {failed}")
     lab.shut_down(hostd, domain, "dev")
 
 
