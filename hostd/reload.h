@@ -14,13 +14,13 @@ struct reload {
     struct handshakes *handshakes;
     struct doors *doors;
     struct discovery *discovery; /* NULL: there are no VMs but those of the file */
-    config_remark_fn on_remark;  /* besides the log; may be NULL */
+    config_remark_fn on_remark;  /* in addition to the log; may be NULL */
     void *userdata;
 };
 
 /*
  * A VM is the same if its UUID is. Equal ones are not touched; one whose name, CID, socket or
- * device host changed goes and comes anew; of any other, only what changed is changed.
+ * device host changed goes and comes again; of any other, only what changed is changed.
  *
  * @return 0; 1: the file is wrong, and nothing changed; or -errno, likewise
  */

@@ -50,9 +50,8 @@ bool json_as_number(struct json_object *value, int64_t *ret_number);
  * false if it is none */
 bool json_as_words(struct json_object *value, char *buffer, size_t capacity);
 
-/* Parses a document that others wrote: strictly, UTF-8, an object, at most @p depth levels deep; a
- * NUL is behind its @p size bytes. @return NULL if it is not that,
- * or there is no memory */
+/* Parses a document that others wrote: strictly, UTF-8, an object, at most @p depth levels deep. No
+ * NUL need be behind its @p size bytes. @return NULL if it is not that, or there is no memory */
 struct json_object *json_parse_object(const char *text, size_t size, int depth);
 
 #endif

@@ -1,6 +1,8 @@
 /* json link: one connection to a peer that may lie, as lines of JSON in and out. */
 #include "json_link.h"
 
+#include "json.h"
+
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -74,24 +76,6 @@ static bool has_too_many_values(const char *line, size_t size)
     return count > JSON_LINK_VALUES_MAX;
 }
 
-/* @return the object that the line is, or NULL */
-static struct json_object *parse(const char *line, size_t size)
-{
-    struct json_tokener *tokener =
-        json_tokener_new(); /* one that is kept stays as large as it got */
-    struct json_object *message;
-
-    if (!tokener)
-        return NULL;
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    message = json_tokener_parse_ex(tokener, line, (int)size);
-    json_tokener_free(tokener);
-    if (json_object_is_type(message, json_type_object))
-        return message;
-    json_object_put(message);
-    return NULL;
-}
-
 /* @return 0, or -1 after the end was told */
 static int take_line(struct json_link *link, const char *line, size_t size)
 {
@@ -102,10 +86,10 @@ static int take_line(struct json_link *link, const char *line, size_t size)
     if (size == 0)
         return 0;
     if (has_too_many_values(line, size)) {
-        end_by_peer(link, false, "sent a line of too many values");
+        end_by_peer(link, false, "sent a line with too many values");
         return -1;
     }
-    message = parse(line, size);
+    message = json_parse_object(line, size, JSON_TOKENER_DEFAULT_DEPTH);
     if (!message) {
         end(link, false, link->peer.nonsense);
         return -1;
@@ -201,7 +185,7 @@ static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *us
     if (revents & (EPOLLIN | EPOLLHUP | EPOLLERR))
         receive(link);
     else if (flush(link) < 0)
-        end(link, true, "it cannot be written to");
+        end(link, true, "cannot write to the socket");
     link->busy--;
     if (link->freed)
         (void)destroy(link);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FATE "; the domain's element is not used"
+#define FATE "; not using the domain's element"
 
 /* The domain itself says who gives the VM its devices; programs are not a domain's to choose. */
 static int name_host(struct config_vm *vm, const struct config_found *found)

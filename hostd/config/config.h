@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Strings of a list, NULL-terminated besides; items NULL if count is 0. */
+/* Strings of a list, also NULL-terminated; items NULL if count is 0. */
 struct config_strings {
     char **items;
     size_t count;
@@ -63,6 +63,7 @@ struct config_network {
     bool host_loopback; /* user, passt: programs of the guest may reach the host's own addresses */
     char *interface;    /* tap: the host's interface; network, bridge: of that name */
     char *socket_path;  /* stream: the Unix socket of passt or another */
+    struct config_strings publish; /* user, passt: what config_publish_parse() takes */
 };
 
 enum config_restart {
@@ -192,7 +193,7 @@ struct config {
     char *file;                   /* its path, for messages */
     struct config_strings listen; /* "vsock:[CID]:PORT", "unix:/path" */
     char *control;                /* path of the control socket */
-    char *control_group;          /* group that may use it besides root; NULL: none */
+    char *control_group;          /* group that may use it in addition to root; NULL: none */
     char *metrics;                /* path of the Prometheus socket; NULL: none */
     char *state_dir;
     struct config_telemetry telemetry;
@@ -212,7 +213,7 @@ typedef void (*config_remark_fn)(void *userdata, const char *remark);
  * Every error in the file is told, not only the first. A bad swiotlb value is a warning, and the
  * default is used.
  *
- * @param on_warning  told of what was mended (may be NULL); on_error: of what makes it useless
+ * @param on_warning  told of what was fixed (may be NULL); on_error: of what makes it useless
  * @return 0 with a configuration for config_free(); 1 if the file was read and is wrong (told
  *         through on_error); -errno if it could not be read (told through on_error too)
  */
@@ -265,6 +266,10 @@ bool config_vm_has_host_loopback(const struct config_vm *vm);
 /* True if the VM's devices are QEMU's, and a process of ours serves some of them: by QMP or through
  * libvirt. */
 bool config_vm_has_qemu(const struct config_vm *vm);
+
+/* "8080/tcp,53/udp,": the ports of the host's at which QEMU listens for the adapters of @p vm that
+ * are at its user-mode network; cut to whole ports. */
+void config_vm_name_ports(const struct config_vm *vm, char *text, size_t capacity);
 
 /* True if a passt of ours serves an adapter of @p vm. */
 bool config_vm_has_passt(const struct config_vm *vm);

@@ -1,6 +1,7 @@
 /* qemu passt: what an adapter of the backend "passt" needs of its own. */
 #include "passt.h"
 
+#include "config/publish.h"
 #include "device/passt_server.h"
 #include "discard.h"
 
@@ -11,6 +12,9 @@
 
 #define OFF      "\"aperture\" is \"off\" in the VM's configuration"
 #define NO_TOKEN "the VM has no token"
+
+#define PORT_WAIT_US UINT64_C(20000)
+#define PORT_WAITS   50u
 
 void qemu_passt_go_on(struct qemu_task *task, int error, const char *text)
 {
@@ -110,7 +114,7 @@ static void on_ended(void *userdata, const char *text)
     struct aperture_status status;
 
     if (passt->task && passt->task->awaits_ready)
-        qemu_passt_go_on(passt->task, EIO, "passt could not serve it");
+        qemu_passt_go_on(passt->task, EIO, "passt cannot serve the adapter");
     else if (!passt->task && is_refused(passt, &status))
         host->events.adapter_refused(host->userdata, passt->id, status.reason);
     else if (!passt->task)
@@ -135,7 +139,7 @@ static void on_restored(void *userdata, const char *text)
 
     char all[DEVICE_SERVER_TEXT_SIZE + 64];
 
-    (void)snprintf(all, sizeof(all), "another passt serves it, the guest lost packets: %s", text);
+    (void)snprintf(all, sizeof(all), "started another passt, the guest lost packets: %s", text);
     host->events.adapter_lost(host->userdata, passt->id, true, all);
 }
 
@@ -195,6 +199,25 @@ static void on_ready(void *userdata, const char *remark)
         QMP_SHAPE_OBJECT, on_chardev_added);
 }
 
+/* One that was replaced may be about to end: its ports become free. */
+static bool waits_for_ports(struct qemu_task *task)
+{
+    char text[512];
+    int r;
+
+    if (task->port_waits == 0) /* a daemon that died in between may have left it */
+        device_server_sweep(task->qemu->host.event, task->qemu->directory, task->passt->name);
+    r = config_publish_probe(&task->network->publish, true, text, sizeof(text));
+    if (r == 0)
+        return false;
+    if (r == EADDRINUSE && task->port_waits < PORT_WAITS &&
+        qemu_task_wait(task, PORT_WAIT_US, qemu_passt_start) >= 0)
+        task->port_waits++;
+    else
+        qemu_passt_go_on(task, r, text);
+    return true;
+}
+
 void qemu_passt_start(struct qemu_task *task)
 {
     struct share_server_place place = {
@@ -208,6 +231,8 @@ void qemu_passt_start(struct qemu_task *task)
     char text[PASST_SERVER_TEXT_SIZE];
     int error;
 
+    if (waits_for_ports(task))
+        return;
     /* passt's socket gets the owner of the QMP socket: QEMU's user. */
     (void)qmp_owner(task->qemu->qmp, &place.uid, &place.gid);
     task->awaits_ready = true;

@@ -4,8 +4,8 @@
 #ifndef GUESTLINK_HOSTD_QMP_COMMAND_H
 #define GUESTLINK_HOSTD_QMP_COMMAND_H
 
-#include "qmp.h"
 #include "base/json_link.h"
+#include "qmp.h"
 
 struct qmp_command;
 

@@ -26,13 +26,13 @@
 #define CHARDEV_WAIT_US UINT64_C(20000)
 
 #define IOMMU_REQUIRED                                                                             \
-    "its aperture is required, and QEMU cannot have the guest use the pool for it (update QEMU, "  \
-    "or set \"aperture\": \"auto\")"
+    "the aperture is required, but QEMU cannot make the guest use the pool for the device "        \
+    "(update QEMU, or set \"aperture\": \"auto\")"
 
 static void on_device_added(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error)
-        qemu_share_fail(task, reply->error, "QEMU could not add the device", reply->text);
+        qemu_share_fail(task, reply->error, "cannot add the device to QEMU", reply->text);
     else
         qemu_share_succeed(task, true, false);
 }
@@ -59,7 +59,8 @@ static void start_virtiofsd(struct qemu_task *task);
 static void on_refused_chardev_removed(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error) {
-        qemu_share_fail(task, reply->error, "QEMU keeps virtiofsd's chardev", reply->text);
+        qemu_share_fail(task, reply->error, "cannot remove virtiofsd's chardev from QEMU",
+                        reply->text);
         return;
     }
     task->share->virtiofsd = device_server_stop(task->share->virtiofsd);
@@ -67,8 +68,8 @@ static void on_refused_chardev_removed(struct qemu_task *task, const struct qmp_
 }
 
 /* A virtiofsd serves one connection, and one is set up once: QEMU that refused the device had begun
- * to, and a second device on the same chardev waits for ever (QEMU 10 with the Rust virtiofsd) for
- * what was answered to the first. Hence both anew, and that QEMU is not asked again. */
+ * to, and a second device on the same chardev waits forever (QEMU 10 with the Rust virtiofsd) for
+ * what was answered to the first. Hence both are recreated, and QEMU is not asked again. */
 static void on_device_added_with_iommu(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (qemu_refusal_is(QEMU_REFUSAL_IOMMU, reply) && task->aperture == CONFIG_APERTURE_REQUIRE) {
@@ -79,7 +80,7 @@ static void on_device_added_with_iommu(struct qemu_task *task, const struct qmp_
         qemu_task_next(task, "chardev-remove", json_texts("id", task->backend, NULL),
                        QMP_SHAPE_OBJECT, on_refused_chardev_removed);
     } else if (reply->error) {
-        qemu_share_fail(task, reply->error, "QEMU could not add the device", reply->text);
+        qemu_share_fail(task, reply->error, "cannot add the device to QEMU", reply->text);
     } else {
         qemu_share_succeed(task, true, true);
     }
@@ -94,7 +95,7 @@ static bool may_bounce(const struct qemu_task *task)
 static void on_chardev_added(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error)
-        qemu_share_fail(task, reply->error, "QEMU could not connect to virtiofsd", reply->text);
+        qemu_share_fail(task, reply->error, "cannot connect QEMU to virtiofsd", reply->text);
     else if (task->iommu_platform && may_bounce(task))
         add_device(task, true, on_device_added_with_iommu);
     else

@@ -56,7 +56,7 @@ static void a_domain_serves_one_vm(void **state)
                       "\",\"cid\":4,\"device_host\":{\"type\":"
                       "\"libvirt\",\"domain\":\"b\"}},{\"name\":\"b\",\"id\":\"" UUID
                       "\",\"cid\":5,\"device_host\":{\"type\":\"libvirt\"}}]}"));
-    assert_non_null(strstr(heard, "\"b of qemu:///system\" is another VM's too"));
+    assert_non_null(strstr(heard, "\"b of qemu:///system\" is also used by another VM"));
 }
 
 static void a_stream_is_not_libvirt_s(void **state)
@@ -169,7 +169,7 @@ static void a_wrong_element_adds_nothing(void **state)
         assert_int_equal(adopt(config, cases[i].domain, cases[i].cid, cases[i].text), 1);
         if (!strstr(heard, cases[i].error))
             fail_msg("%s\ngave: %swanted: %s", cases[i].text, heard, cases[i].error);
-        assert_non_null(strstr(heard, "; the domain's element is not used\n"));
+        assert_non_null(strstr(heard, "; not using the domain's element\n"));
         assert_int_equal(config->vm_count, 1);
     }
     (void)config_free(config);
