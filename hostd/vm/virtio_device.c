@@ -323,7 +323,7 @@ bool virtio_device_leave(struct attachment *a)
 
     if (!device) {
         /* Its device lives on without us, and the device host is told for when it is back. */
-        if (a->is_set && !a->vm->ended && !device_host_is_up(a->vm->host))
+        if (!a->vm->ended && !device_host_is_up(a->vm->host))
             (void)a->kind->remove_device(a->vm->host, a->name, NULL, NULL);
         return true;
     }
