@@ -1,4 +1,4 @@
-/* remains: what stands in an attachment's way by QEMU's words, and nothing that is not guestlink's. */
+/* remains: what is in an attachment's way by QEMU's words, and nothing that is not guestlink's. */
 #include "libvirt/remains.h"
 
 #include <setjmp.h>
