@@ -102,7 +102,7 @@ static int take_line(struct json_link *link, const char *line, size_t size)
     if (size == 0)
         return 0;
     if (has_too_many_values(line, size)) {
-        end_by_peer(link, false, "sent a line of too many values");
+        end_by_peer(link, false, "sent a line with too many values");
         return -1;
     }
     message = parse(line, size);
@@ -201,7 +201,7 @@ static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *us
     if (revents & (EPOLLIN | EPOLLHUP | EPOLLERR))
         receive(link);
     else if (flush(link) < 0)
-        end(link, true, "it cannot be written to");
+        end(link, true, "cannot write to the socket");
     link->busy--;
     if (link->freed)
         (void)destroy(link);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FATE "; the domain's element is not used"
+#define FATE "; not using the domain's element"
 
 /* The domain itself says who gives the VM its devices; programs are not a domain's to choose. */
 static int name_host(struct config_vm *vm, const struct config_found *found)
@@ -29,7 +29,9 @@ static int fill_in(struct config_reader *reader, const struct config_json *root,
         config_reader_error(reader, config_json_find(root, "device_host"),
                             "expected none: the domain is the device host");
     if (config_json_find(root, "name") == NULL && expected != NULL)
-        config_reader_error(reader, root, "no key `name`, and the domain's is none of a VM's (%s)",
+        config_reader_error(reader, root,
+                            "no key `name`, and the domain's name is not a VM's "
+                            "(%s)",
                             expected);
     else if (config_json_find(root, "name") == NULL && (vm->name = strdup(found->domain)) == NULL)
         return -ENOMEM;
@@ -53,8 +55,8 @@ static bool is_taken(const struct config *config, const struct config_vm *vm,
                                                                                         : NULL;
 
         if (what != NULL) {
-            config_reader_error(reader, root, "its %s is VM %s's, expected one of its own", what,
-                                other->name);
+            config_reader_error(reader, root, "its %s is also VM %s's, expected a unique value",
+                                what, other->name);
             return true;
         }
     }

@@ -15,9 +15,9 @@ static void explain(int error, const char *program, char text[PASST_SERVER_TEXT_
     if (error == -ENOPKG)
         (void)snprintf(
             text, PASST_SERVER_TEXT_SIZE,
-            "guestlink-no-loopback, which keeps passt from this host's own addresses, is "
-            "not installed; install guestlink-hostd again, or set \"host_loopback\": "
-            "true for the adapter");
+            "guestlink-no-loopback, which keeps passt from this host's own addresses, is not "
+            "installed; reinstall guestlink-hostd, or set \"host_loopback\": true for the "
+            "adapter");
     else if (error == -EOPNOTSUPP)
         (void)snprintf(text, PASST_SERVER_TEXT_SIZE,
                        "%s is too old for vhost-user adapters; install one with --vhost-user "
@@ -30,8 +30,7 @@ static void explain(int error, const char *program, char text[PASST_SERVER_TEXT_
                        program);
     else
         (void)snprintf(text, PASST_SERVER_TEXT_SIZE,
-                       "no passt that can be executed at %s; install passt, or correct "
-                       "device_host.passt",
+                       "no executable passt at %s; install passt, or fix device_host.passt",
                        program);
 }
 
@@ -103,9 +102,9 @@ int passt_server_start(sd_event *event, const struct config_vm *vm,
     if (r == 0)
         r = device_server_start(event, &spec, events, userdata, ret_server);
     if (r < 0)
-        (void)snprintf(text, PASST_SERVER_TEXT_SIZE, "passt could not be started: %s",
-                       r == -ENOPKG ? "guestlink-virtiofs-relay is not installed; install "
-                                      "guestlink-hostd again"
+        (void)snprintf(text, PASST_SERVER_TEXT_SIZE, "cannot start passt: %s",
+                       r == -ENOPKG ? "guestlink-virtiofs-relay is not installed; reinstall "
+                                      "guestlink-hostd"
                                     : strerrordesc_np(-r));
     return -r;
 }

@@ -56,8 +56,8 @@ static int explain(int error, const struct config_vm *vm, const char *directory,
     switch (error) {
     case ENOENT:
         (void)snprintf(text, SHARE_SERVER_TEXT_SIZE,
-                       "virtiofsd is not installed, or not where device_host.virtiofsd says; "
-                       "install it, or correct that path: %s",
+                       "virtiofsd is not installed, or not at the path in "
+                       "device_host.virtiofsd; install it, or fix that path: %s",
                        vm->device_host.virtiofsd ? vm->device_host.virtiofsd
                                                  : "(no path configured)");
         return ENOENT;
@@ -69,11 +69,11 @@ static int explain(int error, const struct config_vm *vm, const char *directory,
         return ENAMETOOLONG;
     case EOPNOTSUPP:
         (void)snprintf(text, SHARE_SERVER_TEXT_SIZE,
-                       "its aperture is required, and guestlink-virtiofs-relay, which would make "
-                       "it, is not installed; install guestlink-hostd again");
+                       "the aperture is required, but guestlink-virtiofs-relay is not "
+                       "installed; reinstall guestlink-hostd");
         return EPERM;
     default:
-        (void)snprintf(text, SHARE_SERVER_TEXT_SIZE, "virtiofsd could not be started: %s",
+        (void)snprintf(text, SHARE_SERVER_TEXT_SIZE, "cannot start virtiofsd: %s",
                        strerrordesc_np(error));
         return error;
     }
@@ -114,7 +114,7 @@ int share_server_start(sd_event *event, const struct config_vm *vm,
     r = device_server_files_make_directory(place->parent);
     if (r < 0) {
         (void)snprintf(text, SHARE_SERVER_TEXT_SIZE,
-                       "the folder of virtiofsd's sockets cannot be made: %s", place->parent);
+                       "cannot create the folder for virtiofsd's sockets: %s", place->parent);
         return -r;
     }
     device_server_sweep(event, place->parent, name);

@@ -2,10 +2,10 @@
  * device qemu, against a QEMU that its guest took over: whatever it says, a step fails, the
  * connection ends, or nothing happens; the daemon, which is all VMs', lives and stays small.
  */
+#include "base/json_link.h"
 #include "descriptors.h"
 #include "device_support.h"
 #include "qemu/qmp.h"
-#include "base/json_link.h"
 #include "qemu_played.h"
 
 #include <fcntl.h>
@@ -238,7 +238,7 @@ static void line_that_is_large_in_memory_is_refused(void **state)
     put(&at, "{}], \"id\": $}\n");
     start(devices, lines);
     assert_int_equal(add_share(devices), ECONNRESET);
-    assert_non_null(strstr(devices->text, "a line of too many values"));
+    assert_non_null(strstr(devices->text, "a line with too many values"));
     stop(devices);
 
     memset(words, '[', 1000);
