@@ -56,7 +56,7 @@ static void a_domain_serves_one_vm(void **state)
                       "\",\"cid\":4,\"device_host\":{\"type\":"
                       "\"libvirt\",\"domain\":\"b\"}},{\"name\":\"b\",\"id\":\"" UUID
                       "\",\"cid\":5,\"device_host\":{\"type\":\"libvirt\"}}]}"));
-    assert_non_null(strstr(heard, "\"b of qemu:///system\" is another VM's too"));
+    assert_non_null(strstr(heard, "\"b of qemu:///system\" is also used by another VM"));
 }
 
 static void a_stream_is_not_libvirt_s(void **state)
