@@ -1,5 +1,5 @@
 /*
- * exec: a command that runs in a guest for somebody on the host.
+ * exec: a command that runs in a guest for somebody on the host, or a connection to a service there.
  *
  * Made by vm_exec(). It ends with the event `exited` or `failed`, whichever comes, exactly once; it
  * is then only good for exec_free().
@@ -21,6 +21,10 @@ struct exec_command {
     const char *directory;             /* NULL: / */
     uint32_t uid, gid;
     bool input; /* stdin is fed by exec_input(); else it is /dev/null */
+    /* No command: argv is where to connect to. Its input is the one way, `output` of EVENT_STDOUT
+     * the other, of which at most LIMITS_CONNECTION_WINDOW bytes come that exec_taken() did not have.
+     * `started` is that it stands. */
+    bool connection;
 };
 
 struct exec_events {
@@ -52,6 +56,9 @@ int exec_signal(struct exec *exec, uint32_t signal);
 /* Stops (true) and resumes (false) the reading from this guest, for a reader of the output who
  * cannot keep up. Everything else of that guest waits too, so resume within a second or free. */
 void exec_pause(struct exec *exec, bool pause);
+
+/* So many bytes of a connection's output were passed on; as many more may come. */
+void exec_taken(struct exec *exec, size_t bytes);
 
 /* Lets go of it: no event comes any more; what still runs is sent SIGHUP. @return NULL */
 struct exec *exec_free(struct exec *exec);

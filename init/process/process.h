@@ -40,6 +40,7 @@ struct process {
     struct loop_source out[2]; /* stdout, stderr */
     struct loop_source in;
     struct loop_timer timer; /* the end of the streams, or of the pause before a restart */
+    uint32_t untaken;        /* bytes of its output that the host has not taken; of a connection */
     size_t input_size;
     bool input_ended;
     uint32_t input_id; /* of the request whose bytes wait in `input`, 0: none */
@@ -96,6 +97,9 @@ int process_signal(struct processes *processes, uint32_t number, uint32_t signal
  */
 int process_input(struct process *process, const struct request_process_input *input, uint32_t id,
                   uint32_t generation, struct report *report);
+
+/* The host took so many bytes of a connection's output. */
+void process_output_taken(struct process *process, uint32_t bytes);
 
 /* The process of that number, or NULL. */
 struct process *process_find(struct processes *processes, uint32_t number);

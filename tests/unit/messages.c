@@ -24,6 +24,7 @@ MESSAGE(send_signal, request_send_signal)
 MESSAGE(shut_down, request_shut_down)
 MESSAGE(set_time, request_set_time)
 MESSAGE(process_input, request_process_input)
+MESSAGE(output_taken, request_output_taken)
 MESSAGE(ready, event_ready)
 MESSAGE(child_exited, event_child_exited)
 MESSAGE(log_record, event_log_record)
@@ -53,6 +54,7 @@ const struct message_kind messages[MESSAGES_COUNT] = {
     ROW(FRAME_SHUT_DOWN, 12, shut_down),
     ROW(FRAME_SET_TIME, 16, set_time),
     ROW(FRAME_PROCESS_INPUT, 12, process_input),
+    ROW(FRAME_OUTPUT_TAKEN, 12, output_taken),
     ROW(FRAME_READY, 80, ready),
     ROW(FRAME_CHILD_EXITED, 40, child_exited),
     ROW(FRAME_LOG_RECORD, 24, log_record),
