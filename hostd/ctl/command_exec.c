@@ -189,7 +189,7 @@ static void pass_input(struct session *session)
     json_add_text(params, "data", text);
     session->stdin_open = n > 0;
     session->writing = true;
-    if (client_send(session->input, "WriteInput", params, false) < 0)
+    if (client_send(session->input, "WriteInput", params, CLIENT_ONE) < 0)
         stop_input(session);
 }
 
@@ -268,7 +268,7 @@ int command_exec(const struct options *options, char **words)
         return STATUS_FAILED;
     if (session.stdin_open && client_new(options->socket, &session.input) != 0)
         session.stdin_open = false;
-    r = client_send(session.output, "Exec", make_params(options, words), true);
+    r = client_send(session.output, "Exec", make_params(options, words), CLIENT_MORE);
     if (r < 0)
         say_error("%s", client_error(session.output, r));
     else

@@ -30,6 +30,7 @@ static const struct {
      OPTIONS_ENVIRONMENT | OPTIONS_DIRECTORY | OPTIONS_UID | OPTIONS_GID | OPTIONS_NO_INPUT,
      command_exec,
      "exec VM [--env NAME=VALUE] [--directory DIR] [--uid N] [--gid N] [--no-input] -- ARGV..."},
+    {"forward", NULL, 3, 3, OPTIONS_MODE, command_forward, "forward VM HERE THERE [--mode MODE]"},
     {"shutdown", NULL, 1, 1, OPTIONS_REBOOT | OPTIONS_GRACE, command_shutdown,
      "shutdown VM [--reboot] [--grace MS]"},
     {"telemetry", NULL, 0, 0,
@@ -55,6 +56,8 @@ void command_table_help(void)
                 "  share remove VM TAG             add and remove shares while it runs\n"
                 "  exec VM [--env N=V] [--directory DIR] [--uid N] [--gid N] [--no-input]\n"
                 "       -- ARGV...                 run a command in the guest\n"
+                "  forward VM HERE THERE [--mode MODE]\n"
+                "                                  a port or Unix socket here is one in the guest\n"
                 "  shutdown VM [--reboot] [--grace MS]\n"
                 "  telemetry [--file FILE] [--vm VM] [--event NAME] [--since TIME] [--follow]\n"
                 "  timeline VM [--file FILE] [--svg FILE]   what took how long until ready\n"

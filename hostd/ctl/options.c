@@ -34,6 +34,7 @@ static const struct option table[] = {
     {"uid", required_argument, NULL, BIT + 14},
     {"gid", required_argument, NULL, BIT + 15},
     {"no-input", no_argument, NULL, BIT + 16},
+    {"mode", required_argument, NULL, BIT + 17},
     {0},
 };
 
@@ -57,6 +58,19 @@ static bool parse_number(const char *name, const char *text, uint32_t *ret_numbe
         return false;
     }
     *ret_number = (uint32_t)value;
+    return true;
+}
+
+static bool parse_mode(const char *text, uint32_t *ret_mode)
+{
+    char *end;
+    unsigned long mode = strtoul(text, &end, 8);
+
+    if (*text < '0' || *text > '7' || *end != '\0' || mode > 0777) {
+        say_error("--mode: \"%s\", expected an octal number up to 0777, such as 0660", text);
+        return false;
+    }
+    *ret_mode = (uint32_t)mode;
     return true;
 }
 
@@ -99,6 +113,8 @@ static bool take(struct options *options, unsigned bit, char *value)
         return add_variable(options, value);
     case OPTIONS_GRACE:
         return parse_number("grace", value, &options->grace_ms);
+    case OPTIONS_MODE:
+        return parse_mode(value, &options->mode);
     case OPTIONS_UID:
         return parse_number("uid", value, &options->uid);
     case OPTIONS_GID:

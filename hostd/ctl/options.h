@@ -29,6 +29,7 @@ enum {
     OPTIONS_UID = 1 << 14,
     OPTIONS_GID = 1 << 15,
     OPTIONS_NO_INPUT = 1 << 16,
+    OPTIONS_MODE = 1 << 17,
 };
 
 struct options {
@@ -36,7 +37,7 @@ struct options {
     bool json, help, version;
     unsigned given; /* OPTIONS_… */
     const char *config, *transport, *file, *vm, *event, *since, *svg, *directory;
-    uint32_t grace_ms, uid, gid;
+    uint32_t grace_ms, uid, gid, mode;
     struct config_strings environment; /* items point into argv, the list is the options' */
     int stop; /* of exec: as soon as this can be read, the command is given up; -1: nothing is */
 
