@@ -147,6 +147,14 @@ static void on_output(void *userdata, uint16_t stream, const void *data, size_t 
 
 /* ---- of the client */
 
+/* The service takes nothing more: the client is to know. */
+static void end_input(struct connect *connect)
+{
+    connect->in_ended = true;
+    connect->waits = false;
+    (void)shutdown(connect->fd, SHUT_RD);
+}
+
 /* Gives the guest what was read of the client; the end is a chunk without bytes. */
 static void give(struct connect *connect)
 {
@@ -154,10 +162,8 @@ static void give(struct connect *connect)
         connect->exec == NULL ? -EPIPE : exec_input(connect->exec, connect->chunk, connect->size);
 
     connect->waits = r == -EAGAIN;
-    if (r < 0 && r != -EAGAIN) { /* the service takes nothing more: the client is to know */
-        connect->in_ended = true;
-        (void)shutdown(connect->fd, SHUT_RD);
-    }
+    if (r < 0 && r != -EAGAIN)
+        end_input(connect);
     watch(connect);
 }
 
@@ -165,8 +171,13 @@ static void on_input_changed(void *userdata)
 {
     struct connect *connect = userdata;
 
-    if (connect->fd >= 0 && connect->waits)
+    if (connect->fd < 0 || (connect->in_ended && !connect->waits))
+        return;
+    if (!exec_takes_input(connect->exec))
+        end_input(connect);
+    else if (connect->waits)
         give(connect);
+    watch(connect);
 }
 
 static void take(struct connect *connect)

@@ -18,10 +18,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 /* What container runtimes say when the failure is their own. */
 #define STATUS_FAILED 125
+
+/* Well before the daemon's VARLINK_IDLE_MS. */
+#define INPUT_IDLE_S 10
 
 struct session {
     const struct options *options;
@@ -29,7 +33,8 @@ struct session {
     struct client *output, *input;
     int signals;
     bool started, stdin_open;
-    bool writing; /* a piece of input waits for its answer */
+    bool writing;   /* a piece of input waits for its answer */
+    time_t written; /* when input was last passed on */
     uint32_t process;
     int interrupts; /* since the start */
     int status;     /* -1: it runs */
@@ -174,6 +179,21 @@ static void stop_input(struct session *session)
     session->input = client_free(session->input);
 }
 
+/* The daemon closes a connection on which nothing is asked for half a minute: one that was idle for
+ * a while is made anew, before there is anything that could be lost with it. */
+static bool renew_input(struct session *session)
+{
+    time_t before = session->written;
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    session->written = now.tv_sec;
+    if (now.tv_sec - before < INPUT_IDLE_S)
+        return true;
+    session->input = client_free(session->input);
+    return client_new(session->options->socket, &session->input) == 0;
+}
+
 static void pass_input(struct session *session)
 {
     struct json_object *params = process_params(session);
@@ -189,6 +209,11 @@ static void pass_input(struct session *session)
     json_add_text(params, "data", text);
     session->stdin_open = n > 0;
     session->writing = true;
+    if (!renew_input(session)) {
+        json_object_put(params);
+        stop_input(session);
+        return;
+    }
     if (client_send(session->input, "WriteInput", params, CLIENT_ONE) < 0)
         stop_input(session);
 }

@@ -31,7 +31,7 @@ _guestlinkctl() {
             skip=1
             ;;
         --config | --transport | --grace | --file | --vm | --event | --since | --svg | --env | \
-            --directory | --uid | --gid) skip=1 ;;
+            --directory | --uid | --gid | --mode) skip=1 ;;
         -*) ;;
         *) words+=("$word") ;;
         esac
@@ -58,6 +58,10 @@ _guestlinkctl() {
         mapfile -t COMPREPLY < <(compgen -W "10m 1h 1d today yesterday" -- "$cur")
         return
         ;;
+    --mode)
+        mapfile -t COMPREPLY < <(compgen -W "0600 0660" -- "$cur")
+        return
+        ;;
     --grace | --env | --directory | --uid | --gid) return ;;
     esac
 
@@ -67,6 +71,7 @@ _guestlinkctl() {
     cmdline) options+=" --config" ;;
     share) [[ ${words[1]-} == add ]] && options+=" --read-only --transport" ;;
     exec) options+=" --env --directory --uid --gid --no-input --" ;;
+    forward) options+=" --mode" ;;
     shutdown) options+=" --reboot --grace" ;;
     telemetry) options+=" --file --vm --event --since --follow" ;;
     timeline) options+=" --file --svg" ;;
@@ -79,13 +84,14 @@ _guestlinkctl() {
 
     case ${#words[@]}:${words[0]-} in
     0:)
-        mapfile -t COMPREPLY < <(compgen -W "list show capabilities cmdline share exec shutdown \
+        mapfile -t COMPREPLY < <(compgen -W "list show capabilities cmdline share exec forward shutdown \
             telemetry timeline doctor metrics reload" -- "$cur")
         ;;
     1:share) mapfile -t COMPREPLY < <(compgen -W "add remove" -- "$cur") ;;
-    1:show | 1:capabilities | 1:cmdline | 1:exec | 1:shutdown | 1:timeline | 1:doctor | 2:share)
+    1:show | 1:capabilities | 1:cmdline | 1:exec | 1:forward | 1:shutdown | 1:timeline | 1:doctor | 2:share)
         mapfile -t COMPREPLY < <(compgen -W "$(_guestlinkctl_vms "${global[@]}")" -- "$cur")
         ;;
+    2:forward) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     4:share) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
     esac
 }

@@ -144,6 +144,11 @@ int exec_input(struct exec *exec, const void *data, size_t size)
     return exec_input_give(&exec->input, data, size);
 }
 
+bool exec_takes_input(const struct exec *exec)
+{
+    return !exec->ended && !exec->input.closed;
+}
+
 void exec_taken(struct exec *exec, size_t bytes)
 {
     uint8_t payload[64];

@@ -1,5 +1,6 @@
 /*
- * exec: a command that runs in a guest for somebody on the host, or a connection to a service there.
+ * exec: a command that runs in a guest for somebody on the host, or a connection to a service
+ * there.
  *
  * Made by vm_exec(). It ends with the event `exited` or `failed`, whichever comes, exactly once; it
  * is then only good for exec_free().
@@ -22,8 +23,8 @@ struct exec_command {
     uint32_t uid, gid;
     bool input; /* stdin is fed by exec_input(); else it is /dev/null */
     /* No command: argv is where to connect to. Its input is the one way, `output` of EVENT_STDOUT
-     * the other, of which at most LIMITS_CONNECTION_WINDOW bytes come that exec_taken() did not have.
-     * `started` is that it stands. */
+     * the other, of which at most LIMITS_CONNECTION_WINDOW bytes come that exec_taken() did not
+     * have. `started` is that it stands. */
     bool connection;
 };
 
@@ -49,6 +50,9 @@ struct exec_events {
  * -EPIPE: it has no input (any more); -ENOTCONN
  */
 int exec_input(struct exec *exec, const void *data, size_t size);
+
+/* False: its input was closed, by either side. */
+bool exec_takes_input(const struct exec *exec);
 
 /* Sends it a signal. @return 0, -EAGAIN or -ENOTCONN */
 int exec_signal(struct exec *exec, uint32_t signal);

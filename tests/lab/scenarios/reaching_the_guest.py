@@ -4,6 +4,7 @@ import os
 import socket
 import stat
 import subprocess
+import time
 
 from hostd import adapter
 from image import Image
@@ -34,9 +35,11 @@ def play(lab):
     guest.start()
     hostd.wait_event("GuestReady", lab.seconds(60))
     guest.wait_console("serving", lab.seconds(20))
+    idle = Idle(lab, hostd)
     published(lab, hostd, ports)
     taken(lab, hostd, settings, ports)
     forwarded(lab, hostd)
+    idle.heard()
     lab.shut_down(hostd, guest)
     once(lab)
 
@@ -103,6 +106,23 @@ def taken(lab, hostd, settings, ports):
         need(False, "the former port is still published")
     except ConnectionRefusedError:
         lab.say("the former port is closed")
+
+
+class Idle:
+    """A command whose input begins only after more than half a minute."""
+
+    def __init__(self, lab, hostd):
+        self._lab = lab
+        self._from = time.monotonic() + 33
+        self._process = subprocess.Popen(hostd.ctl("exec", "lab", "--", "cat"), stdin=subprocess.PIPE,
+                                         stdout=subprocess.PIPE, text=True)
+
+    def heard(self):
+        self._lab.pause(max(0, self._from - time.monotonic()))
+        words = self._process.communicate("late\n", self._lab.seconds(20))[0]
+        need(words == "late\n" and self._process.returncode == 0,
+             f"input after half a minute: {self._process.returncode}: {words!r}")
+        self._lab.say("exec: input after half a minute of none")
 
 
 class Forward:
