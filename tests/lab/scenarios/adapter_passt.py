@@ -62,7 +62,7 @@ def served(lab, namespace, qemu):
     hostd = lab.hostd([settings], within=namespace.within).start()
     guest.start()
     hostd.wait_event("GuestReady", lab.seconds(90))
-    guest.wait_console("serving", lab.seconds(20))
+    guest.wait_console("services can be called", lab.seconds(20))
     narrowed(lab, hostd)
     fetch(lab, hostd, server, "8 MiB")
     bounced(lab, hostd)

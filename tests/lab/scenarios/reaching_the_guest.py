@@ -34,7 +34,7 @@ def play(lab):
     hostd = lab.hostd([settings]).start()
     guest.start()
     hostd.wait_event("GuestReady", lab.seconds(60))
-    guest.wait_console("serving", lab.seconds(20))
+    guest.wait_console("services can be called", lab.seconds(20))
     idle = Idle(lab, hostd)
     published(lab, hostd, ports)
     taken(lab, hostd, settings, ports)
