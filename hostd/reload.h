@@ -12,13 +12,13 @@ struct reload {
     struct fleet *fleet; /* its settings are replaced on success */
     struct handshakes *handshakes;
     struct doors *doors;
-    config_remark_fn on_remark; /* besides the log; may be NULL */
+    config_remark_fn on_remark; /* in addition to the log; may be NULL */
     void *userdata;
 };
 
 /*
  * A VM is the same if its UUID is. Equal ones are not touched; one whose name, CID, socket or
- * device host changed goes and comes anew; of any other, only what changed is changed.
+ * device host changed goes and comes again; of any other, only what changed is changed.
  *
  * @return 0; 1: the file is wrong, and nothing changed; or -errno, likewise
  */

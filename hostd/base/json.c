@@ -1,8 +1,13 @@
 /* json: objects of json-c, built and read by type. */
 #include "json.h"
 
+#include "text.h"
+
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 struct json_object *json_members(const char *key, ...)
 {
@@ -69,21 +74,84 @@ struct json_object *json_element(struct json_object *value, size_t index)
     return index < json_count(value) ? json_object_array_get_idx(value, index) : NULL;
 }
 
-struct json_object *json_parse_object(const char *text, size_t size, int depth)
+static bool is_ascii(const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)text[i] > 0x7f)
+            return false;
+    return true;
+}
+
+/* Appends "\u00e9", or a surrogate pair. @return the end */
+static char *put_escape(char *out, uint32_t character)
+{
+    if (character > 0xffff) {
+        character -= 0x10000;
+        out += sprintf(out, "\\u%04x", (unsigned)(0xd800 | character >> 10));
+        character = 0xdc00 | (character & 0x3ff);
+    }
+    return out + sprintf(out, "\\u%04x", (unsigned)character);
+}
+
+/* The same document in ASCII alone: json-c 0.17 and 0.18 take a byte above 0x7f for a control
+ * character when they are strict. @return the caller's; NULL: it is not UTF-8, a backslash escapes
+ * a character beyond ASCII, or there is no memory */
+static char *escape(const char *text, size_t size, size_t *ret_size)
+{
+    /* Two bytes become six, four become twelve. */
+    char *copy = malloc(3 * size), *out = copy;
+    bool escaping = false, good = copy != NULL;
+    size_t taken;
+
+    for (size_t i = 0; good && i < size; i += taken) {
+        taken = 1;
+        if ((unsigned char)text[i] > 0x7f) {
+            taken = wire_character_size((struct wire_text){text + i, size - i});
+            good = taken > 0 && !escaping;
+            if (good)
+                out = put_escape(out, text_decode(text + i, taken));
+        } else {
+            *out++ = text[i];
+            escaping = text[i] == '\\' && !escaping;
+        }
+    }
+    if (!good) {
+        free(copy);
+        return NULL;
+    }
+    *ret_size = (size_t)(out - copy);
+    return copy;
+}
+
+/* @param text  ASCII */
+static struct json_object *parse(const char *text, size_t size, int depth)
 {
     struct json_tokener *tokener = json_tokener_new_ex(depth);
     struct json_object *root;
 
     if (!tokener)
         return NULL;
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    /* with the NUL, so that the parser knows the end */
-    root = json_tokener_parse_ex(tokener, text, (int)size + 1);
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+    root = json_tokener_parse_ex(tokener, text, (int)size);
     if (json_tokener_get_error(tokener) != json_tokener_success ||
         !json_object_is_type(root, json_type_object)) {
         json_object_put(root);
         root = NULL;
     }
     json_tokener_free(tokener);
+    return root;
+}
+
+struct json_object *json_parse_object(const char *text, size_t size, int depth)
+{
+    struct json_object *root = NULL;
+    char *copy;
+
+    if (is_ascii(text, size))
+        return parse(text, size, depth);
+    copy = escape(text, size, &size);
+    if (copy)
+        root = parse(copy, size, depth);
+    free(copy);
     return root;
 }

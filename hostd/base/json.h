@@ -29,9 +29,8 @@ size_t json_count(struct json_object *value);
 /* @return the element, borrowed; NULL if there is none, it is null, or @p value is no array */
 struct json_object *json_element(struct json_object *value, size_t index);
 
-/* Parses a document that others wrote: strictly, UTF-8, an object, at most @p depth levels deep; a
- * NUL is behind its @p size bytes. @return NULL if it is not that,
- * or there is no memory */
+/* Parses a document that others wrote: strictly, UTF-8, an object, at most @p depth levels deep. No
+ * NUL need be behind its @p size bytes. @return NULL if it is not that, or there is no memory */
 struct json_object *json_parse_object(const char *text, size_t size, int depth);
 
 #endif

@@ -194,7 +194,7 @@ static void find_first(struct claims *claims)
 static void tell(struct config_reader *reader, const struct claim *claim)
 {
     const struct claim *first = claim->first, *told = claim;
-    const char *same = "another VM's too";
+    const char *same = "also used by another VM";
     const char *value;
     char where[96];
 
@@ -203,7 +203,7 @@ static void tell(struct config_reader *reader, const struct claim *claim)
         first = claim;
     }
     if (first->node != NULL)
-        (void)snprintf(where, sizeof(where), "`%s` in line %u", first->key, first->node->line);
+        (void)snprintf(where, sizeof(where), "`%s` on line %u", first->key, first->node->line);
     else
         (void)snprintf(where, sizeof(where), "`%s`, by default", first->key);
     if (told->node == NULL)
@@ -211,15 +211,15 @@ static void tell(struct config_reader *reader, const struct claim *claim)
     value = told->kind == PORT ? told->node->text : told->value;
     if (claim->kind == MAC && !(claim->shared && first->shared))
         config_reader_warn(reader, told->node,
-                           "\"%s\" is %s (%s); that works only if the two VMs are on different "
+                           "\"%s\" is %s (%s); this works only if the two VMs are on different "
                            "networks",
                            value, same, where);
     else if (told->vm != NULL && first->vm != NULL && told->vm != first->vm)
-        config_reader_error(reader, told->node, "\"%s\" is %s (%s), expected one of its own", value,
+        config_reader_error(reader, told->node, "\"%s\" is %s (%s), expected a unique value", value,
                             same, where);
     else
-        config_reader_error(reader, told->node, "\"%s\" is taken by %s, expected another", value,
-                            where);
+        config_reader_error(reader, told->node, "\"%s\" is already used by %s, expected another",
+                            value, where);
 }
 
 /* A VM's socket that is in `listen` is its door; within a VM, MACs are told where they are read. */

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Strings of a list, NULL-terminated besides; items NULL if count is 0. */
+/* Strings of a list, also NULL-terminated; items NULL if count is 0. */
 struct config_strings {
     char **items;
     size_t count;
@@ -182,7 +182,7 @@ struct config {
     char *file;                   /* its path, for messages */
     struct config_strings listen; /* "vsock:[CID]:PORT", "unix:/path" */
     char *control;                /* path of the control socket */
-    char *control_group;          /* group that may use it besides root; NULL: none */
+    char *control_group;          /* group that may use it in addition to root; NULL: none */
     char *metrics;                /* path of the Prometheus socket; NULL: none */
     char *state_dir;
     struct config_telemetry telemetry;
@@ -201,7 +201,7 @@ typedef void (*config_remark_fn)(void *userdata, const char *remark);
  * Every error in the file is told, not only the first. A bad swiotlb value is a warning, and the
  * default is used.
  *
- * @param on_warning  told of what was mended (may be NULL); on_error: of what makes it useless
+ * @param on_warning  told of what was fixed (may be NULL); on_error: of what makes it useless
  * @return 0 with a configuration for config_free(); 1 if the file was read and is wrong (told
  *         through on_error); -errno if it could not be read (told through on_error too)
  */

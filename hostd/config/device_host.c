@@ -48,7 +48,7 @@ void config_device_host_read(struct config_reader *reader, const struct config_j
         refuse_key(reader, node, "argv", "command");
     else if (host->argv.count == 0 && GUESTLINK_DEVICE_HOST[0] == '\0')
         config_reader_error(reader, node,
-                            "no key `argv`, expected the program and its first words (this "
+                            "no key `argv`, expected the program and its arguments (this "
                             "guestlink-hostd was built without a default program)");
     else if (host->argv.count == 0 && config_strings_add(&host->argv, GUESTLINK_DEVICE_HOST) < 0)
         reader->out_of_memory = true;

@@ -65,7 +65,8 @@ static void read_routes(struct config_reader *reader, const struct config_json *
         if (route.to != NULL && route.via != NULL) {
             if ((strchr(route.to, ':') == NULL) != (strchr(route.via, ':') == NULL))
                 config_reader_error(reader, one,
-                                    "`to` and `via` are of two families, expected one");
+                                    "`to` and `via` are of different address families, expected "
+                                    "the same");
             (void)snprintf(text, sizeof(text), "%s %s", route.to, route.via);
             if (config_strings_add(to, text) < 0)
                 reader->out_of_memory = true;
@@ -165,8 +166,8 @@ static void check_mtu(struct config_reader *reader, const struct config_json *no
     if (mtu != NULL && network->mtu > 0 && network->mtu < MTU_IPV6 &&
         (has_family(&network->address, true) || has_family(&network->gateway, true)))
         config_reader_warn(reader, mtu,
-                           "%u, expected at least %u for IPv6; the guest will set the other "
-                           "addresses alone",
+                           "%u, expected at least %u for IPv6; the guest will set only the "
+                           "other addresses",
                            network->mtu, MTU_IPV6);
 }
 

@@ -122,11 +122,11 @@ static const char *what_to_do(int error)
 {
     switch (error) {
     case EADDRINUSE:
-        return "stop what listens there, or publish another port";
+        return "stop the program that listens there, or publish another port";
     case EADDRNOTAVAIL:
-        return "this host has no such address; correct it, or give it to an interface first";
+        return "this host has no such address; fix the address, or add it to an interface first";
     case EACCES:
-        return "only root may listen on it; publish a port from 1024 on, or lower the sysctl "
+        return "only root can listen there; publish a port from 1024 on, or lower the sysctl "
                "net.ipv4.ip_unprivileged_port_start";
     default:
         return "publish another address or port";

@@ -79,16 +79,15 @@ static void read_swiotlb(struct config_reader *reader, const struct config_json 
     if (node->type == CONFIG_JSON_TEXT && config_text_parse_withdrawn_pool(text, &size) == 0 &&
         size > 0 && size < POOL_LIMIT)
         config_reader_warn(reader, node,
-                           "\"%.60s\" names a base, expected a size alone; where the pool lies is "
-                           "the guest kernel's to choose (a base from outside may point at memory "
-                           "that is not there), so the base is dropped and the size %" PRIu64
-                           " is used",
+                           "\"%.60s\" has a base, expected only a size; the guest kernel "
+                           "chooses the pool's base (one set from outside may point at memory "
+                           "that does not exist); ignoring the base, using the size %" PRIu64,
                            text, size);
     else if ((node->type != CONFIG_JSON_TEXT && node->type != CONFIG_JSON_NUMBER) ||
              config_text_parse_size(text, &size) != 0 || size >= POOL_LIMIT) {
         config_reader_warn(reader, node,
-                           "%s is no size of a pool, expected \"auto\", \"off\", bytes or a size "
-                           "such as \"64M\" below 4 GiB; \"auto\" is used instead",
+                           "%s is not a pool size, expected \"auto\", \"off\", bytes or a size "
+                           "such as \"64M\" below 4 GiB; using \"auto\"",
                            config_reader_value(node, value));
         return;
     }
@@ -116,12 +115,14 @@ static void read_shares(struct config_reader *reader, const struct config_json *
 
             if (share->tag != NULL && other->tag != NULL && strcmp(share->tag, other->tag) == 0)
                 config_reader_error(reader, config_json_find(one, "tag"),
-                                    "\"%s\" is taken by shares[%zu], expected a tag of its own",
+                                    "\"%s\" is already used by shares[%zu], expected a unique "
+                                    "tag",
                                     share->tag, i);
             if (share->target != NULL && other->target != NULL &&
                 strcmp(share->target, other->target) == 0)
                 config_reader_error(reader, config_json_find(one, "target"),
-                                    "\"%s\" is taken by shares[%zu], expected a target of its own",
+                                    "\"%s\" is already used by shares[%zu], expected a unique "
+                                    "target",
                                     share->target, i);
         }
     }
@@ -147,12 +148,14 @@ static void read_networks(struct config_reader *reader, const struct config_json
 
             if (network->id != NULL && other->id != NULL && strcmp(network->id, other->id) == 0)
                 config_reader_error(reader, config_json_find(one, "id"),
-                                    "\"%s\" is taken by network[%zu], expected an id of its own",
+                                    "\"%s\" is already used by network[%zu], expected a unique "
+                                    "id",
                                     network->id, i);
             if (memcmp(network->mac, other->mac, 6) == 0 && config_json_find(one, "mac") != NULL &&
                 memcmp(network->mac, (uint8_t[6]){0}, 6) != 0)
                 config_reader_error(reader, config_json_find(one, "mac"),
-                                    "taken by network[%zu], expected a MAC address of its own", i);
+                                    "already used by network[%zu], expected a unique MAC address",
+                                    i);
         }
     }
 }
@@ -250,8 +253,8 @@ void config_vm_read(struct config_reader *reader, const struct config_json *node
     if (node->type == CONFIG_JSON_OBJECT && config_json_find(node, "cid") == NULL &&
         config_json_find(node, "socket") == NULL)
         config_reader_error(reader, node,
-                            "neither `cid` nor `socket`, expected one, by which the "
-                            "VM's connections are known");
+                            "neither `cid` nor `socket`, expected one to identify the "
+                            "VM's connections");
     if (node->type == CONFIG_JSON_OBJECT)
         check_publish(reader, node, vm);
 }

@@ -71,7 +71,7 @@ int command_cmdline(const struct options *options, char **words)
     if (status == 0)
         (void)print(options, NULL, command_text(reply, "command_line"));
     else
-        say_error("with --config FILE it works without a running daemon");
+        say_error("with --config FILE, cmdline works without a running daemon");
     json_object_put(reply);
     return status;
 }

@@ -2,15 +2,18 @@
  * command exec: a command in the guest with our standard streams.
  *
  * One connection carries the output; a second one the input, a piece at a time, each answered
- * before the next is read, so that what the guest does not take stays in our standard input.
+ * before the next is read, so that what the guest does not take stays in our standard input. With
+ * -t, our terminal is the command's from its start to its end.
  */
 #include "base/base64.h"
 #include "client.h"
 #include "command.h"
+#include "exec_params.h"
 #include "output.h"
 #include "protocol/limits.h"
 #include "say.h"
 #include "signal_watch.h"
+#include "terminal.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -21,8 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What container runtimes say when the failure is their own. */
-#define STATUS_FAILED 125
+#define STATUS_FAILED EXEC_PARAMS_FAILED
 
 /* Well before the daemon's VARLINK_IDLE_MS. */
 #define INPUT_IDLE_S 10
@@ -32,6 +34,8 @@ struct session {
     const char *program;
     struct client *output, *input;
     int signals;
+    int terminal;              /* terminal_watch(), or -1: it has none */
+    struct terminal_size size; /* as told */
     bool started, stdin_open;
     bool writing;   /* a piece of input waits for its answer */
     time_t written; /* when input was last passed on */
@@ -39,42 +43,6 @@ struct session {
     int interrupts; /* since the start */
     int status;     /* -1: it runs */
 };
-
-/* What does not fit into the daemon's message to the guest is said before it is sent. */
-static bool check_size(const struct options *options, char **argv)
-{
-    size_t bytes = options->directory != NULL ? strlen(options->directory) : 0;
-
-    for (char **word = argv; *word != NULL; word++)
-        bytes += strlen(*word) + 2;
-    for (size_t i = 0; i < options->environment.count; i++)
-        bytes += strlen(options->environment.items[i]) + 2;
-    if (bytes <= LIMITS_WORDS_BYTES)
-        return true;
-    say_error("cannot pass on %zu bytes of words and variables (2 more for each): expected at most "
-              "%u; nothing is started; give the command its data by standard input or a share",
-              bytes, LIMITS_WORDS_BYTES);
-    return false;
-}
-
-static struct json_object *make_params(const struct options *options, char **words)
-{
-    struct json_object *params = command_vm_params(words[0]), *argv = json_object_new_array();
-    struct json_object *environment = json_object_new_array();
-
-    for (char **word = words + 1; *word != NULL; word++)
-        json_object_array_add(argv, json_object_new_string(*word));
-    for (size_t i = 0; i < options->environment.count; i++)
-        json_object_array_add(environment, json_object_new_string(options->environment.items[i]));
-    json_object_object_add(params, "argv", argv);
-    json_object_object_add(params, "environment", environment);
-    if (options->directory != NULL)
-        json_add_text(params, "directory", options->directory);
-    json_add_number(params, "uid", options->uid);
-    json_add_number(params, "gid", options->gid);
-    json_add_flag(params, "input", (options->given & OPTIONS_NO_INPUT) == 0);
-    return params;
-}
 
 static void pass_signal(struct session *session);
 
@@ -85,14 +53,15 @@ static void fail_output(struct session *session, int fd, int error)
         session->status = 128 + SIGPIPE;
         return;
     }
-    say_error("cannot write the command's output to standard %s: %s; leaving the command, which "
-              "gets SIGHUP",
+    terminal_leave();
+    say_error("cannot write the command's output to standard %s: %s; disconnecting from the "
+              "command, which gets SIGHUP",
               fd == STDERR_FILENO ? "error" : "output", strerror(error));
     session->status = STATUS_FAILED;
 }
 
-/* Our signals are heeded while a reader takes its time. EBADF: the descriptor was closed by whoever
- * started us, and does not want what would go there. */
+/* Our signals are heeded while a reader takes its time. EBADF: the descriptor was closed by the
+ * program that started us, and does not want what would go there. */
 static void write_all(struct session *session, int fd, const void *data, size_t size)
 {
     const uint8_t *bytes = data;
@@ -137,6 +106,67 @@ static void pass_json(struct session *session, struct json_object *reply)
     write_all(session, STDOUT_FILENO, "\n", 1);
 }
 
+static struct json_object *process_params(const struct session *session)
+{
+    struct json_object *params = json_object_new_object();
+
+    json_add_number(params, "process", session->process);
+    return params;
+}
+
+/* Tells the command the size of our terminal, if that is another one than it knows. */
+static void pass_size(struct session *session)
+{
+    struct terminal_size size = terminal_size();
+    struct json_object *params, *reply;
+
+    if (!session->started ||
+        (size.rows == session->size.rows && size.columns == session->size.columns))
+        return;
+    params = process_params(session);
+    exec_params_add_size(params, size);
+    reply = client_ask(session->options->socket, "ResizeTerminal", params);
+    if (reply != NULL)
+        session->size = size;
+    json_object_put(reply);
+}
+
+static void enter_terminal(struct session *session)
+{
+    int r = terminal_enter();
+
+    if (r < 0) {
+        say_error("cannot make the terminal raw: %s; leaving the command, which gets SIGHUP",
+                  strerror(-r));
+        session->status = STATUS_FAILED;
+        return;
+    }
+    pass_size(session);
+}
+
+/* SIGWINCH, SIGTSTP, SIGCONT. */
+static void take_terminal_signal(struct session *session)
+{
+    struct signalfd_siginfo info;
+
+    if (read(session->terminal, &info, sizeof(info)) != sizeof(info))
+        return;
+    if (info.ssi_signo == SIGTSTP)
+        terminal_stop();
+    else if (info.ssi_signo == SIGCONT && session->started)
+        enter_terminal(session); /* whoever had it meanwhile may have left it otherwise */
+    else
+        pass_size(session);
+}
+
+static void take_started(struct session *session, struct json_object *reply)
+{
+    session->started = true;
+    session->process = (uint32_t)command_number(reply, "process");
+    if (session->terminal >= 0)
+        enter_terminal(session);
+}
+
 static void take_output(struct session *session)
 {
     struct json_object *reply = NULL;
@@ -144,33 +174,26 @@ static void take_output(struct session *session)
 
     while (session->status < 0 && (r = client_receive(session->output, 0, &reply)) != -EAGAIN) {
         if (r < 0) {
+            terminal_leave();
             say_error("%s", client_error(session->output, r));
             session->status = STATUS_FAILED;
             return;
         }
         if (session->options->json)
             pass_json(session, reply);
-        if (json_member(reply, "process") != NULL) {
-            session->started = true;
-            session->process = (uint32_t)command_number(reply, "process");
-        }
+        if (json_member(reply, "process") != NULL)
+            take_started(session, reply);
         if (json_member(reply, "data") != NULL && !session->options->json)
             pass_output(session, reply);
-        if (command_text(reply, "error")[0] != '\0')
+        if (command_text(reply, "error")[0] != '\0') {
+            terminal_leave();
             say_error("%s: %s", session->program, command_text(reply, "error"));
+        }
         if (r == 1 && session->status < 0)
             session->status = (int)command_number(reply, "status");
         json_object_put(reply);
         reply = NULL;
     }
-}
-
-static struct json_object *process_params(const struct session *session)
-{
-    struct json_object *params = json_object_new_object();
-
-    json_add_number(params, "process", session->process);
-    return params;
 }
 
 static void stop_input(struct session *session)
@@ -205,6 +228,11 @@ static void pass_input(struct session *session)
         json_object_put(params);
         return;
     }
+    if (n <= 0 && session->terminal >= 0) { /* it was hung up on us, and so are we on the command */
+        session->status = 128 + SIGHUP;
+        json_object_put(params);
+        return;
+    }
     (void)base64_encode(data, n > 0 ? (size_t)n : 0, text);
     json_add_text(params, "data", text);
     session->stdin_open = n > 0;
@@ -232,7 +260,8 @@ static void take_written(struct session *session)
         stop_input(session);
 }
 
-/* The command gets our signals; a third of them ends us, should it not care. */
+/* The command gets our signals; a third of them ends us, should it not care. With a terminal its
+ * own come as keys, and ours end us at once. */
 static void pass_signal(struct session *session)
 {
     struct json_object *params;
@@ -240,9 +269,9 @@ static void pass_signal(struct session *session)
 
     if (read(session->signals, &info, sizeof(info)) != sizeof(info))
         return;
-    if (!session->started || ++session->interrupts >= 3)
+    if (!session->started || session->terminal >= 0 || ++session->interrupts >= 3)
         session->status = 128 + (int)info.ssi_signo;
-    if (!session->started)
+    if (!session->started || session->terminal >= 0)
         return;
     params = process_params(session);
     json_add_number(params, "signal", info.ssi_signo);
@@ -260,6 +289,7 @@ static int run(struct session *session)
             {.fd = session->started && session->stdin_open && !session->writing ? STDIN_FILENO : -1,
              .events = POLLIN},
             {.fd = session->options->stop, .events = POLLIN},
+            {.fd = session->terminal, .events = POLLIN},
         };
 
         if (poll(pollers, sizeof(pollers) / sizeof(pollers[0]), -1) < 0 && errno != EINTR)
@@ -268,6 +298,8 @@ static int run(struct session *session)
             return STATUS_FAILED; /* whose it is says why */
         if (pollers[1].revents != 0)
             pass_signal(session);
+        if (pollers[5].revents != 0)
+            take_terminal_signal(session);
         if (pollers[2].revents != 0)
             take_written(session);
         if (pollers[3].revents != 0)
@@ -282,25 +314,34 @@ int command_exec(const struct options *options, char **words)
 {
     struct session session = {.options = options,
                               .program = words[1][0] != '\0' ? words[1] : "\"\"",
-                              .signals = signal_watch(),
+                              .terminal = -1,
+                              .size = terminal_size(),
                               .status = -1};
-    int status = STATUS_FAILED, r;
+    struct json_object *params = NULL;
+    int status = exec_params_make(options, words, &params), r;
 
-    if (!check_size(options, words + 1))
-        return STATUS_FAILED;
+    if (status != 0)
+        return status;
     session.stdin_open = (options->given & OPTIONS_NO_INPUT) == 0;
-    if (client_new(options->socket, &session.output) != 0)
+    session.signals = signal_watch();
+    if ((options->given & OPTIONS_TERMINAL) != 0)
+        session.terminal = terminal_watch();
+    if (client_new(options->socket, &session.output) != 0) {
+        json_object_put(params);
         return STATUS_FAILED;
+    }
     if (session.stdin_open && client_new(options->socket, &session.input) != 0)
         session.stdin_open = false;
-    r = client_send(session.output, "Exec", make_params(options, words), CLIENT_MORE);
+    r = client_send(session.output, "Exec", params, CLIENT_MORE);
+    status = r < 0 ? STATUS_FAILED : run(&session);
+    terminal_leave();
     if (r < 0)
         say_error("%s", client_error(session.output, r));
-    else
-        status = run(&session);
     (void)client_free(session.output);
     (void)client_free(session.input);
     if (session.signals >= 0)
         (void)close(session.signals);
+    if (session.terminal >= 0)
+        (void)close(session.terminal);
     return status;
 }

@@ -27,7 +27,7 @@ void device_host_done(struct device_host *host)
     while ((operation = LIST_FIRST(&host->operations))) {
         if (operation->canceled)
             operation->canceled(operation->driver_data);
-        device_operation_finish(operation, ECANCELED, "the daemon lets go of the device host");
+        device_operation_finish(operation, ECANCELED, "the daemon releases the device host");
     }
     host->event = sd_event_unref(host->event);
 }

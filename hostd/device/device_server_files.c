@@ -18,9 +18,9 @@ int device_server_files_name(const char *directory, const char *name,
 {
     const size_t size = sizeof(ret_files->socket);
 
-    if (strlen(directory) + strlen(name) + sizeof("/.sock") > size)
+    /* The longest of them. */
+    if (snprintf(ret_files->socket, size, "%s/%s.sock", directory, name) >= (int)size)
         return -ENAMETOOLONG;
-    (void)snprintf(ret_files->socket, size, "%s/%s.sock", directory, name);
     (void)snprintf(ret_files->record, size, "%s/%s.pid", directory, name);
     (void)snprintf(ret_files->log, size, "%s/%s.log", directory, name);
     (void)snprintf(ret_files->inner, size, "%s/%s.in", directory, name);

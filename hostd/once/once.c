@@ -45,7 +45,7 @@ static int run(struct plan *plan)
     int r = folder < 0 ? folder : supervisor_start(plan, folder, &supervisor);
 
     if (r < 0) {
-        say_error("cannot make a folder and a process for the VM: %s; nothing was started",
+        say_error("cannot create a folder and a process for the VM: %s; nothing was started",
                   strerror(-r));
         return READY_NOT_STARTED;
     }

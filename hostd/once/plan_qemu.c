@@ -1,9 +1,11 @@
 /* plan: QEMU's side of a run. */
 #include "plan.h"
 
+#include "base/program.h"
 #include "config/policy.h"
 #include "ctl/say.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -150,6 +152,18 @@ static void add_machine(const struct plan *plan, struct words *words)
     add(words, "object", "memory-backend-memfd,id=mem,size=%lluM,share=on", mib);
 }
 
+/* How QEMU is told to connect again after a second: QEMU 9.2 has a new name for it, 10.2 no longer
+ * has the old one. A script does not tell which QEMU it starts: then a connection that the daemon
+ * closes (a guest that stood still too long) stays closed. */
+static const char *reconnect_option(const char *qemu)
+{
+    char path[LIMITS_PATH];
+
+    if (program_find(qemu, path, sizeof(path)) < 0 || !program_knows(path, ELFMAG))
+        return "";
+    return program_knows(path, "reconnect-ms") ? ",reconnect-ms=1000" : ",reconnect=1";
+}
+
 int plan_make_qemu(const struct plan *plan, struct json_object *config, struct words *words)
 {
     const struct request *request = plan->request;
@@ -167,7 +181,8 @@ int plan_make_qemu(const struct plan *plan, struct json_object *config, struct w
     add(words, "chardev", "file,id=console,path=/dev/fd/%d", PLAN_CONSOLE_FD);
     add(words, "serial", "chardev:console");
     add(words, "qmp", "unix:%s/" FOLDER_QMP ",server=on,wait=off", folder);
-    add(words, "chardev", "socket,id=guestlink,path=%s/" FOLDER_GUEST ",reconnect=1", folder);
+    add(words, "chardev", "socket,id=guestlink,path=%s/" FOLDER_GUEST "%s", folder,
+        reconnect_option(request->qemu));
     words_add(words, "-device");
     words_add(words, "virtio-serial-pci");
     add(words, "device", "virtserialport,chardev=guestlink,name=" PORT);

@@ -42,7 +42,8 @@ struct request {
     const char *user;                  /* "USER", "USER:GROUP"; NULL: root */
     const char *directory;             /* NULL: / */
     uint64_t timeout_ms;               /* 0: none */
-    bool input;                        /* -i */
+    bool input;                        /* -i, -t */
+    bool terminal;                     /* -t */
     bool keep, verbose, print_config;
     const char *accelerator; /* kvm, tcg; NULL: KVM where it can be used */
     const char *qemu;        /* program */

@@ -49,7 +49,7 @@ static void fail(struct qemu_task *task, int error, const char *what, const char
 static void succeed(struct qemu_task *task, bool created)
 {
     if (task->passt && !qemu_passt_succeed(task)) {
-        fail(task, EIO, "", "passt ended while the device was added");
+        fail(task, EIO, "", "passt exited while the device was being added");
         return;
     }
     task->operation->outcome.created = created;
@@ -60,7 +60,7 @@ static void succeed(struct qemu_task *task, bool created)
 static void on_device_added(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error) {
-        fail(task, reply->error, "QEMU could not add the device", reply->text);
+        fail(task, reply->error, "cannot add the device to QEMU", reply->text);
         return;
     }
     succeed(task, true);
@@ -86,8 +86,7 @@ static void on_not_connected(struct qemu_task *task)
 
     qemu_task_tell(task, "netdev_del", json_texts("id", task->backend, NULL));
     (void)snprintf(text, sizeof(text),
-                   "nobody answered QEMU at %s (the program there must listen before the adapter "
-                   "is added)",
+                   "nothing listens at %s (start that program before adding the adapter)",
                    task->network->socket_path);
     fail(task, ECONNREFUSED, "", text);
 }
@@ -118,7 +117,7 @@ static void explain_netdev(struct qemu_task *task, const struct qmp_reply *reply
         (void)snprintf(text, sizeof(text), "%s", reply->text);
     else
         (void)snprintf(text, sizeof(text), "%s (%s)", reason, reply->text);
-    fail(task, reply->error, "QEMU could not make its netdev", text);
+    fail(task, reply->error, "cannot create the netdev in QEMU", text);
 }
 
 /* QEMU connects on the side, says so with an event, and says nothing if it cannot. */
@@ -201,8 +200,7 @@ static void on_port(struct qemu_task *task, const struct qmp_reply *reply)
 static void on_old_unplugged(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error) {
-        fail(task, reply->error, "an adapter of that id that is not equal is in the way",
-             reply->text);
+        fail(task, reply->error, "a different adapter with that id exists", reply->text);
         return;
     }
     qemu_task_tell(task, "netdev_del", json_texts("id", task->old_backend, NULL));
@@ -213,7 +211,7 @@ static void on_old_unplugged(struct qemu_task *task, const struct qmp_reply *rep
 static void on_existing_iommu(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error) {
-        fail(task, reply->error, "QEMU could not tell about the device", reply->text);
+        fail(task, reply->error, "cannot query the device in QEMU", reply->text);
     } else if (qmp_reader_flag(reply->result) != task->iommu_platform) {
         qemu_task_unplug(task, on_old_unplugged);
     } else {
@@ -224,7 +222,7 @@ static void on_existing_iommu(struct qemu_task *task, const struct qmp_reply *re
 static void on_existing_netdev(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error) {
-        fail(task, reply->error, "QEMU could not tell about the device", reply->text);
+        fail(task, reply->error, "cannot query the device in QEMU", reply->text);
         return;
     }
     (void)snprintf(task->old_backend, sizeof(task->old_backend), "%s",
@@ -240,7 +238,7 @@ static void on_existing_netdev(struct qemu_task *task, const struct qmp_reply *r
 static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error) {
-        fail(task, reply->error, "QEMU could not list its devices", reply->text);
+        fail(task, reply->error, "cannot list QEMU's devices", reply->text);
         return;
     }
     if (!qemu_task_device_is_listed(task, reply)) {
@@ -313,7 +311,7 @@ static void on_removed(struct qemu_task *task, const struct qmp_reply *reply)
 static void on_netdev_to_remove(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error == EREMOTEIO) {
-        qemu_task_finish(task, 0, "the device was not there");
+        qemu_task_finish(task, 0, "the device did not exist");
         return;
     }
     if (reply->error) {

@@ -87,9 +87,9 @@ static void explain(int error, const char *program, char *text, size_t capacity)
     if (error == -ENOPKG)
         (void)snprintf(
             text, capacity,
-            "guestlink-no-loopback, which keeps passt from this host's own addresses, is "
-            "not installed; install guestlink-hostd again, or set \"host_loopback\": "
-            "true for the adapter");
+            "guestlink-no-loopback, which keeps passt from this host's own addresses, is not "
+            "installed; reinstall guestlink-hostd, or set \"host_loopback\": true for the "
+            "adapter");
     else if (error == -EOPNOTSUPP)
         (void)snprintf(text, capacity,
                        "%s is too old for vhost-user adapters; install one with --vhost-user "
@@ -102,8 +102,7 @@ static void explain(int error, const char *program, char *text, size_t capacity)
                        program);
     else
         (void)snprintf(text, capacity,
-                       "no passt that can be executed at %s; install passt, or correct "
-                       "device_host.passt",
+                       "no executable passt at %s; install passt, or fix device_host.passt",
                        program);
 }
 
@@ -163,7 +162,7 @@ static void on_ended(void *userdata, const char *text)
     struct aperture_status status;
 
     if (passt->task && passt->task->awaits_ready)
-        qemu_passt_go_on(passt->task, EIO, "passt could not serve it");
+        qemu_passt_go_on(passt->task, EIO, "passt cannot serve the adapter");
     else if (!passt->task && is_refused(passt, &status))
         host->events.adapter_refused(host->userdata, passt->id, status.reason);
     else if (!passt->task)
@@ -188,7 +187,7 @@ static void on_restored(void *userdata, const char *text)
 
     char all[DEVICE_SERVER_TEXT_SIZE + 64];
 
-    (void)snprintf(all, sizeof(all), "another passt serves it, the guest lost packets: %s", text);
+    (void)snprintf(all, sizeof(all), "started another passt, the guest lost packets: %s", text);
     host->events.adapter_lost(host->userdata, passt->id, true, all);
 }
 
@@ -313,9 +312,9 @@ void qemu_passt_start(struct qemu_task *task)
     if (r == 0)
         return;
     task->awaits_ready = false;
-    (void)snprintf(text, sizeof(text), "passt could not be started: %s",
-                   r == -ENOPKG ? "guestlink-virtiofs-relay is not installed; install "
-                                  "guestlink-hostd again"
+    (void)snprintf(text, sizeof(text), "cannot start passt: %s",
+                   r == -ENOPKG ? "guestlink-virtiofs-relay is not installed; reinstall "
+                                  "guestlink-hostd"
                                 : strerrordesc_np(-r));
     qemu_passt_go_on(task, -r, text);
 }

@@ -19,7 +19,7 @@
 #define QMP_GREETING_TIMEOUT_MS 5000u
 
 /* A connection that was up for less than this was unsteady. After a few of them in a row there is a
- * pause before the next, each twice as long: what a VM does anew each time (devices, what serves
+ * pause before the next, each twice as long: what a VM does again each time (devices, what serves
  * shares, lines of the log) QEMU cannot have done without end. */
 #define QMP_STEADY_MS         10000u
 #define QMP_UNSTEADY_MAX      4u

@@ -134,9 +134,9 @@ const char *qmp_commands_answer(struct qmp_commands *commands, struct json_objec
     int64_t id;
 
     if (!qmp_reader_number(json_member(message, "id"), &id) || id < 1 || id > commands->last_id)
-        return "an answer to nothing that was asked";
+        return "an answer without a question";
     if (error && !qmp_reader_words(json_member(error, "desc"), text, sizeof(text)))
-        return "an error without words";
+        return "an error without a description";
     command = find(commands, id);
     if (!command)
         return NULL; /* its deadline was over */

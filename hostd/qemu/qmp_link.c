@@ -1,9 +1,8 @@
 /* qmp link: one connection to a QMP socket, as lines of JSON in and out. */
 #include "qmp_link.h"
 
+#include "base/json.h"
 #include "qmp.h"
-
-#include "qmp_reader.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -67,24 +66,6 @@ static bool has_too_many_values(const char *line, size_t size)
     return count > QMP_LINK_VALUES_MAX;
 }
 
-/* @return the object that the line is, or NULL */
-static struct json_object *parse(const char *line, size_t size)
-{
-    struct json_tokener *tokener =
-        json_tokener_new(); /* one that is kept stays as large as it got */
-    struct json_object *message;
-
-    if (!tokener)
-        return NULL;
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    message = json_tokener_parse_ex(tokener, line, (int)size);
-    json_tokener_free(tokener);
-    if (qmp_reader_is_object(message))
-        return message;
-    json_object_put(message);
-    return NULL;
-}
-
 /* @return 0, or -1 after the end was told */
 static int take_line(struct qmp_link *link, const char *line, size_t size)
 {
@@ -95,12 +76,14 @@ static int take_line(struct qmp_link *link, const char *line, size_t size)
     if (size == 0)
         return 0;
     if (has_too_many_values(line, size)) {
-        end(link, false, "QEMU sent a line of too many values");
+        end(link, false, "QEMU sent a line with too many values");
         return -1;
     }
-    message = parse(line, size);
+    message = json_parse_object(line, size, JSON_TOKENER_DEFAULT_DEPTH);
     if (!message) {
-        end(link, false, "what answers on it does not speak QMP (a line is not a JSON object)");
+        end(link, false,
+            "the program listening there does not speak QMP (a line is not a JSON "
+            "object)");
         return -1;
     }
     link->on_message(link->userdata, message);
@@ -194,7 +177,7 @@ static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *us
     if (revents & (EPOLLIN | EPOLLHUP | EPOLLERR))
         receive(link);
     else if (flush(link) < 0)
-        end(link, true, "it cannot be written to");
+        end(link, true, "cannot write to the socket");
     link->busy--;
     if (link->freed)
         (void)destroy(link);

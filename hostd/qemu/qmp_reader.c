@@ -82,7 +82,7 @@ const char *qmp_reader_check(enum qmp_shape shape, struct json_object *value)
     case QMP_SHAPE_OBJECT:
         return qmp_reader_is_object(value) ? NULL : "an object";
     case QMP_SHAPE_TEXT:
-        return qmp_reader_text(value) ? NULL : "a text";
+        return qmp_reader_text(value) ? NULL : "a string";
     case QMP_SHAPE_FLAG:
         return json_object_is_type(value, json_type_boolean) ? NULL : "true or false";
     case QMP_SHAPE_PROPERTIES:

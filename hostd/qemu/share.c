@@ -14,9 +14,9 @@
 #define LAST_WORDS_WAIT_US UINT64_C(250000)
 
 #define IOMMU_REMARK                                                                               \
-    "QEMU cannot do iommu_platform with vhost-user-fs (virtiofsd does not offer "                  \
-    "VIRTIO_F_ACCESS_PLATFORM): the device was added without and does not bounce through the "     \
-    "guest's pool"
+    "QEMU does not support iommu_platform with vhost-user-fs (virtiofsd does not offer "           \
+    "VIRTIO_F_ACCESS_PLATFORM): the device was added without iommu_platform and does not "         \
+    "bounce through the guest's pool"
 
 #define OFF      "\"aperture\" is \"off\" in the VM's configuration"
 #define NO_TOKEN "the VM has no token"
@@ -156,7 +156,7 @@ void qemu_share_fail(struct qemu_task *task, int error, const char *what, const 
 void qemu_share_succeed(struct qemu_task *task, bool created, bool iommu_platform)
 {
     if (device_server_has_ended(task->share->virtiofsd)) {
-        qemu_share_fail(task, EIO, "", "virtiofsd ended while the device was added");
+        qemu_share_fail(task, EIO, "", "virtiofsd exited while the device was being added");
         return;
     }
     if (!task->iommu_platform)

@@ -28,13 +28,13 @@
 #define CHARDEV_WAIT_US UINT64_C(20000)
 
 #define IOMMU_REQUIRED                                                                             \
-    "its aperture is required, and QEMU cannot have the guest use the pool for it (update QEMU, "  \
-    "or set \"aperture\": \"auto\")"
+    "the aperture is required, but QEMU cannot make the guest use the pool for the device "        \
+    "(update QEMU, or set \"aperture\": \"auto\")"
 
 static void on_device_added(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error)
-        qemu_share_fail(task, reply->error, "QEMU could not add the device", reply->text);
+        qemu_share_fail(task, reply->error, "cannot add the device to QEMU", reply->text);
     else
         qemu_share_succeed(task, true, false);
 }
@@ -61,7 +61,8 @@ static void start_virtiofsd(struct qemu_task *task);
 static void on_refused_chardev_removed(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error) {
-        qemu_share_fail(task, reply->error, "QEMU keeps virtiofsd's chardev", reply->text);
+        qemu_share_fail(task, reply->error, "cannot remove virtiofsd's chardev from QEMU",
+                        reply->text);
         return;
     }
     task->share->virtiofsd = device_server_stop(task->share->virtiofsd);
@@ -69,8 +70,8 @@ static void on_refused_chardev_removed(struct qemu_task *task, const struct qmp_
 }
 
 /* A virtiofsd serves one connection, and one is set up once: QEMU that refused the device had begun
- * to, and a second device on the same chardev waits for ever (QEMU 10 with the Rust virtiofsd) for
- * what was answered to the first. Hence both anew, and that QEMU is not asked again. */
+ * to, and a second device on the same chardev waits forever (QEMU 10 with the Rust virtiofsd) for
+ * what was answered to the first. Hence both are recreated, and QEMU is not asked again. */
 static void on_device_added_with_iommu(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (qemu_refusal_is(QEMU_REFUSAL_IOMMU, reply) && task->aperture == CONFIG_APERTURE_REQUIRE) {
@@ -81,7 +82,7 @@ static void on_device_added_with_iommu(struct qemu_task *task, const struct qmp_
         qemu_task_next(task, "chardev-remove", json_texts("id", task->backend, NULL),
                        QMP_SHAPE_OBJECT, on_refused_chardev_removed);
     } else if (reply->error) {
-        qemu_share_fail(task, reply->error, "QEMU could not add the device", reply->text);
+        qemu_share_fail(task, reply->error, "cannot add the device to QEMU", reply->text);
     } else {
         qemu_share_succeed(task, true, true);
     }
@@ -96,7 +97,7 @@ static bool may_bounce(const struct qemu_task *task)
 static void on_chardev_added(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error)
-        qemu_share_fail(task, reply->error, "QEMU could not connect to virtiofsd", reply->text);
+        qemu_share_fail(task, reply->error, "cannot connect QEMU to virtiofsd", reply->text);
     else if (task->iommu_platform && may_bounce(task))
         add_device(task, true, on_device_added_with_iommu);
     else
@@ -158,7 +159,7 @@ static void start_virtiofsd(struct qemu_task *task)
         return;
     r = device_server_files_make_directory(task->qemu->old_directory);
     if (r < 0) {
-        qemu_share_fail(task, -r, "the folder of virtiofsd's sockets cannot be made",
+        qemu_share_fail(task, -r, "cannot create the folder for virtiofsd's sockets",
                         task->qemu->old_directory);
         return;
     }
@@ -171,8 +172,8 @@ static void start_virtiofsd(struct qemu_task *task)
                             &task->share->virtiofsd);
     if (r == -ENOENT)
         qemu_share_fail(task, ENOENT,
-                        "virtiofsd is not installed, or not where device_host.virtiofsd says; "
-                        "install it, or correct that path",
+                        "virtiofsd is not installed, or not at the path in "
+                        "device_host.virtiofsd; install it, or fix that path",
                         spec.program ? spec.program : "(no path configured)");
     else if (r == -ENAMETOOLONG)
         qemu_share_fail(
@@ -182,10 +183,10 @@ static void start_virtiofsd(struct qemu_task *task)
             task->qemu->directory);
     else if (r == -EOPNOTSUPP)
         qemu_share_fail(task, EPERM, "",
-                        "its aperture is required, and guestlink-virtiofs-relay, which would make "
-                        "it, is not installed; install guestlink-hostd again");
+                        "the aperture is required, but guestlink-virtiofs-relay is not "
+                        "installed; reinstall guestlink-hostd");
     else if (r < 0)
-        qemu_share_fail(task, -r, "virtiofsd could not be started", strerrordesc_np(-r));
+        qemu_share_fail(task, -r, "cannot start virtiofsd", strerrordesc_np(-r));
 }
 
 static void on_port(struct qemu_task *task, const struct qmp_reply *reply)

@@ -1,5 +1,5 @@
 /*
- * qemu share, its removal: the device, when the guest let go of it; the chardev; virtiofsd last. It
+ * qemu share, its removal: the device, when the guest released it; the chardev; virtiofsd last. It
  * works for devices of which this daemon knows nothing but the tag.
  */
 #include "share.h"
@@ -85,7 +85,7 @@ static void on_unplugged(struct qemu_task *task, const struct qmp_reply *reply)
 static void on_chardev(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error == EREMOTEIO) { /* no such device */
-        finish(task, "the device was not there");
+        finish(task, "the device did not exist");
         return;
     }
     if (reply->error) {

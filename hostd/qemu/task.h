@@ -188,9 +188,9 @@ void qemu_task_find_port(struct qemu_task *task, qemu_step_fn found);
 const char *qemu_task_port(const struct qemu_task *task);
 
 /*
- * Removes task->device and waits until the guest let go of it. QEMU is not asked again for what it
- * was asked already: a guest may hear of that only when it has let go, and then lets go of whatever
- * is in that port by then (ACPI hot-plug; seen with Linux 6.1).
+ * Removes task->device and waits until the guest released it. QEMU is not asked again for what it
+ * was asked already: a guest may hear of that only when it has released it, and then releases
+ * whatever is in that port by then (ACPI hot-plug; seen with Linux 6.1).
  *
  * @param unplugged  error 0 also if it was not there; ETIMEDOUT, EBUSY: the guest keeps it
  */

@@ -12,17 +12,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#define REQUIRED "\"aperture\" of the VM is \"require\", and "
+#define REQUIRED "\"aperture\" of the VM is \"require\", but "
 
 #define NO_QEMU                                                                                    \
-    REQUIRED "its \"device_host\" is not of the type qemu, whose devices alone are confined; use " \
-             "that, or set \"aperture\": \"auto\""
+    REQUIRED "its \"device_host\" is not of the type qemu, the only one that confines "            \
+             "devices; use that, or set \"aperture\": \"auto\""
 #define NO_TOKEN                                                                                   \
-    REQUIRED "the VM has no token, for its guest has no pool that can be used (guestlinkctl show " \
-             "says why); boot it with what guestlinkctl cmdline prints, or set \"aperture\": "     \
-             "\"auto\""
+    REQUIRED "the VM has no token, because its guest has no usable pool (guestlinkctl show "       \
+             "says why); boot the guest with what guestlinkctl cmdline prints, or set "            \
+             "\"aperture\": \"auto\""
 #define DYNAMIC                                                                                    \
-    "the guest's kernel uses memory outside of the pool once the pool is full; boot a kernel "     \
+    "the guest's kernel uses memory outside the pool once the pool is full; boot a kernel "        \
     "without CONFIG_SWIOTLB_DYNAMIC"
 
 bool device_aperture_applies(const struct virtio_device *device)
@@ -146,8 +146,8 @@ static void confirm(struct virtio_device *device, uint64_t number)
 
     if (r < 0 && r != -ENOENT)
         report_line(device->vm, ALLOWANCE_DEVICE, LOG_ERR,
-                    "cannot confirm the pool to the device of %s %s: %s; it stays stopped; remove "
-                    "it and add it again",
+                    "cannot confirm the pool to the device of %s %s: %s; the device stays "
+                    "stopped; remove it and add it again",
                     device->kind->name, device->name, strerrordesc_np(-r));
 }
 

@@ -115,11 +115,11 @@ static void remove_unused(struct virtio_device *device)
         /* The VM has ended; if not, its devices are found when it is back. */
         if (r == -ENOTCONN || r == -EPIPE || r == -ECONNRESET)
             report_line(vm, ALLOWANCE_DEVICE, LOG_INFO,
-                        "%s %s: its device is left to its VM, which is not there",
+                        "%s %s: leaving its device to its VM, which is not running",
                         device->kind->name, device->name);
         else
             report_device_failed(vm, device->kind->name, device->name, "device", -r,
-                                 "it cannot be removed");
+                                 "cannot remove the device");
         forget(device, -r);
         return;
     }
@@ -290,7 +290,7 @@ void virtio_device_tell(struct attachment *a)
     a->kind->report_added(a);
     a->told = true;
     device_aperture_told(a->device);
-    /* whoever uses it next finds it there */
+    /* the next user finds it there */
     a->device->created = false;
 }
 

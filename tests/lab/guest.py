@@ -1,8 +1,10 @@
 """A virtual machine of QEMU's with what guestlink needs: shared memory, a vsock device, free
 PCIe root ports, a QMP socket, a serial console in a file."""
 
+import functools
 import os
 import re
+import shutil
 
 import qmp
 import vsock
@@ -26,6 +28,14 @@ def acceleration(nested=False):
         # On a nested AMD machine the host's MSRs are not to be had.
         return ["-accel", "kvm", "-cpu", "host,-arch-capabilities" if flags[1] == "svm" else "host"]
     return ["-accel", "tcg", "-cpu", NESTED_CPU if nested else "max"]
+
+
+@functools.cache
+def reconnecting():
+    """The word by which a chardev connects anew after a second: QEMU 9.2 has a new one, 10.2 no longer
+    has the old one."""
+    with open(shutil.which("qemu-system-x86_64"), "rb") as program:
+        return "reconnect-ms=1000" if b"reconnect-ms" in program.read() else "reconnect=1"
 
 
 class Guest:

@@ -125,7 +125,8 @@ static void a_taken_port_is_told(void **state)
         int fd = take_port(types[i], port);
 
         assert_int_equal(config_publish_probe(&list, true, text, sizeof(text)), EADDRINUSE);
-        assert_non_null(strstr(text, "Address already in use; stop what listens there"));
+        assert_non_null(
+            strstr(text, "Address already in use; stop the program that listens there"));
         assert_non_null(strstr(text, port));
         (void)close(fd);
         assert_int_equal(config_publish_probe(&list, true, text, sizeof(text)), 0);

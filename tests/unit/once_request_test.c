@@ -2,11 +2,13 @@
 #include "once/request.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -145,12 +147,15 @@ static void the_command_ends_the_options(void **state)
     request_done(&request);
 }
 
-/* Each option that has no value sets its own, and nothing is begun with a terminal. */
+/* Each option that has no value sets its own. A terminal must be there: it is refused without one.
+ */
 static void flags_are_taken(void **state)
 {
     char *all[] = {"run", "--net", "--keep", "--verbose", "ls", NULL};
     char *none[] = {"run", "ls", NULL};
     char *terminal[] = {"run", "-t", "ls", NULL};
+    char *shown[] = {"run", "-t", "--print-config", "ls", NULL};
+    int saved = dup(STDIN_FILENO), null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     struct request request = REQUEST_NULL;
 
     (void)state;
@@ -164,8 +169,16 @@ static void flags_are_taken(void **state)
     assert_false(request.input || request.help);
     request_done(&request);
     request = REQUEST_NULL;
-    assert_int_not_equal(request_parse(3, terminal, &request), 0);
+    (void)dup2(null, STDIN_FILENO);
+    assert_int_equal(request_parse(3, terminal, &request), 125);
     request_done(&request);
+    request = REQUEST_NULL;
+    assert_int_equal(request_parse(4, shown, &request), 0);
+    assert_true(request.terminal && request.input);
+    request_done(&request);
+    (void)dup2(saved, STDIN_FILENO);
+    (void)close(saved);
+    (void)close(null);
 }
 
 int main(void)

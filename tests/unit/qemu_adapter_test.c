@@ -71,7 +71,7 @@ static void one_that_does_not_go_is_in_the_way(void **state)
 
     start(devices, lines);
     assert_int_not_equal(add(devices), 0);
-    assert_non_null(strstr(devices->text, "an adapter of that id that is not equal is in the way"));
+    assert_non_null(strstr(devices->text, "a different adapter with that id exists"));
     assert_non_null(strstr(devices->text, "not now"));
 }
 
@@ -81,15 +81,15 @@ static void a_refused_step_is_told_with_qemus_words(void **state)
         struct played_line lines[5];
         const char *text;
     } cases[] = {
-        {{{"qom-list", REFUSED}, {NULL, NULL}}, "QEMU could not list its devices: not now"},
+        {{{"qom-list", REFUSED}, {NULL, NULL}}, "cannot list QEMU's devices: not now"},
         {{{"qom-list", THERE}, {"qom-get", REFUSED}, {NULL, NULL}},
-         "QEMU could not tell about the device: not now"},
+         "cannot query the device in QEMU: not now"},
         {{{"qom-list", PLAYED_DEVICES},
           {"qom-list", PLAYED_DEVICES},
           {"qom-list", ONLY_PORT},
           {"netdev_add", REFUSED},
           {NULL, NULL}},
-         "QEMU could not make its netdev: not now"},
+         "cannot create the netdev in QEMU: not now"},
         {{{"qom-list", PLAYED_DEVICES},
           {"qom-list", PLAYED_DEVICES},
           {"qom-list", ONLY_PORT},

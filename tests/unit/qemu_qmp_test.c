@@ -254,7 +254,7 @@ static void socket_that_is_not_there_is_told_once_and_awaited(void **state)
                      0);
     devices_wait(server->devices, &server->downs, 1);
     assert_false(server->ended);
-    assert_non_null(strstr(server->text, "is not there: start QEMU with -qmp unix:"));
+    assert_non_null(strstr(server->text, "does not exist: start QEMU with -qmp unix:"));
     devices_run(server->devices, 500);
     assert_int_equal(server->downs, 1);
     server_listen(server);

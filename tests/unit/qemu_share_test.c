@@ -49,7 +49,7 @@ static void start(struct devices *devices, const struct played_line *lines)
     devices_wait(devices, &devices->ups, 1);
 }
 
-static void stop(struct devices *devices)
+static void stop_qemu(struct devices *devices)
 {
     unsigned downs = devices->downs;
 
@@ -66,7 +66,7 @@ static int tear_down(void **state)
 {
     struct devices *devices = *state;
 
-    stop(devices);
+    stop_qemu(devices);
     free((char *)(uintptr_t)devices->vm.device_host.virtiofsd);
     return devices_tear_down(state);
 }
@@ -241,7 +241,7 @@ static void qemu_that_cannot_have_a_share_bounce_is_asked_once(void **state)
     assert_int_equal(devices_add_share(devices, &share), 0);
     assert_true(devices->outcome.created);
     assert_false(devices->outcome.iommu_platform);
-    assert_non_null(strstr(devices->text, "QEMU cannot do iommu_platform"));
+    assert_non_null(strstr(devices->text, "QEMU does not support iommu_platform"));
     played_expect(qmp_path, "query-memdev\nquery-balloon\nquery-memory-devices\n" LIST);
     expect_removed(chardev);
     expect_port_looked_for();
@@ -303,7 +303,7 @@ static void share_that_nobody_serves_is_unplugged_at_once(void **state)
         if (cases[i].asked[0])
             played_expect(qmp_path, cases[i].asked);
         expect_removed(chardev);
-        stop(devices);
+        stop_qemu(devices);
     }
 }
 
@@ -321,14 +321,15 @@ static void removal_ends_as_guest_and_qemu_say(void **state)
         {REFUSE("Device 'guestlink-fs-c' not found"), 0, ""},
         {REFUSE("no hotplug here"), EIO, "share c: no hotplug here"},
         {PLAYED_OK ABOUT("DEVICE_UNPLUG_GUEST_ERROR", "guestlink-fs-c"), EBUSY,
-         "share c: the guest refused to let go of the device; it stays"},
+         "share c: the guest refused to release the device; the device stays"},
         {ABOUT("MEM_UNPLUG_ERROR", "guestlink-fs-c") PLAYED_OK, EBUSY,
-         "share c: the guest refused to let go of the device; it stays"},
+         "share c: the guest refused to release the device; the device stays"},
         {PLAYED_OK ABOUT("DEVICE_DELETED", "guestlink-fs-d")
              ABOUT("STOP", "guestlink-fs-c") "{\"event\": \"DEVICE_DELETED\"}\n",
          ETIMEDOUT,
-         "share c: the guest did not let go of device guestlink-fs-c within 500 ms (is it "
-         "stopped, or is something still mounted?); the device goes as soon as the guest does"},
+         "share c: the guest did not release device guestlink-fs-c within 500 ms (is the guest "
+         "stopped, or is something still mounted?); QEMU removes the device as soon as the guest "
+         "releases it"},
     };
     struct devices *devices = *state;
     char ours[ANSWER_BYTES], chardev[CHARDEV_BYTES];
@@ -346,7 +347,7 @@ static void removal_ends_as_guest_and_qemu_say(void **state)
         played_expect(qmp_path, GET("chardev") DELETE);
         if (cases[i].error == 0)
             expect_removed(chardev);
-        stop(devices);
+        stop_qemu(devices);
     }
 }
 
@@ -358,9 +359,9 @@ static void device_that_is_not_there_has_nothing_to_remove(void **state)
 
     start(devices, lines);
     assert_int_equal(devices_remove_share(devices, "c"), 0);
-    assert_string_equal(devices->text, "the device was not there");
+    assert_string_equal(devices->text, "the device did not exist");
     assert_int_equal(devices_remove_adapter(devices, "c"), 0);
-    assert_string_equal(devices->text, "the device was not there");
+    assert_string_equal(devices->text, "the device did not exist");
     played_expect(qmp_path, GET("chardev") "qom-get {\"path\":\"/machine/peripheral/"
                                            "guestlink-net-c\",\"property\":\"netdev\"}\n");
 }
@@ -401,7 +402,7 @@ static void share_that_is_not_equal_makes_room(void **state)
         expect_removed(chardev);
         expect_port_looked_for();
         expect_made(devices, chardev, "");
-        stop(devices);
+        stop_qemu(devices);
     }
 }
 
@@ -418,17 +419,15 @@ static void step_that_fails_ends_the_share(void **state)
         const char *text;
         bool made, has_device;
     } cases[] = {
-        {"query-memdev", 0, NOT_NOW, EIO, "share c: QEMU could not tell about its memory: not now",
+        {"query-memdev", 0, NOT_NOW, EIO, "share c: cannot query QEMU's memory backends: not now",
          false, false},
-        {"qom-list", 1, NOT_NOW, EIO, "share c: QEMU could not list its devices: not now", false,
-         false},
+        {"qom-list", 1, NOT_NOW, EIO, "share c: cannot list QEMU's devices: not now", false, false},
         {"qom-list", 2, NOT_NOW, EIO, "share c: not now", false, false},
-        {"chardev-add", 4, NOT_NOW, EIO, "share c: QEMU could not connect to virtiofsd: not now",
-         true, false},
-        {"device_add", 4, NOT_NOW, EIO, "share c: QEMU could not add the device: not now", true,
+        {"chardev-add", 4, NOT_NOW, EIO, "share c: cannot connect QEMU to virtiofsd: not now", true,
+         false},
+        {"device_add", 4, NOT_NOW, EIO, "share c: cannot add the device to QEMU: not now", true,
          true},
-        {"device_add", 4, WRONG, EPROTO, "QEMU's answer to device_add is not what QMP says", true,
-         true},
+        {"device_add", 4, WRONG, EPROTO, "QEMU's answer to device_add violates QMP", true, true},
     };
     struct devices *devices = *state;
     const struct device_share share = share_of(devices);
@@ -462,7 +461,7 @@ static void step_that_fails_ends_the_share(void **state)
             played_expect(qmp_path, DELETE);
         if (cases[i].made)
             expect_removed(chardev);
-        stop(devices);
+        stop_qemu(devices);
     }
     assert_int_equal(devices->losses, 0);
 }
@@ -528,8 +527,7 @@ static void second_operation_on_a_device_is_refused(void **state)
     other.event = devices->event;
     assert_int_equal(device_host_add_share(devices->host, &share, devices_done, &other), 0);
     assert_int_equal(devices_remove_share(devices, "c"), EBUSY);
-    assert_string_equal(devices->text,
-                        "device guestlink-fs-c: another operation on it is under way");
+    assert_string_equal(devices->text, "device guestlink-fs-c: another operation is in progress");
     played_expect(qmp_path, "query-memdev\n");
     assert_int_equal(other.dones, 0);
     devices->host = device_host_free(devices->host);

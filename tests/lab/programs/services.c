@@ -4,8 +4,8 @@
  *   port 7, TCP, all addresses: sends back what it gets; at its end, "end\n", and closes
  *   port 8, TCP, 127.0.0.1:     the same
  *   /run/echo.sock:             the same
- *   port 9, TCP, 127.0.0.1:     sends without end, until nobody takes it any more, and reads nothing
- *   port 7, UDP, all addresses: sends each datagram back
+ *   port 9, TCP, 127.0.0.1:     sends without end, until nobody takes it any more, and reads
+ * nothing port 7, UDP, all addresses: sends each datagram back
  *
  * Says "services can be called" when they can.
  */
@@ -63,9 +63,8 @@ static int make(int type, const struct sockaddr *address, socklen_t size)
 
 static int make_inet(int type, unsigned port, uint32_t ip)
 {
-    const struct sockaddr_in address = {.sin_family = AF_INET,
-                                        .sin_port = htons((uint16_t)port),
-                                        .sin_addr.s_addr = htonl(ip)};
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(ip)};
 
     return make(type, (const struct sockaddr *)&address, sizeof(address));
 }

@@ -289,7 +289,7 @@ def refused(lab, namespace):
     programs = [(script, "is a script", "name the program itself"),
                 ("/nonexistent/passt", "/nonexistent/passt", "install passt")]
     if "version 7." in qemu:
-        programs.append((lab.sockets / "passt", "QEMU 7.2 cannot have", "install QEMU 10.0"))
+        programs.append((lab.sockets / "passt", "QEMU 7.2 cannot hot-plug", "install QEMU 10.0"))
     if old and b"vhost-user" not in pathlib.Path(old).read_bytes():
         programs.append((old, f"{old} is too old for vhost-user", "install one with"))
     hostd = lab.hostd([settings], within=namespace.within)
@@ -302,7 +302,7 @@ def refused(lab, namespace):
             if all(part in event["text"] for part in parts)])[0]["text"])
         status, words = lab.control(hostd, "doctor", "--config", str(hostd.config_file))
         need(parts[1] in words and
-             ("QEMU 7.2 cannot have adapters" if program == lab.sockets / "passt" else str(program))
+             ("QEMU 7.2 does not support adapters" if program == lab.sockets / "passt" else str(program))
              in words, f"doctor: {status}: {words}")
         need(hostd.process.stop(lab.seconds(20)) == 0, hostd.log())
     hostd.start()

@@ -2,6 +2,7 @@
 
 import confined
 import spy
+from guest import reconnecting
 from image import Image
 from kernel import Kernel
 from hostd import share, virtiofsd, vm_settings
@@ -43,7 +44,7 @@ class Life:
         self.guest = lab.guest(
             "lab", "stock", HOST, vsock_device=False, reboots=True, image=self._image,
             extra=["-m", "512M,slots=2,maxmem=1G", "-device", "virtio-serial-pci",
-                   "-chardev", f"socket,id=port,path={door},reconnect=1",
+                   "-chardev", f"socket,id=port,path={door},{reconnecting()}",
                    "-device", "virtserialport,chardev=port,name=guestlink"])
         self.folders = {tag: lab.share_folder(f"share-{tag}") for tag in "cd"}
         settings = vm_settings(

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import time
 
+from guest import reconnecting
 from image import Image
 from kernel import Kernel
 from show import need
@@ -23,7 +24,7 @@ def play(lab):
     guest = lab.guest("lab", cmdline=HOST, vsock_device=False,
                       image=Image(Kernel(), ["virtio_console"]).add_init(),
                       extra=["-rtc", "clock=vm", "-device", "virtio-serial-pci",
-                             "-chardev", f"socket,id=port,path={door},reconnect=1",
+                             "-chardev", f"socket,id=port,path={door},{reconnecting()}",
                              "-device", "virtserialport,chardev=port,name=guestlink",
                              "-drive", f"if=none,id=snapshots,file={disk}"])
     hostd = lab.hostd([lab.usual_vm(guest, socket=str(door), shares=[], network=[])]).start()

@@ -3,6 +3,7 @@
 import json
 import os
 
+from guest import reconnecting
 from image import Image
 from kernel import Kernel
 from scenarios.kill_hostd_at_random import same_devices
@@ -18,7 +19,7 @@ def play(lab):
     guest = lab.guest("lab", cmdline=HOST, vsock_device=False,
                       reboots=True, image=Image(Kernel(), ["virtio_console"]).add_init(),
                       extra=["-device", "virtio-serial-pci",
-                             "-chardev", f"socket,id=port,path={door},reconnect=1",
+                             "-chardev", f"socket,id=port,path={door},{reconnecting()}",
                              "-device", "virtserialport,chardev=port,name=guestlink"])
     hostd = lab.hostd([lab.counting_vm(guest, socket=str(door))]).start()
     guest.start()

@@ -4,6 +4,7 @@ import os
 import pathlib
 
 import paths
+from guest import reconnecting
 from hostd import share, vm_settings
 from image import Image
 from kernel import Kernel
@@ -31,7 +32,7 @@ def play(lab):
             name, "old", f"guestlink.host=virtio-port:{PORT} guestlink.modules="
             "virtio-pci,virtio_console,virtiofs", image=image, vsock_device=False, within=AS_USER,
             extra=["-device", "virtio-serial-pci",
-                   "-chardev", f"socket,id=port,path={call},server=off,reconnect=1",
+                   "-chardev", f"socket,id=port,path={call},server=off,{reconnecting()}",
                    "-device", f"virtserialport,chardev=port,name={PORT}"])
         folder = lab.share_folder(name)
         hostd = lab.hostd([vm_settings(

@@ -2,6 +2,7 @@
 
 import json
 
+from guest import reconnecting
 from image import Image
 from kernel import Kernel
 from show import need
@@ -19,7 +20,7 @@ def play(lab):
     guest = lab.guest("lab", cmdline=HOST, vsock_device=False,
                       image=Image(Kernel(), ["virtio_console"]).add_init(),
                       extra=["-S", "-device", "virtio-serial-pci",
-                             "-chardev", f"socket,id=port,path={door},reconnect=1",
+                             "-chardev", f"socket,id=port,path={door},{reconnecting()}",
                              "-device", f"virtserialport,chardev=port,name={PORT}"])
     settings = lab.usual_vm(guest, socket=str(door), shares=[], network=[],
                             payload={"argv": ["/bin/sh", "-c", FLOOD], "output": True},

@@ -20,18 +20,25 @@ kernel_meta_package() {
     fi
 }
 
-# The packages that a kernel's files are in: Ubuntu keeps the modules apart.
+# The packages that a kernel's files are in: Ubuntu keeps the modules apart; Debian 14's image is empty
+# and depends on three others of its release.
 kernel_packages() {
-    local image
+    local image release part
     image=$(apt-cache "${apt_private[@]}" depends "$(kernel_meta_package "$1")" |
         awk '$1 == "Depends:" && $2 ~ /^linux-image-[0-9]/ && !found { print $2; found = 1 }')
     [ -n "$image" ] || return 1
     printf '%s\n' "$image"
+    release=${image#linux-image-}
     if kernel_is_ubuntu; then
-        printf '%s\n' "${image/linux-image/linux-modules}"
-        apt-cache show "${image/linux-image/linux-modules-extra}" >>/dev/null 2>&1 &&
-            printf '%s\n' "${image/linux-image/linux-modules-extra}"
+        printf '%s\n' "linux-modules-$release"
+        apt-cache show "linux-modules-extra-$release" >>/dev/null 2>&1 &&
+            printf '%s\n' "linux-modules-extra-$release"
+        return 0
     fi
+    for part in binary modules base; do
+        apt-cache "${apt_private[@]}" show "linux-$part-$release" >>/dev/null 2>&1 &&
+            printf '%s\n' "linux-$part-$release"
+    done
     return 0
 }
 
@@ -76,8 +83,8 @@ kernel_fetch_unpacking() {
     apt-get -q "${apt_private[@]}" update || return 0
     packages=$(kernel_packages cloud) || return 0
     rm -rf "$1"
-    kernel_unpack "$1" "$packages" || true
-    [ -n "$(ls "$1"/boot/vmlinuz-* 2>>/dev/null)" ] || rm -rf "$1"
+    # shellcheck disable=SC2086 # one word per package
+    kernel_unpack "$1" $packages || rm -rf "$1"
 }
 
 # kernel_provide_newest: sid's. Makes nothing where that cannot be had, as above.
@@ -92,33 +99,31 @@ kernel_provide_newest() {
     apt_private=()
 }
 
-# There a kernel is four packages of one release, and its image stands among its modules.
 kernel_fetch_newest() {
-    local image release
+    local packages
     apt-get -q "${apt_private[@]}" update || return 0
-    image=$(kernel_packages cloud) || return 0
-    release=${image#linux-image-}
+    packages=$(kernel_packages cloud) || return 0
     rm -rf "$1"
-    if apt_unpack "$1" "linux-binary-$release" "linux-modules-$release" "linux-base-$release"; then
-        mkdir -p "$1/boot"
-        for file in vmlinuz config; do
-            cp "$1/usr/lib/modules/$release/$file" "$1/boot/$file-$release" || return 0
-        done
-        kernel_complete "$1"
-    fi
+    # shellcheck disable=SC2086 # one word per package
+    kernel_unpack "$1" $packages || rm -rf "$1"
 }
 
 kernel_unpack() {
-    apt_unpack "$@"
-    kernel_complete "$1"
+    apt_unpack "$@" && kernel_complete "$1"
 }
 
 kernel_complete() {
-    local to=$1
+    local to=$1 release file
     # Newer releases have /usr/lib alone; everything here says /lib.
     [ -e "$to/lib" ] || ln -s usr/lib "$to/lib"
-    depmod -b "$to" "$(ls "$to/lib/modules")"
-    touch "$to/complete"
+    release=$(ls "$to/lib/modules")
+    mkdir -p "$to/boot"
+    # From Debian 14 on, the image stands among its modules.
+    for file in vmlinuz config; do
+        [ -e "$to/boot/$file-$release" ] ||
+            cp "$to/lib/modules/$release/$file" "$to/boot/$file-$release" || return 1
+    done
+    depmod -b "$to" "$release" && touch "$to/complete"
 }
 
 # kernel_build_pool KIND SOURCE: the stand-in for the kernel's publisher of the pool.
