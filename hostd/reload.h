@@ -4,6 +4,7 @@
 #ifndef GUESTLINK_HOSTD_RELOAD_H
 #define GUESTLINK_HOSTD_RELOAD_H
 
+#include "discovery.h"
 #include "doors.h"
 #include "fleet.h"
 #include "handshake.h"
@@ -12,7 +13,8 @@ struct reload {
     struct fleet *fleet; /* its settings are replaced on success */
     struct handshakes *handshakes;
     struct doors *doors;
-    config_remark_fn on_remark; /* in addition to the log; may be NULL */
+    struct discovery *discovery; /* NULL: there are no VMs but those of the file */
+    config_remark_fn on_remark;  /* in addition to the log; may be NULL */
     void *userdata;
 };
 

@@ -29,6 +29,10 @@
 /* Well before the daemon's VARLINK_IDLE_MS. */
 #define INPUT_IDLE_S 10
 
+/* Replies that are handled before our keys and signals have their turn: a Ctrl-C must get through
+ * output without end. */
+#define REPLIES_PER_TURN 8
+
 struct session {
     const struct options *options;
     const char *program;
@@ -167,33 +171,41 @@ static void take_started(struct session *session, struct json_object *reply)
         enter_terminal(session);
 }
 
-static void take_output(struct session *session)
+static void take_reply(struct session *session, struct json_object *reply, bool is_last)
 {
-    struct json_object *reply = NULL;
-    int r;
-
-    while (session->status < 0 && (r = client_receive(session->output, 0, &reply)) != -EAGAIN) {
-        if (r < 0) {
-            terminal_leave();
-            say_error("%s", client_error(session->output, r));
-            session->status = STATUS_FAILED;
-            return;
-        }
-        if (session->options->json)
-            pass_json(session, reply);
-        if (json_member(reply, "process") != NULL)
-            take_started(session, reply);
-        if (json_member(reply, "data") != NULL && !session->options->json)
-            pass_output(session, reply);
-        if (command_text(reply, "error")[0] != '\0') {
-            terminal_leave();
-            say_error("%s: %s", session->program, command_text(reply, "error"));
-        }
-        if (r == 1 && session->status < 0)
-            session->status = (int)command_number(reply, "status");
-        json_object_put(reply);
-        reply = NULL;
+    if (session->options->json)
+        pass_json(session, reply);
+    if (json_member(reply, "process") != NULL)
+        take_started(session, reply);
+    if (json_member(reply, "data") != NULL && !session->options->json)
+        pass_output(session, reply);
+    if (command_text(reply, "error")[0] != '\0') {
+        terminal_leave();
+        say_error("%s: %s", session->program, command_text(reply, "error"));
     }
+    if (is_last && session->status < 0)
+        session->status = (int)command_number(reply, "status");
+}
+
+/* @return true: there may be more, which poll(2) does not see */
+static bool take_output(struct session *session)
+{
+    for (unsigned i = 0; i < REPLIES_PER_TURN && session->status < 0; i++) {
+        struct json_object *reply = NULL;
+        int r = client_receive(session->output, 0, &reply);
+
+        if (r == -EAGAIN)
+            return false;
+        if (r >= 0) {
+            take_reply(session, reply, r == 1);
+            json_object_put(reply);
+            continue;
+        }
+        terminal_leave();
+        say_error("%s", client_error(session->output, r));
+        session->status = STATUS_FAILED;
+    }
+    return true;
 }
 
 static void stop_input(struct session *session)
@@ -280,6 +292,8 @@ static void pass_signal(struct session *session)
 
 static int run(struct session *session)
 {
+    bool more = false;
+
     while (session->status < 0) {
         struct pollfd pollers[] = {
             {.fd = client_fd(session->output), .events = POLLIN},
@@ -292,7 +306,8 @@ static int run(struct session *session)
             {.fd = session->terminal, .events = POLLIN},
         };
 
-        if (poll(pollers, sizeof(pollers) / sizeof(pollers[0]), -1) < 0 && errno != EINTR)
+        if (poll(pollers, sizeof(pollers) / sizeof(pollers[0]), more ? 0 : -1) < 0 &&
+            errno != EINTR)
             return STATUS_FAILED;
         if (pollers[4].revents != 0)
             return STATUS_FAILED; /* whose it is says why */
@@ -304,8 +319,8 @@ static int run(struct session *session)
             take_written(session);
         if (pollers[3].revents != 0)
             pass_input(session);
-        if (pollers[0].revents != 0)
-            take_output(session);
+        if (pollers[0].revents != 0 || more)
+            more = take_output(session);
     }
     return session->status;
 }

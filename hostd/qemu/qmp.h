@@ -11,9 +11,6 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
-/* Bytes of one line from QEMU. `query-qmp-schema`, the longest answer known, has 170 KiB. */
-#define QMP_LINE_MAX ((size_t)1024 * 1024)
-
 /* From the connection to the end of the negotiation. QEMU serves one client a socket and leaves
  * another one waiting without a word: this is how that is noticed. */
 #define QMP_GREETING_TIMEOUT_MS 5000u

@@ -92,11 +92,11 @@ static void on_removed(void *userdata, const struct device_outcome *outcome)
 
     if (outcome->error == ECANCELED)
         return;
-    if (outcome->error != 0)
+    if (outcome->error == 0)
+        device->kind->report_removed(device);
+    else if (!vm->ended) /* else it went with its VM */
         report_device_failed(vm, device->kind->name, device->name, "device", outcome->error,
                              outcome->text);
-    else
-        device->kind->report_removed(device);
     forget(device, outcome->error);
     saver_now(&vm->saver);
     vm_wake(vm);
@@ -171,7 +171,7 @@ static void take_added(struct virtio_device *device, const struct device_outcome
     (void)device_aperture_look(device);
     device->remark = *outcome->text ? strdup(outcome->text) : NULL;
     /* the others may say so of a device that was there before */
-    if (outcome->created && vm->config->device_host.type == CONFIG_DEVICE_HOST_QEMU)
+    if (outcome->created && config_vm_has_qemu(vm->config))
         renew_users(device);
     remove_unused(device);
 }
@@ -187,6 +187,8 @@ static void on_added(void *userdata, const struct device_outcome *outcome)
     saver_now(&vm->saver);
     if (outcome->error == 0) {
         take_added(device, outcome);
+    } else if (vm->ended) {
+        forget(device, 0); /* nothing failed: there is no guest to have it */
     } else {
         fail_users(device, outcome->error, outcome->text);
         forget(device, 0);

@@ -409,9 +409,10 @@ int process_resize(struct processes *processes, const struct request_resize_term
     int r;
 
     if (!process)
-        return report_fail(report, ESRCH, "process %u does not run", request->process);
+        return report_fail(report, ESRCH, "process %u is not running", request->process);
     if (!(process->flags & REQUEST_PROCESS_PTY) || process->out[0].fd < 0)
-        return report_fail(report, ENOTTY, "process %u has no terminal", request->process);
+        return report_fail(report, ENOTTY, "cannot resize the terminal of process %u: it has none",
+                           request->process);
     r = terminal_resize(process->out[0].fd, request->rows, request->columns);
     return r < 0 ? report_fail(report, -r, "process %u: %s", request->process, strerror(-r)) : 0;
 }

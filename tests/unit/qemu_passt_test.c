@@ -325,8 +325,7 @@ static void it_is_told_whatever_becomes_of_it(void **state)
     passt.events.restored(passt.userdata, "killed");
     assert_int_equal(devices->losses, 1);
     assert_int_equal(devices->restorations, 1);
-    assert_string_equal(devices->text,
-                        "c: started another passt, the guest lost packets: killed");
+    assert_string_equal(devices->text, "c: started another passt, the guest lost packets: killed");
     passt.events.ended(passt.userdata, "exit status 1");
     assert_int_equal(devices->losses, 2);
     assert_int_equal(devices->restorations, 1);

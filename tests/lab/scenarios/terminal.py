@@ -96,7 +96,13 @@ def keys(lab, hostd, terminal):
     terminal.say("echo again $?.")
     terminal.wait(r"^again 130\.$")
     need(not runs(lab, hostd, "sleep"), "sleep runs on after fg and Ctrl-C")
-    lab.say("Ctrl-C, Ctrl-Z, fg")
+    terminal.say("yes")
+    terminal.wait(r"^y\ny\ny\ny\n")
+    lab.pause(2)  # so that all that is between it and the screen is full
+    terminal.keys("C-c")
+    terminal.say("echo flooded $?.")
+    terminal.wait(r"^flooded 130\.$")
+    lab.say("Ctrl-C, Ctrl-Z, fg; Ctrl-C in the middle of a flood")
 
 
 def editor(lab, terminal):

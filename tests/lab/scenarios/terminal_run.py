@@ -12,7 +12,7 @@ from wait import wait_for
 def play(lab):
     once = Once(lab)
     got = once.run("-t", "--", "true")
-    once.need("-t without a terminal here", got, 125, "", "standard input is none")
+    once.need("-t without a terminal here", got, 125, "", "standard input is not a terminal")
     terminal = Terminal(lab.folder, lab.sockets, environment=once.environment(),
                         within=("setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups",
                                 "--bounding-set=-all", "env", f"--chdir={once.home}"))
