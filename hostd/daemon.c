@@ -6,6 +6,7 @@
 #include "base/notify.h"
 #include "control/control.h"
 #include "control/metrics.h"
+#include "discovery.h"
 #include "doors.h"
 #include "fleet.h"
 #include "guest/listener.h"
@@ -27,6 +28,7 @@ struct daemon {
     struct fleet fleet;
     struct handshakes *handshakes;
     struct doors *doors;
+    struct discovery *discovery;
     struct control *control;
     struct metrics *metrics; /* NULL: not configured */
     int control_fd;          /* passed by systemd, or -1 */
@@ -38,6 +40,7 @@ static int run_reload(void *userdata, config_remark_fn on_remark, void *remark_u
     struct reload reload = {.fleet = &daemon->fleet,
                             .handshakes = daemon->handshakes,
                             .doors = daemon->doors,
+                            .discovery = daemon->discovery,
                             .on_remark = on_remark,
                             .userdata = remark_userdata};
     int r;
@@ -261,6 +264,18 @@ static int open_metrics(struct daemon *daemon)
     return r;
 }
 
+static void on_discovered(void *userdata)
+{
+    (void)run_reload(userdata, NULL, NULL);
+}
+
+static int open_discovery(struct daemon *daemon)
+{
+    int r = discovery_new(daemon->fleet.services.event, on_discovered, daemon, &daemon->discovery);
+
+    return r < 0 ? r : discovery_follow(daemon->discovery, daemon->fleet.settings->config);
+}
+
 static int open_doors(struct daemon *daemon)
 {
     return doors_update(daemon->doors);
@@ -271,7 +286,7 @@ static int set_up(struct daemon *daemon)
 {
     static int (*const steps[])(struct daemon * daemon) = {
         make_parts,   watch_signals, take_passed_sockets, make_vms,
-        open_control, open_metrics,  open_doors};
+        open_control, open_metrics,  open_doors,          open_discovery};
     int r = 0;
 
     for (size_t i = 0; r >= 0 && i < sizeof(steps) / sizeof(steps[0]); i++)
@@ -306,6 +321,7 @@ struct daemon *daemon_free(struct daemon *daemon)
 {
     if (!daemon)
         return NULL;
+    daemon->discovery = discovery_free(daemon->discovery);
     daemon->control = control_free(daemon->control);
     daemon->metrics = metrics_free(daemon->metrics);
     if (daemon->control_fd >= 0)

@@ -38,9 +38,9 @@ static bool is_same_machine(const struct config_vm *a, const struct config_vm *b
     const struct config_device_host *x = &a->device_host, *y = &b->device_host;
 
     return strcmp(a->name, b->name) == 0 && a->cid == b->cid && same_text(a->socket, b->socket) &&
-           x->type == y->type && same_text(x->qmp, y->qmp) &&
-           same_text(x->virtiofsd, y->virtiofsd) && same_words(&x->argv, &y->argv) &&
-           x->timeout_ms == y->timeout_ms;
+           x->type == y->type && same_text(x->qmp, y->qmp) && same_text(x->uri, y->uri) &&
+           same_text(x->domain, y->domain) && same_text(x->virtiofsd, y->virtiofsd) &&
+           same_words(&x->argv, &y->argv) && x->timeout_ms == y->timeout_ms;
 }
 
 /* It let its devices go, or had the time to. */
@@ -52,7 +52,7 @@ static void on_left(void *userdata, struct vm *vm)
 enum plan_fate {
     PLAN_KEPT,
     PLAN_ADDED, /* made by this plan */
-    PLAN_ANEW,  /* the same UUID on another machine: the old VM goes and comes anew */
+    PLAN_ANEW,  /* the same UUID on another machine: the old VM goes and comes again */
 };
 
 struct plan {
@@ -183,7 +183,7 @@ static void change(struct reload *reload, struct settings *settings, struct plan
     plan->count = count;
 }
 
-/* What stays as it is until the daemon is started anew. */
+/* What stays as it is until the daemon is started again. */
 static void tell_unchangeable(const struct config *old, const struct config *new)
 {
     if (!same_text(old->control, new->control) ||
@@ -225,6 +225,8 @@ int reload_run(struct reload *reload)
         reload->fleet->services.counters.reloads_refused++;
         return r;
     }
+    if (reload->discovery)
+        discovery_add(reload->discovery, config, on_remark, reload);
     settings = settings_new(config);
     if (!settings)
         return -ENOMEM;
@@ -234,6 +236,8 @@ int reload_run(struct reload *reload)
         return r;
     }
     commit(reload, settings, &plan);
+    if (reload->discovery && discovery_follow(reload->discovery, settings->config) < 0)
+        log_line(LOG_WARNING, "cannot look for domains of libvirt's: out of memory");
     reload->fleet->services.counters.reloads++;
     log_line(LOG_INFO, "reloaded %s", settings->config->file);
     return 0;

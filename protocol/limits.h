@@ -6,7 +6,7 @@
 #define GUESTLINK_PROTOCOL_LIMITS_H
 
 /* Bytes that one connection may make the host hold, in and out together: three full frames and
- * what the kernel's socket holds besides; a guest that wants more must read its answers first. */
+ * what the kernel's socket also holds; a guest that wants more must read its answers first. */
 #define LIMITS_CONNECTION_BYTES (256u * 1024u)
 
 /* The default port, on the host, of the connection (the reference system uses the same). */
@@ -37,6 +37,10 @@
 /* Data in one PROCESS_OUTPUT or PROCESS_INPUT: small enough that a log record never waits long
  * behind it. */
 #define LIMITS_STREAM_CHUNK 16384u
+
+/* Bytes of a connection's output that the host may not have taken yet: what a slow reader makes it
+ * hold, and a round trip's worth for any other. */
+#define LIMITS_CONNECTION_WINDOW 65536u
 
 /* What one START_PROCESS may have of its frame: its directory, its words and its variables, each of
  * the latter with 2 bytes for its length. The rest is for its fixed part, which grows. */

@@ -5,10 +5,11 @@
 #include "publish.h"
 #include "text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { PATH, TAP, MAC, PORT };
+enum kind { PATH, TAP, MAC, PORT, DOMAIN };
 
 struct claim {
     enum kind kind;
@@ -98,7 +99,8 @@ static void add_adapters(struct claims *claims, const struct config_json *node,
         const uint8_t *m = network->mac;
         struct claim *claim;
 
-        add(claims, TAP, network->interface, "interface", find(one, "interface"), node);
+        add(claims, TAP, network->backend == CONFIG_BACKEND_TAP ? network->interface : NULL,
+            "interface", find(one, "interface"), node);
         add(claims, PATH, network->socket_path, "socket", find(one, "socket"), node);
         add_ports(claims, find(one, "publish"), &network->publish, node);
         (void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3],
@@ -107,8 +109,25 @@ static void add_adapters(struct claims *claims, const struct config_json *node,
             add(claims, MAC, find(one, "mac") != NULL ? mac : NULL, "mac", find(one, "mac"), node);
         if (claim != NULL)
             claim->shared =
-                network->backend == CONFIG_BACKEND_TAP || network->backend == CONFIG_BACKEND_STREAM;
+                network->backend != CONFIG_BACKEND_USER && network->backend != CONFIG_BACKEND_PASST;
     }
+}
+
+static void add_domain(struct claims *claims, const struct config_json *node,
+                       const struct config_vm *vm)
+{
+    const struct config_json *host = find(node, "device_host");
+    const struct config_json *domain = find(host, "domain");
+    char *value = NULL;
+
+    if (vm->device_host.type != CONFIG_DEVICE_HOST_LIBVIRT || vm->device_host.domain == NULL)
+        return;
+    if (asprintf(&value, "%s of %s", vm->device_host.domain, vm->device_host.uri) < 0) {
+        claims->out_of_memory = true;
+        return;
+    }
+    add(claims, DOMAIN, value, "domain", domain != NULL ? domain : host, node);
+    free(value);
 }
 
 static void add_vms(struct claims *claims, const struct config_json *root,
@@ -124,6 +143,7 @@ static void add_vms(struct claims *claims, const struct config_json *root,
         if (door != NULL)
             door->door = true;
         add(claims, PATH, vm->device_host.qmp, "qmp", find(find(node, "device_host"), "qmp"), node);
+        add_domain(claims, node, vm);
         add_adapters(claims, node, vm);
     }
 }

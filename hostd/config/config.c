@@ -92,6 +92,21 @@ static void read_telemetry(struct config_reader *reader, const struct config_jso
     config_reader_object(reader, node, CONFIG_FIELDS(fields), to);
 }
 
+static void read_libvirt(struct config_reader *reader, const struct config_json *node,
+                         const struct config_field *field, void *to)
+{
+    static const struct config_field fields[] = {
+        CONFIG_KEY(config_libvirt, uri, text, .check = config_text_check_uri),
+        CONFIG_KEY(config_libvirt, discover, bool),
+    };
+    struct config_libvirt *libvirt = to;
+
+    (void)field;
+    config_reader_object(reader, node, CONFIG_FIELDS(fields), libvirt);
+    if (libvirt->uri == NULL && (libvirt->uri = strdup(CONFIG_LIBVIRT_URI)) == NULL)
+        reader->out_of_memory = true;
+}
+
 static void read_vms(struct config_reader *reader, const struct config_json *node,
                      const struct config_field *field, void *to)
 {
@@ -125,6 +140,7 @@ static const struct config_field fields[] = {
      .min = 1,
      .max = 3600000},
     {.key = "limits", .read = read_limits, .offset = AT(limits)},
+    {.key = "libvirt", .read = read_libvirt, .offset = AT(libvirt)},
     {.key = "timeouts_ms", .read = config_vm_read_timeouts, .offset = AT(timeouts)},
     /* last: its VMs start from the time-outs above */
     {.key = "vms", .read = read_vms, .required = true},
@@ -142,7 +158,7 @@ static void check_state_dir(struct config_reader *reader, const struct config_js
     for (size_t i = 0; i < config->vm_count; i++) {
         const struct config_vm *vm = &config->vms[i];
 
-        if (vm->device_host.type != CONFIG_DEVICE_HOST_QEMU)
+        if (!config_vm_has_qemu(vm))
             continue;
         qemu = true;
         for (size_t k = 0; vm->virtio && vm->virtiofs && k < vm->share_count; k++)
@@ -375,6 +391,7 @@ struct config *config_free(struct config *config)
     free(config->metrics);
     free(config->state_dir);
     free(config->telemetry.file);
+    free(config->libvirt.uri);
     for (size_t i = 0; i < config->vm_count; i++)
         config_vm_done(&config->vms[i]);
     free(config->vms);

@@ -14,7 +14,8 @@
 /* RFC 8200, section 5: below that, Linux has no IPv6 on an interface. */
 #define MTU_IPV6 1280u
 
-const char *const config_backend_names[] = {"user", "tap", "stream", "passt", NULL};
+const char *const config_backend_names[] = {"user",    "tap",    "stream", "passt",
+                                            "network", "bridge", NULL};
 
 static void read_mac(struct config_reader *reader, const struct config_json *node,
                      const struct config_field *field, void *to)
@@ -100,6 +101,14 @@ static const struct config_field fields[] = {
     CONFIG_KEY(config_network, backend, enum, .names = config_backend_names),
     CONFIG_KEY(config_network, host_loopback, bool),
     CONFIG_KEY(config_network, interface, text, .check = config_text_check_interface),
+    {.key = "network",
+     .read = config_read_text,
+     .offset = AT(interface),
+     .check = config_text_check_domain},
+    {.key = "bridge",
+     .read = config_read_text,
+     .offset = AT(interface),
+     .check = config_text_check_interface},
     {.key = "socket",
      .read = config_read_text,
      .offset = AT(socket_path),
@@ -118,6 +127,18 @@ static void check_belongs(struct config_reader *reader, const struct config_json
     else if (given && !wanted)
         config_reader_error(reader, config_json_find(node, key),
                             "expected only with backend \"%s\"", backend);
+}
+
+/* Keys that name what is outside, each of one backend. */
+static void check_named(struct config_reader *reader, const struct config_json *node,
+                        enum config_backend backend)
+{
+    check_belongs(reader, node, "interface", config_json_find(node, "interface") != NULL,
+                  backend == CONFIG_BACKEND_TAP, "tap");
+    check_belongs(reader, node, "network", config_json_find(node, "network") != NULL,
+                  backend == CONFIG_BACKEND_NETWORK, "network");
+    check_belongs(reader, node, "bridge", config_json_find(node, "bridge") != NULL,
+                  backend == CONFIG_BACKEND_BRIDGE, "bridge");
 }
 
 static bool has_family(const struct config_strings *addresses, bool ipv6)
@@ -179,8 +200,7 @@ void config_network_read(struct config_reader *reader, const struct config_json 
     config_reader_object(reader, node, CONFIG_FIELDS(fields), network);
     if (node->type != CONFIG_JSON_OBJECT)
         return;
-    check_belongs(reader, node, "interface", network->interface != NULL,
-                  network->backend == CONFIG_BACKEND_TAP, "tap");
+    check_named(reader, node, network->backend);
     loopback_given = config_json_find(node, "host_loopback") != NULL;
     check_belongs(reader, node, "host_loopback", loopback_given,
                   loopback_given && (network->backend == CONFIG_BACKEND_USER ||

@@ -194,10 +194,10 @@ static void check_aperture(const struct policy *policy, const struct config_vm *
 
     if (vm->aperture != CONFIG_APERTURE_REQUIRE || !devices)
         return;
-    if (vm->device_host.type != CONFIG_DEVICE_HOST_QEMU)
+    if (!config_vm_has_qemu(vm))
         warn(teller, vm->aperture_line, "aperture",
-             "require needs a device_host of type qemu, the only one that confines devices; not "
-             "creating any %s",
+             "require needs a device_host of type qemu or libvirt, the only ones that confine "
+             "devices; not creating any %s",
              devices);
     else if (policy->swiotlb_bytes == 0)
         warn(teller, vm->aperture_line, "aperture",
@@ -210,7 +210,11 @@ struct policy policy_decide(const struct config *config, const struct config_vm 
                             config_remark_fn on_warning, void *userdata)
 {
     const struct teller teller = {config, vm, on_warning, userdata};
-    struct policy policy = {.virtiofs = vm->virtio && vm->virtiofs, .p9 = true};
+    struct policy policy = {
+        .virtiofs = vm->virtio && vm->virtiofs,
+        .p9 = true,
+        .calls_by_channel = vm->device_host.type == CONFIG_DEVICE_HOST_LIBVIRT && vm->cid == 0,
+    };
     bool shares;
 
     policy.networking = decide_networking(vm, &teller);
@@ -265,7 +269,10 @@ int policy_format_cmdline(const struct policy *policy, uint32_t port, char *buff
     char text[128];
     int n;
 
-    n = snprintf(text, sizeof(text), "guestlink.host=vsock:2:%" PRIu32, port);
+    if (policy->calls_by_channel)
+        n = snprintf(text, sizeof(text), "guestlink.host=virtio-port:" POLICY_CHANNEL);
+    else
+        n = snprintf(text, sizeof(text), "guestlink.host=vsock:2:%" PRIu32, port);
     if (policy->swiotlb_bytes > 0)
         n += snprintf(text + n, sizeof(text) - (size_t)n,
                       " swiotlb=%" PRIu64 ",force" SAY_WHERE " hv_pci_swiotlb=%" PRIu64,

@@ -54,7 +54,8 @@ void config_reader_error(struct config_reader *reader, const struct config_json 
 
     reader->errors++;
     va_start(arguments, format);
-    remark(reader, reader->on_error, node, "; not using this file", format, arguments);
+    remark(reader, reader->on_error, node,
+           reader->fate != NULL ? reader->fate : "; not using this file", format, arguments);
     va_end(arguments);
 }
 

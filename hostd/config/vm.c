@@ -245,18 +245,60 @@ static void check_publish(struct config_reader *reader, const struct config_json
     }
 }
 
-void config_vm_read(struct config_reader *reader, const struct config_json *node,
-                    struct config_vm *vm)
+/* An adapter of a backend that its device host has not. */
+static void check_backends(struct config_reader *reader, const struct config_json *node,
+                           const struct config_vm *vm)
+{
+    const struct config_json *list =
+        node->type == CONFIG_JSON_OBJECT ? config_json_find(node, "network") : NULL;
+    const struct config_json *one = list != NULL ? list->first : NULL;
+    bool is_libvirt = vm->device_host.type == CONFIG_DEVICE_HOST_LIBVIRT;
+
+    for (size_t i = 0; i < vm->network_count && one != NULL; i++, one = one->next) {
+        enum config_backend backend = vm->networks[i].backend;
+
+        if (!is_libvirt && (backend == CONFIG_BACKEND_NETWORK || backend == CONFIG_BACKEND_BRIDGE))
+            config_reader_error(reader, one,
+                                "the backend \"%s\" needs a device_host of the type libvirt",
+                                config_backend_names[backend]);
+        if (is_libvirt && backend == CONFIG_BACKEND_STREAM)
+            config_reader_error(reader, one,
+                                "libvirt has no backend \"stream\", expected \"user\", \"tap\", "
+                                "\"passt\", \"network\" or \"bridge\"");
+    }
+}
+
+static void read_by(struct config_reader *reader, const struct config_json *node,
+                    const struct config_field *table, struct config_vm *vm)
 {
     vm->line = node->line;
-    config_reader_object(reader, node, CONFIG_FIELDS(fields), vm);
-    if (node->type == CONFIG_JSON_OBJECT && config_json_find(node, "cid") == NULL &&
+    config_reader_object(reader, node, table, sizeof(fields) / sizeof(fields[0]), vm);
+    config_device_host_name_domain(reader, &vm->device_host, vm->name);
+    check_backends(reader, node, vm);
+    if (node->type == CONFIG_JSON_OBJECT && vm->cid == 0 && config_json_find(node, "cid") == NULL &&
         config_json_find(node, "socket") == NULL)
         config_reader_error(reader, node,
                             "neither `cid` nor `socket`, expected one to identify the "
                             "VM's connections");
     if (node->type == CONFIG_JSON_OBJECT)
         check_publish(reader, node, vm);
+}
+
+void config_vm_read(struct config_reader *reader, const struct config_json *node,
+                    struct config_vm *vm)
+{
+    read_by(reader, node, fields, vm);
+}
+
+void config_vm_read_found(struct config_reader *reader, const struct config_json *node,
+                          struct config_vm *vm)
+{
+    struct config_field table[sizeof(fields) / sizeof(fields[0])];
+
+    memcpy(table, fields, sizeof(fields));
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        table[i].required = false;
+    read_by(reader, node, table, vm);
 }
 
 void config_vm_init(struct config_vm *vm, const struct config_timeouts *timeouts)
@@ -289,11 +331,17 @@ uint32_t config_vm_metric(const struct config_vm *vm, const char *id)
     return 0;
 }
 
+bool config_vm_has_qemu(const struct config_vm *vm)
+{
+    return vm->device_host.type == CONFIG_DEVICE_HOST_QEMU ||
+           vm->device_host.type == CONFIG_DEVICE_HOST_LIBVIRT;
+}
+
 bool config_vm_has_passt(const struct config_vm *vm)
 {
     for (size_t i = 0; i < vm->network_count; i++)
         if (vm->networks[i].backend == CONFIG_BACKEND_PASST)
-            return vm->device_host.type == CONFIG_DEVICE_HOST_QEMU;
+            return config_vm_has_qemu(vm);
     return false;
 }
 

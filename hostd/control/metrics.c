@@ -1,6 +1,6 @@
 /*
- * metrics: one request a connection. Each GET is answered alike: whoever may connect may read all
- * there is, and there is only one thing.
+ * metrics: one request a connection. Each GET is answered alike: every client that can connect may
+ * read all there is, and there is only one thing.
  */
 #include "metrics.h"
 

@@ -1,4 +1,4 @@
-/* command list: one line a VM, the worst first. */
+/* command list: one line a VM, the worst first; its error is under it. */
 #include "client.h"
 #include "command.h"
 #include "table.h"
@@ -33,7 +33,7 @@ static void add_row(struct table *table, struct json_object *vm)
     table_add(table, SAY_PLAIN, text);
     (void)snprintf(text, sizeof(text), "%u", (unsigned)command_number(vm, "adapters"));
     table_add(table, SAY_PLAIN, text);
-    table_add(table, SAY_RED, error);
+    table_note(table, SAY_RED, error);
 }
 
 /* 0: something is wrong with the VM; 1: its guest is lost; 2: neither. */
@@ -47,7 +47,7 @@ static int rank(struct json_object *vm)
 int command_list(const struct options *options, char **words)
 {
     static const char *const headings[] = {"NAME",   "STATE", "KERNEL", "POOL",
-                                           "SHARES", "NET",   "ERROR",  NULL};
+                                           "SHARES", "NET",   NULL};
     struct json_object *reply = NULL, *vms;
     struct table *table;
 

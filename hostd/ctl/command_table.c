@@ -20,12 +20,12 @@ static const struct command {
     int (*fn)(const struct options *options, char **words);
     const char *about, *example;
 } commands[] = {
-    {"list", NULL, "", "", 0, 0, 0, command_list, "all VMs, those with an error first", ""},
-    {"show", NULL, " VM", "", 1, 1, 0, command_show, "everything about one VM", " dev"},
+    {"list", NULL, "", "", 0, 0, 0, command_list, "list all VMs, those with an error first", ""},
+    {"show", NULL, " VM", "", 1, 1, 0, command_show, "show everything about one VM", " dev"},
     {"capabilities", NULL, " VM", "", 1, 1, OPTIONS_REFRESH, command_capabilities,
-     "the capabilities of the guest's kernel", " dev --refresh"},
+     "show the guest kernel's features", " dev --refresh"},
     {"cmdline", NULL, " VM", "", 1, 1, OPTIONS_CONFIG, command_cmdline,
-     "words for the guest's kernel command line", " dev"},
+     "print words for the guest's kernel command line", " dev"},
     {"new", NULL, " VM", "", 1, 1,
      OPTIONS_SHARE | OPTIONS_NETWORK | OPTIONS_MEMORY | OPTIONS_CID | OPTIONS_KERNEL |
          OPTIONS_INITRD | OPTIONS_CONFIG | OPTIONS_VMS | OPTIONS_DRY_RUN,
@@ -40,16 +40,19 @@ static const struct command {
      OPTIONS_ENVIRONMENT | OPTIONS_DIRECTORY | OPTIONS_UID | OPTIONS_GID | OPTIONS_NO_INPUT |
          OPTIONS_INTERACTIVE | OPTIONS_TERMINAL,
      command_exec, "run a command in the guest", " dev -- ls /mnt/doc"},
+    {"forward", NULL, " VM HERE THERE", "", 3, 3, OPTIONS_MODE, command_forward,
+     "make a service of the guest reachable here", " dev 8080 80"},
     {"shutdown", NULL, " VM", "", 1, 1, OPTIONS_REBOOT | OPTIONS_GRACE, command_shutdown,
      "power the guest off, or reboot it", " dev"},
     {"telemetry", NULL, "", "", 0, 0,
      OPTIONS_FILE | OPTIONS_VM | OPTIONS_EVENT | OPTIONS_SINCE | OPTIONS_FOLLOW, command_telemetry,
-     "the events of all guests", " --vm dev --since 1h"},
+     "print the events of all guests", " --vm dev --since 1h"},
     {"timeline", NULL, " VM", "", 1, 1, OPTIONS_SVG | OPTIONS_FILE, command_timeline,
-     "how long each step of the last boot took", " dev --svg boot.svg"},
+     "show how long each step of the last boot took", " dev --svg boot.svg"},
     {"doctor", NULL, " [VM]", "", 0, 1, OPTIONS_CONFIG, command_doctor,
      "find problems on this host, and how to fix them", " dev"},
-    {"metrics", NULL, "", "", 0, 0, 0, command_metrics, "the daemon's numbers, for Prometheus", ""},
+    {"metrics", NULL, "", "", 0, 0, 0, command_metrics, "print the daemon's numbers for Prometheus",
+     ""},
     {"reload", NULL, "", "", 0, 0, 0, command_reload,
      "have the daemon read its configuration again", ""},
 };
@@ -180,8 +183,8 @@ int command_table_run(const struct options *options)
         if (skip == 2 && (words < 0 || strcmp(commands[i].more, options->words[1]) != 0))
             continue;
         if ((options->given & ~commands[i].options) != 0) {
-            say_error("`%s` has no option --%s", commands[i].name,
-                      options_name(options->given & ~commands[i].options));
+            say_error("--%s is not an option of `%s`",
+                      options_name(options->given & ~commands[i].options), commands[i].name);
             return refuse_usage(&commands[i]);
         }
         if (words < commands[i].words_min || words > commands[i].words_max)

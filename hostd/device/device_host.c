@@ -186,7 +186,7 @@ const char *device_host_version(const struct device_host *host)
 
 bool device_host_vouches(const struct device_host *host)
 {
-    return host->vm->device_host.type != CONFIG_DEVICE_HOST_QEMU || device_host_is_up(host);
+    return !config_vm_has_qemu(host->vm) || device_host_is_up(host);
 }
 
 struct json_object *device_host_remember(const struct device_host *host)

@@ -152,7 +152,7 @@ static void add_machine(const struct plan *plan, struct words *words)
     add(words, "object", "memory-backend-memfd,id=mem,size=%lluM,share=on", mib);
 }
 
-/* How QEMU is told to connect anew after a second: QEMU 9.2 has a new name for it, 10.2 no longer
+/* How QEMU is told to connect again after a second: QEMU 9.2 has a new name for it, 10.2 no longer
  * has the old one. A script does not tell which QEMU it starts: then a connection that the daemon
  * closes (a guest that stood still too long) stays closed. */
 static const char *reconnect_option(const char *qemu)

@@ -168,6 +168,8 @@ static struct json_object *netdev_arguments(const struct qemu_task *task)
     case CONFIG_BACKEND_PASST:
         return qemu_passt_netdev(task);
     case CONFIG_BACKEND_USER:
+    case CONFIG_BACKEND_NETWORK: /* libvirt's: the configuration has none of them here */
+    case CONFIG_BACKEND_BRIDGE:
         break;
     }
     return user_arguments(task);
@@ -250,17 +252,17 @@ static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply
 
 static void name_backend(struct qemu_task *task, const struct config_network *network)
 {
-    char hash[QEMU_NAME_HASH_SIZE], mac[TEXT_MAC_SIZE];
+    char hash[DEVICE_NAME_HASH_SIZE], mac[TEXT_MAC_SIZE];
     char ports[CONFIG_PUBLISH_MAX * CONFIG_PUBLISH_HOSTFWD] = "";
 
     text_mac(network->mac, mac);
     for (size_t i = 0; i < network->publish.count; i++)
         (void)strncat(strncat(ports, network->publish.items[i], CONFIG_PUBLISH_HOSTFWD - 2), ",",
                       1);
-    qemu_name_hash(hash, task->qemu->host.vm->id, network->id, mac,
-                   config_backend_names[network->backend],
-                   network->interface ? network->interface : "",
-                   network->socket_path ? network->socket_path : "", ports[0] ? ports : NULL, NULL);
+    device_name_hash(
+        hash, task->qemu->host.vm->id, network->id, mac, config_backend_names[network->backend],
+        network->interface ? network->interface : "",
+        network->socket_path ? network->socket_path : "", ports[0] ? ports : NULL, NULL);
     (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_NET, hash);
 }
 

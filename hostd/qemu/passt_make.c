@@ -11,7 +11,7 @@
 
 #define CHARDEV_WAIT_US UINT64_C(20000)
 
-/* As of a share's chardev: QEMU lets go of a former one when all of its threads have. */
+/* As of a share's chardev: QEMU releases a former one when all of its threads have. */
 static void remove_old_chardev(struct qemu_task *task);
 
 static void on_chardev_removed(struct qemu_task *task, const struct qmp_reply *reply)

@@ -12,10 +12,10 @@
 #include "qmp.h"
 
 #include "base/json.h"
+#include "base/json_link.h"
 #include "base/qemu_version.h"
 #include "base/qmp_socket.h"
 #include "qmp_command.h"
-#include "qmp_link.h"
 #include "qmp_reader.h"
 #include "qmp_retry.h"
 
@@ -43,7 +43,7 @@ struct qmp {
     char *path;
     struct qmp_events events;
     void *userdata;
-    struct qmp_link *link;
+    struct json_link *link;
     struct qmp_retry *retry;
     sd_event_source *greeting_deadline;
     struct qmp_commands commands;
@@ -174,7 +174,7 @@ static void wait_after(struct qmp *qmp, int r, const char *problem)
     qmp_retry_later(qmp->retry);
 }
 
-/* It was up: it is tried again at once, if it is not unsteady. */
+/* It was up: retry at once, if it is not unsteady. */
 static void lose(struct qmp *qmp, const char *why)
 {
     const char *problem = NULL;
@@ -205,7 +205,7 @@ static void disconnect(struct qmp *qmp, bool gone, const char *why)
     char text[TEXT_SIZE];
 
     qmp->up = false;
-    qmp->link = qmp_link_free(qmp->link);
+    qmp->link = json_link_free(qmp->link);
     qmp->greeting_deadline = sd_event_source_disable_unref(qmp->greeting_deadline);
     qmp_commands_finish(&qmp->commands, ECONNRESET, why);
     if (was_up) {
@@ -319,12 +319,16 @@ static int on_greeting_deadline(sd_event_source *source, uint64_t now, void *use
 /* @param ret_problem  as qmp_socket_connect() */
 static int connect_now(struct qmp *qmp, const char **ret_problem)
 {
+    static const struct json_link_peer peer = {
+        .name = "QEMU",
+        .nonsense = NOT_QMP " (a line is not a JSON object)",
+    };
     struct qmp_socket socket;
     int r = qmp_socket_connect(qmp->path, &socket, ret_problem);
 
     if (r < 0)
         return r;
-    r = qmp_link_new(qmp->event, socket.fd, on_message, on_link_ended, qmp, &qmp->link);
+    r = json_link_new(qmp->event, socket.fd, &peer, on_message, on_link_ended, qmp, &qmp->link);
     if (r < 0)
         return r;
     qmp->uid = socket.uid;
@@ -334,7 +338,7 @@ static int connect_now(struct qmp *qmp, const char **ret_problem)
                                    (uint64_t)QMP_GREETING_TIMEOUT_MS * 1000, DEADLINE_ACCURACY_US,
                                    on_greeting_deadline, qmp);
     if (r < 0)
-        qmp->link = qmp_link_free(qmp->link);
+        qmp->link = json_link_free(qmp->link);
     return r;
 }
 
@@ -376,7 +380,7 @@ struct qmp *qmp_free(struct qmp *qmp)
         return NULL;
     qmp->up = false;
     qmp_commands_finish(&qmp->commands, ECANCELED, "the daemon releases QEMU");
-    qmp_link_free(qmp->link);
+    json_link_free(qmp->link);
     qmp_retry_free(qmp->retry);
     sd_event_source_disable_unref(qmp->greeting_deadline);
     sd_event_unref(qmp->event);

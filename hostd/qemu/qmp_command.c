@@ -78,7 +78,7 @@ static int on_deadline(sd_event_source *source, uint64_t now, void *userdata)
     return 0;
 }
 
-int qmp_commands_send(struct qmp_commands *commands, sd_event *event, struct qmp_link *link,
+int qmp_commands_send(struct qmp_commands *commands, sd_event *event, struct json_link *link,
                       const char *name, struct json_object *arguments, uint32_t timeout_ms,
                       qmp_reply_fn fn, void *userdata)
 {
@@ -97,7 +97,7 @@ int qmp_commands_send(struct qmp_commands *commands, sd_event *event, struct qmp
                                        (uint64_t)timeout_ms * 1000, DEADLINE_ACCURACY_US,
                                        on_deadline, command);
     if (r == 0)
-        r = qmp_link_send(link, message);
+        r = json_link_send(link, message);
     json_object_put(message);
     json_object_put(arguments);
     if (r < 0) {

@@ -30,23 +30,6 @@ struct qemu_share *qemu_share_find(const struct device_qemu *qemu, const char *t
     return share;
 }
 
-/* One of another aperture is not equal: of another token, or of another mode. One without is named
- * as daemons up to 0.1.0 named theirs, and those are taken over. */
-static void name_it(struct qemu_share *share, const struct device_share *from)
-{
-    char how[8 + CONFIG_SERVING_SIZE], serving[CONFIG_SERVING_SIZE];
-    uint64_t base, size;
-    bool confined = from->aperture != CONFIG_APERTURE_OFF &&
-                    options_read_token(from->options, &base, &size) > 0;
-
-    /* One that is served in the usual way is named as daemons up to 0.1.0 named theirs. */
-    (void)config_serving_format(&from->serving, serving);
-    (void)snprintf(how, sizeof(how), "%s%s%s", from->read_only ? "ro" : "rw", serving[0] ? "," : "",
-                   serving);
-    qemu_name_hash(share->name, share->qemu->host.vm->id, from->tag, from->path, how,
-                   confined ? from->options : NULL, config_aperture_names[from->aperture], NULL);
-}
-
 struct qemu_share *qemu_share_new(struct device_qemu *qemu, const struct device_share *from)
 {
     struct qemu_share *share = calloc(1, sizeof(*share));
@@ -56,7 +39,7 @@ struct qemu_share *qemu_share_new(struct device_qemu *qemu, const struct device_
         return NULL;
     }
     share->qemu = qemu;
-    name_it(share, from);
+    share_server_name(qemu->host.vm->id, from, share->name);
     share->next = qemu->shares;
     qemu->shares = share;
     return share;

@@ -55,7 +55,7 @@ static void on_existing_chardev(struct qemu_task *task, const struct qmp_reply *
         qemu_task_next_get(task, "iommu_platform", QMP_SHAPE_FLAG, on_existing_iommu);
     } else {
         (void)snprintf(task->old_backend, sizeof(task->old_backend), "%s", chardev ? chardev : "");
-        /* Another share's, or its virtiofsd is gone, and QEMU cannot connect a device anew. */
+        /* Another share's, or its virtiofsd is gone, and QEMU cannot connect a device again. */
         qemu_task_unplug(task, on_old_unplugged);
     }
 }
@@ -99,17 +99,12 @@ static int begin(struct qemu_task *task, const struct device_share *share)
     (void)qemu_share_free(qemu_share_find(task->qemu, share->tag),
                           false); /* looked at as by a new daemon */
     task->share = qemu_share_new(task->qemu, share);
-    task->path = strdup(share->path);
-    if (!task->share || !task->path)
+    if (!task->share || share_server_spec_copy(&task->serve, share) < 0)
         return -ENOMEM;
     task->share->task = task;
     task->cleanup = qemu_share_drop;
-    /* Without an aperture QEMU could not have virtiofsd take it. */
-    task->iommu_platform = share->iommu_platform && share->aperture != CONFIG_APERTURE_OFF;
-    task->aperture = share->aperture;
-    task->read_only = share->read_only;
-    task->serving = share->serving;
-    (void)snprintf(task->options, sizeof(task->options), "%s", share->options);
+    task->iommu_platform = task->serve.iommu_platform;
+    task->aperture = task->serve.aperture;
     (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_FS, task->share->name);
     return qemu_memory_begin(task, on_memory);
 }

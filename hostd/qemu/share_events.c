@@ -47,7 +47,7 @@ static void on_virtiofsd_ended(void *userdata, const char *text)
         char device[QEMU_NAME_SIZE];
 
         /* At once, and before anybody unmounts: what the guest asks of a device that nobody serves
-         * is never answered, and the kernel's driver waits for it for ever; of a device that is
+         * is never answered, and the kernel's driver waits for it forever; of a device that is
          * gone it fails with ENOTCONN. */
         if (qemu_name_device(QEMU_NAME_FS, share->tag, device) == 0)
             share->leaving = qmp_execute(qemu->qmp, "device_del", json_texts("id", device, NULL),

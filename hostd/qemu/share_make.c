@@ -3,8 +3,6 @@
  */
 #include "share.h"
 
-#include "base/program.h"
-#include "device/device_server_files.h"
 #include "refusal.h"
 
 #include <errno.h>
@@ -70,8 +68,8 @@ static void on_refused_chardev_removed(struct qemu_task *task, const struct qmp_
 }
 
 /* A virtiofsd serves one connection, and one is set up once: QEMU that refused the device had begun
- * to, and a second device on the same chardev waits for ever (QEMU 10 with the Rust virtiofsd) for
- * what was answered to the first. Hence both anew, and that QEMU is not asked again. */
+ * to, and a second device on the same chardev waits forever (QEMU 10 with the Rust virtiofsd) for
+ * what was answered to the first. Hence both are recreated, and QEMU is not asked again. */
 static void on_device_added_with_iommu(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (qemu_refusal_is(QEMU_REFUSAL_IOMMU, reply) && task->aperture == CONFIG_APERTURE_REQUIRE) {
@@ -121,72 +119,29 @@ static void add_chardev(struct qemu_task *task)
         QMP_SHAPE_OBJECT, on_chardev_added);
 }
 
-/* Owners or attributes that are others than those asked for are worse than no share. One that is
- * not there says so when it is started. @return false: the task has failed */
-static bool can_serve(struct qemu_task *task, const char *program)
-{
-    char buffer[LIMITS_PATH];
-    const char *obstacle = NULL;
-
-    task->serving_remark = "";
-    program = program_find_virtiofsd(program, buffer);
-    if (program)
-        obstacle = config_serving_obstacle(&task->serving, program, &task->serving_remark);
-    if (obstacle)
-        qemu_share_fail(task, EOPNOTSUPP, "", obstacle);
-    return !obstacle;
-}
-
 static void start_virtiofsd(struct qemu_task *task)
 {
-    const struct config_vm *vm = task->qemu->host.vm;
-    struct device_server_spec spec = {
-        .program = vm->device_host.virtiofsd,
-        .directory = task->qemu->directory,
-        .name = task->share->name,
-        .path = task->path,
-        .read_only = task->read_only,
-        .serving = &task->serving,
-        .options = task->options,
-        /* Without iommu_platform the guest does not use the pool. */
-        .aperture = task->iommu_platform && may_bounce(task) ? task->aperture : CONFIG_APERTURE_OFF,
+    struct device_qemu *qemu = task->qemu;
+    struct share_server_place place = {
+        .directory = qemu->directory,
+        .parent = qemu->old_directory,
         .uid = (uid_t)-1,
         .gid = (gid_t)-1,
     };
-    int r;
+    char text[SHARE_SERVER_TEXT_SIZE];
+    int error;
 
-    if (!can_serve(task, spec.program))
-        return;
-    r = device_server_files_make_directory(task->qemu->old_directory);
-    if (r < 0) {
-        qemu_share_fail(task, -r, "cannot create the folder for virtiofsd's sockets",
-                        task->qemu->old_directory);
-        return;
-    }
-    device_server_sweep(task->qemu->host.event, task->qemu->old_directory, task->share->name);
     /* virtiofsd's socket gets the owner of the QMP socket: QEMU's user. */
-    (void)qmp_owner(task->qemu->qmp, &spec.uid, &spec.gid);
+    (void)qmp_owner(qemu->qmp, &place.uid, &place.gid);
     task->awaits_ready = true;
     task->ready = add_chardev;
-    r = device_server_start(task->qemu->host.event, &spec, &qemu_share_events, task->share,
-                            &task->share->virtiofsd);
-    if (r == -ENOENT)
-        qemu_share_fail(task, ENOENT,
-                        "virtiofsd is not installed, or not at the path in "
-                        "device_host.virtiofsd; install it, or fix that path",
-                        spec.program ? spec.program : "(no path configured)");
-    else if (r == -ENAMETOOLONG)
-        qemu_share_fail(
-            task, ENAMETOOLONG,
-            "the path of virtiofsd's socket would have more than 107 bytes; use a shorter "
-            "state_dir than",
-            task->qemu->directory);
-    else if (r == -EOPNOTSUPP)
-        qemu_share_fail(task, EPERM, "",
-                        "the aperture is required, but guestlink-virtiofs-relay is not "
-                        "installed; reinstall guestlink-hostd");
-    else if (r < 0)
-        qemu_share_fail(task, -r, "cannot start virtiofsd", strerrordesc_np(-r));
+    /* Without iommu_platform the guest does not use the pool. */
+    error = share_server_start(
+        qemu->host.event, qemu->host.vm, &place, task->share->name, &task->serve,
+        task->iommu_platform && may_bounce(task) ? task->aperture : CONFIG_APERTURE_OFF,
+        &qemu_share_events, task->share, &task->share->virtiofsd, &task->serving_remark, text);
+    if (error)
+        qemu_share_fail(task, error, "", text);
 }
 
 static void on_port(struct qemu_task *task, const struct qmp_reply *reply)

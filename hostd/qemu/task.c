@@ -22,7 +22,7 @@ static struct qemu_task *destroy(struct qemu_task *task)
     free(task->ports);
     json_object_put(task->memories);
     free(task->name);
-    free(task->path);
+    share_server_spec_done(&task->serve);
     free(task);
     return NULL;
 }

@@ -1,5 +1,5 @@
 /*
- * qemu task, its part that removes a device. The guest must let go of it; QEMU says so with an
+ * qemu task, its part that removes a device. The guest must release it; QEMU says so with an
  * event, and says nothing if the guest does not react.
  */
 #include "refusal.h"

@@ -161,7 +161,7 @@ void relay_replace(struct relay *relay)
     bool revives = relay->kind->revives && relay->has_served;
     int status = backend_end(&relay->backend);
 
-    /* The second one's end is nobody's news, and the file may be a successor's by now. One that
+    /* Do not report the second one's exit; the file may already belong to a newer relay. One that
      * never served at all would not the next time, and QEMU would wait for it. */
     if (relay->second || relay->journal.qemu < 0 || (relay->kind->revives && !revives))
         end_as(relay->second ? NULL : relay->end_file, status);

@@ -177,7 +177,7 @@ static void tell_lost(struct telemetry *telemetry)
     }
 }
 
-/* A file that somebody moved or removed without saying so (SIGUSR1) is made anew before the next
+/* A file that somebody moved or removed without saying so (SIGUSR1) is recreated before the next
  * line; what went with it is counted as lost. */
 static void look_at_file(struct telemetry *telemetry)
 {

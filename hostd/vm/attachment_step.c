@@ -73,7 +73,9 @@ static void step_up(struct attachment *a)
     }
     r = a->kind->prepare(a);
     if (r == -EAGAIN && !a->device && vm->host_error) {
-        attachment_fail(a, "device", ENOTCONN, vm->host_error);
+        /* What is set up lives on without a device host, and is looked at when that is back. */
+        if (!a->is_set)
+            attachment_fail(a, "device", ENOTCONN, vm->host_error);
     } else if (r == -EAGAIN) {
         attachment_await(a, a->device ? VM_DEVICE_ADDING : VM_DEVICE_WAITING);
     } else if (r < 0) {

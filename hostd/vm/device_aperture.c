@@ -15,8 +15,8 @@
 #define REQUIRED "\"aperture\" of the VM is \"require\", but "
 
 #define NO_QEMU                                                                                    \
-    REQUIRED "its \"device_host\" is not of the type qemu, the only one that confines "            \
-             "devices; use that, or set \"aperture\": \"auto\""
+    REQUIRED "its \"device_host\" is of neither type qemu nor libvirt, the only ones that "        \
+             "confine devices; use one of those, or set \"aperture\": \"auto\""
 #define NO_TOKEN                                                                                   \
     REQUIRED "the VM has no token, because its guest has no usable pool (guestlinkctl show "       \
              "says why); boot the guest with what guestlinkctl cmdline prints, or set "            \
@@ -28,7 +28,7 @@
 bool device_aperture_applies(const struct virtio_device *device)
 {
     return (device->path || device->network->backend == CONFIG_BACKEND_PASST) &&
-           device->vm->config->device_host.type == CONFIG_DEVICE_HOST_QEMU;
+           config_vm_has_qemu(device->vm->config);
 }
 
 /* As device_host_get_aperture(). */
@@ -49,7 +49,7 @@ const char *device_aperture_obstacle(const struct vm *vm)
 {
     if (vm->config->aperture != CONFIG_APERTURE_REQUIRE)
         return NULL;
-    if (vm->config->device_host.type != CONFIG_DEVICE_HOST_QEMU)
+    if (!config_vm_has_qemu(vm->config))
         return NO_QEMU;
     if (!boot_has_token(&vm->boot))
         return NO_TOKEN;

@@ -54,13 +54,24 @@ static void forget(struct virtio_device *device, int error)
     destroy(device);
 }
 
+/* Those who only wait for it to go do not count. */
+static bool has_users(const struct virtio_device *device)
+{
+    for (const struct attachment *a = device->vm->attachments; a; a = a->next) {
+        if (a->device == device && !a->leaving)
+            return true;
+    }
+    return false;
+}
+
 void virtio_devices_forget(struct vm *vm)
 {
     struct virtio_device *next;
 
     for (struct virtio_device *device = vm->devices; device; device = next) {
         next = device->next;
-        if (device->state == VIRTIO_DEVICE_THERE)
+        /* One that is about to be removed lives on with its VM, and has still to be removed. */
+        if (device->state == VIRTIO_DEVICE_THERE && (vm->ended || has_users(device)))
             forget(device, 0);
     }
 }
@@ -75,16 +86,6 @@ void virtio_devices_done(struct vm *vm)
     }
 }
 
-/* Those who only wait for it to go do not count. */
-static bool has_users(const struct virtio_device *device)
-{
-    for (const struct attachment *a = device->vm->attachments; a; a = a->next) {
-        if (a->device == device && !a->leaving)
-            return true;
-    }
-    return false;
-}
-
 static void on_removed(void *userdata, const struct device_outcome *outcome)
 {
     struct virtio_device *device = userdata;
@@ -92,11 +93,11 @@ static void on_removed(void *userdata, const struct device_outcome *outcome)
 
     if (outcome->error == ECANCELED)
         return;
-    if (outcome->error != 0)
+    if (outcome->error == 0)
+        device->kind->report_removed(device);
+    else if (!vm->ended) /* else it went with its VM */
         report_device_failed(vm, device->kind->name, device->name, "device", outcome->error,
                              outcome->text);
-    else
-        device->kind->report_removed(device);
     forget(device, outcome->error);
     saver_now(&vm->saver);
     vm_wake(vm);
@@ -171,7 +172,7 @@ static void take_added(struct virtio_device *device, const struct device_outcome
     (void)device_aperture_look(device);
     device->remark = *outcome->text ? strdup(outcome->text) : NULL;
     /* the others may say so of a device that was there before */
-    if (outcome->created && vm->config->device_host.type == CONFIG_DEVICE_HOST_QEMU)
+    if (outcome->created && config_vm_has_qemu(vm->config))
         renew_users(device);
     remove_unused(device);
 }
@@ -187,6 +188,8 @@ static void on_added(void *userdata, const struct device_outcome *outcome)
     saver_now(&vm->saver);
     if (outcome->error == 0) {
         take_added(device, outcome);
+    } else if (vm->ended) {
+        forget(device, 0); /* nothing failed: there is no guest to have it */
     } else {
         fail_users(device, outcome->error, outcome->text);
         forget(device, 0);
@@ -290,7 +293,7 @@ void virtio_device_tell(struct attachment *a)
     a->kind->report_added(a);
     a->told = true;
     device_aperture_told(a->device);
-    /* whoever uses it next finds it there */
+    /* the next user finds it there */
     a->device->created = false;
 }
 

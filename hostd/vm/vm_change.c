@@ -95,7 +95,7 @@ static void rebase(struct vm *vm, struct settings *settings, const struct config
 void vm_rebase(struct vm *vm, struct settings *settings, const struct config_vm *config)
 {
     rebase(vm, settings, config);
-    /* what failed, too: somebody who asks for a reload may have mended its cause */
+    /* what failed, too: somebody who asks for a reload may have fixed its cause */
     attachments_begin(vm, ATTACHMENTS_AGAIN);
 }
 

@@ -30,7 +30,7 @@ static void on_warning(void *userdata, const char *remark)
     report_config_warning(userdata, remark, true);
 }
 
-/* Everything that failed for want of it gets another try. */
+/* Retry everything that failed because the device host was down. */
 static void on_up(void *userdata)
 {
     struct vm *vm = userdata;
@@ -62,7 +62,7 @@ static void on_down(void *userdata, bool ended, const char *text)
         vm_drop_connection(vm, "vm-ended", 0);
     }
     virtio_devices_forget(vm);
-    /* what waited for it learns that it waits in vain */
+    /* fail whatever was waiting for it */
     vm_wake(vm);
     saver_now(&vm->saver);
 }

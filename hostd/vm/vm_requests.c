@@ -234,7 +234,7 @@ int vm_shut_down(struct vm *vm, bool reboot, uint32_t grace_ms, vm_done_fn done,
     return 0;
 }
 
-/* A `done` may begin or end others: the list is walked anew after each. */
+/* A `done` may begin or end others: the list is walked again after each. */
 void operations_end_shut_down(struct vm *vm)
 {
     struct operation *operation = LIST_FIRST(&vm->operations);

@@ -75,6 +75,9 @@
 /* How long PID 1 looks at nothing but the first connection before it sees to the rest. */
 #define INIT_FIRST_CALL_MS 500
 
+/* For a connection to a service of the guest: one that does not take it by then has no room. */
+#define INIT_CONNECTION_MS 5000u
+
 /* From CAPABILITIES to WELCOME, which a host that lives sends at once. One that died before it took
  * the call may never be heard of again: the end of a connection does not always arrive. */
 #define INIT_WELCOME_MS 10000u
@@ -123,8 +126,8 @@
 /* Between the exit of a process and its report, if somebody else holds its pipes open: until they
  * are quiet for so long, but no longer than INIT_STREAMS_LONGEST_MS, and no more of each than
  * INIT_AFTER_EXIT bytes, which is more than a pipe may hold (fs.pipe-max-size). What was in a pipe
- * at the exit is taken in any case. Else whoever inherited them could write without end, and nobody
- * would be told of the exit. */
+ * at the exit is taken in any case. Else a program that inherited them could write without end, and
+ * nobody would be told of the exit. */
 #define INIT_STREAMS_MS         1000u
 #define INIT_STREAMS_LONGEST_MS 10000u
 #define INIT_AFTER_EXIT         ((size_t)1048576 + 65536)
@@ -138,7 +141,7 @@
 #define INIT_FILES_HARD 524288u
 
 /* Between starts of a payload that ends: from the first, doubled up to the last; a payload that
- * ran for INIT_RESTART_CALM_MS begins anew. */
+ * ran for INIT_RESTART_CALM_MS begins again. */
 #define INIT_RESTART_FIRST_MS 100u
 #define INIT_RESTART_LAST_MS  30000u
 #define INIT_RESTART_CALM_MS  10000u

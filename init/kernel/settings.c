@@ -1,4 +1,4 @@
-/* settings: what a kernel and an empty root leave to whoever boots them. */
+/* settings: what a kernel and an empty root leave to the program that boots them. */
 #include "settings.h"
 
 #include <errno.h>

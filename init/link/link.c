@@ -1,4 +1,4 @@
-/* link: the connection to the host, for ever. */
+/* link: the connection to the host, forever. */
 #include "link.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include "protocol/limits.h"
 #include "protocol/welcome.h"
 
-/* Uevents that are read before others have their turn: whoever is root can make any number. */
+/* Uevents that are read before others have their turn: root can make any number. */
 #define EVENTS_PER_TURN 64
 
 static void dial_in_loop(struct link *link);

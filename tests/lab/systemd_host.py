@@ -11,7 +11,9 @@ Exit 0: all of it held."""
 
 import shutil
 import sys
+import xml.etree.ElementTree as xml
 
+import domain
 import paths
 from guest import NESTED, NESTED_CPU, Guest, acceleration
 from image import Image
@@ -65,9 +67,21 @@ class Host(Outer):
         (self._results / "accel").write_text("tcg\n" if self._emulated else "kvm\n")
         (self._results / "qemu-args").write_text(
             f"-cpu {NESTED_CPU}\n" if self._emulated else "\n")
+        (self._results / "domain.xml").write_text(self._domain())
         frame = (paths.ROOT / "tests/vectors/y_capabilities_published.hex").read_text()
         (self._results / "capabilities").write_bytes(
             bytes.fromhex("".join(line.split("#")[0] for line in frame.splitlines())))
+
+    def _domain(self):
+        """The manual page's, which has a vsock device here; the other VM has the CID that it names."""
+        top = xml.fromstring(domain.example())
+        if self._emulated:
+            domain.emulated(top, nested=True)
+        top.find("name").text = "virt"
+        top.find("devices/vsock/cid").set("address", "6")
+        top.find("devices").remove(top.find("devices/channel"))
+        top.find("os/cmdline").text = f"{top.find('os/cmdline').text} {NESTED}"
+        return xml.tostring(top, encoding="unicode") + "\n"
 
     def start(self):
         # The larger one has 9P, too.

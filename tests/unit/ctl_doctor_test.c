@@ -109,8 +109,8 @@ static void look(struct fixture *fixture, const char *vhost_vsock)
     char limit[128];
 
     (void)snprintf(limit, sizeof(limit), "%s/limit", fixture->folder);
-    fixture->doctor.places =
-        (struct doctor_places){vhost_vsock, fixture->folder, fixture->udmabuf, limit};
+    fixture->doctor.places = (struct doctor_places){vhost_vsock, fixture->folder, fixture->udmabuf,
+                                                    limit, "/nonexistent"};
     doctor_look_at_host(&fixture->doctor);
     doctor_look_at_shares(&fixture->doctor, vm);
     doctor_look_at_qemu(&fixture->doctor, vm, NULL);

@@ -2,6 +2,7 @@
 #include "new/new_vm.h"
 
 #include "config/config.h"
+#include "config/policy.h"
 #include "descriptors.h"
 #include "folder.h"
 #include "new/new_file.h"
@@ -107,7 +108,7 @@ static void a_vm_is_what_was_asked_for(void **state)
     assert_int_equal(new_vm_insert("{\"vms\": []}", 11, vm, &got), 0);
     after = parse(got);
     assert_int_equal(after->vms[0].cid, 5); /* 4 is taken */
-    assert_int_equal(after->vms[0].memory, UINT64_C(512) << 20);
+    assert_int_equal(after->vms[0].memory, UINT64_C(1280) << 20);
     assert_string_equal(after->vms[0].hostname, "b");
     assert_int_equal(after->vms[0].share_count, 2);
     assert_string_equal(after->vms[0].shares[0].tag, "t");
@@ -116,6 +117,7 @@ static void a_vm_is_what_was_asked_for(void **state)
     assert_string_equal(after->vms[0].shares[1].tag, "share1"); /* "t" is taken */
     assert_false(after->vms[0].shares[1].read_only);
     assert_int_equal(after->vms[0].network_count, 0);
+    assert_true(policy_decide(after, &after->vms[0], NULL, NULL).swiotlb_bytes > 0);
     assert_string_equal(after->vms[0].device_host.qmp, "/run/guestlink/vm/b/qmp.sock");
     free(got);
     json_object_put(vm);

@@ -117,10 +117,10 @@ static const char *name_netdev(const struct devices *devices, const char *backen
 {
     static char name[64] = QEMU_NAME_NET;
 
-    qemu_name_hash(name + strlen(QEMU_NAME_NET), devices->vm.id, "c", "52:54:00:0a:0b:0c", backend,
-                   network->interface ? network->interface : "",
-                   network->socket_path ? network->socket_path : "",
-                   network->publish.count > 0 ? "8080:80,0.0.0.0:53:53/udp," : NULL, NULL);
+    device_name_hash(name + strlen(QEMU_NAME_NET), devices->vm.id, "c", "52:54:00:0a:0b:0c",
+                     backend, network->interface ? network->interface : "",
+                     network->socket_path ? network->socket_path : "",
+                     network->publish.count > 0 ? "8080:80,0.0.0.0:53:53/udp," : NULL, NULL);
     return name;
 }
 
@@ -228,8 +228,8 @@ static void one_that_bounces_otherwise_is_replaced(void **state)
                                         {NULL, NULL}};
     char id[64] = QEMU_NAME_NET;
 
-    qemu_name_hash(id + strlen(QEMU_NAME_NET), devices->vm.id, "c", "00:00:00:00:00:00", "user", "",
-                   "", NULL);
+    device_name_hash(id + strlen(QEMU_NAME_NET), devices->vm.id, "c", "00:00:00:00:00:00", "user",
+                     "", "", NULL);
     (void)snprintf(ours, sizeof(ours), "{\"return\": \"%s\", \"id\": $}\n", id);
     start(devices, lines);
     assert_int_equal(add(devices), 0);
@@ -254,8 +254,8 @@ static void a_failed_device_leaves_nothing(void **state)
     struct devices *devices = *state;
     char id[64] = QEMU_NAME_NET, expected[1024];
 
-    qemu_name_hash(id + strlen(QEMU_NAME_NET), devices->vm.id, "c", "00:00:00:00:00:00", "user", "",
-                   "", NULL);
+    device_name_hash(id + strlen(QEMU_NAME_NET), devices->vm.id, "c", "00:00:00:00:00:00", "user",
+                     "", "", NULL);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct played_line lines[] = {{"qom-list", PLAYED_DEVICES},
                                             {"qom-list", PLAYED_DEVICES},
@@ -298,8 +298,8 @@ static void only_what_waits_for_qemu_ends_with_the_connection(void **state)
     char expected[512];
     char id[64] = QEMU_NAME_NET;
 
-    qemu_name_hash(id + strlen(QEMU_NAME_NET), devices->vm.id, "d", "00:00:00:00:00:00", "stream",
-                   "", "/run/peer", NULL);
+    device_name_hash(id + strlen(QEMU_NAME_NET), devices->vm.id, "d", "00:00:00:00:00:00", "stream",
+                     "", "/run/peer", NULL);
     (void)snprintf(expected, sizeof(expected),
                    GET("netdev") DELETE MADE
                    "netdev_del {\"id\":\"%s\"}\nnetdev_add {\"type\":\"stream\",\"id\":\"%s\","

@@ -2,10 +2,10 @@
  * device qemu, against a QEMU that its guest took over: whatever it says, a step fails, the
  * connection ends, or nothing happens; the daemon, which is all VMs', lives and stays small.
  */
+#include "base/json_link.h"
 #include "descriptors.h"
 #include "device_support.h"
 #include "qemu/qmp.h"
-#include "qemu/qmp_link.h"
 #include "qemu_played.h"
 
 #include <fcntl.h>
@@ -226,7 +226,7 @@ static void put(char **at, const char *text)
 static void line_that_is_large_in_memory_is_refused(void **state)
 {
     struct devices *devices = *state;
-    size_t size = QMP_LINE_MAX / 2;
+    size_t size = JSON_LINK_LINE_MAX / 2;
     char *words = malloc(size + 64), *at = words;
     const struct played_line lines[] = {{"query-memdev", words}, {NULL, NULL}};
 
@@ -252,7 +252,7 @@ static void line_that_is_large_in_memory_is_refused(void **state)
 static void words_of_an_error_are_cut_and_cleaned(void **state)
 {
     struct devices *devices = *state;
-    size_t size = QMP_LINE_MAX / 2;
+    size_t size = JSON_LINK_LINE_MAX / 2;
     char *words = malloc(size + 128), *at = words;
     const struct played_line lines[] = {{"query-memdev", words}, {NULL, NULL}};
 
@@ -322,7 +322,7 @@ static void qemu_that_talks_without_end_takes_nobodys_turn(void **state)
     const struct played_line loud[] = {{"query-memdev", words}, {NULL, NULL}};
     const struct played_line quiet[] = {{"query-memdev", PRIVATE}, {NULL, NULL}};
     const struct device_share share = {.tag = "c", .path = devices->directory, .options = ""};
-    unsigned per_s = QMP_LINK_TURNS_PER_S * (QMP_LINK_TURN_BYTES / (sizeof(event) - 1) + 1);
+    unsigned per_s = JSON_LINK_TURNS_PER_S * (JSON_LINK_TURN_BYTES / (sizeof(event) - 1) + 1);
     char other_path[128];
     pid_t other_qemu;
     time_t began;

@@ -3,6 +3,7 @@
  * of answers that do not come, come late, or are nonsense.
  */
 #include "base/json.h"
+#include "base/json_link.h"
 #include "descriptors.h"
 #include "device_support.h"
 #include "qemu/qmp.h"
@@ -272,7 +273,7 @@ static void nonsense_and_lines_without_end_close_the_connection(void **state)
     (void)close(server->connection);
     server_accept(server);
     memset(line, ' ', sizeof(line));
-    for (size_t sent = 0; sent < QMP_LINE_MAX + sizeof(line);) {
+    for (size_t sent = 0; sent < JSON_LINK_LINE_MAX + sizeof(line);) {
         ssize_t n = send(server->connection, line, sizeof(line), MSG_NOSIGNAL | MSG_DONTWAIT);
 
         if (n < 0 && errno != EAGAIN)

@@ -80,8 +80,8 @@ static struct device_share share_of(const struct devices *devices)
 static void name_chardev(const struct devices *devices, char chardev[CHARDEV_BYTES])
 {
     memcpy(chardev, QEMU_NAME_FS, sizeof(QEMU_NAME_FS));
-    qemu_name_hash(chardev + strlen(QEMU_NAME_FS), devices->vm.id, "c", devices->directory, "rw",
-                   NULL);
+    device_name_hash(chardev + strlen(QEMU_NAME_FS), devices->vm.id, "c", devices->directory, "rw",
+                     NULL);
 }
 
 /* An answer that names it. */
@@ -103,9 +103,9 @@ static void expect_removed(const char *chardev)
 
 static void expect_chardev(const struct devices *devices, const char *chardev)
 {
-    char expected[1024], folder[QEMU_NAME_HASH_SIZE];
+    char expected[1024], folder[DEVICE_NAME_HASH_SIZE];
 
-    qemu_name_hash(folder, devices->vm.id, NULL);
+    device_name_hash(folder, devices->vm.id, NULL);
     (void)snprintf(
         expected, sizeof(expected),
         "chardev-add {\"id\":\"%s\",\"backend\":{\"type\":\"socket\",\"data\":{\"addr\":{\"type\":"
@@ -156,9 +156,9 @@ static void add(struct devices *devices)
 /* The process that its files name; 0: none. */
 static pid_t recorded_pid(const struct devices *devices)
 {
-    char folder[QEMU_NAME_HASH_SIZE], chardev[CHARDEV_BYTES], path[128], text[64];
+    char folder[DEVICE_NAME_HASH_SIZE], chardev[CHARDEV_BYTES], path[128], text[64];
 
-    qemu_name_hash(folder, devices->vm.id, NULL);
+    device_name_hash(folder, devices->vm.id, NULL);
     name_chardev(devices, chardev);
     (void)snprintf(path, sizeof(path), "fs/%s/%s.pid", folder, chardev + sizeof(QEMU_NAME_FS) - 1);
     return (pid_t)strtol(devices_read(devices, path, text, sizeof(text)), NULL, 10);
@@ -235,8 +235,8 @@ static void qemu_that_cannot_have_a_share_bounce_is_asked_once(void **state)
 
     share.iommu_platform = true;
     share.options = TOKEN;
-    qemu_name_hash(chardev + strlen(QEMU_NAME_FS), devices->vm.id, "c", devices->directory, "rw",
-                   TOKEN, config_aperture_names[CONFIG_APERTURE_AUTO], NULL);
+    device_name_hash(chardev + strlen(QEMU_NAME_FS), devices->vm.id, "c", devices->directory, "rw",
+                     TOKEN, config_aperture_names[CONFIG_APERTURE_AUTO], NULL);
     start(devices, lines);
     assert_int_equal(devices_add_share(devices, &share), 0);
     assert_true(devices->outcome.created);
@@ -496,9 +496,9 @@ static void ports_take_turns(void **state)
     struct devices *devices = *state;
     struct config_network network = {.id = "c"};
     const struct device_adapter adapter = {.network = &network, .options = ""};
-    char hash[QEMU_NAME_HASH_SIZE], words[512];
+    char hash[DEVICE_NAME_HASH_SIZE], words[512];
 
-    qemu_name_hash(hash, devices->vm.id, "c", "00:00:00:00:00:00", "user", "", "", NULL);
+    device_name_hash(hash, devices->vm.id, "c", "00:00:00:00:00:00", "user", "", "", NULL);
     start(devices, lines);
     for (size_t i = 0; i < 4; i++) {
         assert_int_equal(devices_add_adapter(devices, &adapter), i < 3 ? 0 : ENOSPC);

@@ -124,9 +124,9 @@ static int tear_down(void **state)
 static const char *folder_of(const struct config_vm *vm)
 {
     static char folder[64];
-    char name[QEMU_NAME_HASH_SIZE];
+    char name[DEVICE_NAME_HASH_SIZE];
 
-    qemu_name_hash(name, vm->id, NULL);
+    device_name_hash(name, vm->id, NULL);
     (void)snprintf(folder, sizeof(folder), "fs/%s", name);
     return folder;
 }

@@ -131,7 +131,8 @@ static void session_is_replayed_from_where_the_used_ring_stands(void **state)
     (void)close(event);
 }
 
-/* Where a vring goes on is read from within a region, up to its last byte, and from nowhere else. */
+/* Where a vring goes on is read from within a region, up to its last byte, and from nowhere else.
+ */
 static void used_ring_is_read_from_its_region_alone(void **state)
 {
     static const struct {

@@ -87,7 +87,7 @@ void doctor_look_at_aperture(struct doctor *doctor, const struct config_vm *vm,
     uint64_t reported = command_number(json_member(view, "capabilities"), "swiotlb_size");
     uint64_t pool = reported != 0 ? reported : policy.swiotlb_bytes;
 
-    if (vm->device_host.type != CONFIG_DEVICE_HOST_QEMU ||
+    if (!config_vm_has_qemu(vm) ||
         (doctor_count_virtiofs(doctor->config, vm) == 0 && !config_vm_has_passt(vm)))
         return;
     if (vm->aperture == CONFIG_APERTURE_OFF)

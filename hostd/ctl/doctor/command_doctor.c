@@ -24,6 +24,7 @@ static void look_at_vm(const struct options *options, struct doctor *doctor,
 
     doctor_look_at_shares(doctor, vm);
     doctor_look_at_qemu(doctor, vm, json_member(reply, "vm"));
+    doctor_look_at_domain(doctor, vm, json_member(reply, "vm"));
     doctor_look_at_open_files(doctor, vm);
     doctor_look_at_nested(doctor, vm, json_member(reply, "vm"));
     doctor_look_at_aperture(doctor, vm, json_member(reply, "vm"));

@@ -164,8 +164,7 @@ static void look_at_passt(struct doctor *doctor, const struct config_vm *vm)
 
 void doctor_look_at_shares(struct doctor *doctor, const struct config_vm *vm)
 {
-    if (vm->device_host.type == CONFIG_DEVICE_HOST_QEMU &&
-        doctor_count_virtiofs(doctor->config, vm) > 0)
+    if (config_vm_has_qemu(vm) && doctor_count_virtiofs(doctor->config, vm) > 0)
         look_at_virtiofsd(doctor, vm);
     if (config_vm_has_passt(vm))
         look_at_passt(doctor, vm);

@@ -58,9 +58,18 @@ static bool take_file(const char *option, const char *file, char path[LIMITS_PAT
 static bool plan_files(struct plan *plan, const char *name, const struct options *options,
                        const struct utsname *host)
 {
-    const char *vms = options->vms ? options->vms : FOLDER "/vms";
+    const char *wanted = options->vms ? options->vms : FOLDER "/vms";
+    char vms[LIMITS_PATH - LIMITS_VM_NAME - 8], *real = realpath(wanted, NULL);
 
-    (void)snprintf(plan->unit, sizeof(plan->unit), "%s/%s.conf", vms, name);
+    if (real == NULL || strlen(real) >= sizeof(vms)) {
+        say_error("cannot write into the folder \"%s\": %s; nothing was changed", wanted,
+                  strerror(real ? ENAMETOOLONG : errno));
+        free(real);
+        return false;
+    }
+    (void)snprintf(vms, sizeof(vms), "%s", real);
+    free(real);
+    (void)snprintf(plan->unit, sizeof(plan->unit), "%s/%.64s.conf", vms, name);
     (void)snprintf(plan->kernel, sizeof(plan->kernel), "/boot/vmlinuz-%s", host->release);
     if (options->kernel == NULL && access(plan->kernel, F_OK) < 0)
         (void)snprintf(plan->kernel, sizeof(plan->kernel), "/lib/modules/%s/vmlinuz",
@@ -69,7 +78,7 @@ static bool plan_files(struct plan *plan, const char *name, const struct options
         return false;
     if (options->initrd != NULL)
         return take_file("initrd", options->initrd, plan->image);
-    (void)snprintf(plan->image, sizeof(plan->image), "%s/%s.img", options->vms ? vms : IMAGES,
+    (void)snprintf(plan->image, sizeof(plan->image), "%s/%.64s.img", options->vms ? vms : IMAGES,
                    name);
     plan->release = host->release;
     if (options->kernel != NULL) {

@@ -18,6 +18,9 @@
 /* A host that is a VM itself often has 3. */
 #define CID_FIRST 4u
 
+/* Enough for a pool of 64 MiB by default: policy.h. */
+#define MEMORY "1280M"
+
 #define FLAGS (JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE)
 
 static uint32_t choose_cid(const struct config *config)
@@ -104,7 +107,7 @@ struct json_object *new_vm_make(const char *name, const struct options *options,
     uint64_t memory = 0;
     sd_id128_t random;
 
-    if (config_text_parse_size(options->memory ? options->memory : "512M", &memory) < 0 ||
+    if (config_text_parse_size(options->memory ? options->memory : MEMORY, &memory) < 0 ||
         memory == 0 || memory % (UINT64_C(1) << 20) != 0) {
         say_error("cannot read --memory \"%s\": expected a size in whole MiB, such as 512M",
                   options->memory);

@@ -124,7 +124,7 @@ def a_wrong_configuration(lab, hostd):
     reload(lab, hostd)
     need_logged(lab, hostd, "share late", "virtiofsd is not installed", INSTALL_IT)
     need_wrong(lab, hostd, {
-        "virtiofsd": ("/nonexistent/virtiofsd: no program", "install virtiofsd"),
+        "virtiofsd": ("/nonexistent/virtiofsd: not an executable program", "install virtiofsd"),
         "device": ("share late: .*not installed", "fix that")})
     vm.clear()
     vm.update(sound)
@@ -156,7 +156,7 @@ def no_qemu(lab, guest, hostd):
                "--config", str(hostd.config_file))
     hostd.start()
     need_logged(lab, hostd, str(guest.qmp), "Connection refused", "is QEMU running[?]")
-    need_wrong(lab, hostd, {"qmp": (f"{guest.qmp} .*Connection refused", "start the VM|fix")})
+    need_wrong(lab, hostd, {"qmp": (f"{guest.qmp}: Connection refused", "start the VM|fix")})
     need(hostd.process.stop(lab.seconds(10)) == 0, "hostd did not end with 0")
 
 

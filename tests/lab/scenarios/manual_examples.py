@@ -9,7 +9,7 @@ import subprocess
 import paths
 from guest import Guest
 from hostd import vm_settings
-from image import BUSYBOX
+from image import BUSYBOX, libraries
 from kernel import Kernel
 from show import need
 from wait import wait_for
@@ -41,8 +41,10 @@ class Place:
             self.kernel.image = self.kernel.uncompressed(lab.sockets / "kernel")
         shutil.copy(BUSYBOX, self.folder / "app")
         self.script("uname", f"echo {self.kernel.release}")
+        init = paths.program("guestlink-init")
+        more = " ".join(f"--add {library}:{library}" for library in libraries(init))
         self.script("guestlink-mkinitramfs", f"exec {paths.program('guestlink-mkinitramfs')} --root "
-                    f"{self.kernel.folder} --init {paths.program('guestlink-init')} \"$@\"")
+                    f"{self.kernel.folder} --init {init} {more} \"$@\"")
         self.script("guestlink-hostd", f'exec {paths.program("guestlink-hostd")} "$@"')
 
     def script(self, name, line):
