@@ -71,14 +71,14 @@ def settled(lab, hostd, host, domain, vm):
     """What is configured is there once, in libvirt and in the guest; what is not is nowhere."""
     wanted = sorted([f"ua-guestlink-share-{one['tag']}" for one in vm["shares"]] +
                     [f"ua-guestlink-net-{one['id']}" for one in vm["network"]])
-    wait_for(f"{wanted} in libvirt", lab.seconds(60), lambda: domain.aliases() == wanted, 0.2)
+    wait_for(f"{wanted} in libvirt", lab.seconds(20), lambda: domain.aliases() == wanted, 0.2)
     targets = sorted(one["target"] for one in vm["shares"])
 
     def mounted():
         _, words = lab.run_in_guest(hostd, "dev", "cat", "/proc/mounts")
         return targets == sorted(line.split()[1] for line in words.splitlines()
                                  if " virtiofs " in line)
-    wait_for(f"{targets} in the guest", lab.seconds(60), mounted, 0.2)
+    wait_for(f"{targets} in the guest", lab.seconds(20), mounted, 0.2)
     lab.wait_counting("dev")
     need(hostd.process.alive(), hostd.log())
 
