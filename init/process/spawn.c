@@ -60,6 +60,10 @@ int spawn_check(const struct request_start_process *order)
         (order->role != REQUEST_ROLE_COMMAND || !(order->flags & REQUEST_PROCESS_OUTPUT) ||
          (order->flags & REQUEST_PROCESS_TERMINAL)))
         return EINVAL;
+    if ((order->flags & REQUEST_PROCESS_CONNECTION) &&
+        (order->role != REQUEST_ROLE_COMMAND ||
+         (order->flags & (REQUEST_PROCESS_TERMINAL | REQUEST_PROCESS_PTY))))
+        return EINVAL;
     if (order->argv.count > INIT_WORDS || order->environment.count > INIT_VARIABLES)
         return E2BIG;
     while (wire_list_next(&environment, &text))
