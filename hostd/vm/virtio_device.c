@@ -54,11 +54,10 @@ static void forget(struct virtio_device *device, int error)
     destroy(device);
 }
 
-/* Those who only wait for it to go do not count. */
-static bool has_users(const struct virtio_device *device)
+static bool is_wanted(const struct virtio_device *device)
 {
     for (const struct attachment *a = device->vm->attachments; a; a = a->next) {
-        if (a->device == device && !a->leaving)
+        if (a->device == device && a->wanted)
             return true;
     }
     return false;
@@ -71,7 +70,7 @@ void virtio_devices_forget(struct vm *vm)
     for (struct virtio_device *device = vm->devices; device; device = next) {
         next = device->next;
         /* One that is about to be removed lives on with its VM, and has still to be removed. */
-        if (device->state == VIRTIO_DEVICE_THERE && (vm->ended || has_users(device)))
+        if (device->state == VIRTIO_DEVICE_THERE && (vm->ended || is_wanted(device)))
             forget(device, 0);
     }
 }
@@ -84,6 +83,16 @@ void virtio_devices_done(struct vm *vm)
         vm->devices = device->next;
         destroy(device);
     }
+}
+
+/* Those who only wait for it to go do not count. */
+static bool has_users(const struct virtio_device *device)
+{
+    for (const struct attachment *a = device->vm->attachments; a; a = a->next) {
+        if (a->device == device && !a->leaving)
+            return true;
+    }
+    return false;
 }
 
 static void on_removed(void *userdata, const struct device_outcome *outcome)
