@@ -60,7 +60,7 @@ void doctor_look_at_host(struct doctor *doctor)
 void doctor_look_at_state(struct doctor *doctor, struct json_object *files)
 {
     const char *folder = files ? command_text(files, "state_dir") : doctor->config->state_dir;
-    char who[64] = "a process of another PID namespace, or one that cannot be named,";
+    char who[80] = "a process of another PID namespace, or one that cannot be named,";
     pid_t pid = 0;
     int r = lock_ask(folder, &pid);
 
