@@ -6,6 +6,7 @@
 #include "base/notify.h"
 #include "control/control.h"
 #include "control/metrics.h"
+#include "discovery.h"
 #include "doors.h"
 #include "fleet.h"
 #include "guest/listener.h"
@@ -27,6 +28,7 @@ struct daemon {
     struct fleet fleet;
     struct handshakes *handshakes;
     struct doors *doors;
+    struct discovery *discovery;
     struct control *control;
     struct metrics *metrics; /* NULL: not configured */
     int control_fd;          /* passed by systemd, or -1 */
@@ -38,6 +40,7 @@ static int run_reload(void *userdata, config_remark_fn on_remark, void *remark_u
     struct reload reload = {.fleet = &daemon->fleet,
                             .handshakes = daemon->handshakes,
                             .doors = daemon->doors,
+                            .discovery = daemon->discovery,
                             .on_remark = on_remark,
                             .userdata = remark_userdata};
     int r;
@@ -73,7 +76,7 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
 
     (void)source;
     (void)info;
-    log_line(LOG_INFO, "asked to stop; guests and their devices go on without it");
+    log_line(LOG_INFO, "stopping; guests and their devices keep running");
     return sd_event_exit(daemon->fleet.services.event, 0);
 }
 
@@ -116,7 +119,7 @@ static int take_socket(struct daemon *daemon, int fd, const char *name)
     int r = -EINVAL;
 
     if (!problem && control && daemon->control_fd >= 0)
-        problem = "it is a second control socket";
+        problem = "second control socket";
     if (!problem && control) {
         daemon->control_fd = fd;
         return 0;
@@ -129,8 +132,8 @@ static int take_socket(struct daemon *daemon, int fd, const char *name)
     }
     if (problem)
         log_line(LOG_ERR,
-                 "cannot use the socket \"%s\" (descriptor %d) that systemd passed: %s; not "
-                 "starting; expected one that listens for a stream (ListenStream=), AF_UNIX%s",
+                 "cannot use socket \"%s\" (descriptor %d) passed by systemd: %s; not starting; "
+                 "expected one that listens for a stream (ListenStream=), AF_UNIX%s",
                  name, fd, problem, control ? "" : " or AF_VSOCK");
     return problem ? r : 0;
 }
@@ -143,7 +146,7 @@ static int take_passed_sockets(struct daemon *daemon)
 
     if (count < 0)
         log_line(LOG_ERR,
-                 "cannot take the sockets that systemd passed (LISTEN_FDS): %s; not starting",
+                 "cannot take the sockets passed by systemd (LISTEN_FDS): %s; not starting",
                  strerrordesc_np(-count));
     for (int i = 0; i < count; i++) {
         int taken = take_socket(daemon, SD_LISTEN_FDS_START + i, names[i]);
@@ -189,15 +192,16 @@ static int open_store(struct daemon *daemon, const char *state_dir)
     int r = store_new(state_dir, store);
 
     if (r < 0) {
-        log_line(LOG_WARNING, "state_dir %s cannot be used: %s; nothing outlives this daemon",
-                 state_dir, strerrordesc_np(-r));
+        log_line(LOG_WARNING, "cannot use state_dir %s: %s; not saving VM state", state_dir,
+                 strerrordesc_np(-r));
         return *store ? 0 : r;
     }
     r = store_lock(*store, &pid);
     if (r < 0 && r != -EBUSY)
         log_line(
             LOG_WARNING,
-            "cannot lock state_dir %s: %s; going on, and nothing keeps a second daemon from it",
+            "cannot lock state_dir %s: %s; continuing without a lock, so a second daemon could "
+            "use it",
             state_dir, strerrordesc_np(-r));
     if (r != -EBUSY)
         return 0;
@@ -205,8 +209,8 @@ static int open_store(struct daemon *daemon, const char *state_dir)
         (void)snprintf(who, sizeof(who), ", pid %d", (int)pid);
     log_line(
         LOG_ERR,
-        "cannot use state_dir %s: another daemon has it%s; not starting; stop that one, or give "
-        "this one a state_dir of its own",
+        "cannot use state_dir %s: another daemon uses it%s; not starting; stop that daemon, or "
+        "give this one its own state_dir",
         state_dir, who);
     return r;
 }
@@ -242,7 +246,7 @@ static int open_control(struct daemon *daemon)
                     &daemon->control);
     if (r < 0)
         log_line(LOG_ERR, "cannot listen on the control socket %s: %s", config->control,
-                 r == -EADDRINUSE ? "another daemon has it" : strerrordesc_np(-r));
+                 r == -EADDRINUSE ? "another daemon uses it" : strerrordesc_np(-r));
     return r;
 }
 
@@ -256,8 +260,20 @@ static int open_metrics(struct daemon *daemon)
     r = metrics_new(&daemon->fleet, config->metrics, config->control_group, &daemon->metrics);
     if (r < 0)
         log_line(LOG_ERR, "cannot listen on the metrics socket %s: %s", config->metrics,
-                 r == -EADDRINUSE ? "another daemon has it" : strerrordesc_np(-r));
+                 r == -EADDRINUSE ? "another daemon uses it" : strerrordesc_np(-r));
     return r;
+}
+
+static void on_discovered(void *userdata)
+{
+    (void)run_reload(userdata, NULL, NULL);
+}
+
+static int open_discovery(struct daemon *daemon)
+{
+    int r = discovery_new(daemon->fleet.services.event, on_discovered, daemon, &daemon->discovery);
+
+    return r < 0 ? r : discovery_follow(daemon->discovery, daemon->fleet.settings->config);
 }
 
 static int open_doors(struct daemon *daemon)
@@ -270,7 +286,7 @@ static int set_up(struct daemon *daemon)
 {
     static int (*const steps[])(struct daemon * daemon) = {
         make_parts,   watch_signals, take_passed_sockets, make_vms,
-        open_control, open_metrics,  open_doors};
+        open_control, open_metrics,  open_doors,          open_discovery};
     int r = 0;
 
     for (size_t i = 0; r >= 0 && i < sizeof(steps) / sizeof(steps[0]); i++)
@@ -305,6 +321,7 @@ struct daemon *daemon_free(struct daemon *daemon)
 {
     if (!daemon)
         return NULL;
+    daemon->discovery = discovery_free(daemon->discovery);
     daemon->control = control_free(daemon->control);
     daemon->metrics = metrics_free(daemon->metrics);
     if (daemon->control_fd >= 0)

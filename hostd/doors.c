@@ -170,11 +170,11 @@ static const char *advice(int error)
 {
     switch (error) {
     case EADDRINUSE:
-        return "another program listens there";
+        return "another program is listening there";
     case EEXIST:
-        return "there is a file of that name that is no socket";
+        return "a file of that name exists and is not a socket";
     case ENOENT:
-        return "its directory does not exist";
+        return "the directory does not exist";
     case EAFNOSUPPORT:
         return "this kernel has no AF_VSOCK; load the module vhost_vsock";
     default:

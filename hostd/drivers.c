@@ -2,6 +2,7 @@
 #include "device/device_command.h"
 #include "device/device_host.h"
 #include "device/device_none.h"
+#include "domain/driver.h"
 #include "qemu/driver.h"
 
 #include <errno.h>
@@ -13,6 +14,8 @@ int device_host_new(sd_event *event, const struct config_vm *vm, const char *sta
     switch (vm->device_host.type) {
     case CONFIG_DEVICE_HOST_QEMU:
         return qemu_driver_new(event, vm, state_dir, memory, events, userdata, ret_host);
+    case CONFIG_DEVICE_HOST_LIBVIRT:
+        return domain_driver_new(event, vm, state_dir, memory, events, userdata, ret_host);
     case CONFIG_DEVICE_HOST_COMMAND:
         return device_command_new(event, vm, events, userdata, ret_host);
     case CONFIG_DEVICE_HOST_NONE:

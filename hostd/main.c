@@ -34,13 +34,13 @@ static void print_help(void)
            "Serves the guests whose PID 1 is guestlink-init, and gives their VMs devices.\n"
            "\n"
            "  --config FILE   the configuration, JSON with comments\n"
-           "  --check-config  tell what is wrong with it, and end\n"
-           "  -h, --help      show this, and end\n"
-           "  -V, --version   show the version, and end\n"
+           "  --check-config  report errors in it, and exit\n"
+           "  -h, --help      show this, and exit\n"
+           "  -V, --version   show the version, and exit\n"
            "\n"
            "Exit status: 0, 1 (failed), 2 (usage or configuration error).\n"
-           "Signals: HUP reads FILE again, USR1 reopens the telemetry file, TERM ends the\n"
-           "daemon; guests and their devices live on without it.\n");
+           "Signals: HUP reads FILE again, USR1 reopens the telemetry file, TERM stops the\n"
+           "daemon; guests and their devices keep running.\n");
 }
 
 /* @return -1: go on; else the exit status */
@@ -144,7 +144,7 @@ static int serve(struct config *config)
         r = sd_event_new(&event);
     if (r < 0) {
         (void)config_free(config);
-        log_line(LOG_ERR, "cannot make the event loop: %s", strerrordesc_np(-r));
+        log_line(LOG_ERR, "cannot create the event loop: %s", strerrordesc_np(-r));
         return EXIT_FAILURE;
     }
     raise_file_limit();
@@ -157,7 +157,7 @@ static int serve(struct config *config)
     (void)daemon_free(daemon);
     (void)sd_event_unref(event);
     if (r < 0)
-        log_line(LOG_ERR, "ended: %s", strerrordesc_np(-r));
+        log_line(LOG_ERR, "exiting: %s", strerrordesc_np(-r));
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

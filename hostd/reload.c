@@ -38,9 +38,9 @@ static bool is_same_machine(const struct config_vm *a, const struct config_vm *b
     const struct config_device_host *x = &a->device_host, *y = &b->device_host;
 
     return strcmp(a->name, b->name) == 0 && a->cid == b->cid && same_text(a->socket, b->socket) &&
-           x->type == y->type && same_text(x->qmp, y->qmp) &&
-           same_text(x->virtiofsd, y->virtiofsd) && same_words(&x->argv, &y->argv) &&
-           x->timeout_ms == y->timeout_ms;
+           x->type == y->type && same_text(x->qmp, y->qmp) && same_text(x->uri, y->uri) &&
+           same_text(x->domain, y->domain) && same_text(x->virtiofsd, y->virtiofsd) &&
+           same_words(&x->argv, &y->argv) && x->timeout_ms == y->timeout_ms;
 }
 
 /* It let its devices go, or had the time to. */
@@ -52,7 +52,7 @@ static void on_left(void *userdata, struct vm *vm)
 enum plan_fate {
     PLAN_KEPT,
     PLAN_ADDED, /* made by this plan */
-    PLAN_ANEW,  /* the same UUID on another machine: the old VM goes and comes anew */
+    PLAN_ANEW,  /* the same UUID on another machine: the old VM goes and comes again */
 };
 
 struct plan {
@@ -157,8 +157,8 @@ static struct vm *make_anew(struct reload *reload, struct settings *settings,
     r = vm_new(&reload->fleet->services, settings, config, &vm);
     if (r >= 0)
         return vm;
-    log_line(LOG_ERR, "vm %s: cannot be made anew: %s; it is served after the next reload",
-             config->name, strerrordesc_np(-r));
+    log_line(LOG_ERR, "cannot recreate vm %s: %s; will retry on the next reload", config->name,
+             strerrordesc_np(-r));
     return NULL;
 }
 
@@ -183,15 +183,15 @@ static void change(struct reload *reload, struct settings *settings, struct plan
     plan->count = count;
 }
 
-/* What stays as it is until the daemon is started anew. */
+/* What stays as it is until the daemon is started again. */
 static void tell_unchangeable(const struct config *old, const struct config *new)
 {
     if (!same_text(old->control, new->control) ||
         !same_text(old->control_group, new->control_group) ||
         !same_text(old->metrics, new->metrics) || !same_text(old->state_dir, new->state_dir))
         log_line(LOG_WARNING,
-                 "%s: control, control_group, metrics and state_dir take effect when the daemon is "
-                 "started anew; the old ones stay",
+                 "%s: control, control_group, metrics and state_dir take effect when the daemon "
+                 "restarts; keeping the old ones",
                  new->file);
 }
 
@@ -221,10 +221,12 @@ int reload_run(struct reload *reload)
 
     r = config_load(file, on_remark, on_remark, reload, &config);
     if (r != 0) {
-        log_line(LOG_ERR, "%s is refused; the configuration that was in force stays", file);
+        log_line(LOG_ERR, "cannot reload %s; keeping the previous configuration", file);
         reload->fleet->services.counters.reloads_refused++;
         return r;
     }
+    if (reload->discovery)
+        discovery_add(reload->discovery, config, on_remark, reload);
     settings = settings_new(config);
     if (!settings)
         return -ENOMEM;
@@ -234,7 +236,9 @@ int reload_run(struct reload *reload)
         return r;
     }
     commit(reload, settings, &plan);
+    if (reload->discovery && discovery_follow(reload->discovery, settings->config) < 0)
+        log_line(LOG_WARNING, "cannot look for domains of libvirt's: out of memory");
     reload->fleet->services.counters.reloads++;
-    log_line(LOG_INFO, "%s was read again", settings->config->file);
+    log_line(LOG_INFO, "reloaded %s", settings->config->file);
     return 0;
 }

@@ -4,6 +4,7 @@
 #ifndef GUESTLINK_HOSTD_RELOAD_H
 #define GUESTLINK_HOSTD_RELOAD_H
 
+#include "discovery.h"
 #include "doors.h"
 #include "fleet.h"
 #include "handshake.h"
@@ -12,13 +13,14 @@ struct reload {
     struct fleet *fleet; /* its settings are replaced on success */
     struct handshakes *handshakes;
     struct doors *doors;
-    config_remark_fn on_remark; /* besides the log; may be NULL */
+    struct discovery *discovery; /* NULL: there are no VMs but those of the file */
+    config_remark_fn on_remark;  /* in addition to the log; may be NULL */
     void *userdata;
 };
 
 /*
  * A VM is the same if its UUID is. Equal ones are not touched; one whose name, CID, socket or
- * device host changed goes and comes anew; of any other, only what changed is changed.
+ * device host changed goes and comes again; of any other, only what changed is changed.
  *
  * @return 0; 1: the file is wrong, and nothing changed; or -errno, likewise
  */

@@ -31,7 +31,7 @@ static void on_modules_loaded(struct job *job, const struct report *report)
     guest->late.loader = 0;
     if (report->text[0] != '\0')
         (void)snprintf(guest->late.failed, sizeof(guest->late.failed),
-                       "; modules that could not be loaded: %.200s", report->text);
+                       "; modules not loaded: %.200s", report->text);
     settle_root(guest);
 }
 
@@ -49,7 +49,7 @@ void boot_load_modules(struct guest *guest)
     int r = jobs_start(&guest->jobs, &order);
 
     if (r < 0)
-        kmsg_log(LOG_ERR, "modules: no child to load them: %s", strerror(-r));
+        kmsg_log(LOG_ERR, "modules: cannot start a process to load them: %s", strerror(-r));
     guest->late.loader = r < 0 ? 0 : r;
 }
 
@@ -112,7 +112,7 @@ static void settle_root(struct guest *guest)
     if (report->error == 0)
         hand_over(guest, report);
     if (report->error != 0)
-        kmsg_log(LOG_ERR, "%s; PID 1 stays", report->text);
+        kmsg_log(LOG_ERR, "%s; PID 1 keeps running", report->text);
     guest->root.mounted = false;
     guest->hold_timer.expired(&guest->hold_timer);
     if (guest->root.alone)
@@ -148,7 +148,8 @@ void boot_mount_root(struct guest *guest)
     r = jobs_start(&guest->jobs, &order);
     if (r >= 0)
         return;
-    (void)report_fail(&guest->root.report, -r, "root: no child to mount it: %s", strerror(-r));
+    (void)report_fail(&guest->root.report, -r, "root: cannot start a process to mount it: %s",
+                      strerror(-r));
     guest->root.mounted = true;
     settle_root(guest);
 }

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/kmsg_log.h"
 #include "boot.h"
+#include "dispatch_job.h"
 #include "kernel/facts.h"
 #include "kernel/pool_usage.h"
 #include "kernel/settings.h"
@@ -21,85 +22,6 @@
 #include "protocol/limits.h"
 #include "protocol/request.h"
 #include "protocol/result.h"
-#include "work/network.h"
-#include "work/root.h"
-#include "work/share.h"
-
-/* A request in hand: what a handler fills in becomes its answer. */
-struct dispatch {
-    struct guest *guest;
-    const struct frame *frame;
-    struct report report;
-    bool later; /* somebody else is going to answer */
-};
-
-/* @return 0, or a WIRE_E_… of an unpack: a protocol error */
-typedef int dispatch_handler(struct dispatch *d);
-
-/* FNV-1a over type and payload: recognises a request that is asked again after a reconnect. */
-static uint64_t digest_of(const struct frame *frame)
-{
-    uint64_t hash = (UINT64_C(0xcbf29ce484222325) ^ frame->type) * UINT64_C(0x100000001b3);
-
-    for (uint32_t i = 0; i < frame->length; i++)
-        hash = (hash ^ frame->payload[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
-static void on_job_done(struct job *job, const struct report *report)
-{
-    struct guest *guest = job->order.context;
-
-    if (report->error != 0)
-        kmsg_log(LOG_WARNING, "%s: %s", job->order.name, report->text);
-    link_answer(&guest->link, job->order.id, job->order.generation, report);
-}
-
-static void on_mounted(struct job *job, const struct report *report)
-{
-    struct guest *guest = job->order.context;
-
-    if (report->error == 0)
-        guest->timings.mounted_ns = clock_now_ns();
-    on_job_done(job, report);
-}
-
-static void on_configured(struct job *job, const struct report *report)
-{
-    struct guest *guest = job->order.context;
-
-    if (report->error == 0)
-        guest->timings.network_ns = clock_now_ns();
-    if (report->error == 0 && report->text[0] != '\0')
-        kmsg_log(LOG_WARNING, "network: %s", report->text);
-    on_job_done(job, report);
-}
-
-static void start_job(struct dispatch *d, struct job_order *order)
-{
-    struct guest *guest = d->guest;
-    int r;
-
-    order->id = d->frame->id;
-    order->generation = guest->link.generation;
-    order->digest = digest_of(d->frame);
-    order->context = guest;
-    if (order->timeout_ms > INIT_JOB_LONGEST_MS)
-        order->timeout_ms = INIT_JOB_LONGEST_MS;
-    if (guest->shutdown.phase != SHUTDOWN_RUNNING) { /* what is put away must stay so */
-        (void)report_fail(&d->report, ESHUTDOWN, "%s: shutting down", order->name);
-        return;
-    }
-    d->later = true;
-    if (jobs_adopt(&guest->jobs, order->digest, order->id, order->generation))
-        return;
-    r = jobs_start(&guest->jobs, order);
-    if (r >= 0)
-        return;
-    d->later = false;
-    (void)report_fail(&d->report, EAGAIN, "%s: no child can be started: %s", order->name,
-                      strerror(-r));
-}
 
 static int set_hostname(struct dispatch *d)
 {
@@ -110,7 +32,9 @@ static int set_hostname(struct dispatch *d)
         return r;
     if (request.name.size == 0 || request.name.size > LIMITS_HOSTNAME ||
         wire_text_has_control(request.name)) {
-        (void)report_fail(&d->report, EINVAL, "hostname: expected 1 to %u bytes without controls",
+        (void)report_fail(&d->report, EINVAL,
+                          "hostname: expected 1 to %u bytes without control "
+                          "characters",
                           LIMITS_HOSTNAME);
         return 0;
     }
@@ -144,88 +68,13 @@ static int add_entropy(struct dispatch *d)
     pool.info.buf_size = (int)request.data.size;
     memcpy(pool.bytes + sizeof(pool.info), request.data.data, request.data.size);
     fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
-    /* A VM that was restored from a snapshot has what its twin has, until the kernel takes anew. */
+    /* A VM that was restored from a snapshot has what its twin has, until the kernel takes again.
+     */
     if (fd < 0 || ioctl(fd, RNDADDENTROPY, &pool) < 0)
         (void)report_fail(&d->report, errno, "entropy: %s", strerror(errno));
     else
         (void)ioctl(fd, RNDRESEEDCRNG); /* ENODATA: it never had any; it takes this one by itself */
     explicit_bzero(&pool, sizeof(pool));
-    return 0;
-}
-
-/* A share of the host's that was plugged in to be the real root: it is mounted, as what it is for.
- */
-static bool is_root(const struct guest *guest, const struct share_order *share)
-{
-    return guest->shutdown.agent && strcmp(share->target, ROOT_PATH) == 0 &&
-           strncmp(guest->cmdline.root, "virtiofs:", 9) == 0 &&
-           strcmp(guest->cmdline.root + 9, share->tag) == 0;
-}
-
-static int mount_share(struct dispatch *d)
-{
-    struct request_mount request;
-    struct share_order share = {.cid = d->guest->cmdline.host.cid, .late = &d->guest->late};
-    struct job_order order = {
-        .name = "mount", .work = share_mount, .argument = &share, .done = on_mounted};
-    int r = request_mount_unpack(d->frame->payload, d->frame->length, &request);
-
-    if (r != 0)
-        return r;
-    if (wire_text_copy(request.tag, share.tag, sizeof(share.tag)) < 0 ||
-        wire_text_copy(request.target, share.target, sizeof(share.target)) < 0 ||
-        request.transport > REQUEST_TRANSPORT_9P || (request.flags & ~REQUEST_MOUNT_READ_ONLY)) {
-        (void)report_fail(&d->report, EINVAL,
-                          "mount: transport %u, flags 0x%x, or a name of "
-                          "%zu and %zu bytes is not understood",
-                          request.transport, request.flags, request.tag.size, request.target.size);
-        return 0;
-    }
-    if (is_root(d->guest, &share))
-        return 0;
-    share.read_only = (request.flags & REQUEST_MOUNT_READ_ONLY) != 0;
-    share.by_9p = request.transport == REQUEST_TRANSPORT_9P;
-    share.bounces = cmdline_may_bounce(&d->guest->cmdline);
-    share.port = request.port;
-    share.timeout_ms = order.timeout_ms = request.timeout_ms;
-    start_job(d, &order);
-    return 0;
-}
-
-static int unmount_share(struct dispatch *d)
-{
-    struct request_unmount request;
-    struct share_order share = {0};
-    struct job_order order = {.name = "unmount",
-                              .work = share_unmount,
-                              .argument = &share,
-                              .timeout_ms = INIT_UNMOUNT_MS,
-                              .done = on_job_done};
-    int r = request_unmount_unpack(d->frame->payload, d->frame->length, &request);
-
-    if (r != 0)
-        return r;
-    if (wire_text_copy(request.target, share.target, sizeof(share.target)) < 0) {
-        (void)report_fail(&d->report, ENAMETOOLONG, "unmount: a target of %zu bytes",
-                          request.target.size);
-        return 0;
-    }
-    share.detach = (request.flags & REQUEST_UNMOUNT_DETACH) != 0;
-    start_job(d, &order);
-    return 0;
-}
-
-static int configure_network(struct dispatch *d)
-{
-    struct network_order network = {.late = &d->guest->late, .agent = d->guest->shutdown.agent};
-    struct job_order order = {
-        .name = "network", .work = network_configure, .argument = &network, .done = on_configured};
-    int r = request_configure_network_unpack(d->frame->payload, d->frame->length, &network.request);
-
-    if (r != 0)
-        return r;
-    order.timeout_ms = network.request.timeout_ms;
-    start_job(d, &order);
     return 0;
 }
 
@@ -265,11 +114,21 @@ static int process_input_of(struct dispatch *d)
         return r;
     process = process_find(&d->guest->processes, request.process);
     if (!process)
-        (void)report_fail(&d->report, ESRCH, "process %u does not run", request.process);
+        (void)report_fail(&d->report, ESRCH, "process %u is not running", request.process);
     else
         d->later = process_input(process, &request, d->frame->id, d->guest->link.generation,
                                  &d->report) == 0;
     return 0;
+}
+
+static int resize_terminal(struct dispatch *d)
+{
+    struct request_resize_terminal request;
+    int r = request_resize_terminal_unpack(d->frame->payload, d->frame->length, &request);
+
+    if (r == 0)
+        (void)process_resize(&d->guest->processes, &request, &d->report);
+    return r;
 }
 
 static int shut_down(struct dispatch *d)
@@ -288,7 +147,7 @@ static int shut_down(struct dispatch *d)
         request.grace_ms = INIT_GRACE_LONGEST_MS;
     /* The answer goes first: with nothing to stop, the farewell follows at once. */
     if (d->guest->shutdown.phase != SHUTDOWN_RUNNING)
-        (void)snprintf(d->report.text, sizeof(d->report.text), "under way already");
+        (void)snprintf(d->report.text, sizeof(d->report.text), "already in progress");
     link_answer(&d->guest->link, d->frame->id, d->guest->link.generation, &d->report);
     d->later = true;
     (void)shutdown_begin(&d->guest->shutdown, request.how, EVENT_BY_HOST, request.grace_ms);
@@ -377,9 +236,9 @@ static const struct handler {
     {get_capabilities, FRAME_GET_CAPABILITIES, false},
     {set_hostname, FRAME_SET_HOSTNAME, false},
     {add_entropy, FRAME_ADD_ENTROPY, false},
-    {mount_share, FRAME_MOUNT, true},
-    {unmount_share, FRAME_UNMOUNT, true},
-    {configure_network, FRAME_CONFIGURE_NETWORK, true},
+    {dispatch_mount_share, FRAME_MOUNT, true},
+    {dispatch_unmount_share, FRAME_UNMOUNT, true},
+    {dispatch_configure_network, FRAME_CONFIGURE_NETWORK, true},
     {start_process, FRAME_START_PROCESS, true},
     {send_signal, FRAME_SEND_SIGNAL, true},
     {shut_down, FRAME_SHUT_DOWN, false},
@@ -388,6 +247,7 @@ static const struct handler {
     {get_pool_usage, FRAME_GET_POOL_USAGE, false},
     {complete_boot, FRAME_COMPLETE_BOOT, true},
     {set_time, FRAME_SET_TIME, false},
+    {resize_terminal, FRAME_RESIZE_TERMINAL, true},
 };
 
 static const char *take_answer(struct guest *guest, const struct frame *frame)
@@ -417,10 +277,11 @@ static const char *handle(struct guest *guest, const struct frame *frame, bool h
     const struct handler *handler = find_handler(frame->type);
 
     if (!handler)
-        (void)report_fail(&d.report, ENOSYS, "type %u is not known here", frame->type);
+        (void)report_fail(&d.report, ENOSYS, "unknown type %u", frame->type);
     else if (handler->of_root && guest->hold.on && !held)
-        d.later = hold_add(&guest->hold, frame) == 0 ||
-                  report_fail(&d.report, EAGAIN, "too much waits for the root already") == 0;
+        d.later =
+            hold_add(&guest->hold, frame) == 0 ||
+            report_fail(&d.report, EAGAIN, "too many requests wait for the root already") == 0;
     else if (handler->handle(&d) != 0)
         return "a malformed payload";
     if (!d.later)
@@ -445,8 +306,8 @@ void dispatch_release(struct loop_timer *timer)
         const char *wrong = handle(guest, &frame, true);
 
         if (wrong) {
-            kmsg_log(LOG_ERR, "host: frame %s: %s; connection closed", frame_type_name(frame.type),
-                     wrong);
+            kmsg_log(LOG_ERR, "host: frame %s: %s; closing the connection",
+                     frame_type_name(frame.type), wrong);
             link_break(&guest->link);
         }
     }

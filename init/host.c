@@ -106,7 +106,7 @@ static void on_patience(struct loop_timer *timer)
 {
     struct guest *guest = LOOP_OWNER(timer, struct guest, patience);
 
-    kmsg_log(LOG_NOTICE, "connect: no host answered in %u ms; going on without it",
+    kmsg_log(LOG_NOTICE, "connect: no host answered within %u ms; continuing without it",
              guest->cmdline.connect_timeout_ms);
     boot_without_host(guest);
 }

@@ -30,11 +30,11 @@ static void read_cmdline(int argc, char **argv)
     char text[INIT_CMDLINE_SIZE];
 
     if (fd_read_line("/proc/cmdline", text, sizeof(text)) < 0)
-        kmsg_log(LOG_ERR, "/proc/cmdline cannot be read; the defaults are used");
+        kmsg_log(LOG_ERR, "cannot read /proc/cmdline; using the defaults");
     cmdline_parse(text, &guest.cmdline);
     kmsg_log_set_level(guest.cmdline.log_level);
     for (size_t i = 0; i < guest.cmdline.warning_count; i++)
-        kmsg_log(LOG_WARNING, "kernel command line: %.100s: expected %s; the default is used",
+        kmsg_log(LOG_WARNING, "kernel command line: %.100s: expected %s; using the default",
                  guest.cmdline.warnings[i].word, guest.cmdline.warnings[i].expected);
     /* The kernel hands on unknown words before `--` as well; those after it are the last. */
     guest.word_count = guest.cmdline.payload_words;
@@ -82,9 +82,7 @@ static void settle(void)
     signals_watch(&guest);
     r = pool_pressure_start(&guest.pressure, &guest.loop, &guest.link);
     if (r < 0)
-        kmsg_log(LOG_WARNING,
-                 "/dev/kmsg cannot be followed: %s; a pool that runs dry is not "
-                 "reported",
+        kmsg_log(LOG_WARNING, "cannot follow /dev/kmsg: %s; not reporting a full pool",
                  strerror(-r));
     mounts_rest();
     search_path_guard();
@@ -94,10 +92,10 @@ static void settle(void)
     settings_write_hosts();
     r = loopback_up();
     if (r < 0)
-        kmsg_log(LOG_ERR, "lo: cannot be set up: %s", strerror(-r));
+        kmsg_log(LOG_ERR, "cannot set up lo: %s", strerror(-r));
     r = fd_write_file("/proc/self/oom_score_adj", "-1000");
     if (r < 0)
-        kmsg_log(LOG_ERR, "/proc/self/oom_score_adj: %s", strerror(-r));
+        kmsg_log(LOG_ERR, "cannot set /proc/self/oom_score_adj: %s", strerror(-r));
     /* The kernel's own limit of 10 lines in 5 s is below ours. */
     (void)fd_write_file("/proc/sys/kernel/printk_devkmsg", "on\n");
     host_await(&guest);
@@ -123,7 +121,8 @@ static int explain(const char *option)
     if (strcmp(option, "--help") == 0 || strcmp(option, "-h") == 0)
         return fputs(help, stdout) < 0;
     (void)fprintf(stderr,
-                  "guestlink-init: PID %d, expected PID 1 of a guest; nothing is done (--help)\n",
+                  "guestlink-init: PID %d, expected PID 1 of a guest; nothing was done "
+                  "(--help)\n",
                   (int)getpid());
     return 2;
 }

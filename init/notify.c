@@ -26,7 +26,7 @@ static void start(struct jobs *jobs, const struct manager_message *message)
     };
 
     if (jobs_start(jobs, &order) < 0)
-        kmsg_log(LOG_WARNING, "no child to notify the VM manager");
+        kmsg_log(LOG_WARNING, "cannot start a process to notify the VM manager");
 }
 
 void notify_ready(struct jobs *jobs, const struct event_ready *timings, pid_t loader)

@@ -39,7 +39,7 @@ static void finish(struct shutdown *shutdown)
         command = RB_HALT_SYSTEM;
     (void)reboot((int)command);
     /* A machine without that way out: PID 1 must not end, so it goes on serving. */
-    kmsg_log(LOG_CRIT, "%s: %s; waiting to be ended from outside", how_name(shutdown->how),
+    kmsg_log(LOG_CRIT, "%s: %s; waiting for the host to stop this VM", how_name(shutdown->how),
              strerror(errno));
 }
 
@@ -128,7 +128,7 @@ static void on_timer(struct loop_timer *timer)
 
     switch (shutdown->phase) {
     case SHUTDOWN_STOPPING:
-        kmsg_log(LOG_WARNING, "the payload did not end in its time; it gets SIGKILL");
+        kmsg_log(LOG_WARNING, "the payload did not exit in time; sending SIGKILL");
         shutdown->forced = true;
         processes_kill_payload(shutdown->processes);
         terminate_all(shutdown);
@@ -137,11 +137,11 @@ static void on_timer(struct loop_timer *timer)
         kill_all(shutdown);
         break;
     case SHUTDOWN_KILLING:
-        kmsg_log(LOG_WARNING, "some processes did not even end by SIGKILL; going on");
+        kmsg_log(LOG_WARNING, "some processes survived SIGKILL; continuing");
         unmount(shutdown);
         break;
     case SHUTDOWN_FAREWELL:
-        kmsg_log(LOG_WARNING, "host: farewell not acknowledged in %u ms", INIT_FAREWELL_MS);
+        kmsg_log(LOG_WARNING, "host: farewell not acknowledged within %u ms", INIT_FAREWELL_MS);
         finish(shutdown);
         break;
     case SHUTDOWN_RUNNING:
@@ -165,7 +165,7 @@ static bool tell_init(const struct shutdown *shutdown)
     static const int signals[] = {
         [REQUEST_POWER_OFF] = 4, [REQUEST_REBOOT] = 5, [REQUEST_HALT] = 3};
     const struct job_order order = {
-        .name = "telling the real root's init",
+        .name = "notifying the real root's init",
         .work = real_init_tell,
         .argument = &shutdown->how,
         .timeout_ms = INIT_TELL_MS,
@@ -173,9 +173,10 @@ static bool tell_init(const struct shutdown *shutdown)
     };
 
     if (jobs_start(shutdown->jobs, &order) < 0)
-        kmsg_log(LOG_ERR, "%s: no child to tell the real root's init", how_name(shutdown->how));
+        kmsg_log(LOG_ERR, "%s: cannot start a process to notify the real root's init",
+                 how_name(shutdown->how));
     if (kill(1, SIGRTMIN + signals[shutdown->how]) < 0)
-        kmsg_log(LOG_ERR, "%s: cannot tell PID 1: %s", how_name(shutdown->how), strerror(errno));
+        kmsg_log(LOG_ERR, "%s: cannot notify PID 1: %s", how_name(shutdown->how), strerror(errno));
     return true;
 }
 

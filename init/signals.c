@@ -63,7 +63,7 @@ static void obey(struct guest *guest, int number, uint32_t sender)
         }
     if (sender == 1)
         return; /* SIGPIPE of our own */
-    kmsg_log(LOG_NOTICE, "signal %d (SIG%s) from pid %u is ignored", number,
+    kmsg_log(LOG_NOTICE, "ignored signal %d (SIG%s) from pid %u", number,
              number < SIGRTMIN ? sigabbrev_np(number) : "RT", sender);
 }
 

@@ -9,7 +9,7 @@
 /* Blocks every signal: from here on they wait until signals_watch(). */
 void signals_block(void);
 
-/* Handles signals in the loop; anew in a process that was forked (a signalfd wakes the epoll of
+/* Handles signals in the loop; again in a process that was forked (a signalfd wakes the epoll of
  * who added it alone). */
 void signals_watch(struct guest *guest);
 

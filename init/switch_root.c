@@ -31,7 +31,7 @@ static void move_kernels(void)
 
         (void)snprintf(path, sizeof(path), ROOT_PATH "%s", paths[i]);
         if (mount(paths[i], path, NULL, MS_MOVE, NULL) < 0)
-            kmsg_log(LOG_WARNING, "%s stays behind in the old root: %s", paths[i], strerror(errno));
+            kmsg_log(LOG_WARNING, "cannot move %s to the new root: %s", paths[i], strerror(errno));
     }
 }
 

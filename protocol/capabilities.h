@@ -20,6 +20,7 @@
 #define CAPABILITIES_SWIOTLB_LEFT       (UINT64_C(1) << 6) /* and left in the environment */
 #define CAPABILITIES_SWIOTLB_DEFAULT    (UINT64_C(1) << 7) /* base, size: the default pool's */
 #define CAPABILITIES_SWIOTLB_DYNAMIC    (UINT64_C(1) << 8) /* which other memory helps out */
+#define CAPABILITIES_TERMINAL           (UINT64_C(1) << 9) /* REQUEST_PROCESS_PTY is understood */
 
 #define CAPABILITIES_RELEASE_SIZE 64u /* bytes, with the NUL at the end */
 #define CAPABILITIES_VERSION_SIZE 32u

@@ -60,6 +60,7 @@ const char *frame_type_name(uint16_t type)
         [FRAME_GET_POOL_USAGE] = "get-pool-usage",
         [FRAME_COMPLETE_BOOT] = "complete-boot",
         [FRAME_SET_TIME] = "set-time",
+        [FRAME_RESIZE_TERMINAL] = "resize-terminal",
         [FRAME_READY] = "ready",
         [FRAME_CHILD_EXITED] = "child-exited",
         [FRAME_LOG_RECORD] = "log-record",

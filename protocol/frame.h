@@ -41,6 +41,7 @@ enum frame_type {
     FRAME_GET_POOL_USAGE = 26,
     FRAME_COMPLETE_BOOT = 27,
     FRAME_SET_TIME = 28,
+    FRAME_RESIZE_TERMINAL = 29,
 
     /* guest to host */
     FRAME_READY = 32,

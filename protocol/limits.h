@@ -6,7 +6,7 @@
 #define GUESTLINK_PROTOCOL_LIMITS_H
 
 /* Bytes that one connection may make the host hold, in and out together: three full frames and
- * what the kernel's socket holds besides; a guest that wants more must read its answers first. */
+ * what the kernel's socket also holds; a guest that wants more must read its answers first. */
 #define LIMITS_CONNECTION_BYTES (256u * 1024u)
 
 /* The default port, on the host, of the connection (the reference system uses the same). */

@@ -90,15 +90,15 @@ const char *pool_verdict_text(enum pool_verdict verdict)
     case POOL_E_ZERO:
         return "the base or the size is 0";
     case POOL_E_UNALIGNED:
-        return "the base or the size is no multiple of 4096";
+        return "the base or the size is not a multiple of 4096";
     case POOL_E_OVERFLOW:
         return "base + size overflows 64 bits";
     case POOL_E_BEYOND_4G:
-        return "it ends above 4 GiB";
+        return "ends above 4 GiB";
     case POOL_E_TOO_LARGE:
-        return "it is larger than half of the VM's memory";
+        return "larger than half of the VM's memory";
     case POOL_E_NOT_RAM:
-        return "it is not all in memory that the VM has below 4 GiB";
+        return "not all in memory that the VM has below 4 GiB";
     }
     return "unknown";
 }

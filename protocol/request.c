@@ -8,11 +8,12 @@
 #define MOUNT_SIZE             24u
 #define UNMOUNT_SIZE           12u
 #define CONFIGURE_NETWORK_SIZE 36u
-#define START_PROCESS_SIZE     56u
+#define START_PROCESS_SIZE     60u
 #define SEND_SIGNAL_SIZE       12u
 #define SHUT_DOWN_SIZE         12u
 #define SET_TIME_SIZE          16u
 #define PROCESS_INPUT_SIZE     12u
+#define RESIZE_TERMINAL_SIZE   12u
 
 void request_set_hostname_pack(struct wire_writer *writer, const struct request_set_hostname *m)
 {
@@ -186,6 +187,8 @@ void request_start_process_pack(struct wire_writer *writer, const struct request
     wire_put_u32(writer, m->pids_max);
     wire_put_u16(writer, m->umask);
     wire_put_u16(writer, 0);
+    wire_put_u16(writer, m->rows);
+    wire_put_u16(writer, m->columns);
     wire_put_text(writer, m->directory);
     wire_put_bytes(writer, m->argv.data, m->argv.size);
     wire_put_bytes(writer, m->environment.data, m->environment.size);
@@ -219,6 +222,9 @@ int request_start_process_unpack(const uint8_t *payload, size_t size,
     m.memory_max = wire_get_u64(&fixed);
     m.pids_max = wire_get_u32(&fixed);
     m.umask = wire_get_u16(&fixed);
+    (void)wire_get_u16(&fixed);
+    m.rows = wire_get_u16(&fixed);
+    m.columns = wire_get_u16(&fixed);
     r = wire_take_text(&tail, directory_size, &m.directory);
     if (r == 0)
         r = wire_take_list(&tail, words, &m.argv);
@@ -289,6 +295,29 @@ int request_set_time_unpack(const uint8_t *payload, size_t size, struct request_
         return r;
     (void)wire_get_u32(&fixed);
     ret->realtime_ns = wire_get_u64(&fixed);
+    return 0;
+}
+
+void request_resize_terminal_pack(struct wire_writer *writer,
+                                  const struct request_resize_terminal *m)
+{
+    wire_put_u32(writer, RESIZE_TERMINAL_SIZE);
+    wire_put_u32(writer, m->process);
+    wire_put_u16(writer, m->rows);
+    wire_put_u16(writer, m->columns);
+}
+
+int request_resize_terminal_unpack(const uint8_t *payload, size_t size,
+                                   struct request_resize_terminal *ret)
+{
+    struct wire_reader fixed, tail;
+    int r = wire_open_struct(payload, size, &fixed, &tail);
+
+    if (r != 0)
+        return r;
+    ret->process = wire_get_u32(&fixed);
+    ret->rows = wire_get_u16(&fixed);
+    ret->columns = wire_get_u16(&fixed);
     return 0;
 }
 

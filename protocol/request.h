@@ -1,5 +1,5 @@
 /*
- * request: what the host asks of the guest, types 16 to 28 (PROTOCOL.md, "Requests").
+ * request: what the host asks of the guest, types 16 to 29 (PROTOCOL.md, "Requests").
  *
  * For each: a struct, _pack() and _unpack(). Texts, lists and data of an unpacked struct point into
  * the payload. Every _unpack() returns 0, WIRE_E_STRUCT_SIZE or WIRE_E_TEXT and checks form alone:
@@ -70,10 +70,11 @@ enum {
     REQUEST_RESTART_ALWAYS = 2,
 };
 
-#define REQUEST_PROCESS_OUTPUT   UINT32_C(1) /* stdout and stderr come as PROCESS_OUTPUT */
-#define REQUEST_PROCESS_INPUT    UINT32_C(2) /* stdin is fed by PROCESS_INPUT, else /dev/null */
-#define REQUEST_PROCESS_TERMINAL UINT32_C(4) /* a payload that owns the console as its terminal */
-#define REQUEST_PROCESS_UMASK    UINT32_C(8) /* since 1.1: umask is given */
+#define REQUEST_PROCESS_OUTPUT   UINT32_C(1)  /* stdout and stderr come as PROCESS_OUTPUT */
+#define REQUEST_PROCESS_INPUT    UINT32_C(2)  /* stdin is fed by PROCESS_INPUT, else /dev/null */
+#define REQUEST_PROCESS_TERMINAL UINT32_C(4)  /* a payload that owns the console as its terminal */
+#define REQUEST_PROCESS_UMASK    UINT32_C(8)  /* since 1.1: umask is given */
+#define REQUEST_PROCESS_PTY      UINT32_C(16) /* since 1.1: a command with a terminal of its own */
 
 struct request_start_process {
     uint32_t process;           /* the host's number for it, not 0; named by everything about it */
@@ -86,6 +87,7 @@ struct request_start_process {
     uint32_t stop_timeout_ms;   /* after which SIGKILL follows; 0: the shut-down's grace */
     uint64_t memory_max;        /* bytes of all that it starts; 0: no bound */
     uint32_t pids_max;          /* processes, likewise */
+    uint16_t rows, columns;     /* since 1.1: of its own terminal; 0: not known */
     struct wire_text directory; /* working directory; empty: / */
     struct wire_list argv;      /* at least one */
     struct wire_list environment; /* NAME=VALUE */
@@ -110,6 +112,12 @@ struct request_shut_down {
 
 struct request_set_time {
     uint64_t realtime_ns; /* CLOCK_REALTIME of the host, ns since 1970 UTC, as it was sent */
+};
+
+/* Since 1.1: the size of a process' own terminal (REQUEST_PROCESS_PTY). */
+struct request_resize_terminal {
+    uint32_t process;
+    uint16_t rows, columns;
 };
 
 struct request_process_input {
@@ -150,6 +158,11 @@ int request_shut_down_unpack(const uint8_t *payload, size_t size, struct request
 
 void request_set_time_pack(struct wire_writer *writer, const struct request_set_time *m);
 int request_set_time_unpack(const uint8_t *payload, size_t size, struct request_set_time *ret);
+
+void request_resize_terminal_pack(struct wire_writer *writer,
+                                  const struct request_resize_terminal *m);
+int request_resize_terminal_unpack(const uint8_t *payload, size_t size,
+                                   struct request_resize_terminal *ret);
 
 void request_process_input_pack(struct wire_writer *writer, const struct request_process_input *m);
 int request_process_input_unpack(const uint8_t *payload, size_t size,

@@ -10,6 +10,9 @@ set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_COMPONENTS_ALL hostd ctl init)
+if(TARGET guestlink-libvirt)
+    list(APPEND CPACK_COMPONENTS_ALL libvirt)
+endif()
 set(CPACK_COMPONENTS_GROUPING IGNORE)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
     OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
@@ -47,6 +50,15 @@ guestlinkctl lists guests, shows what they can do and which devices they have,
 adds and removes shares, runs commands in them, and reads telemetry.
 guestlink run starts a virtual machine for one command, as an ordinary user.")
 
+set(CPACK_DEBIAN_LIBVIRT_PACKAGE_NAME guestlink-libvirt)
+set(CPACK_DEBIAN_LIBVIRT_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_LIBVIRT_PACKAGE_DEPENDS "guestlink-hostd (= ${PROJECT_VERSION})")
+set(CPACK_DEBIAN_LIBVIRT_PACKAGE_RECOMMENDS "libvirt-daemon-system")
+set(CPACK_COMPONENT_LIBVIRT_DESCRIPTION
+    "This is for virtual machines that libvirt runs.
+guestlink-hostd starts guestlink-libvirt, which gives a domain of libvirt's
+its virtiofs shares and network adapters, and tells what becomes of them.")
+
 set(CPACK_DEBIAN_INIT_PACKAGE_NAME guestlink-init)
 set(CPACK_DEBIAN_INIT_PACKAGE_DEPENDS "kmod, cpio")
 set(CPACK_DEBIAN_INIT_PACKAGE_RECOMMENDS "zstd, xz-utils")
@@ -58,7 +70,7 @@ package has guestlink-mkinitramfs, which makes an image of it in one command.")
 
 # What every Debian package carries, a copy in each. cpack compresses it, and the manuals.
 configure_file(${CMAKE_CURRENT_LIST_DIR}/deb/changelog.in ${PROJECT_BINARY_DIR}/deb/changelog @ONLY)
-foreach(component hostd ctl init)
+foreach(component ${CPACK_COMPONENTS_ALL})
     string(TOUPPER ${component} upper)
     set(doc ${CMAKE_INSTALL_DATAROOTDIR}/doc/${CPACK_DEBIAN_${upper}_PACKAGE_NAME})
     install(FILES ${PROJECT_BINARY_DIR}/deb/changelog ${CMAKE_CURRENT_LIST_DIR}/deb/copyright

@@ -250,8 +250,7 @@ const char *child_end_describe(const struct child_end *end, char buffer[CHILD_EN
         (void)snprintf(buffer, CHILD_END_SIZE,
                        "systemd did not start it; see journalctl -u 'guestlink-launch*'");
     else if (!end->known)
-        (void)snprintf(buffer, CHILD_END_SIZE,
-                       "exit status unknown: it is not a child of this daemon");
+        (void)snprintf(buffer, CHILD_END_SIZE, "exit status unknown: not a child of this daemon");
     else if (end->signaled)
         (void)snprintf(buffer, CHILD_END_SIZE, "killed by signal %d (%s)", end->status,
                        sigdescr_np(end->status) ? sigdescr_np(end->status) : "unknown");

@@ -157,7 +157,7 @@ static void place_fds(const struct child_spec *spec)
     }
     for (size_t i = 0; i < CHILD_FDS_MAX; i++)
         if (dup2(moved[order[i]], (int)order[i]) < 0)
-            die(CHILD_NOT_STARTED, "cannot place file descriptor %zu: %s\n", order[i],
+            die(CHILD_NOT_STARTED, "cannot move file descriptor %zu: %s\n", order[i],
                 strerrordesc_np(errno));
     (void)close_range(spec->fds[3] >= 0 ? CHILD_FDS_MAX : 3, ~0U, CLOSE_RANGE_UNSHARE);
 }
@@ -182,9 +182,8 @@ static void limit_folder(const char *path, bool read_only)
         return;
     }
     die(CHILD_NOT_STARTED,
-        "cannot mount %s %snodev,nosuid (it takes CAP_SYS_ADMIN): %s; not "
-        "started\n",
-        path, read_only ? "read-only," : "", strerrordesc_np(errno));
+        "cannot mount %s %snodev,nosuid (needs CAP_SYS_ADMIN): %s; not started\n", path,
+        read_only ? "read-only," : "", strerrordesc_np(errno));
 }
 
 static void enter_jail(const struct child_spec *spec)
@@ -193,9 +192,8 @@ static void enter_jail(const struct child_spec *spec)
     int r = jail_enter(spec->jail, spec->argv[0], &step);
 
     if (r < 0)
-        die(CHILD_NOT_STARTED,
-            "cannot make the jail that %s needs: %s: %s; nothing runs without it\n", spec->argv[0],
-            step, strerrordesc_np(-r));
+        die(CHILD_NOT_STARTED, "cannot set up the jail for %s: %s: %s; not starting it\n",
+            spec->argv[0], step, strerrordesc_np(-r));
 }
 
 static void enter_directory(const struct child_spec *spec)

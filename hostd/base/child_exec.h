@@ -2,7 +2,7 @@
  * child exec: what happens in a child between fork and execve, and the record that it leaves.
  *
  * A record is one line, "PID START BOOT_ID\n": START is field 22 of /proc/PID/stat (clock ticks
- * since boot, proc(5)). The three together name one process for ever.
+ * since boot, proc(5)). The three together name one process forever.
  */
 #ifndef GUESTLINK_HOSTD_CHILD_EXEC_H
 #define GUESTLINK_HOSTD_CHILD_EXEC_H

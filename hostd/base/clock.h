@@ -37,7 +37,7 @@ static inline uint64_t clock_real_us(void)
 
 /*
  * Arms a timer of the caller's to go off once, @p ms from now: makes it if *source is NULL, else
- * sets and enables it anew.
+ * sets and enables it again.
  *
  * @return 0 or -errno of sd-event
  */

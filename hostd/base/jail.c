@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -48,7 +49,7 @@ static int unshare_users(const char **ret_step)
     char users[32], groups[32];
     int r;
 
-    *ret_step = "a user namespace (the kernel gives none to this user; allow them by sysctl "
+    *ret_step = "a user namespace (the kernel refuses one to this user; allow them with sysctl "
                 "user.max_user_namespaces, kernel.unprivileged_userns_clone or "
                 "kernel.apparmor_restrict_unprivileged_userns, or run the daemon as root)";
     if (unshare(CLONE_NEWUSER) < 0)
@@ -64,16 +65,30 @@ static int unshare_users(const char **ret_step)
     return r;
 }
 
+/* A process cannot set its groups in a user namespace that was made without privileges. */
+static bool groups_are_fixed(void)
+{
+    char text[5] = "";
+    int fd = open("/proc/self/setgroups", O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return false;
+    if (read(fd, text, sizeof(text) - 1) < 0)
+        text[0] = '\0';
+    (void)close(fd);
+    return strcmp(text, "deny") == 0;
+}
+
 /*
  * The next child is the first process of the namespace, and its end ends all others in there.
  *
- * @param ret_own_users  that took a user namespace
+ * @param ret_own_users  the caller is in a user namespace of its user's own
  */
 static int unshare_processes(bool *ret_own_users, const char **ret_step)
 {
     int r;
 
-    *ret_own_users = false;
+    *ret_own_users = groups_are_fixed();
     if (unshare(CLONE_NEWPID) == 0)
         return 0;
     *ret_step = "a process namespace";
@@ -110,7 +125,7 @@ static int end_as(pid_t inside, int alive, bool connected, const char **ret_step
     int pidfd = connected ? pidfd_open(inside, 0) : -1;
     int status = 0, r;
 
-    *ret_step = "what watches it";
+    *ret_step = "its supervisor";
     r = chdir("/") < 0 ? -errno : jail_shed_rights(&outside_rights, false, ret_step);
     if (r < 0)
         return r;
@@ -178,7 +193,7 @@ int jail_enter(const struct jail *jail, const char *program, const char **ret_st
     if (inside > 0)
         return end_as(inside, alive[1], jail->connected, ret_step);
     (void)close(alive[1]);
-    *ret_step = "a bond with what watches it";
+    *ret_step = "a link to its supervisor";
     r = bind_to_outside(alive[0]);
     return r < 0 ? r : enter(jail, program, own_users, ret_step);
 }

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 /* So long a program may take to end after its connection has (struct jail): it writes what it was
- * given. One that waits for something then, a pipe's other end, would wait for ever. */
+ * given. One that waits for something then, a pipe's other end, would wait forever. */
 #define JAIL_LINGER_MS 10000
 
 #define JAIL_CAPABILITY(number) (UINT64_C(1) << (number))

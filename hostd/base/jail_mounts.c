@@ -1,7 +1,7 @@
 /*
  * jail mounts: what is mounted below a jail's folder and holds the kernel's own state instead of
- * files. Through a procfs, whoever has CAP_SETUID becomes the user of another process and reads its
- * memory; through a procfs or a sysfs, root without any capability becomes root on the host.
+ * files. Through a procfs, a process with CAP_SETUID becomes the user of another process and reads
+ * its memory; through a procfs or a sysfs, root without any capability becomes root on the host.
  */
 #include "jail_parts.h"
 

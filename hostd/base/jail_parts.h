@@ -44,8 +44,8 @@ int jail_mounts_cover(int root, const char *mounted_at, const char *place, FILE 
 /*
  * Gives up all but what the spec grants; from here on execve(2) is the next thing.
  *
- * @param own_users  in a user namespace of its own, where groups cannot be set, and there are none:
- *                   setgroups(2) is answered that it was done
+ * @param own_users  in a user namespace where groups cannot be set: setgroups(2) is answered that
+ * it was done
  * @return as jail_enter()
  */
 int jail_shed_rights(const struct jail *jail, bool own_users, const char **ret_step);

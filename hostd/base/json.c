@@ -74,6 +74,46 @@ struct json_object *json_element(struct json_object *value, size_t index)
     return index < json_count(value) ? json_object_array_get_idx(value, index) : NULL;
 }
 
+const char *json_as_text(struct json_object *value, size_t max)
+{
+    size_t size;
+
+    if (!json_object_is_type(value, json_type_string))
+        return NULL;
+    size = (size_t)json_object_get_string_len(value);
+    if (size > max || memchr(json_object_get_string(value), '\0', size))
+        return NULL;
+    return json_object_get_string(value);
+}
+
+bool json_is_object(struct json_object *value)
+{
+    return json_object_is_type(value, json_type_object);
+}
+
+bool json_as_flag(struct json_object *value)
+{
+    return json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value);
+}
+
+bool json_as_number(struct json_object *value, int64_t *ret_number)
+{
+    if (!json_object_is_type(value, json_type_int))
+        return false;
+    *ret_number = json_object_get_int64(value);
+    return true;
+}
+
+bool json_as_words(struct json_object *value, char *buffer, size_t capacity)
+{
+    if (!json_object_is_type(value, json_type_string))
+        return false;
+    text_take((struct wire_text){.data = json_object_get_string(value),
+                                 .size = (size_t)json_object_get_string_len(value)},
+              buffer, capacity);
+    return true;
+}
+
 static bool is_ascii(const char *text, size_t size)
 {
     for (size_t i = 0; i < size; i++)

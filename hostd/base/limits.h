@@ -97,7 +97,7 @@
 #define LIMITS_EXHAUSTED_QUIET_MS 60000u
 
 /* A share whose server died is made again at most so often in so long; a server that always dies
- * is not started for ever. */
+ * is not started forever. */
 #define LIMITS_SHARE_RETRIES          3u
 #define LIMITS_SHARE_RETRY_FORGIVE_MS 60000u
 

@@ -3,7 +3,7 @@
  *
  * "guestlink-hostd: vm NAME: boot 1a2b3c4d: TEXT". Where stderr is the journal, the line begins
  * with sd-daemon's <level> instead of the program's name. The whole line passes text_clean(),
- * whoever sent it, so that a guest can neither forge lines nor steer a terminal.
+ * the sender, so that a guest can neither forge lines nor steer a terminal.
  */
 #ifndef GUESTLINK_HOSTD_LOG_H
 #define GUESTLINK_HOSTD_LOG_H

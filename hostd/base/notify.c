@@ -20,5 +20,6 @@ void notify_reloading(void)
 
 void notify_stopping(void)
 {
-    (void)sd_notify(0, "STOPPING=1\nSTATUS=Stopping; guests and devices go on");
+    (void)sd_notify(0, "STOPPING=1\n"
+                       "STATUS=Stopping; guests and devices keep running");
 }

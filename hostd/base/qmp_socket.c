@@ -71,7 +71,7 @@ static int follow(struct walk *walk, const char *name, uid_t owner)
     ssize_t size;
 
     if (!is_trusted(owner) || !is_trusted(walk->status.st_uid))
-        return refuse(walk, "a symbolic link that is not root's is on the way to it");
+        return refuse(walk, "its path goes through a symbolic link that does not belong to root");
     if (++walk->links > LINKS_MAX)
         return -ELOOP;
     size = readlinkat(walk->fd, name, way, sizeof(way));
@@ -100,13 +100,13 @@ static int check_place(struct walk *walk, uid_t owner)
     if (is_trusted(owner) || owner == folder->st_uid)
         return 0;
     if (!is_trusted(folder->st_uid))
-        return refuse(walk, "it, or a folder on the way to it, is neither root's nor that of the "
-                            "owner of the folder that it is in");
+        return refuse(walk, "the socket, or a folder on its path, belongs neither to root nor "
+                            "to the owner of the folder around it");
     if (is_anybodys(folder))
         return refuse(walk,
-                      "others may rename it, or a folder on the way to it, for they may write "
-                      "to the folder that it is in (give the VM a folder of its own, or make "
-                      "that one sticky: chmod +t)");
+                      "others can rename the socket, or a folder on its path, because they can "
+                      "write to the folder around it (give the VM its own folder, or make that "
+                      "one sticky: chmod +t)");
     return 0;
 }
 
@@ -126,7 +126,7 @@ static int step(struct walk *walk, const char *name, bool last)
         return r < 0 ? r : move(walk, fd);
     }
     (void)close(fd);
-    return last ? refuse(walk, "it is a symbolic link") : follow(walk, name, status.st_uid);
+    return last ? refuse(walk, "the socket is a symbolic link") : follow(walk, name, status.st_uid);
 }
 
 /* @return 0 at the folder of the socket, whose name is in @p name then; or -errno */
@@ -163,9 +163,9 @@ static int walk_to_socket(struct walk *walk, const char *name)
     if (r < 0)
         return r;
     if (!S_ISSOCK(walk->status.st_mode))
-        return refuse(walk, "it is not a socket");
+        return refuse(walk, "not a socket");
     if (walk->status.st_nlink > 1)
-        return refuse(walk, "the socket has another name, too");
+        return refuse(walk, "the socket has a second name (a hard link)");
     return 0;
 }
 
@@ -182,7 +182,8 @@ static int connect_to(struct walk *walk, int fd)
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
         return -errno;
     if (peer.uid != walk->status.st_uid && !is_trusted(peer.uid))
-        return refuse(walk, "who listens there is neither the socket's owner nor root");
+        return refuse(walk, "the process listening there runs neither as the socket's owner nor "
+                            "as root");
     return 0;
 }
 

@@ -34,8 +34,8 @@ struct scope *scope_free(struct scope *scope)
 static void remark(struct scope *scope, const char *name, const char *why)
 {
     (void)snprintf(scope->remark, sizeof(scope->remark),
-                   "systemd did not make the unit %s: %s; the process stays in the daemon's unit "
-                   "and may end with it",
+                   "cannot create the systemd unit %s: %s; the process stays in the daemon's "
+                   "unit and may be stopped with it",
                    name, why);
 }
 

@@ -29,7 +29,7 @@ struct sink *sink_free(struct sink *sink);
 /* Reads what is there now. For after the writer's end, when the loop had no turn yet. */
 void sink_drain(struct sink *sink);
 
-/* The bytes kept, NUL-terminated besides; the sink's own. */
+/* The bytes kept, also NUL-terminated; the sink's own. */
 const char *sink_data(const struct sink *sink, size_t *ret_size);
 
 /* True if SINK_KEEP_FIRST had to drop something. */

@@ -2,12 +2,14 @@
  * of its value. Thousands of VMs are fine. */
 #include "claims.h"
 
+#include "publish.h"
 #include "text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { PATH, TAP, MAC };
+enum kind { PATH, TAP, MAC, PORT, DOMAIN };
 
 struct claim {
     enum kind kind;
@@ -64,6 +66,27 @@ static const struct config_json *find(const struct config_json *object, const ch
                                                                 : NULL;
 }
 
+/* Sorted by port, so that one on all addresses is the first of its family's. */
+static void add_ports(struct claims *claims, const struct config_json *node,
+                      const struct config_strings *list, const struct config_json *vm)
+{
+    const struct config_json *one =
+        node != NULL && node->type == CONFIG_JSON_LIST ? node->first : NULL;
+
+    for (size_t i = 0; i < list->count && one != NULL; i++, one = one->next) {
+        struct config_publish publish;
+        char text[INET6_ADDRSTRLEN + 16];
+
+        if (config_publish_parse(list->items[i], &publish) < 0)
+            continue;
+        (void)snprintf(text, sizeof(text), "%u/%s IPv%c ", publish.port,
+                       publish.is_udp ? "udp" : "tcp", publish.is_ipv6 ? '6' : '4');
+        if (!config_publish_is_any(&publish))
+            (void)strcat(text, publish.address);
+        add(claims, PORT, text, "publish", one, vm);
+    }
+}
+
 static void add_adapters(struct claims *claims, const struct config_json *node,
                          const struct config_vm *vm)
 {
@@ -76,16 +99,35 @@ static void add_adapters(struct claims *claims, const struct config_json *node,
         const uint8_t *m = network->mac;
         struct claim *claim;
 
-        add(claims, TAP, network->interface, "interface", find(one, "interface"), node);
+        add(claims, TAP, network->backend == CONFIG_BACKEND_TAP ? network->interface : NULL,
+            "interface", find(one, "interface"), node);
         add(claims, PATH, network->socket_path, "socket", find(one, "socket"), node);
+        add_ports(claims, find(one, "publish"), &network->publish, node);
         (void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3],
                        m[4], m[5]);
         claim =
             add(claims, MAC, find(one, "mac") != NULL ? mac : NULL, "mac", find(one, "mac"), node);
         if (claim != NULL)
             claim->shared =
-                network->backend == CONFIG_BACKEND_TAP || network->backend == CONFIG_BACKEND_STREAM;
+                network->backend != CONFIG_BACKEND_USER && network->backend != CONFIG_BACKEND_PASST;
     }
+}
+
+static void add_domain(struct claims *claims, const struct config_json *node,
+                       const struct config_vm *vm)
+{
+    const struct config_json *host = find(node, "device_host");
+    const struct config_json *domain = find(host, "domain");
+    char *value = NULL;
+
+    if (vm->device_host.type != CONFIG_DEVICE_HOST_LIBVIRT || vm->device_host.domain == NULL)
+        return;
+    if (asprintf(&value, "%s of %s", vm->device_host.domain, vm->device_host.uri) < 0) {
+        claims->out_of_memory = true;
+        return;
+    }
+    add(claims, DOMAIN, value, "domain", domain != NULL ? domain : host, node);
+    free(value);
 }
 
 static void add_vms(struct claims *claims, const struct config_json *root,
@@ -101,6 +143,7 @@ static void add_vms(struct claims *claims, const struct config_json *root,
         if (door != NULL)
             door->door = true;
         add(claims, PATH, vm->device_host.qmp, "qmp", find(find(node, "device_host"), "qmp"), node);
+        add_domain(claims, node, vm);
         add_adapters(claims, node, vm);
     }
 }
@@ -134,6 +177,18 @@ static int compare(const void *a, const void *b)
     return order != 0 ? order : (left > right) - (left < right);
 }
 
+/* A port on all addresses is that port on each. */
+static bool is_same(const struct claim *first, const struct claim *other)
+{
+    size_t size = strlen(first->value);
+
+    if (first->kind != other->kind)
+        return false;
+    return first->kind == PORT && first->value[size - 1] == ' '
+               ? strncmp(first->value, other->value, size) == 0
+               : strcmp(first->value, other->value) == 0;
+}
+
 /* Each claim learns who was the first with its value. */
 static void find_first(struct claims *claims)
 {
@@ -148,8 +203,7 @@ static void find_first(struct claims *claims)
         sorted[i] = &claims->items[i];
     qsort(sorted, claims->count, sizeof(struct claim *), compare);
     for (size_t i = 0; i < claims->count; i++) {
-        if (first == NULL || first->kind != sorted[i]->kind ||
-            strcmp(first->value, sorted[i]->value) != 0)
+        if (first == NULL || !is_same(first, sorted[i]))
             first = sorted[i];
         else
             sorted[i]->first = first;
@@ -160,7 +214,8 @@ static void find_first(struct claims *claims)
 static void tell(struct config_reader *reader, const struct claim *claim)
 {
     const struct claim *first = claim->first, *told = claim;
-    const char *same = "another VM's too";
+    const char *same = "also used by another VM";
+    const char *value;
     char where[96];
 
     if (claim->node == NULL) { /* a default: report the line of the file */
@@ -168,22 +223,23 @@ static void tell(struct config_reader *reader, const struct claim *claim)
         first = claim;
     }
     if (first->node != NULL)
-        (void)snprintf(where, sizeof(where), "`%s` in line %u", first->key, first->node->line);
+        (void)snprintf(where, sizeof(where), "`%s` on line %u", first->key, first->node->line);
     else
         (void)snprintf(where, sizeof(where), "`%s`, by default", first->key);
     if (told->node == NULL)
         return; /* two defaults */
+    value = told->kind == PORT ? told->node->text : told->value;
     if (claim->kind == MAC && !(claim->shared && first->shared))
         config_reader_warn(reader, told->node,
-                           "\"%s\" is %s (%s); that works only if the two VMs are on different "
+                           "\"%s\" is %s (%s); this works only if the two VMs are on different "
                            "networks",
-                           told->value, same, where);
+                           value, same, where);
     else if (told->vm != NULL && first->vm != NULL && told->vm != first->vm)
-        config_reader_error(reader, told->node, "\"%s\" is %s (%s), expected one of its own",
-                            told->value, same, where);
+        config_reader_error(reader, told->node, "\"%s\" is %s (%s), expected a unique value", value,
+                            same, where);
     else
-        config_reader_error(reader, told->node, "\"%s\" is taken by %s, expected another",
-                            told->value, where);
+        config_reader_error(reader, told->node, "\"%s\" is already used by %s, expected another",
+                            value, where);
 }
 
 /* A VM's socket that is in `listen` is its door; within a VM, MACs are told where they are read. */

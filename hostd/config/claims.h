@@ -1,6 +1,6 @@
 /*
- * config claims: sockets, files, host interfaces and MAC addresses, of which each has one owner,
- * whatever keys name it.
+ * config claims: sockets, files, host interfaces, published ports and MAC addresses, of which each
+ * has one owner, whatever keys name it.
  */
 #ifndef GUESTLINK_HOSTD_CONFIG_CLAIMS_H
 #define GUESTLINK_HOSTD_CONFIG_CLAIMS_H

@@ -92,6 +92,21 @@ static void read_telemetry(struct config_reader *reader, const struct config_jso
     config_reader_object(reader, node, CONFIG_FIELDS(fields), to);
 }
 
+static void read_libvirt(struct config_reader *reader, const struct config_json *node,
+                         const struct config_field *field, void *to)
+{
+    static const struct config_field fields[] = {
+        CONFIG_KEY(config_libvirt, uri, text, .check = config_text_check_uri),
+        CONFIG_KEY(config_libvirt, discover, bool),
+    };
+    struct config_libvirt *libvirt = to;
+
+    (void)field;
+    config_reader_object(reader, node, CONFIG_FIELDS(fields), libvirt);
+    if (libvirt->uri == NULL && (libvirt->uri = strdup(CONFIG_LIBVIRT_URI)) == NULL)
+        reader->out_of_memory = true;
+}
+
 static void read_vms(struct config_reader *reader, const struct config_json *node,
                      const struct config_field *field, void *to)
 {
@@ -125,6 +140,7 @@ static const struct config_field fields[] = {
      .min = 1,
      .max = 3600000},
     {.key = "limits", .read = read_limits, .offset = AT(limits)},
+    {.key = "libvirt", .read = read_libvirt, .offset = AT(libvirt)},
     {.key = "timeouts_ms", .read = config_vm_read_timeouts, .offset = AT(timeouts)},
     /* last: its VMs start from the time-outs above */
     {.key = "vms", .read = read_vms, .required = true},
@@ -142,7 +158,7 @@ static void check_state_dir(struct config_reader *reader, const struct config_js
     for (size_t i = 0; i < config->vm_count; i++) {
         const struct config_vm *vm = &config->vms[i];
 
-        if (vm->device_host.type != CONFIG_DEVICE_HOST_QEMU)
+        if (!config_vm_has_qemu(vm))
             continue;
         qemu = true;
         for (size_t k = 0; vm->virtio && vm->virtiofs && k < vm->share_count; k++)
@@ -150,13 +166,14 @@ static void check_state_dir(struct config_reader *reader, const struct config_js
     }
     if (needed)
         config_reader_error(reader, node,
-                            "%zu bytes, expected at most %u: below it are virtiofsd's sockets, and "
-                            "the path of one has at most 107",
+                            "%zu bytes, expected at most %u: virtiofsd's sockets are in this "
+                            "folder, and a socket's path has at most 107",
                             strlen(config->state_dir), STATE_DIR_BYTES);
     else if (qemu)
         config_reader_warn(reader, node,
-                           "%zu bytes; more than %u are too many for virtiofsd's sockets below it: "
-                           "no share can be added, nor an adapter of passt's",
+                           "%zu bytes, expected at most %u: virtiofsd's sockets in this folder "
+                           "would have too long a path; no share and no passt adapter can be "
+                           "added",
                            strlen(config->state_dir), STATE_DIR_BYTES);
 }
 
@@ -200,9 +217,9 @@ void config_tell_unreachable(const struct config *config, config_remark_fn on_wa
         if (vm->socket != NULL)
             continue;
         (void)snprintf(text, sizeof(text),
-                       "%.400s:%u: vm %s: cid: nothing in listen takes connections over vsock, "
-                       "expected \"vsock::%u\" there or a socket of the VM's own; unless systemd "
-                       "passes a socket, none of its guests can call",
+                       "%.400s:%u: vm %s: cid: listen has no vsock address, expected "
+                       "\"vsock::%u\" there or a \"socket\" for the VM; unless systemd passes a "
+                       "vsock socket, its guest cannot connect",
                        config->file, vm->line, vm->name, LIMITS_PORT);
         on_warning(userdata, text);
     }
@@ -332,9 +349,9 @@ static void tell_exposed(const struct config *config, mode_t mode, config_remark
         if (vm->payload.environment.count == 0)
             continue;
         (void)snprintf(text, sizeof(text),
-                       "%s:%u: vm %s: payload.environment: every user of this host can read the "
-                       "file (mode %04o), and with it that environment, expected mode 0640 or "
-                       "less; chmod 0640 %s",
+                       "%s:%u: vm %s: payload.environment: every user of this host can read "
+                       "these variables (file mode %04o), expected mode 0640 or less; run chmod "
+                       "0640 %s",
                        config->file, vm->line, vm->name, mode & 07777u, config->file);
         on_warning(userdata, text);
         return;
@@ -374,6 +391,7 @@ struct config *config_free(struct config *config)
     free(config->metrics);
     free(config->state_dir);
     free(config->telemetry.file);
+    free(config->libvirt.uri);
     for (size_t i = 0; i < config->vm_count; i++)
         config_vm_done(&config->vms[i]);
     free(config->vms);

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Strings of a list, NULL-terminated besides; items NULL if count is 0. */
+/* Strings of a list, also NULL-terminated; items NULL if count is 0. */
 struct config_strings {
     char **items;
     size_t count;
@@ -43,7 +43,9 @@ enum config_backend {
     CONFIG_BACKEND_USER,
     CONFIG_BACKEND_TAP,
     CONFIG_BACKEND_STREAM,
-    CONFIG_BACKEND_PASST
+    CONFIG_BACKEND_PASST,
+    CONFIG_BACKEND_NETWORK, /* these two are libvirt's */
+    CONFIG_BACKEND_BRIDGE
 };
 
 struct config_network {
@@ -59,8 +61,9 @@ struct config_network {
     bool ignores_ra; /* "accept_ra": false */
     enum config_backend backend;
     bool host_loopback; /* user, passt: programs of the guest may reach the host's own addresses */
-    char *interface;    /* tap: the host's interface */
+    char *interface;    /* tap: the host's interface; network, bridge: of that name */
     char *socket_path;  /* stream: the Unix socket of passt or another */
+    struct config_strings publish; /* user, passt: what config_publish_parse() takes */
 };
 
 enum config_restart {
@@ -92,13 +95,16 @@ enum config_device_host_type {
     CONFIG_DEVICE_HOST_NONE,
     CONFIG_DEVICE_HOST_QEMU,
     CONFIG_DEVICE_HOST_COMMAND,
+    CONFIG_DEVICE_HOST_LIBVIRT,
 };
 
 struct config_device_host {
     enum config_device_host_type type;
     char *qmp;                  /* qemu: path of the QMP Unix socket */
-    char *passt;                /* qemu: path of the program; NULL: from PATH */
-    char *virtiofsd;            /* qemu: path of the program; NULL: the first of the usual places */
+    char *uri;                  /* libvirt: of the connection */
+    char *domain;               /* libvirt: its name */
+    char *passt;                /* qemu, libvirt: path of the program; NULL: from PATH */
+    char *virtiofsd;            /* likewise; NULL: the first of the usual places */
     struct config_strings argv; /* command: the program and its first words */
     uint32_t timeout_ms;        /* for one operation */
 };
@@ -177,16 +183,23 @@ struct config_limits {
     uint32_t payload_output_burst;
 };
 
+/* Which VMs there are besides those of the file. */
+struct config_libvirt {
+    char *uri; /* NULL: the file does not say anything of libvirt */
+    bool discover;
+};
+
 struct config {
     char *file;                   /* its path, for messages */
     struct config_strings listen; /* "vsock:[CID]:PORT", "unix:/path" */
     char *control;                /* path of the control socket */
-    char *control_group;          /* group that may use it besides root; NULL: none */
+    char *control_group;          /* group that may use it in addition to root; NULL: none */
     char *metrics;                /* path of the Prometheus socket; NULL: none */
     char *state_dir;
     struct config_telemetry telemetry;
     struct config_limits limits;
     struct config_timeouts timeouts; /* defaults of the VMs' */
+    struct config_libvirt libvirt;
     struct config_vm *vms;
     size_t vm_count;
 };
@@ -200,7 +213,7 @@ typedef void (*config_remark_fn)(void *userdata, const char *remark);
  * Every error in the file is told, not only the first. A bad swiotlb value is a warning, and the
  * default is used.
  *
- * @param on_warning  told of what was mended (may be NULL); on_error: of what makes it useless
+ * @param on_warning  told of what was fixed (may be NULL); on_error: of what makes it useless
  * @return 0 with a configuration for config_free(); 1 if the file was read and is wrong (told
  *         through on_error); -errno if it could not be read (told through on_error too)
  */
@@ -210,6 +223,22 @@ int config_load(const char *file, config_remark_fn on_warning, config_remark_fn 
 /* As config_load(), of text in memory; @p name stands for the file's path in remarks. */
 int config_parse(const char *text, size_t size, const char *name, config_remark_fn on_warning,
                  config_remark_fn on_error, void *userdata, struct config **ret_config);
+
+/* A domain that says of itself that it is one of guestlink's VMs. */
+struct config_found {
+    const char *uri, *domain;
+    const char *id;   /* its UUID */
+    uint32_t cid;     /* 0: it has none */
+    const char *text; /* an object with a VM's keys; what stands above need not be in it */
+};
+
+/*
+ * Adds the VM of a domain to @p config, unless a VM of the file has that domain.
+ *
+ * @return 0; 1: what it says is wrong (told through on_error), and nothing was added; -ENOMEM
+ */
+int config_adopt(struct config *config, const struct config_found *found,
+                 config_remark_fn on_warning, config_remark_fn on_error, void *userdata);
 
 /*
  * Warns of VMs that no guest can call: they have a cid alone, and nothing in `listen` takes
@@ -233,6 +262,14 @@ uint32_t config_vm_metric(const struct config_vm *vm, const char *id);
  * own addresses: QEMU is one process, so that holds for all of them. */
 bool config_vm_has_user_network(const struct config_vm *vm);
 bool config_vm_has_host_loopback(const struct config_vm *vm);
+
+/* True if the VM's devices are QEMU's, and a process of ours serves some of them: by QMP or through
+ * libvirt. */
+bool config_vm_has_qemu(const struct config_vm *vm);
+
+/* "8080/tcp,53/udp,": the ports of the host's at which QEMU listens for the adapters of @p vm that
+ * are at its user-mode network; cut to whole ports. */
+void config_vm_name_ports(const struct config_vm *vm, char *text, size_t capacity);
 
 /* True if a passt of ours serves an adapter of @p vm. */
 bool config_vm_has_passt(const struct config_vm *vm);

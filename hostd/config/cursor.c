@@ -54,7 +54,7 @@ static int skip_block_comment(struct config_cursor *cursor)
             cursor->line++;
     }
     cursor->line = begun;
-    return config_cursor_fail(cursor, "a comment begins here and does not end, expected `*/`");
+    return config_cursor_fail(cursor, "unterminated comment, expected `*/`");
 }
 
 int config_cursor_skip_blank(struct config_cursor *cursor)
@@ -99,7 +99,7 @@ static int parse_hex4(struct config_cursor *cursor, uint32_t *ret_value)
         if (cursor->at < cursor->end && *cursor->at != '\0')
             digit = strchr(digits, *cursor->at | ((*cursor->at & 0x40) != 0 ? 0x20 : 0));
         if (digit == NULL)
-            return config_cursor_fail_here(cursor, "four hex digits behind `\\u`");
+            return config_cursor_fail_here(cursor, "four hex digits after `\\u`");
         value = value << 4 | (uint32_t)(digit - digits);
     }
     *ret_value = value;
@@ -145,7 +145,7 @@ static int parse_unicode_escape(struct config_cursor *cursor, char **out)
         code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
     }
     if (code == 0 || (code >= 0xD800 && code < 0xE000))
-        return config_cursor_fail(cursor, "`\\u%04x` in a text, expected a character", code);
+        return config_cursor_fail(cursor, "`\\u%04x` in a string, expected a character", code);
     *out = put_utf8(*out, code);
     return 0;
 }
@@ -160,7 +160,7 @@ static int parse_escape(struct config_cursor *cursor, char **out)
     if (cursor->at < cursor->end && *cursor->at != '\0')
         letter = strchr(letters, *cursor->at);
     if (letter == NULL)
-        return config_cursor_fail_here(cursor, "one of \"\\/bfnrtu behind a backslash");
+        return config_cursor_fail_here(cursor, "one of \"\\/bfnrtu after a backslash");
     *(*out)++ = meanings[letter - letters];
     cursor->at++;
     return 0;
@@ -173,7 +173,7 @@ int config_cursor_take_text(struct config_cursor *cursor, char **ret_text)
     int r = 0;
 
     if (!config_cursor_take(cursor, '"'))
-        return config_cursor_fail_here(cursor, "a text in double quotes");
+        return config_cursor_fail_here(cursor, "a string in double quotes");
     /* The bytes up to the closing quote are enough for what the escapes come to. */
     for (const char *end = cursor->at; end < cursor->end && *end != '"'; end++, room++) {
         if (*end == '\\' && end + 1 < cursor->end) {
@@ -186,15 +186,15 @@ int config_cursor_take_text(struct config_cursor *cursor, char **ret_text)
         return -ENOMEM;
     while (r == 0 && !config_cursor_take(cursor, '"')) {
         if (cursor->at >= cursor->end || (uint8_t)*cursor->at < 0x20)
-            r = config_cursor_fail_here(cursor,
-                                        "the text's closing quote (control characters as \\u00XX)");
+            r = config_cursor_fail_here(cursor, "the string's closing quote (control characters as "
+                                                "\\u00XX)");
         else if (config_cursor_take(cursor, '\\'))
             r = parse_escape(cursor, &out);
         else
             *out++ = *cursor->at++;
     }
     if (r == 0 && !wire_text_is_valid((struct wire_text){text, (size_t)(out - text)}))
-        r = config_cursor_fail(cursor, "a text that is not UTF-8, expected UTF-8");
+        r = config_cursor_fail(cursor, "invalid UTF-8 in a string, expected UTF-8");
     if (r != 0) {
         free(text);
         return r;

@@ -9,6 +9,7 @@
 
 struct parser {
     struct config_cursor cursor;
+    const char *text;
     unsigned depth;
     size_t nodes;
 };
@@ -35,12 +36,12 @@ static int parse_number(struct parser *parser, struct config_json *node)
     if (!config_cursor_take(&parser->cursor, '0') && count_digits(parser) == 0)
         return config_cursor_fail_here(&parser->cursor, "a value");
     if (config_cursor_take(&parser->cursor, '.') && count_digits(parser) == 0)
-        return config_cursor_fail_here(&parser->cursor, "digits behind the point");
+        return config_cursor_fail_here(&parser->cursor, "digits after the decimal point");
     if (config_cursor_take(&parser->cursor, 'e') || config_cursor_take(&parser->cursor, 'E')) {
         if (!config_cursor_take(&parser->cursor, '+'))
             (void)config_cursor_take(&parser->cursor, '-');
         if (count_digits(parser) == 0)
-            return config_cursor_fail_here(&parser->cursor, "digits of an exponent");
+            return config_cursor_fail_here(&parser->cursor, "digits of the exponent");
     }
     node->text = strndup(start, (size_t)(parser->cursor.at - start));
     return node->text == NULL ? -ENOMEM : 0;
@@ -85,11 +86,12 @@ static int parse_member(struct parser *parser, struct config_json *parent)
     if (r == 0 && keyed)
         r = config_cursor_skip_blank(&parser->cursor);
     if (r == 0 && keyed && !config_cursor_take(&parser->cursor, ':'))
-        r = config_cursor_fail_here(&parser->cursor, "`:` behind the key");
+        r = config_cursor_fail_here(&parser->cursor, "`:` after the key");
     if (r == 0 && keyed)
         r = config_cursor_skip_blank(&parser->cursor);
     if (r == 0)
         r = parse_value(parser, child);
+    child->end = (size_t)(parser->cursor.at - parser->text);
     if (r == 0)
         r = config_cursor_skip_blank(&parser->cursor);
     return r;
@@ -165,7 +167,7 @@ static int parse_value(struct parser *parser, struct config_json *node)
 int config_json_parse(const char *text, size_t size, struct config_json_error *ret_error,
                       struct config_json **ret_root)
 {
-    struct parser parser = {.cursor = {text, text + size, 1, ret_error}};
+    struct parser parser = {.cursor = {text, text + size, 1, ret_error}, .text = text};
     struct config_json *root;
     int r;
 
@@ -181,7 +183,7 @@ int config_json_parse(const char *text, size_t size, struct config_json_error *r
     if (r == 0)
         r = config_cursor_skip_blank(&parser.cursor);
     if (r == 0 && parser.cursor.at < parser.cursor.end)
-        r = config_cursor_fail_here(&parser.cursor, "nothing behind the end of the document");
+        r = config_cursor_fail_here(&parser.cursor, "nothing after the end of the document");
     if (r != 0) {
         (void)config_json_free(root);
         return r;

@@ -33,6 +33,7 @@ struct config_json {
     unsigned line; /* where the value begins, or its key in an object; from 1 */
     bool boolean;
     size_t index; /* in its list or object, from 0 */
+    size_t end;   /* offset in the text just behind the value; 0 for the root */
     size_t count; /* of children */
     char *key;    /* in an object, else NULL */
     char *text;   /* TEXT: the value, UTF-8 without NUL; NUMBER: as it is written */

@@ -1,6 +1,7 @@
 /* config network: the keys of an adapter. */
 #include "vm.h"
 
+#include "publish.h"
 #include "strings.h"
 #include "text.h"
 
@@ -13,7 +14,8 @@
 /* RFC 8200, section 5: below that, Linux has no IPv6 on an interface. */
 #define MTU_IPV6 1280u
 
-const char *const config_backend_names[] = {"user", "tap", "stream", "passt", NULL};
+const char *const config_backend_names[] = {"user",    "tap",    "stream", "passt",
+                                            "network", "bridge", NULL};
 
 static void read_mac(struct config_reader *reader, const struct config_json *node,
                      const struct config_field *field, void *to)
@@ -64,7 +66,8 @@ static void read_routes(struct config_reader *reader, const struct config_json *
         if (route.to != NULL && route.via != NULL) {
             if ((strchr(route.to, ':') == NULL) != (strchr(route.via, ':') == NULL))
                 config_reader_error(reader, one,
-                                    "`to` and `via` are of two families, expected one");
+                                    "`to` and `via` are of different address families, expected "
+                                    "the same");
             (void)snprintf(text, sizeof(text), "%s %s", route.to, route.via);
             if (config_strings_add(to, text) < 0)
                 reader->out_of_memory = true;
@@ -98,10 +101,20 @@ static const struct config_field fields[] = {
     CONFIG_KEY(config_network, backend, enum, .names = config_backend_names),
     CONFIG_KEY(config_network, host_loopback, bool),
     CONFIG_KEY(config_network, interface, text, .check = config_text_check_interface),
+    {.key = "network",
+     .read = config_read_text,
+     .offset = AT(interface),
+     .check = config_text_check_domain},
+    {.key = "bridge",
+     .read = config_read_text,
+     .offset = AT(interface),
+     .check = config_text_check_interface},
     {.key = "socket",
      .read = config_read_text,
      .offset = AT(socket_path),
      .check = config_text_check_socket},
+    CONFIG_KEY(config_network, publish, texts, .max = CONFIG_PUBLISH_MAX,
+               .check = config_publish_check),
 };
 
 /* A key that its backend needs, or that no other backend has. */
@@ -116,12 +129,53 @@ static void check_belongs(struct config_reader *reader, const struct config_json
                             "expected only with backend \"%s\"", backend);
 }
 
-static bool has_ipv6(const struct config_strings *addresses)
+/* Keys that name what is outside, each of one backend. */
+static void check_named(struct config_reader *reader, const struct config_json *node,
+                        enum config_backend backend)
+{
+    check_belongs(reader, node, "interface", config_json_find(node, "interface") != NULL,
+                  backend == CONFIG_BACKEND_TAP, "tap");
+    check_belongs(reader, node, "network", config_json_find(node, "network") != NULL,
+                  backend == CONFIG_BACKEND_NETWORK, "network");
+    check_belongs(reader, node, "bridge", config_json_find(node, "bridge") != NULL,
+                  backend == CONFIG_BACKEND_BRIDGE, "bridge");
+}
+
+static bool has_family(const struct config_strings *addresses, bool ipv6)
 {
     for (size_t i = 0; i < addresses->count; i++)
-        if (strchr(addresses->items[i], ':') != NULL)
+        if ((strchr(addresses->items[i], ':') != NULL) == ipv6)
             return true;
     return false;
+}
+
+/* QEMU's user-mode network listens on IPv4 alone; a passt that was told addresses of one family has
+ * no other. */
+static void check_publish(struct config_reader *reader, const struct config_json *node,
+                          const struct config_network *network)
+{
+    const struct config_json *list = config_json_find(node, "publish");
+    bool user = network->backend == CONFIG_BACKEND_USER;
+
+    check_belongs(reader, node, "publish", list != NULL,
+                  list != NULL && (user || network->backend == CONFIG_BACKEND_PASST),
+                  "user\" or \"passt");
+    for (size_t i = 0; i < network->publish.count; i++) {
+        struct config_publish publish;
+
+        if (config_publish_parse(network->publish.items[i], &publish) < 0)
+            continue; /* told */
+        if (user && publish.is_ipv6)
+            config_reader_error(reader, list,
+                                "\"%s\" has an IPv6 address, expected an IPv4 one with backend "
+                                "\"user\"; \"passt\" has both",
+                                network->publish.items[i]);
+        else if (network->address.count > 0 && !has_family(&network->address, publish.is_ipv6))
+            config_reader_error(reader, list,
+                                "\"%s\" is for IPv%c, expected an address of that family among "
+                                "the adapter's `address`",
+                                network->publish.items[i], publish.is_ipv6 ? '6' : '4');
+    }
 }
 
 /* The rest of the adapter works: no reason to refuse the file. */
@@ -131,10 +185,10 @@ static void check_mtu(struct config_reader *reader, const struct config_json *no
     const struct config_json *mtu = config_json_find(node, "mtu");
 
     if (mtu != NULL && network->mtu > 0 && network->mtu < MTU_IPV6 &&
-        (has_ipv6(&network->address) || has_ipv6(&network->gateway)))
+        (has_family(&network->address, true) || has_family(&network->gateway, true)))
         config_reader_warn(reader, mtu,
-                           "%u, expected at least %u for IPv6; the guest will set the other "
-                           "addresses alone",
+                           "%u, expected at least %u for IPv6; the guest will set only the "
+                           "other addresses",
                            network->mtu, MTU_IPV6);
 }
 
@@ -146,8 +200,7 @@ void config_network_read(struct config_reader *reader, const struct config_json 
     config_reader_object(reader, node, CONFIG_FIELDS(fields), network);
     if (node->type != CONFIG_JSON_OBJECT)
         return;
-    check_belongs(reader, node, "interface", network->interface != NULL,
-                  network->backend == CONFIG_BACKEND_TAP, "tap");
+    check_named(reader, node, network->backend);
     loopback_given = config_json_find(node, "host_loopback") != NULL;
     check_belongs(reader, node, "host_loopback", loopback_given,
                   loopback_given && (network->backend == CONFIG_BACKEND_USER ||
@@ -155,6 +208,7 @@ void config_network_read(struct config_reader *reader, const struct config_json 
                   "user\" or \"passt");
     check_belongs(reader, node, "socket", network->socket_path != NULL,
                   network->backend == CONFIG_BACKEND_STREAM, "stream");
+    check_publish(reader, node, network);
     check_mtu(reader, node, network);
 }
 
@@ -169,7 +223,8 @@ bool config_network_equal(const struct config_network *a, const struct config_ne
            /* Of `user` the device is the same, and the VM's unit looks at its start. */
            (a->backend != CONFIG_BACKEND_PASST || a->host_loopback == b->host_loopback) &&
            config_text_equal(a->interface, b->interface) &&
-           config_text_equal(a->socket_path, b->socket_path);
+           config_text_equal(a->socket_path, b->socket_path) &&
+           config_strings_equal(&a->publish, &b->publish);
 }
 
 void config_network_done(struct config_network *network)
@@ -181,4 +236,5 @@ void config_network_done(struct config_network *network)
     config_strings_done(&network->dns);
     free(network->interface);
     free(network->socket_path);
+    config_strings_done(&network->publish);
 }

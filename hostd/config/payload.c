@@ -64,7 +64,7 @@ void config_payload_read(struct config_reader *reader, const struct config_json 
             count_bytes(&payload->limits) >
         PAYLOAD_BYTES)
         config_reader_error(reader, node,
-                            "more than %u bytes of words and variables, expected less",
+                            "more than %u bytes of arguments and variables, expected less",
                             PAYLOAD_BYTES);
     if (payload->terminal && payload->output)
         config_reader_error(reader, node, "both `terminal` and `output`, expected one of them");

@@ -62,9 +62,9 @@ void config_read_limits(struct config_reader *reader, const struct config_json *
     for (const struct config_json *limit = node->first; limit; limit = limit->next) {
         if (process_limit_resource(limit->key) < 0) {
             config_reader_error(reader, limit,
-                                "no such limit, expected one of " PROCESS_LIMIT_NAMES);
+                                "unknown limit, expected one of " PROCESS_LIMIT_NAMES);
         } else if (config_json_find(node, limit->key) != limit) {
-            config_reader_error(reader, limit, "this limit is there twice, expected once");
+            config_reader_error(reader, limit, "limit given twice, expected once");
         } else if (!read_pair(limit, &soft, &hard)) {
             config_reader_expected(reader, limit, EXPECTED_LIMIT);
         } else {
@@ -80,7 +80,9 @@ void config_read_umask(struct config_reader *reader, const struct config_json *n
     (void)field;
     if (node->type != CONFIG_JSON_TEXT || node->text[0] == '\0' || strlen(node->text) > 4 ||
         node->text[strspn(node->text, "01234567")] != '\0' || strtoul(node->text, NULL, 8) > 0777) {
-        config_reader_expected(reader, node, "octal digits as text, from \"0000\" to \"0777\"");
+        config_reader_expected(reader, node,
+                               "a string of octal digits, from \"0000\" to "
+                               "\"0777\"");
         return;
     }
     *(uint32_t *)to = CONFIG_UMASK_GIVEN | (uint32_t)strtoul(node->text, NULL, 8);

@@ -106,11 +106,11 @@ static void check_serving(const struct policy *policy, const struct config_share
         return;
     if (key != NULL)
         warn(teller, share->line, "shares",
-             "the share %s has %s, which 9P cannot do, expected virtiofs; the share is not made",
+             "share %s: 9P does not support %s, expected virtiofs; not creating the share",
              share->tag, key);
     else if (share->serving.file_handles || share->serving.cache != CONFIG_CACHE_AUTO)
         warn(teller, share->line, "shares",
-             "the share %s has %s, which is virtiofsd's, and goes over 9P; it is served without",
+             "share %s: %s is an option of virtiofsd, but the share uses 9P; ignoring the option",
              share->tag, share->serving.file_handles ? "file_handles" : "cache");
 }
 
@@ -126,8 +126,8 @@ static bool uses_shares(const struct policy *policy, const struct config_vm *vm,
             any = true;
         else
             warn(teller, vm->shares[i].line, "shares",
-                 "the share %s asks for virtiofs, which %s switches off, expected transport auto "
-                 "or 9p; the share is not made",
+                 "share %s: needs virtiofs, which %s disables, expected transport auto or 9p; "
+                 "not creating the share",
                  vm->shares[i].tag, vm->virtio ? "virtiofs=false" : "virtio=false");
     }
     return any;
@@ -140,8 +140,8 @@ static uint64_t decide_size(const struct config_vm *vm, const struct teller *tel
 
     if (!vm->virtio) {
         warn(teller, vm->swiotlb_line, "swiotlb",
-             "a pool of %" PRIu64 " bytes is of no use when virtio is off, expected off; none is "
-             "asked for",
+             "a pool of %" PRIu64
+             " bytes has no use when virtio is off, expected off; not requesting a pool",
              vm->swiotlb_size);
         return 0;
     }
@@ -149,7 +149,7 @@ static uint64_t decide_size(const struct config_vm *vm, const struct teller *tel
         return vm->swiotlb_size;
     warn(teller, vm->swiotlb_line, "swiotlb",
          "a pool of %" PRIu64 " bytes is more than half of the VM's %" PRIu64
-         " bytes of memory and would be refused, expected at most half; %" PRIu64 " are asked for",
+         " bytes of memory and would be refused, expected at most half; requesting %" PRIu64,
          vm->swiotlb_size, vm->memory, largest);
     return largest;
 }
@@ -182,8 +182,8 @@ static const char *confined_devices(const struct policy *policy, const struct co
          i++)
         passt = passt || vm->networks[i].backend == CONFIG_BACKEND_PASST;
     if (!shares || !policy->virtiofs)
-        return passt ? "adapter of the backend passt" : NULL;
-    return passt ? "virtiofs share or adapter of the backend passt" : "virtiofs share";
+        return passt ? "passt adapter" : NULL;
+    return passt ? "virtiofs share or passt adapter" : "virtiofs share";
 }
 
 /* Of what can never be kept. */
@@ -194,15 +194,15 @@ static void check_aperture(const struct policy *policy, const struct config_vm *
 
     if (vm->aperture != CONFIG_APERTURE_REQUIRE || !devices)
         return;
-    if (vm->device_host.type != CONFIG_DEVICE_HOST_QEMU)
+    if (!config_vm_has_qemu(vm))
         warn(teller, vm->aperture_line, "aperture",
-             "require needs a device_host of type qemu, which alone makes devices that are "
-             "confined; no %s is made",
+             "require needs a device_host of type qemu or libvirt, the only ones that confine "
+             "devices; not creating any %s",
              devices);
     else if (policy->swiotlb_bytes == 0)
         warn(teller, vm->aperture_line, "aperture",
-             "require needs a pool, and swiotlb asks for none, expected a size such as \"64M\"; "
-             "no %s is made unless the guest's kernel makes a pool all the same",
+             "require needs a pool, and swiotlb requests none, expected a size such as \"64M\"; "
+             "not creating any %s unless the guest's kernel makes a pool anyway",
              devices);
 }
 
@@ -210,7 +210,11 @@ struct policy policy_decide(const struct config *config, const struct config_vm 
                             config_remark_fn on_warning, void *userdata)
 {
     const struct teller teller = {config, vm, on_warning, userdata};
-    struct policy policy = {.virtiofs = vm->virtio && vm->virtiofs, .p9 = true};
+    struct policy policy = {
+        .virtiofs = vm->virtio && vm->virtiofs,
+        .p9 = true,
+        .calls_by_channel = vm->device_host.type == CONFIG_DEVICE_HOST_LIBVIRT && vm->cid == 0,
+    };
     bool shares;
 
     policy.networking = decide_networking(vm, &teller);
@@ -265,7 +269,10 @@ int policy_format_cmdline(const struct policy *policy, uint32_t port, char *buff
     char text[128];
     int n;
 
-    n = snprintf(text, sizeof(text), "guestlink.host=vsock:2:%" PRIu32, port);
+    if (policy->calls_by_channel)
+        n = snprintf(text, sizeof(text), "guestlink.host=virtio-port:" POLICY_CHANNEL);
+    else
+        n = snprintf(text, sizeof(text), "guestlink.host=vsock:2:%" PRIu32, port);
     if (policy->swiotlb_bytes > 0)
         n += snprintf(text + n, sizeof(text) - (size_t)n,
                       " swiotlb=%" PRIu64 ",force" SAY_WHERE " hv_pci_swiotlb=%" PRIu64,

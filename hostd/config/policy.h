@@ -12,11 +12,15 @@
 
 enum policy_transport { POLICY_TRANSPORT_NONE, POLICY_TRANSPORT_VIRTIOFS, POLICY_TRANSPORT_9P };
 
+/* The name of the virtio port by which a libvirt domain without a CID reaches the host. */
+#define POLICY_CHANNEL "org.guestlink.0"
+
 struct policy {
     bool virtiofs; /* virtiofs devices may be made */
     bool p9;       /* 9P over a vsock connection may be used (needs no virtio device of its own) */
     enum config_networking networking;
     uint64_t swiotlb_bytes; /* the pool to ask the guest's kernel for; 0: none */
+    bool calls_by_channel;  /* the guest, of libvirt's, through a <channel> (POLICY_CHANNEL) */
 };
 
 /*

@@ -54,7 +54,8 @@ void config_reader_error(struct config_reader *reader, const struct config_json 
 
     reader->errors++;
     va_start(arguments, format);
-    remark(reader, reader->on_error, node, "; this file is not used", format, arguments);
+    remark(reader, reader->on_error, node,
+           reader->fate != NULL ? reader->fate : "; not using this file", format, arguments);
     va_end(arguments);
 }
 
@@ -111,9 +112,9 @@ static void tell_unknown(struct config_reader *reader, const struct config_json 
                                      fields[i].key);
     }
     if (nearest != NULL)
-        config_reader_error(reader, node, "an unknown key, expected `%s`?", nearest);
+        config_reader_error(reader, node, "unknown key, expected `%s`?", nearest);
     else
-        config_reader_error(reader, node, "an unknown key, expected one of: %s", known);
+        config_reader_error(reader, node, "unknown key, expected one of: %s", known);
 }
 
 /* Keys that are twice, or not ours. Objects have at most CONFIG_JSON_KEYS keys. */
@@ -127,7 +128,7 @@ static void check_keys(struct config_reader *reader, const struct config_json *o
         while (i < count && strcmp(fields[i].key, node->key) != 0)
             i++;
         if (first != node)
-            config_reader_error(reader, node, "the same key again, expected it once (line %u)",
+            config_reader_error(reader, node, "duplicate key, expected once (first on line %u)",
                                 first->line);
         else if (i == count)
             tell_unknown(reader, node, fields, count);
@@ -305,7 +306,7 @@ void config_read_texts(struct config_reader *reader, const struct config_json *n
             config_reader_add_texts(reader, node, field, to);
         return;
     }
-    (void)snprintf(expected, sizeof(expected), "a list of %" PRIu64 " to %" PRIu64 " texts",
+    (void)snprintf(expected, sizeof(expected), "a list of %" PRIu64 " to %" PRIu64 " strings",
                    field->min, field->max);
     if (node->type == CONFIG_JSON_LIST)
         config_reader_error(reader, node, "%zu entries, expected %s", node->count, expected);

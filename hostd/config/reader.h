@@ -10,6 +10,7 @@
 
 struct config_reader {
     const char *name; /* of the file, for remarks */
+    const char *fate; /* what an error means; NULL: "not using this file" */
     config_remark_fn on_warning, on_error;
     void *userdata;
     unsigned errors;
@@ -85,10 +86,10 @@ void config_read_texts(struct config_reader *reader, const struct config_json *n
 void config_reader_add_texts(struct config_reader *reader, const struct config_json *node,
                              const struct config_field *field, struct config_strings *to);
 
-/* "FILE:LINE: KEY: what was found, expected EXPECTED; this file is not used" */
+/* "FILE:LINE: KEY: what was found, expected EXPECTED; not using this file" */
 void config_reader_expected(struct config_reader *reader, const struct config_json *node,
                             const char *expected);
-/* "FILE:LINE: KEY: <format>; this file is not used" */
+/* "FILE:LINE: KEY: <format>; not using this file" */
 __attribute__((format(printf, 3, 4))) void config_reader_error(struct config_reader *reader,
                                                                const struct config_json *node,
                                                                const char *format, ...);

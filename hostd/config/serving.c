@@ -113,25 +113,26 @@ const char *config_serving_obstacle(const struct config_serving *serving, const 
 
     *ret_remark = "";
     if (maps && !program_knows(program, "translate-uid"))
-        return "this virtiofsd cannot map user and group ids, which map_uid or map_gid asks for "
+        return "this virtiofsd cannot map user and group IDs, as map_uid or map_gid requires "
                "(install virtiofsd 1.13 or later, the one in Rust, and name it in "
-               "\"device_host\": {\"virtiofsd\": PATH}; a script is not asked)";
+               "\"device_host\": {\"virtiofsd\": PATH}; guestlink-hostd does not query a script)";
     if (maps && serving->posix_acl)
-        return "virtiofsd cannot map ids, as map_uid or map_gid asks, where the guest has ACLs, as "
-               "posix_acl does (remove one of them)";
+        return "virtiofsd cannot map IDs, as map_uid or map_gid requires, if the guest has "
+               "ACLs, as posix_acl requires (remove one of them)";
     if (serving->posix_acl && !program_knows(program, "posix_acl") &&
         !program_knows(program, "posix-acl"))
-        return "this virtiofsd knows no ACLs, which posix_acl asks for (install a later one)";
-    if (serving->xattr && !program_knows(program, "xattr"))
-        return "this virtiofsd knows no extended attributes, which xattr asks for (install a later "
+        return "this virtiofsd does not support ACLs, which posix_acl requires (install a newer "
                "one)";
+    if (serving->xattr && !program_knows(program, "xattr"))
+        return "this virtiofsd does not support extended attributes, which xattr requires "
+               "(install a newer one)";
     if (serving->file_handles && !program_knows(program, "inode-file-handles"))
-        *ret_remark = "this virtiofsd knows no file handles, which file_handles asks for: it keeps "
-                      "a descriptor open for each file that the guest knows (install virtiofsd "
-                      "1.13 or later, the one in Rust)";
+        *ret_remark = "this virtiofsd does not support file handles, which file_handles "
+                      "requires: virtiofsd keeps a descriptor open for each file that the guest "
+                      "knows (install virtiofsd 1.13 or later, the one in Rust)";
     else if (!serving->unannounced && !script && !program_knows(program, "announce"))
-        *ret_remark = "this virtiofsd cannot tell the guest which folders are mount points: files "
-                      "of different file systems may have the same number there (install a later "
-                      "one, or share each file system by itself)";
+        *ret_remark = "this virtiofsd cannot report mount points to the guest: files of "
+                      "different file systems may have the same number there (install a newer "
+                      "one, or share each file system separately)";
     return NULL;
 }

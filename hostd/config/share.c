@@ -10,7 +10,8 @@
 const char *const config_transport_names[] = {"auto", "virtiofs", "9p", NULL};
 
 #define RANGE                                                                                      \
-    "\"GUEST:HOST:COUNT\", such as \"0:1000:1\", of ids below 4294967295, or a list of at most 8"
+    "\"GUEST:HOST:COUNT\", such as \"0:1000:1\", of IDs below 4294967295, or a list of at "        \
+    "most 8"
 
 static void read_announce(struct config_reader *reader, const struct config_json *node,
                           const struct config_field *field, void *to)
@@ -41,7 +42,7 @@ static void add_range(struct config_reader *reader, const struct config_json *no
         if (overlaps(range.guest, range.count, other->guest, other->count) ||
             overlaps(range.host, range.count, other->host, other->count))
             config_reader_error(reader, node,
-                                "\"%s\" overlaps an earlier range, expected each id once on "
+                                "\"%s\" overlaps an earlier range, expected each ID once on "
                                 "either side",
                                 node->text);
     }
@@ -92,10 +93,10 @@ static void check_serving(struct config_reader *reader, const struct config_json
 
     if (key != NULL && share->transport == CONFIG_TRANSPORT_9P)
         config_reader_error(reader, config_json_find(node, key),
-                            "9P cannot do that, expected another \"transport\"");
+                            "not supported by 9P, expected another \"transport\"");
     if (share->serving.posix_acl && key != NULL && strncmp(key, "map_", 4) == 0)
         config_reader_error(reader, config_json_find(node, key),
-                            "virtiofsd maps no ids where posix_acl is true, expected one of them");
+                            "virtiofsd cannot map IDs if posix_acl is true, expected one of them");
 }
 
 void config_share_read(struct config_reader *reader, const struct config_json *node,

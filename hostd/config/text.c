@@ -17,6 +17,9 @@
 /* One argument of execve(2) holds at most 128 KiB, and START_PROCESS one frame of 64 KiB. */
 #define WORD_SIZE 32768u
 
+#define URI_SIZE    1024u
+#define DOMAIN_SIZE 255u
+
 /* What would break an option string, a log line or a command line. */
 static bool is_plain(const char *text)
 {
@@ -68,6 +71,22 @@ const char *config_text_check_path(const char *text)
     return text[0] == '/' && strlen(text) < LIMITS_PATH && is_plain(text)
                ? NULL
                : "an absolute path without `;` and control characters";
+}
+
+const char *config_text_check_uri(const char *text)
+{
+    return isalpha((unsigned char)text[0]) && strchr(text, ':') != NULL &&
+                   strlen(text) <= URI_SIZE && strchr(text, ' ') == NULL && is_plain(text)
+               ? NULL
+               : "a URI of libvirt's such as \"qemu:///system\"";
+}
+
+const char *config_text_check_domain(const char *text)
+{
+    return text[0] != '\0' && text[0] != '-' && strlen(text) <= DOMAIN_SIZE &&
+                   strchr(text, '/') == NULL && is_plain(text)
+               ? NULL
+               : "the name of a domain: 1 to 255 bytes without `/`, `;` and control characters";
 }
 
 const char *config_text_check_socket(const char *text)

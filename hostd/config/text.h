@@ -22,6 +22,8 @@ const char *config_text_check_interface(const char *text); /* IFNAMSIZ */
 const char *config_text_check_listen(const char *text);    /* "vsock:[CID]:PORT", "unix:/path" */
 const char *config_text_check_word(const char *text);      /* of a command line, at most 64 KiB */
 const char *config_text_check_variable(const char *text);  /* NAME=VALUE */
+const char *config_text_check_uri(const char *text);       /* of libvirt's */
+const char *config_text_check_domain(const char *text);    /* of libvirt's, by name */
 const char *config_text_check_group(const char *text);
 
 /* Writes an absolute path as it is compared everywhere: each `/` once, no `/.`, none at the end. */

@@ -42,7 +42,8 @@ static void tell(struct config_reader *reader, const struct config_json *const *
         const struct config_json *node = config_json_find(nodes[claims[i].vm], key);
 
         config_reader_error(reader, node != NULL ? node : nodes[claims[i].vm],
-                            "\"%s\" is another VM's too, expected one of its own", claims[i].value);
+                            "\"%s\" is also used by another VM, expected a unique value",
+                            claims[i].value);
     }
 }
 

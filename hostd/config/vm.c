@@ -2,6 +2,7 @@
 #include "vm.h"
 
 #include "protocol/pool.h"
+#include "publish.h"
 #include "strings.h"
 #include "text.h"
 
@@ -78,16 +79,15 @@ static void read_swiotlb(struct config_reader *reader, const struct config_json 
     if (node->type == CONFIG_JSON_TEXT && config_text_parse_withdrawn_pool(text, &size) == 0 &&
         size > 0 && size < POOL_LIMIT)
         config_reader_warn(reader, node,
-                           "\"%.60s\" names a base, expected a size alone; where the pool lies is "
-                           "the guest kernel's to choose (a base from outside may point at memory "
-                           "that is not there), so the base is dropped and the size %" PRIu64
-                           " is used",
+                           "\"%.60s\" has a base, expected only a size; the guest kernel "
+                           "chooses the pool's base (one set from outside may point at memory "
+                           "that does not exist); ignoring the base, using the size %" PRIu64,
                            text, size);
     else if ((node->type != CONFIG_JSON_TEXT && node->type != CONFIG_JSON_NUMBER) ||
              config_text_parse_size(text, &size) != 0 || size >= POOL_LIMIT) {
         config_reader_warn(reader, node,
-                           "%s is no size of a pool, expected \"auto\", \"off\", bytes or a size "
-                           "such as \"64M\" below 4 GiB; \"auto\" is used instead",
+                           "%s is not a pool size, expected \"auto\", \"off\", bytes or a size "
+                           "such as \"64M\" below 4 GiB; using \"auto\"",
                            config_reader_value(node, value));
         return;
     }
@@ -115,12 +115,14 @@ static void read_shares(struct config_reader *reader, const struct config_json *
 
             if (share->tag != NULL && other->tag != NULL && strcmp(share->tag, other->tag) == 0)
                 config_reader_error(reader, config_json_find(one, "tag"),
-                                    "\"%s\" is taken by shares[%zu], expected a tag of its own",
+                                    "\"%s\" is already used by shares[%zu], expected a unique "
+                                    "tag",
                                     share->tag, i);
             if (share->target != NULL && other->target != NULL &&
                 strcmp(share->target, other->target) == 0)
                 config_reader_error(reader, config_json_find(one, "target"),
-                                    "\"%s\" is taken by shares[%zu], expected a target of its own",
+                                    "\"%s\" is already used by shares[%zu], expected a unique "
+                                    "target",
                                     share->target, i);
         }
     }
@@ -146,12 +148,14 @@ static void read_networks(struct config_reader *reader, const struct config_json
 
             if (network->id != NULL && other->id != NULL && strcmp(network->id, other->id) == 0)
                 config_reader_error(reader, config_json_find(one, "id"),
-                                    "\"%s\" is taken by network[%zu], expected an id of its own",
+                                    "\"%s\" is already used by network[%zu], expected a unique "
+                                    "id",
                                     network->id, i);
             if (memcmp(network->mac, other->mac, 6) == 0 && config_json_find(one, "mac") != NULL &&
                 memcmp(network->mac, (uint8_t[6]){0}, 6) != 0)
                 config_reader_error(reader, config_json_find(one, "mac"),
-                                    "taken by network[%zu], expected a MAC address of its own", i);
+                                    "already used by network[%zu], expected a unique MAC address",
+                                    i);
         }
     }
 }
@@ -213,16 +217,88 @@ static const struct config_field fields[] = {
     {.key = "timeouts_ms", .read = config_vm_read_timeouts, .offset = AT(timeouts)},
 };
 
+/* Nobody else than the QEMU that the daemon drives is told of them, and with no other networking.
+ */
+static void check_publish(struct config_reader *reader, const struct config_json *node,
+                          const struct config_vm *vm)
+{
+    const struct config_json *list = config_json_find(node, "network");
+    const struct config_json *one = list != NULL ? list->first : NULL;
+    size_t count = 0;
+
+    for (size_t i = 0; i < vm->network_count && one != NULL; i++, one = one->next) {
+        const struct config_json *publish =
+            one->type == CONFIG_JSON_OBJECT ? config_json_find(one, "publish") : NULL;
+
+        if (publish == NULL)
+            continue;
+        count += vm->networks[i].publish.count;
+        if (vm->device_host.type != CONFIG_DEVICE_HOST_QEMU)
+            config_reader_error(reader, publish, "expected only with device_host.type \"qemu\"");
+        else if (!vm->virtio || vm->networking != CONFIG_NETWORKING_VIRTIOPROXY)
+            config_reader_error(reader, publish,
+                                "expected only with `networking` \"virtioproxy\" and `virtio`: the "
+                                "adapter is not the daemon's to make");
+        else if (count > CONFIG_PUBLISH_VM_MAX)
+            config_reader_error(reader, publish, "%zu ports of one VM, expected at most %u", count,
+                                CONFIG_PUBLISH_VM_MAX);
+    }
+}
+
+/* An adapter of a backend that its device host has not. */
+static void check_backends(struct config_reader *reader, const struct config_json *node,
+                           const struct config_vm *vm)
+{
+    const struct config_json *list =
+        node->type == CONFIG_JSON_OBJECT ? config_json_find(node, "network") : NULL;
+    const struct config_json *one = list != NULL ? list->first : NULL;
+    bool is_libvirt = vm->device_host.type == CONFIG_DEVICE_HOST_LIBVIRT;
+
+    for (size_t i = 0; i < vm->network_count && one != NULL; i++, one = one->next) {
+        enum config_backend backend = vm->networks[i].backend;
+
+        if (!is_libvirt && (backend == CONFIG_BACKEND_NETWORK || backend == CONFIG_BACKEND_BRIDGE))
+            config_reader_error(reader, one,
+                                "the backend \"%s\" needs a device_host of the type libvirt",
+                                config_backend_names[backend]);
+        if (is_libvirt && backend == CONFIG_BACKEND_STREAM)
+            config_reader_error(reader, one,
+                                "libvirt has no backend \"stream\", expected \"user\", \"tap\", "
+                                "\"passt\", \"network\" or \"bridge\"");
+    }
+}
+
+static void read_by(struct config_reader *reader, const struct config_json *node,
+                    const struct config_field *table, struct config_vm *vm)
+{
+    vm->line = node->line;
+    config_reader_object(reader, node, table, sizeof(fields) / sizeof(fields[0]), vm);
+    config_device_host_name_domain(reader, &vm->device_host, vm->name);
+    check_backends(reader, node, vm);
+    if (node->type == CONFIG_JSON_OBJECT && vm->cid == 0 && config_json_find(node, "cid") == NULL &&
+        config_json_find(node, "socket") == NULL)
+        config_reader_error(reader, node,
+                            "neither `cid` nor `socket`, expected one to identify the "
+                            "VM's connections");
+    if (node->type == CONFIG_JSON_OBJECT)
+        check_publish(reader, node, vm);
+}
+
 void config_vm_read(struct config_reader *reader, const struct config_json *node,
                     struct config_vm *vm)
 {
-    vm->line = node->line;
-    config_reader_object(reader, node, CONFIG_FIELDS(fields), vm);
-    if (node->type == CONFIG_JSON_OBJECT && config_json_find(node, "cid") == NULL &&
-        config_json_find(node, "socket") == NULL)
-        config_reader_error(reader, node,
-                            "neither `cid` nor `socket`, expected one, by which the "
-                            "VM's connections are known");
+    read_by(reader, node, fields, vm);
+}
+
+void config_vm_read_found(struct config_reader *reader, const struct config_json *node,
+                          struct config_vm *vm)
+{
+    struct config_field table[sizeof(fields) / sizeof(fields[0])];
+
+    memcpy(table, fields, sizeof(fields));
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        table[i].required = false;
+    read_by(reader, node, table, vm);
 }
 
 void config_vm_init(struct config_vm *vm, const struct config_timeouts *timeouts)
@@ -255,11 +331,17 @@ uint32_t config_vm_metric(const struct config_vm *vm, const char *id)
     return 0;
 }
 
+bool config_vm_has_qemu(const struct config_vm *vm)
+{
+    return vm->device_host.type == CONFIG_DEVICE_HOST_QEMU ||
+           vm->device_host.type == CONFIG_DEVICE_HOST_LIBVIRT;
+}
+
 bool config_vm_has_passt(const struct config_vm *vm)
 {
     for (size_t i = 0; i < vm->network_count; i++)
         if (vm->networks[i].backend == CONFIG_BACKEND_PASST)
-            return vm->device_host.type == CONFIG_DEVICE_HOST_QEMU;
+            return config_vm_has_qemu(vm);
     return false;
 }
 
@@ -269,6 +351,19 @@ bool config_vm_has_host_loopback(const struct config_vm *vm)
         if (vm->networks[i].backend == CONFIG_BACKEND_USER && vm->networks[i].host_loopback)
             return true;
     return false;
+}
+
+void config_vm_name_ports(const struct config_vm *vm, char *text, size_t capacity)
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < vm->network_count; i++) {
+        const struct config_network *network = &vm->networks[i];
+
+        if (network->backend == CONFIG_BACKEND_USER)
+            used += config_publish_name_ports(&network->publish, text + used, capacity - used);
+    }
 }
 
 static bool timeouts_equal(const struct config_timeouts *a, const struct config_timeouts *b)

@@ -13,11 +13,19 @@
 /* One hot-plug, with the start of its virtiofsd, takes far less, even on an emulated machine. */
 #define CONFIG_DEVICE_HOST_TIMEOUT_MS 30000u
 
+#define CONFIG_LIBVIRT_URI "qemu:///system"
+
 /* Reads one VM; @p vm has the defaults of config_vm_init() and is config_vm_done()'s to free. */
 void config_vm_read(struct config_reader *reader, const struct config_json *node,
                     struct config_vm *vm);
 
 /* @param timeouts  the defaults of the whole file */
+
+/* As config_vm_read(), of an object that need not say what @p vm has already: name, id, CID and
+ * device host. */
+void config_vm_read_found(struct config_reader *reader, const struct config_json *node,
+                          struct config_vm *vm);
+
 void config_vm_init(struct config_vm *vm, const struct config_timeouts *timeouts);
 void config_vm_done(struct config_vm *vm);
 
@@ -45,6 +53,9 @@ void config_payload_done(struct config_payload *payload);
 /* A config_read_fn. */
 void config_device_host_read(struct config_reader *reader, const struct config_json *node,
                              const struct config_field *field, void *to);
+/* One of libvirt's that names no domain has the one of the VM's name. */
+void config_device_host_name_domain(struct config_reader *reader, struct config_device_host *host,
+                                    const char *name);
 bool config_device_host_equal(const struct config_device_host *a,
                               const struct config_device_host *b);
 void config_device_host_done(struct config_device_host *host);

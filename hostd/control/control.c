@@ -131,6 +131,7 @@ OF_FLEET(shut_down)
 OF_EXECS(run)
 OF_EXECS(write_input)
 OF_EXECS(send_signal)
+OF_EXECS(resize_terminal)
 
 static void stream_telemetry(void *userdata, struct varlink_call *call, struct json_object *params)
 {
@@ -149,6 +150,7 @@ static const struct varlink_method methods[] = {
     {"Exec", run, true},
     {"WriteInput", write_input, false},
     {"SendSignal", send_signal, false},
+    {"ResizeTerminal", resize_terminal, false},
     {"ShutDown", shut_down, false},
     {"Telemetry", stream_telemetry, true},
     {"Files", files, false},
@@ -181,14 +183,18 @@ static void on_accepted(void *userdata, int fd, const struct peer *peer)
     }
     if (varlink_consume_connection(control->varlink, fd) == -EUSERS)
         log_line(LOG_WARNING,
-                 "control socket: %u connections are open, expected fewer; another one is closed",
+                 "cannot accept a connection on the control socket: %u are open, expected "
+                 "fewer; closing the new one",
                  VARLINK_CONNECTIONS);
 }
 
 static void on_paused(void *userdata, int error)
 {
     (void)userdata;
-    log_line(LOG_WARNING, "control socket: accept: %s; it pauses for a moment", strerror(error));
+    log_line(LOG_WARNING,
+             "cannot accept a connection on the control socket: %s; will retry "
+             "shortly",
+             strerror(error));
 }
 
 int control_new(struct fleet *fleet, const char *path, const char *group, int listen_fd,
@@ -214,7 +220,7 @@ int control_new(struct fleet *fleet, const char *path, const char *group, int li
         r = listener_new_unix(event, path, &events, control, &control->listener);
     if (r >= 0 && listen_fd < 0 && control_peer_widen(path, control->gid) < 0) {
         log_line(LOG_WARNING,
-                 "control socket %s: cannot be given to the group %s (%s); it is for root alone",
+                 "cannot give the control socket %s to the group %s: %s; only root can use it",
                  path, group, strerror(errno));
         control->gid = CONTROL_PEER_NO_GROUP;
     }

@@ -172,6 +172,21 @@ static void on_failed(void *userdata, int error, uint32_t status, const char *te
     finish(userdata, status, 0, text != NULL && text[0] != '\0' ? text : strerror(error));
 }
 
+typedef bool read_number_fn(struct varlink_call *call, struct json_object *params, const char *key,
+                            uint32_t max, uint32_t *ret_number);
+
+static bool read_size(struct varlink_call *call, struct json_object *params,
+                      read_number_fn *read_number, struct exec_size *ret_size)
+{
+    uint32_t rows = 0, columns = 0;
+
+    if (!read_number(call, params, "rows", UINT16_MAX, &rows) ||
+        !read_number(call, params, "columns", UINT16_MAX, &columns))
+        return false;
+    *ret_size = (struct exec_size){.rows = (uint16_t)rows, .columns = (uint16_t)columns};
+    return true;
+}
+
 static bool read_command(struct varlink_call *call, struct json_object *params,
                          struct exec_command *ret_command)
 {
@@ -188,7 +203,9 @@ static bool read_command(struct varlink_call *call, struct json_object *params,
         !control_params_optional_text(call, params, "directory", &command.directory) ||
         !control_params_optional_number(call, params, "uid", UINT32_MAX - 1, &command.uid) ||
         !control_params_optional_number(call, params, "gid", UINT32_MAX - 1, &command.gid) ||
-        !control_params_optional_flag(call, params, "input", &command.input)) {
+        !control_params_optional_flag(call, params, "input", &command.input) ||
+        !control_params_optional_flag(call, params, "terminal", &command.terminal) ||
+        !read_size(call, params, control_params_optional_number, &command.size)) {
         free(command.argv.items);
         free(command.environment.items);
         return false;
@@ -331,25 +348,56 @@ void control_exec_write_input(struct control_execs *execs, struct varlink_call *
     add_input(execs, input);
 }
 
+/* @return NULL: the call is answered and gone */
+static struct running *find_or_fail(struct control_execs *execs, struct varlink_call *call,
+                                    uint32_t process)
+{
+    struct running *running = find(execs, process);
+
+    if (running == NULL)
+        fail_no_process(call, process);
+    return running;
+}
+
+static void reply_done(struct varlink_call *call, int r, const char *reason)
+{
+    if (r < 0)
+        control_method_fail(call, -r, reason);
+    else
+        varlink_call_reply(call, NULL, false);
+}
+
 void control_exec_send_signal(struct control_execs *execs, struct varlink_call *call,
                               struct json_object *params)
 {
+    const struct running *running;
     uint32_t process, signal;
-    struct running *running;
-    int r;
 
     /* 64 is the highest signal of Linux */
     if (!control_params_number(call, params, "process", UINT32_MAX, &process) ||
         !control_params_number(call, params, "signal", 64, &signal))
         return;
-    running = find(execs, process);
-    if (running == NULL) {
-        fail_no_process(call, process);
+    running = find_or_fail(execs, call, process);
+    if (running != NULL)
+        reply_done(call, exec_signal(running->exec, signal), NULL);
+}
+
+void control_exec_resize_terminal(struct control_execs *execs, struct varlink_call *call,
+                                  struct json_object *params)
+{
+    const struct running *running;
+    struct exec_size size;
+    uint32_t process;
+    int r;
+
+    if (!control_params_number(call, params, "process", UINT32_MAX, &process) ||
+        !read_size(call, params, control_params_number, &size))
         return;
-    }
-    r = exec_signal(running->exec, signal);
-    if (r < 0)
-        control_method_fail(call, -r, NULL);
-    else
-        varlink_call_reply(call, NULL, false);
+    running = find_or_fail(execs, call, process);
+    if (running == NULL)
+        return;
+    r = exec_resize(running->exec, size);
+    reply_done(call, r,
+               r == -ENOTTY ? "cannot resize the command's terminal: it was started without one"
+                            : NULL);
 }

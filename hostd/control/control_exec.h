@@ -1,5 +1,5 @@
 /*
- * control exec: the methods Exec, WriteInput and SendSignal of io.guestlink.
+ * control exec: the methods Exec, WriteInput, SendSignal and ResizeTerminal of io.guestlink.
  */
 #ifndef GUESTLINK_HOSTD_CONTROL_EXEC_H
 #define GUESTLINK_HOSTD_CONTROL_EXEC_H
@@ -21,5 +21,7 @@ void control_exec_write_input(struct control_execs *execs, struct varlink_call *
                               struct json_object *params);
 void control_exec_send_signal(struct control_execs *execs, struct varlink_call *call,
                               struct json_object *params);
+void control_exec_resize_terminal(struct control_execs *execs, struct varlink_call *call,
+                                  struct json_object *params);
 
 #endif

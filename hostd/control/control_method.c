@@ -44,12 +44,16 @@ void control_method_fail_vm(struct varlink_call *call, const struct vm *vm, int 
         control_method_fail_text(call, "io.guestlink.NotConnected", "vm", view.config->name);
     else if (r == -ENOBUFS)
         control_method_fail(call, ENOBUFS,
-                            "the guest reads too slowly, expected room for a "
-                            "request; try again");
+                            "cannot send the request: the guest reads too slowly; try again");
     else if (r == -E2BIG)
         control_method_fail(call, E2BIG,
-                            "the command's words and variables are too long for one message to "
-                            "the guest, which is 64 KiB");
+                            "the command's arguments and variables are too long for one message "
+                            "to the guest (64 KiB)");
+    else if (r == -EOPNOTSUPP)
+        control_method_fail(call, EOPNOTSUPP,
+                            "cannot give the command a terminal: the guest's guestlink-init is "
+                            "older than 0.2; nothing was started; rebuild the guest's image, or "
+                            "run the command without a terminal");
     else
         control_method_fail(call, -r, NULL);
 }
@@ -231,8 +235,8 @@ static bool check_value(struct varlink_call *call, const char *key, const char *
 
     if (expected == NULL)
         return true;
-    (void)snprintf(reason, sizeof(reason), "%s: \"%.80s\", expected %s; the share is not added",
-                   key, value, expected);
+    (void)snprintf(reason, sizeof(reason), "%s: \"%.80s\", expected %s; not adding the share", key,
+                   value, expected);
     control_method_fail_text(call, "io.guestlink.Refused", "reason", reason);
     return false;
 }
@@ -286,7 +290,7 @@ void control_method_add_share(void *userdata, struct varlink_call *call, struct 
     if (r == -EEXIST || r == -EBUSY) {
         (void)snprintf(
             reason, sizeof(reason),
-            "the %s \"%.160s\" is taken, expected one of its own; the share is not added",
+            "the %s \"%.160s\" is already used, expected a unique one; not adding the share",
             r == -EEXIST ? "tag" : "target", r == -EEXIST ? share.tag : share.target);
         control_method_fail(pending_finish(pending), -r, reason);
     } else if (r < 0) {

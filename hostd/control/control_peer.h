@@ -1,5 +1,5 @@
 /*
- * control peer: may whoever connected to the control socket use it?
+ * control peer: may this client use the control socket?
  */
 #ifndef GUESTLINK_HOSTD_CONTROL_PEER_H
 #define GUESTLINK_HOSTD_CONTROL_PEER_H

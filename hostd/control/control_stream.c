@@ -53,7 +53,7 @@ void control_stream_telemetry(struct telemetry *telemetry, struct varlink_call *
     }
     if (r < 0) {
         free(stream);
-        control_method_fail(call, -r, r == -EUSERS ? "too many listen already" : NULL);
+        control_method_fail(call, -r, r == -EUSERS ? "too many clients listen already" : NULL);
         return;
     }
     stream->subscription = r;

@@ -1,6 +1,6 @@
 /*
- * metrics: one request a connection. Each GET is answered alike: whoever may connect may read all
- * there is, and there is only one thing.
+ * metrics: one request a connection. Each GET is answered alike: every client that can connect may
+ * read all there is, and there is only one thing.
  */
 #include "metrics.h"
 
@@ -193,7 +193,10 @@ static void on_accepted(void *userdata, int fd, const struct peer *peer)
 static void on_paused(void *userdata, int error)
 {
     (void)userdata;
-    log_line(LOG_WARNING, "metrics socket: accept: %s; it pauses for a moment", strerror(error));
+    log_line(LOG_WARNING,
+             "cannot accept a connection on the metrics socket: %s; will retry "
+             "shortly",
+             strerror(error));
 }
 
 int metrics_new(struct fleet *fleet, const char *path, const char *group,
@@ -214,7 +217,7 @@ int metrics_new(struct fleet *fleet, const char *path, const char *group,
     }
     if (control_peer_widen(path, metrics->gid) < 0)
         log_line(LOG_WARNING,
-                 "metrics socket %s: cannot be given to the group %s (%s); it is for root alone",
+                 "cannot give the metrics socket %s to the group %s: %s; only root can use it",
                  path, group, strerror(errno));
     *ret_metrics = metrics;
     return 0;

@@ -12,7 +12,7 @@ struct metrics;
  * Listens.
  *
  * @param path   of the socket
- * @param group  who may connect besides root, as for the control socket; NULL: nobody
+ * @param group  who may connect in addition to root, as for the control socket; NULL: nobody
  * @return 0 or -errno (-EADDRINUSE: another daemon has that socket)
  */
 int metrics_new(struct fleet *fleet, const char *path, const char *group,

@@ -45,7 +45,7 @@ static void write_counters(const struct daemon_counters *counters, FILE *stream)
                                            "malformed", "too_many", "unprivileged"};
     static const char counter[] = "counter";
 
-    write_one("connections_total", counter, "Connections of guests.", counters->connections,
+    write_one("connections_total", counter, "Guest connections accepted.", counters->connections,
               stream);
     write_one("handshakes_accepted_total", counter, "Handshakes answered with status 0.",
               counters->accepted, stream);
@@ -53,25 +53,27 @@ static void write_counters(const struct daemon_counters *counters, FILE *stream)
     for (size_t i = 1; i < sizeof(refusals) / sizeof(refusals[0]); i++)
         (void)fprintf(stream, "guestlink_handshakes_refused_total{status=\"%s\"} %" PRIu64 "\n",
                       refusals[i], counters->refused[i]);
-    write_one("handshakes_timed_out_total", counter, "Connections that did not greet in time.",
+    write_one("handshakes_timed_out_total", counter,
+              "Connections that did not send "
+              "CAPABILITIES in time.",
               counters->timed_out, stream);
-    write_one("protocol_errors_total", counter, "Connections closed for what they sent.",
+    write_one("protocol_errors_total", counter, "Connections closed because of a protocol error.",
               counters->malformed, stream);
-    write_one("slow_guests_total", counter, "Connections closed because they did not read.",
+    write_one("slow_guests_total", counter, "Connections closed because the peer did not read.",
               counters->slow_guests, stream);
     write_one("received_frames_total", counter, "Frames from guests.", counters->frames_in, stream);
     write_one("sent_frames_total", counter, "Frames to guests.", counters->frames_out, stream);
     write_one("received_bytes_total", counter, "Bytes from guests.", counters->bytes_in, stream);
     write_one("sent_bytes_total", counter, "Bytes to guests.", counters->bytes_out, stream);
     write_one("boots_total", counter, "Boots of guests.", counters->boots, stream);
-    write_one("accept_pauses_total", counter, "Waits for file descriptors.",
+    write_one("accept_pauses_total", counter, "Pauses because file descriptors ran out.",
               counters->accept_paused, stream);
-    write_one("state_saves_total", counter, "Writes of what outlives the daemon.", counters->saves,
+    write_one("state_saves_total", counter, "Times that VM state was saved.", counters->saves,
               stream);
-    write_one("reloads_total", counter, "Configurations read again.", counters->reloads, stream);
-    write_one("reloads_refused_total", counter, "Configurations refused.",
+    write_one("reloads_total", counter, "Configurations reloaded.", counters->reloads, stream);
+    write_one("reloads_refused_total", counter, "Reloads refused because of an error.",
               counters->reloads_refused, stream);
-    write_one("connections", "gauge", "Connections of guests open now.", counters->open, stream);
+    write_one("connections", "gauge", "Open guest connections.", counters->open, stream);
 }
 
 static void write_telemetry(const struct telemetry *telemetry, FILE *stream)
@@ -81,7 +83,7 @@ static void write_telemetry(const struct telemetry *telemetry, FILE *stream)
         (void)fprintf(stream, "guestlink_events_total{event=\"%s\"} %" PRIu64 "\n",
                       telemetry_event_name((enum telemetry_event)i),
                       telemetry_count(telemetry, (enum telemetry_event)i));
-    write_one("events_lost_total", "counter", "Telemetry lines that could not be written.",
+    write_one("events_lost_total", "counter", "Telemetry lines lost to write errors.",
               telemetry_lost(telemetry), stream);
 }
 
@@ -89,11 +91,11 @@ static void write_latencies(const struct daemon_latencies *latencies, FILE *stre
 {
     write_latency("handshake_seconds", "From accept (virtio port: first byte) to WELCOME.",
                   &latencies->handshake, stream);
-    write_latency("device_seconds", "For a device to be made.", &latencies->device, stream);
-    write_latency("mount_seconds", "For a guest to mount a share.", &latencies->mount, stream);
-    write_latency("network_seconds", "For a guest to configure an adapter.", &latencies->network,
-                  stream);
-    write_latency("payload_seconds", "For a guest to start its payload.", &latencies->payload,
+    write_latency("device_seconds", "Time to create a device.", &latencies->device, stream);
+    write_latency("mount_seconds", "Time for a guest to mount a share.", &latencies->mount, stream);
+    write_latency("network_seconds", "Time for a guest to configure an adapter.",
+                  &latencies->network, stream);
+    write_latency("payload_seconds", "Time for a guest to start its payload.", &latencies->payload,
                   stream);
     write_latency("ready_seconds", "From accept (virtio port: first byte) to READY.",
                   &latencies->ready, stream);
@@ -106,11 +108,13 @@ static void write_vms(const struct fleet *fleet, FILE *stream)
         const char *name, *type, *help;
         size_t offset;
     } numbers[] = {
-        {"vm_pool_exhausted_total", "counter", "Full pools that the guest told, in this boot.",
+        {"vm_pool_exhausted_total", "counter",
+         "Times that the guest reported a full pool in "
+         "this boot.",
          offsetof(struct vm_view, exhausted)},
-        {"vm_events_dropped_total", "counter", "Events kept back by the rate limit.",
+        {"vm_events_dropped_total", "counter", "Events dropped by the rate limit.",
          offsetof(struct vm_view, dropped)},
-        {"vm_bytes_held", "gauge", "Bytes in buffers for its connection.",
+        {"vm_bytes_held", "gauge", "Bytes buffered for the VM's connection.",
          offsetof(struct vm_view, bytes_held)},
     };
     size_t count = registry_count(fleet->registry);
@@ -138,8 +142,7 @@ static void write_apertures(const struct fleet *fleet, FILE *stream)
 {
     size_t count = registry_count(fleet->registry);
 
-    head("vm_shares", "gauge",
-         "Shares in use, by what keeps their servers from the guest's memory.", stream);
+    head("vm_shares", "gauge", "Shares in use, by the aperture of their servers.", stream);
     for (size_t i = 0; i < count; i++) {
         const struct vm *vm = registry_get(fleet->registry, i);
         unsigned shares[APERTURE_REFUSED] = {0};

@@ -37,6 +37,6 @@ bool aperture_describe(struct json_object *vm, struct json_object *share, char *
         (void)snprintf(buffer, capacity, "%s %s can reach %.1f MiB + %s of %s (%s)", program, name,
                        (double)pool / MIB, say_size(bytes - pool, rings), all,
                        aperture_is_enforced(share) ? "enforced by the kernel"
-                                                   : "all that it is told of; not enforced");
+                                                   : "by request; not enforced");
     return true;
 }

@@ -58,7 +58,7 @@ int client_new(const char *socket_path, struct client **ret_client)
         return 0;
     if (r == -EACCES || r == -EPERM)
         say_error("%s: %s; the control socket is for root and the group guestlink (usermod -aG "
-                  "guestlink USER, then log in anew)",
+                  "guestlink USER, then log in again)",
                   socket_path, strerror(-r));
     else
         say_error("%s: %s; is guestlink-hostd running (systemctl status guestlink-hostd)? --socket "
@@ -168,17 +168,19 @@ static void note_error(struct client *client, const char *name, struct json_obje
     } known[] = {
         {"io.guestlink.NoSuchVm", "no VM is called \"%s\"; `guestlinkctl list` shows all", "vm"},
         {"io.guestlink.NotConnected",
-         "no guest of the VM \"%s\" is connected, expected one; `guestlinkctl show` has more",
-         "vm"},
-        {"io.guestlink.NoSuchProcess", "the command %s has ended", "process"},
+         "the guest of the VM \"%s\" is not connected; `guestlinkctl show` has details", "vm"},
+        {"io.guestlink.NoSuchProcess", "the command %s has exited", "process"},
         {"io.guestlink.Refused", "%s", "reason"},
         {"io.guestlink.Failed", "%s", "reason"},
         {"org.varlink.service.PermissionDenied",
          "permission denied; the control socket is for root and the group guestlink%s", ""},
         {"org.varlink.service.InvalidParameter",
-         "the daemon does not take the parameter \"%s\"; are both of one version?", "parameter"},
+         "the daemon does not know the parameter \"%s\"; do guestlinkctl and the daemon have "
+         "the same version?",
+         "parameter"},
         {"org.varlink.service.MethodNotFound",
-         "the daemon has no method %s; are both of one version?", "method"},
+         "the daemon has no method %s; do guestlinkctl and the daemon have the same version?",
+         "method"},
     };
 
     (void)snprintf(client->error, sizeof(client->error), "the daemon answered %s", name);
@@ -244,14 +246,14 @@ const char *client_error(const struct client *client, int r)
         return client->error;
     case -ECONNRESET:
     case -EPIPE:
-        return "the daemon closed the connection; it ended, or we read too slowly";
+        return "the daemon closed the connection; it exited, or guestlinkctl read too slowly";
     case -ETIMEDOUT:
         return "the daemon did not answer in time";
     case -EILSEQ:
-        return "a word of the command line is not UTF-8, expected UTF-8; nothing is done (exec: "
-               "give the command other bytes by standard input, or in a file of a share)";
+        return "an argument is not UTF-8, expected UTF-8; nothing was done (exec: pass other "
+               "bytes on standard input, or in a file of a share)";
     case -EPROTO:
-        return "what listens there does not speak Varlink, expected guestlink-hostd";
+        return "the program listening there does not speak Varlink, expected guestlink-hostd";
     default:
         return strerror(-r);
     }

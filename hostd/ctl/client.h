@@ -37,7 +37,7 @@ int client_send(struct client *client, const char *method, struct json_object *p
 /*
  * Takes the next reply, waiting for it.
  *
- * @param timeout_ms  -1: for ever; 0: only what is here already
+ * @param timeout_ms  -1: forever; 0: only what is here already
  * @param ret_params  the caller's
  * @return 0: one is there, and more follow; 1: the last one; -EAGAIN: not yet (timeout 0);
  *         -ETIMEDOUT; -ECONNRESET: the daemon closed; -EPROTO; -EREMOTE: an error, see

@@ -37,6 +37,17 @@ bool command_flag(struct json_object *object, const char *key)
     return json_object_get_boolean(json_member(object, key));
 }
 
+enum say_colour command_state_colour(const char *state)
+{
+    if (strcmp(state, "ready") == 0)
+        return SAY_GREEN;
+    if (strcmp(state, "lost") == 0)
+        return SAY_RED;
+    if (strcmp(state, "connected") == 0 || strcmp(state, "shutting-down") == 0)
+        return SAY_YELLOW;
+    return SAY_DIM;
+}
+
 const struct config_vm *command_find_vm(const struct config *config, const char *name)
 {
     for (size_t i = 0; i < config->vm_count; i++)

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "options.h"
+#include "say.h"
 
 int command_list(const struct options *options, char **words);
 int command_show(const struct options *options, char **words);
@@ -22,6 +23,7 @@ int command_telemetry(const struct options *options, char **words);
 int command_timeline(const struct options *options, char **words);
 int command_metrics(const struct options *options, char **words);
 int command_doctor(const struct options *options, char **words);
+int command_new(const struct options *options, char **words);
 int command_reload(const struct options *options, char **words);
 
 /* Connects, calls a method, disconnects. @param params  consumed. @return 0 or 1 */
@@ -32,6 +34,9 @@ int command_call(const struct options *options, const char *method, struct json_
 const char *command_text(struct json_object *object, const char *key);
 uint64_t command_number(struct json_object *object, const char *key);
 bool command_flag(struct json_object *object, const char *key);
+
+/* Of a VM's state. */
+enum say_colour command_state_colour(const char *state);
 
 /* By its name or its UUID. @return NULL after saying on stderr that there is none */
 const struct config_vm *command_find_vm(const struct config *config, const char *name);

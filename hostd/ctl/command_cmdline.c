@@ -17,6 +17,7 @@ static void tell(void *userdata, const char *remark)
 static int print(const struct options *options, const struct config_vm *vm, const char *text)
 {
     struct json_object *object;
+    char ports[1024];
 
     if (!options->json) {
         say_text(SAY_PLAIN, text);
@@ -26,8 +27,11 @@ static int print(const struct options *options, const struct config_vm *vm, cons
     object = json_object_new_object();
     json_add_text(object, "command_line", text);
     /* run-vm reads it, to know what its unit must confine. */
-    if (vm != NULL)
+    if (vm != NULL) {
         json_add_flag(object, "host_loopback", config_vm_has_host_loopback(vm));
+        config_vm_name_ports(vm, ports, sizeof(ports));
+        json_add_text(object, "published_ports", ports);
+    }
     say_json(object);
     json_object_put(object);
     return 0;
@@ -67,7 +71,7 @@ int command_cmdline(const struct options *options, char **words)
     if (status == 0)
         (void)print(options, NULL, command_text(reply, "command_line"));
     else
-        say_error("with --config FILE it works without a running daemon");
+        say_error("with --config FILE, cmdline works without a running daemon");
     json_object_put(reply);
     return status;
 }

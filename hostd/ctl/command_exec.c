@@ -2,15 +2,18 @@
  * command exec: a command in the guest with our standard streams.
  *
  * One connection carries the output; a second one the input, a piece at a time, each answered
- * before the next is read, so that what the guest does not take stays in our standard input.
+ * before the next is read, so that what the guest does not take stays in our standard input. With
+ * -t, our terminal is the command's from its start to its end.
  */
 #include "base/base64.h"
 #include "client.h"
 #include "command.h"
+#include "exec_params.h"
 #include "output.h"
 #include "protocol/limits.h"
 #include "say.h"
 #include "signal_watch.h"
+#include "terminal.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -20,56 +23,25 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* What container runtimes say when the failure is their own. */
-#define STATUS_FAILED 125
+#define STATUS_FAILED EXEC_PARAMS_FAILED
+
+/* Replies that are handled before our keys and signals have their turn: a Ctrl-C must get through
+ * output without end. */
+#define REPLIES_PER_TURN 8
 
 struct session {
     const struct options *options;
     const char *program;
     struct client *output, *input;
     int signals;
+    int terminal;              /* terminal_watch(), or -1: it has none */
+    struct terminal_size size; /* as told */
     bool started, stdin_open;
     bool writing; /* a piece of input waits for its answer */
     uint32_t process;
     int interrupts; /* since the start */
     int status;     /* -1: it runs */
 };
-
-/* What does not fit into the daemon's message to the guest is said before it is sent. */
-static bool check_size(const struct options *options, char **argv)
-{
-    size_t bytes = options->directory != NULL ? strlen(options->directory) : 0;
-
-    for (char **word = argv; *word != NULL; word++)
-        bytes += strlen(*word) + 2;
-    for (size_t i = 0; i < options->environment.count; i++)
-        bytes += strlen(options->environment.items[i]) + 2;
-    if (bytes <= LIMITS_WORDS_BYTES)
-        return true;
-    say_error("cannot pass on %zu bytes of words and variables (2 more for each): expected at most "
-              "%u; nothing is started; give the command its data by standard input or a share",
-              bytes, LIMITS_WORDS_BYTES);
-    return false;
-}
-
-static struct json_object *make_params(const struct options *options, char **words)
-{
-    struct json_object *params = command_vm_params(words[0]), *argv = json_object_new_array();
-    struct json_object *environment = json_object_new_array();
-
-    for (char **word = words + 1; *word != NULL; word++)
-        json_object_array_add(argv, json_object_new_string(*word));
-    for (size_t i = 0; i < options->environment.count; i++)
-        json_object_array_add(environment, json_object_new_string(options->environment.items[i]));
-    json_object_object_add(params, "argv", argv);
-    json_object_object_add(params, "environment", environment);
-    if (options->directory != NULL)
-        json_add_text(params, "directory", options->directory);
-    json_add_number(params, "uid", options->uid);
-    json_add_number(params, "gid", options->gid);
-    json_add_flag(params, "input", (options->given & OPTIONS_NO_INPUT) == 0);
-    return params;
-}
 
 static void pass_signal(struct session *session);
 
@@ -80,14 +52,15 @@ static void fail_output(struct session *session, int fd, int error)
         session->status = 128 + SIGPIPE;
         return;
     }
-    say_error("cannot write the command's output to standard %s: %s; leaving the command, which "
-              "gets SIGHUP",
+    terminal_leave();
+    say_error("cannot write the command's output to standard %s: %s; disconnecting from the "
+              "command, which gets SIGHUP",
               fd == STDERR_FILENO ? "error" : "output", strerror(error));
     session->status = STATUS_FAILED;
 }
 
-/* Our signals are heeded while a reader takes its time. EBADF: the descriptor was closed by whoever
- * started us, and does not want what would go there. */
+/* Our signals are heeded while a reader takes its time. EBADF: the descriptor was closed by the
+ * program that started us, and does not want what would go there. */
 static void write_all(struct session *session, int fd, const void *data, size_t size)
 {
     const uint8_t *bytes = data;
@@ -132,40 +105,102 @@ static void pass_json(struct session *session, struct json_object *reply)
     write_all(session, STDOUT_FILENO, "\n", 1);
 }
 
-static void take_output(struct session *session)
-{
-    struct json_object *reply = NULL;
-    int r;
-
-    while (session->status < 0 && (r = client_receive(session->output, 0, &reply)) != -EAGAIN) {
-        if (r < 0) {
-            say_error("%s", client_error(session->output, r));
-            session->status = STATUS_FAILED;
-            return;
-        }
-        if (session->options->json)
-            pass_json(session, reply);
-        if (json_member(reply, "process") != NULL) {
-            session->started = true;
-            session->process = (uint32_t)command_number(reply, "process");
-        }
-        if (json_member(reply, "data") != NULL && !session->options->json)
-            pass_output(session, reply);
-        if (command_text(reply, "error")[0] != '\0')
-            say_error("%s: %s", session->program, command_text(reply, "error"));
-        if (r == 1 && session->status < 0)
-            session->status = (int)command_number(reply, "status");
-        json_object_put(reply);
-        reply = NULL;
-    }
-}
-
 static struct json_object *process_params(const struct session *session)
 {
     struct json_object *params = json_object_new_object();
 
     json_add_number(params, "process", session->process);
     return params;
+}
+
+/* Tells the command the size of our terminal, if that is another one than it knows. */
+static void pass_size(struct session *session)
+{
+    struct terminal_size size = terminal_size();
+    struct json_object *params, *reply;
+
+    if (!session->started ||
+        (size.rows == session->size.rows && size.columns == session->size.columns))
+        return;
+    params = process_params(session);
+    exec_params_add_size(params, size);
+    reply = client_ask(session->options->socket, "ResizeTerminal", params);
+    if (reply != NULL)
+        session->size = size;
+    json_object_put(reply);
+}
+
+static void enter_terminal(struct session *session)
+{
+    int r = terminal_enter();
+
+    if (r < 0) {
+        say_error("cannot make the terminal raw: %s; leaving the command, which gets SIGHUP",
+                  strerror(-r));
+        session->status = STATUS_FAILED;
+        return;
+    }
+    pass_size(session);
+}
+
+/* SIGWINCH, SIGTSTP, SIGCONT. */
+static void take_terminal_signal(struct session *session)
+{
+    struct signalfd_siginfo info;
+
+    if (read(session->terminal, &info, sizeof(info)) != sizeof(info))
+        return;
+    if (info.ssi_signo == SIGTSTP)
+        terminal_stop();
+    else if (info.ssi_signo == SIGCONT && session->started)
+        enter_terminal(session); /* whoever had it meanwhile may have left it otherwise */
+    else
+        pass_size(session);
+}
+
+static void take_started(struct session *session, struct json_object *reply)
+{
+    session->started = true;
+    session->process = (uint32_t)command_number(reply, "process");
+    if (session->terminal >= 0)
+        enter_terminal(session);
+}
+
+static void take_reply(struct session *session, struct json_object *reply, bool is_last)
+{
+    if (session->options->json)
+        pass_json(session, reply);
+    if (json_member(reply, "process") != NULL)
+        take_started(session, reply);
+    if (json_member(reply, "data") != NULL && !session->options->json)
+        pass_output(session, reply);
+    if (command_text(reply, "error")[0] != '\0') {
+        terminal_leave();
+        say_error("%s: %s", session->program, command_text(reply, "error"));
+    }
+    if (is_last && session->status < 0)
+        session->status = (int)command_number(reply, "status");
+}
+
+/* @return true: there may be more, which poll(2) does not see */
+static bool take_output(struct session *session)
+{
+    for (unsigned i = 0; i < REPLIES_PER_TURN && session->status < 0; i++) {
+        struct json_object *reply = NULL;
+        int r = client_receive(session->output, 0, &reply);
+
+        if (r == -EAGAIN)
+            return false;
+        if (r >= 0) {
+            take_reply(session, reply, r == 1);
+            json_object_put(reply);
+            continue;
+        }
+        terminal_leave();
+        say_error("%s", client_error(session->output, r));
+        session->status = STATUS_FAILED;
+    }
+    return true;
 }
 
 static void stop_input(struct session *session)
@@ -182,6 +217,11 @@ static void pass_input(struct session *session)
     ssize_t n = read(STDIN_FILENO, data, sizeof(data));
 
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
+        json_object_put(params);
+        return;
+    }
+    if (n <= 0 && session->terminal >= 0) { /* it was hung up on us, and so are we on the command */
+        session->status = 128 + SIGHUP;
         json_object_put(params);
         return;
     }
@@ -207,7 +247,8 @@ static void take_written(struct session *session)
         stop_input(session);
 }
 
-/* The command gets our signals; a third of them ends us, should it not care. */
+/* The command gets our signals; a third of them ends us, should it not care. With a terminal its
+ * own come as keys, and ours end us at once. */
 static void pass_signal(struct session *session)
 {
     struct json_object *params;
@@ -215,9 +256,9 @@ static void pass_signal(struct session *session)
 
     if (read(session->signals, &info, sizeof(info)) != sizeof(info))
         return;
-    if (!session->started || ++session->interrupts >= 3)
+    if (!session->started || session->terminal >= 0 || ++session->interrupts >= 3)
         session->status = 128 + (int)info.ssi_signo;
-    if (!session->started)
+    if (!session->started || session->terminal >= 0)
         return;
     params = process_params(session);
     json_add_number(params, "signal", info.ssi_signo);
@@ -226,6 +267,8 @@ static void pass_signal(struct session *session)
 
 static int run(struct session *session)
 {
+    bool more = false;
+
     while (session->status < 0) {
         struct pollfd pollers[] = {
             {.fd = client_fd(session->output), .events = POLLIN},
@@ -235,20 +278,24 @@ static int run(struct session *session)
             {.fd = session->started && session->stdin_open && !session->writing ? STDIN_FILENO : -1,
              .events = POLLIN},
             {.fd = session->options->stop, .events = POLLIN},
+            {.fd = session->terminal, .events = POLLIN},
         };
 
-        if (poll(pollers, sizeof(pollers) / sizeof(pollers[0]), -1) < 0 && errno != EINTR)
+        if (poll(pollers, sizeof(pollers) / sizeof(pollers[0]), more ? 0 : -1) < 0 &&
+            errno != EINTR)
             return STATUS_FAILED;
         if (pollers[4].revents != 0)
             return STATUS_FAILED; /* whose it is says why */
         if (pollers[1].revents != 0)
             pass_signal(session);
+        if (pollers[5].revents != 0)
+            take_terminal_signal(session);
         if (pollers[2].revents != 0)
             take_written(session);
         if (pollers[3].revents != 0)
             pass_input(session);
-        if (pollers[0].revents != 0)
-            take_output(session);
+        if (pollers[0].revents != 0 || more)
+            more = take_output(session);
     }
     return session->status;
 }
@@ -257,25 +304,34 @@ int command_exec(const struct options *options, char **words)
 {
     struct session session = {.options = options,
                               .program = words[1][0] != '\0' ? words[1] : "\"\"",
-                              .signals = signal_watch(),
+                              .terminal = -1,
+                              .size = terminal_size(),
                               .status = -1};
-    int status = STATUS_FAILED, r;
+    struct json_object *params = NULL;
+    int status = exec_params_make(options, words, &params), r;
 
-    if (!check_size(options, words + 1))
-        return STATUS_FAILED;
+    if (status != 0)
+        return status;
     session.stdin_open = (options->given & OPTIONS_NO_INPUT) == 0;
-    if (client_new(options->socket, &session.output) != 0)
+    session.signals = signal_watch();
+    if ((options->given & OPTIONS_TERMINAL) != 0)
+        session.terminal = terminal_watch();
+    if (client_new(options->socket, &session.output) != 0) {
+        json_object_put(params);
         return STATUS_FAILED;
+    }
     if (session.stdin_open && client_new(options->socket, &session.input) != 0)
         session.stdin_open = false;
-    r = client_send(session.output, "Exec", make_params(options, words), true);
+    r = client_send(session.output, "Exec", params, true);
+    status = r < 0 ? STATUS_FAILED : run(&session);
+    terminal_leave();
     if (r < 0)
         say_error("%s", client_error(session.output, r));
-    else
-        status = run(&session);
     (void)client_free(session.output);
     (void)client_free(session.input);
     if (session.signals >= 0)
         (void)close(session.signals);
+    if (session.terminal >= 0)
+        (void)close(session.terminal);
     return status;
 }

@@ -1,20 +1,9 @@
-/* command list: one line a VM. */
+/* command list: one line a VM, the worst first; its error is under it. */
 #include "client.h"
 #include "command.h"
 #include "table.h"
 
 #include <string.h>
-
-static enum say_colour colour_of(const char *state)
-{
-    if (strcmp(state, "ready") == 0)
-        return SAY_GREEN;
-    if (strcmp(state, "lost") == 0)
-        return SAY_RED;
-    if (strcmp(state, "connected") == 0 || strcmp(state, "shutting-down") == 0)
-        return SAY_YELLOW;
-    return SAY_DIM;
-}
 
 /* "64 MiB at 0x14000000" */
 static void format_pool(struct json_object *vm, char *buffer, size_t capacity)
@@ -36,7 +25,7 @@ static void add_row(struct table *table, struct json_object *vm)
     char text[80];
 
     table_add(table, SAY_BOLD, command_text(vm, "name"));
-    table_add(table, colour_of(state), state);
+    table_add(table, command_state_colour(state), state);
     table_add(table, SAY_PLAIN, kernel[0] == '\0' ? "-" : kernel);
     format_pool(vm, text, sizeof(text));
     table_add(table, SAY_PLAIN, text);
@@ -44,13 +33,21 @@ static void add_row(struct table *table, struct json_object *vm)
     table_add(table, SAY_PLAIN, text);
     (void)snprintf(text, sizeof(text), "%u", (unsigned)command_number(vm, "adapters"));
     table_add(table, SAY_PLAIN, text);
-    table_add(table, SAY_RED, error);
+    table_note(table, SAY_RED, error);
+}
+
+/* 0: something is wrong with the VM; 1: its guest is lost; 2: neither. */
+static int rank(struct json_object *vm)
+{
+    if (command_text(vm, "error")[0] != '\0')
+        return 0;
+    return strcmp(command_text(vm, "state"), "lost") == 0 ? 1 : 2;
 }
 
 int command_list(const struct options *options, char **words)
 {
     static const char *const headings[] = {"NAME",   "STATE", "KERNEL", "POOL",
-                                           "SHARES", "NET",   "ERROR",  NULL};
+                                           "SHARES", "NET",   NULL};
     struct json_object *reply = NULL, *vms;
     struct table *table;
 
@@ -62,8 +59,10 @@ int command_list(const struct options *options, char **words)
     if (options->json) {
         say_json(reply);
     } else if (table != NULL) {
-        for (size_t i = 0; i < json_count(vms); i++)
-            add_row(table, json_element(vms, i));
+        for (int worst = 0; worst < 3; worst++)
+            for (size_t i = 0; i < json_count(vms); i++)
+                if (rank(json_element(vms, i)) == worst)
+                    add_row(table, json_element(vms, i));
         table_print(table);
     }
     (void)table_free(table);

@@ -57,7 +57,8 @@ static void show_reported_pool(struct json_object *capabilities, bool dynamic)
     line("pool reported", SAY_PLAIN, text);
     if (dynamic)
         line("", SAY_YELLOW,
-             "when it is full, the kernel uses other memory: devices are not confined to it");
+             "when the pool is full, the kernel uses other memory: devices are not confined to "
+             "the pool");
 }
 
 static void show_capabilities(struct json_object *capabilities)
@@ -141,7 +142,7 @@ static void show_payload(struct json_object *payload)
     join(json_member(payload, "argv"), words, sizeof(words));
     line("payload", SAY_BOLD, words);
     if (strcmp(state, "exited") == 0 && command_number(payload, "signal") != 0)
-        (void)snprintf(text, sizeof(text), "ended by signal %" PRIu64,
+        (void)snprintf(text, sizeof(text), "killed by signal %" PRIu64,
                        command_number(payload, "signal"));
     else if (strcmp(state, "exited") == 0 || strcmp(state, "failed") == 0)
         (void)snprintf(text, sizeof(text), "%s with status %" PRIu64, state,
@@ -159,7 +160,7 @@ static void show_head(struct json_object *vm)
 
     line("VM", SAY_BOLD, command_text(vm, "name"));
     line("id", SAY_PLAIN, command_text(vm, "id"));
-    line("state", SAY_PLAIN, command_text(vm, "state"));
+    line("state", command_state_colour(command_text(vm, "state")), command_text(vm, "state"));
     if (command_number(vm, "cid") != 0) {
         (void)snprintf(text, sizeof(text), "%" PRIu64, command_number(vm, "cid"));
         line("CID", SAY_PLAIN, text);
@@ -171,7 +172,7 @@ static void show_head(struct json_object *vm)
                    command_text(policy, "networking"),
                    command_number(policy, "swiotlb_bytes") != 0
                        ? say_size(command_number(policy, "swiotlb_bytes"), size)
-                       : "not asked for");
+                       : "not requested");
     line("policy", SAY_PLAIN, text);
     (void)snprintf(text, sizeof(text), "%s%s%s, %s", command_text(vm, "device_host"),
                    command_text(vm, "device_host_version")[0] ? " " : "",
@@ -199,11 +200,19 @@ static void show_pools(struct json_object *usage)
     }
 }
 
+static int has_failed(struct json_object *part)
+{
+    return command_text(part, "error")[0] != '\0' ||
+           strcmp(command_text(part, "state"), "failed") == 0;
+}
+
+/* What failed comes before what works. */
 static void show_vm(struct json_object *vm)
 {
     struct json_object *capabilities = json_member(vm, "capabilities");
     struct json_object *shares = json_member(vm, "shares");
     struct json_object *adapters = json_member(vm, "adapters");
+    struct json_object *payload = json_member(vm, "payload");
     char text[64];
 
     show_head(vm);
@@ -217,11 +226,16 @@ static void show_vm(struct json_object *vm)
                        command_number(vm, "pool_exhausted"));
         line("", SAY_RED, text);
     }
-    for (size_t i = 0; shares != NULL && i < json_count(shares); i++)
-        show_share(vm, json_element(shares, i));
-    for (size_t i = 0; adapters != NULL && i < json_count(adapters); i++)
-        show_adapter(vm, json_element(adapters, i));
-    show_payload(json_member(vm, "payload"));
+    for (int failed = 1; failed >= 0; failed--) {
+        for (size_t i = 0; i < json_count(shares); i++)
+            if (has_failed(json_element(shares, i)) == failed)
+                show_share(vm, json_element(shares, i));
+        for (size_t i = 0; i < json_count(adapters); i++)
+            if (has_failed(json_element(adapters, i)) == failed)
+                show_adapter(vm, json_element(adapters, i));
+        if (has_failed(payload) == failed)
+            show_payload(payload);
+    }
 }
 
 /* The guest is asked for its pool's use; one that keeps no such statistics is no error. */

@@ -7,65 +7,91 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ANY_NUMBER INT_MAX
 
-static const struct {
-    const char *name, *more; /* `more`: its second word, NULL if it has none */
+static const struct command {
+    const char *name, *more;  /* `more`: its second word, NULL if it has none */
+    const char *words, *rest; /* the others; `rest`: behind the options */
     int words_min, words_max;
     unsigned options;
     int (*fn)(const struct options *options, char **words);
-    const char *usage;
+    const char *about, *example;
 } commands[] = {
-    {"list", NULL, 0, 0, 0, command_list, "list"},
-    {"show", NULL, 1, 1, 0, command_show, "show VM"},
-    {"capabilities", NULL, 1, 1, OPTIONS_REFRESH, command_capabilities,
-     "capabilities VM [--refresh]"},
-    {"cmdline", NULL, 1, 1, OPTIONS_CONFIG, command_cmdline, "cmdline VM [--config FILE]"},
-    {"share", "add", 4, 4, OPTIONS_READ_ONLY | OPTIONS_TRANSPORT, command_share_add,
-     "share add VM TAG PATH TARGET [--read-only] [--transport auto|virtiofs|9p]"},
-    {"share", "remove", 2, 2, 0, command_share_remove, "share remove VM TAG"},
-    {"exec", NULL, 2, ANY_NUMBER,
-     OPTIONS_ENVIRONMENT | OPTIONS_DIRECTORY | OPTIONS_UID | OPTIONS_GID | OPTIONS_NO_INPUT,
-     command_exec,
-     "exec VM [--env NAME=VALUE] [--directory DIR] [--uid N] [--gid N] [--no-input] -- ARGV..."},
-    {"shutdown", NULL, 1, 1, OPTIONS_REBOOT | OPTIONS_GRACE, command_shutdown,
-     "shutdown VM [--reboot] [--grace MS]"},
-    {"telemetry", NULL, 0, 0,
+    {"list", NULL, "", "", 0, 0, 0, command_list, "list all VMs, those with an error first", ""},
+    {"show", NULL, " VM", "", 1, 1, 0, command_show, "show everything about one VM", " dev"},
+    {"capabilities", NULL, " VM", "", 1, 1, OPTIONS_REFRESH, command_capabilities,
+     "show the guest kernel's features", " dev --refresh"},
+    {"cmdline", NULL, " VM", "", 1, 1, OPTIONS_CONFIG, command_cmdline,
+     "print words for the guest's kernel command line", " dev"},
+    {"new", NULL, " VM", "", 1, 1,
+     OPTIONS_SHARE | OPTIONS_NETWORK | OPTIONS_MEMORY | OPTIONS_CID | OPTIONS_KERNEL |
+         OPTIONS_INITRD | OPTIONS_CONFIG | OPTIONS_VMS | OPTIONS_DRY_RUN,
+     command_new, "configure another VM, and make its image",
+     " web --share /srv:/mnt/srv:ro --network"},
+    {"share", "add", " VM TAG PATH TARGET", "", 4, 4, OPTIONS_READ_ONLY | OPTIONS_TRANSPORT,
+     command_share_add, "share a folder while the VM runs",
+     " dev doc /usr/share/doc /mnt/doc --read-only"},
+    {"share", "remove", " VM TAG", "", 2, 2, 0, command_share_remove, "unmount and remove a share",
+     " dev doc"},
+    {"exec", NULL, " VM", " -- ARGV...", 2, ANY_NUMBER,
+     OPTIONS_ENVIRONMENT | OPTIONS_DIRECTORY | OPTIONS_UID | OPTIONS_GID | OPTIONS_NO_INPUT |
+         OPTIONS_INTERACTIVE | OPTIONS_TERMINAL,
+     command_exec, "run a command in the guest", " dev -- ls /mnt/doc"},
+    {"shutdown", NULL, " VM", "", 1, 1, OPTIONS_REBOOT | OPTIONS_GRACE, command_shutdown,
+     "power the guest off, or reboot it", " dev"},
+    {"telemetry", NULL, "", "", 0, 0,
      OPTIONS_FILE | OPTIONS_VM | OPTIONS_EVENT | OPTIONS_SINCE | OPTIONS_FOLLOW, command_telemetry,
-     "telemetry [--file FILE] [--vm VM] [--event NAME] [--since TIME] [--follow]"},
-    {"timeline", NULL, 1, 1, OPTIONS_SVG | OPTIONS_FILE, command_timeline,
-     "timeline VM [--file FILE] [--svg FILE]"},
-    {"doctor", NULL, 0, 1, OPTIONS_CONFIG, command_doctor, "doctor [VM] [--config FILE]"},
-    {"metrics", NULL, 0, 0, 0, command_metrics, "metrics"},
-    {"reload", NULL, 0, 0, 0, command_reload, "reload"},
+     "print the events of all guests", " --vm dev --since 1h"},
+    {"timeline", NULL, " VM", "", 1, 1, OPTIONS_SVG | OPTIONS_FILE, command_timeline,
+     "show how long each step of the last boot took", " dev --svg boot.svg"},
+    {"doctor", NULL, " [VM]", "", 0, 1, OPTIONS_CONFIG, command_doctor,
+     "find problems on this host, and how to fix them", " dev"},
+    {"metrics", NULL, "", "", 0, 0, 0, command_metrics, "print the daemon's numbers for Prometheus",
+     ""},
+    {"reload", NULL, "", "", 0, 0, 0, command_reload,
+     "have the daemon read its configuration again", ""},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-void command_table_help(void)
+enum options_shown { OPTIONS_NONE, OPTIONS_SHORT, OPTIONS_ALL };
+
+/* "share add VM TAG PATH TARGET" */
+static void print_words(FILE *to, const struct command *command, enum options_shown options)
 {
-    (void)fputs("guestlinkctl [--socket PATH] [--json] COMMAND\n\n"
-                "  list                            all VMs\n"
-                "  show VM                         everything about one VM\n"
-                "  capabilities VM [--refresh]     what its guest's kernel can do\n"
-                "  cmdline VM [--config FILE]      what to add to its kernel command line\n"
-                "  share add VM TAG PATH TARGET [--read-only] [--transport auto|virtiofs|9p]\n"
-                "  share remove VM TAG             add and remove shares while it runs\n"
-                "  exec VM [--env N=V] [--directory DIR] [--uid N] [--gid N] [--no-input]\n"
-                "       -- ARGV...                 run a command in the guest\n"
-                "  shutdown VM [--reboot] [--grace MS]\n"
-                "  telemetry [--file FILE] [--vm VM] [--event NAME] [--since TIME] [--follow]\n"
-                "  timeline VM [--file FILE] [--svg FILE]   what took how long until ready\n"
-                "  doctor [VM] [--config FILE]     what is wrong on this host, and what to do\n"
-                "  metrics                         its numbers, in Prometheus' format\n"
-                "  reload                          read the configuration file again\n\n"
-                "  -s, --socket PATH  control socket (" OPTIONS_DEFAULT_SOCKET ")\n"
-                "      --json         the daemon's answer as JSON; telemetry's lines as they are\n"
-                "  -h, --help   -V, --version\n\n"
-                "Exit status: 0; 1 failed; 2 usage; exec: the command's. See guestlinkctl(1).\n",
-                stdout);
+    (void)fprintf(to, "%s%s%s%s", command->name, command->more != NULL ? " " : "",
+                  command->more != NULL ? command->more : "", command->words);
+    if (options == OPTIONS_ALL)
+        options_describe(to, command->options, false);
+    else if (options == OPTIONS_SHORT && command->options != 0)
+        (void)fputs(" [OPTION]...", to);
+    (void)fputs(command->rest, to);
+}
+
+/* @return malloc()ed; NULL: no memory */
+static char *format_words(const struct command *command, enum options_shown options)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *to = open_memstream(&text, &size);
+
+    if (to == NULL)
+        return NULL;
+    print_words(to, command, options);
+    (void)fclose(to);
+    return text;
+}
+
+static int refuse_usage(const struct command *command)
+{
+    char *usage = format_words(command, OPTIONS_ALL);
+
+    say_error("usage: guestlinkctl %s", usage != NULL ? usage : command->name);
+    free(usage);
+    return 2;
 }
 
 static int refuse_command(const char *name)
@@ -82,10 +108,60 @@ static int refuse_command(const char *name)
         }
     }
     if (nearest != NULL)
-        say_error("\"%s\" is no command, expected `%s`?", name, nearest);
+        say_error("unknown command \"%s\", expected `%s`?", name, nearest);
     else
-        say_error("\"%s\" is no command; `guestlinkctl --help` shows all", name);
+        say_error("unknown command \"%s\"; `guestlinkctl --help` lists all", name);
     return 2;
+}
+
+static void help_of_all(void)
+{
+    (void)puts("guestlinkctl [--socket PATH] [--json] COMMAND\n");
+    for (size_t i = 0; i < COMMANDS; i++) {
+        char *words = format_words(&commands[i], OPTIONS_NONE);
+
+        (void)printf("  %-29s  %s\n", words != NULL ? words : "", commands[i].about);
+        free(words);
+    }
+    (void)puts("\n  -s, --socket PATH  control socket (" OPTIONS_DEFAULT_SOCKET ")\n"
+               "      --json         print JSON: what the daemon answered, telemetry's lines\n"
+               "  -h, --help         with a command: its options, and an example\n"
+               "  -V, --version\n"
+               "Exit status: 0; 1 failed; 2 usage; exec: the command's. See guestlinkctl(1).");
+}
+
+static void help_of(const struct command *command)
+{
+    (void)fputs("guestlinkctl ", stdout);
+    print_words(stdout, command, OPTIONS_SHORT);
+    (void)printf("\n  %s\n", command->about);
+    if (command->options != 0)
+        (void)putchar('\n');
+    options_describe(stdout, command->options, true);
+    (void)printf("\nExample:\n  guestlinkctl %s%s%s%s\n", command->name,
+                 command->more != NULL ? " " : "", command->more != NULL ? command->more : "",
+                 command->example);
+}
+
+int command_table_help(const struct options *options)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < COMMANDS && options->word_count > 0; i++) {
+        if (strcmp(commands[i].name, options->words[0]) != 0 ||
+            (commands[i].more != NULL && options->word_count > 1 &&
+             strcmp(commands[i].more, options->words[1]) != 0))
+            continue;
+        if (found)
+            (void)putchar('\n');
+        help_of(&commands[i]);
+        found = true;
+    }
+    if (!found && options->word_count > 0)
+        return refuse_command(options->words[0]);
+    if (!found)
+        help_of_all();
+    return 0;
 }
 
 int command_table_run(const struct options *options)
@@ -93,7 +169,7 @@ int command_table_run(const struct options *options)
     bool known = false;
 
     if (options->word_count == 0) {
-        say_error("expected a command; `guestlinkctl --help` shows all");
+        say_error("expected a command; `guestlinkctl --help` lists all");
         return 2;
     }
     for (size_t i = 0; i < COMMANDS; i++) {
@@ -104,16 +180,13 @@ int command_table_run(const struct options *options)
         known = true;
         if (skip == 2 && (words < 0 || strcmp(commands[i].more, options->words[1]) != 0))
             continue;
-        if (words < commands[i].words_min || words > commands[i].words_max) {
-            say_error("usage: guestlinkctl %s", commands[i].usage);
-            return 2;
-        }
         if ((options->given & ~commands[i].options) != 0) {
-            say_error("--%s does not belong to `%s`; usage: guestlinkctl %s",
-                      options_name(options->given & ~commands[i].options), commands[i].name,
-                      commands[i].usage);
-            return 2;
+            say_error("--%s is not an option of `%s`",
+                      options_name(options->given & ~commands[i].options), commands[i].name);
+            return refuse_usage(&commands[i]);
         }
+        if (words < commands[i].words_min || words > commands[i].words_max)
+            return refuse_usage(&commands[i]);
         return commands[i].fn(options, options->words + skip);
     }
     if (!known)

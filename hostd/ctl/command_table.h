@@ -10,7 +10,8 @@
  * @return guestlinkctl's exit status */
 int command_table_run(const struct options *options);
 
-/* Writes what --help shows to stdout: fits 80 columns and 24 lines. */
-void command_table_help(void);
+/* Writes what --help shows to stdout: of the command that the words name, or of all commands, which
+ * fits 80 columns and 24 lines. @return guestlinkctl's exit status */
+int command_table_help(const struct options *options);
 
 #endif

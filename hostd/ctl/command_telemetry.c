@@ -22,7 +22,7 @@ static bool check_event(const char *name)
     for (int i = 0; i < TELEMETRY_EVENT_COUNT; i++)
         if (strcasecmp(name, telemetry_event_name((enum telemetry_event)i)) == 0)
             return true;
-    say_error("--event: \"%s\" is no event; guestlinkctl(1) lists them", name);
+    say_error("--event: unknown event \"%s\"; guestlinkctl(1) lists all", name);
     return false;
 }
 
@@ -88,13 +88,14 @@ static int show_lines(const struct options *options, const struct event_filter *
 
     while ((r = event_reader_next(reader, &line)) > 0 && ferror(stdout) == 0) {
         if (event_reader_take_gap(reader))
-            say_error("some events were rotated away before they were read; the next ones follow");
+            say_error("some events are missing: the file was rotated before they were read; "
+                      "continuing with the next ones");
         show_line(options, filter, &print, line, &bad);
     }
     if (bad > 0)
-        say_error("%lu lines are not JSON objects; they are left out", bad);
+        say_error("skipped %lu lines that are not JSON objects", bad);
     if (r < 0)
-        say_error("the telemetry file cannot be read: %s", strerror(-r));
+        say_error("cannot read the telemetry file: %s", strerror(-r));
     return r < 0 ? 1 : 0;
 }
 
@@ -113,7 +114,8 @@ int command_telemetry(const struct options *options, char **words)
     r = file == NULL ? -ENOMEM
                      : event_reader_new(file, (options->given & OPTIONS_FOLLOW) != 0, &reader);
     if (r < 0) {
-        say_error("%s: %s, expected the telemetry file of guestlink-hostd (--file names another)",
+        say_error("cannot read %s: %s, expected the telemetry file of guestlink-hostd (--file "
+                  "names another)",
                   file != NULL ? file : DEFAULT_FILE, strerror(-r));
         status = 1;
     } else {

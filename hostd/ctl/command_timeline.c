@@ -17,7 +17,7 @@ static int write_svg(const char *path, const struct timeline *timeline, const ch
     bool failed;
 
     if (stream == NULL) {
-        say_error("%s: %s, expected a file that can be written", path, strerror(errno));
+        say_error("cannot write %s: %s", path, strerror(errno));
         return 1;
     }
     timeline_write_svg(timeline, title, stream);
@@ -25,7 +25,7 @@ static int write_svg(const char *path, const struct timeline *timeline, const ch
     if (!standard && fclose(stream) != 0)
         failed = true;
     if (failed)
-        say_error("%s: %s; it is not complete", path, strerror(errno));
+        say_error("cannot write %s: %s; the file is incomplete", path, strerror(errno));
     return failed ? 1 : 0;
 }
 
@@ -36,8 +36,7 @@ static int draw(const struct options *options, struct json_object *vm)
     char title[256];
 
     if (!timeline_make(json_member(vm, "timings"), &timeline)) {
-        say_error("%s: no guest was heard of since the daemon began, expected one; there is "
-                  "nothing to draw",
+        say_error("%s: no guest has connected since the daemon started; nothing to draw",
                   command_text(vm, "name"));
         return 1;
     }
@@ -108,10 +107,10 @@ static struct json_object *read_file(const char *file, const char *name)
     }
     (void)event_reader_free(reader);
     if (r < 0)
-        say_error("%s: %s, expected a telemetry file of guestlink-hostd", file, strerror(-r));
+        say_error("cannot read %s: %s, expected a telemetry file of guestlink-hostd", file,
+                  strerror(-r));
     else if (json_member(vm, "timings") == NULL)
-        say_error("%s: no boot of \"%s\" that became ready is in it; there is nothing to draw",
-                  file, name);
+        say_error("%s: no boot of \"%s\" became ready; nothing to draw", file, name);
     else
         return vm;
     json_object_put(vm);
@@ -126,7 +125,7 @@ static struct json_object *find_vm(const struct options *options, const char *na
     if (options->file != NULL)
         return read_file(options->file, name);
     if (command_call(options, "Show", command_vm_params(name), CLIENT_QUICK_MS, &reply) != 0) {
-        say_error("with --file FILE it is drawn from telemetry, without a daemon");
+        say_error("with --file FILE, timeline reads telemetry and needs no daemon");
         return NULL;
     }
     vm = json_object_get(json_member(reply, "vm"));

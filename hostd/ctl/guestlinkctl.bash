@@ -4,6 +4,11 @@ _guestlinkctl_vms() {
     guestlinkctl "$@" --json list 2>/dev/null | grep -o '"name" *: *"[^"]*"' | cut -d'"' -f4
 }
 
+# The shares of a VM: VM [--socket PATH].
+_guestlinkctl_tags() {
+    guestlinkctl "${@:2}" --json show "$1" 2>/dev/null | grep -o '"tag" *: *"[^"]*"' | cut -d'"' -f4
+}
+
 _guestlinkctl_events() {
     printf '%s\n' GuestConnected GuestKernelInfo ReadGuestCapabilities ApplyGuestCapabilities \
         SwiotlbKernelUnsupported SwiotlbPoolRejected SwiotlbPoolExhausted AddVirtioFsShare \
@@ -31,14 +36,15 @@ _guestlinkctl() {
             skip=1
             ;;
         --config | --transport | --grace | --file | --vm | --event | --since | --svg | --env | \
-            --directory | --uid | --gid) skip=1 ;;
+            --directory | --uid | --gid | --share | --memory | --cid | --kernel | --initrd | \
+            --vms) skip=1 ;;
         -*) ;;
         *) words+=("$word") ;;
         esac
     done
 
     case $prev in
-    -s | --socket | --config | --file | --svg)
+    -s | --socket | --config | --file | --svg | --kernel | --initrd)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
@@ -58,15 +64,24 @@ _guestlinkctl() {
         mapfile -t COMPREPLY < <(compgen -W "10m 1h 1d today yesterday" -- "$cur")
         return
         ;;
-    --grace | --env | --directory | --uid | --gid) return ;;
+    --share | --vms)
+        mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+        return
+        ;;
+    --memory)
+        mapfile -t COMPREPLY < <(compgen -W "512M 1G 2G 4G" -- "$cur")
+        return
+        ;;
+    --grace | --env | --directory | --uid | --gid | --cid) return ;;
     esac
 
     local options="--socket --json --help --version"
     case ${words[0]-} in
     capabilities) options+=" --refresh" ;;
     cmdline) options+=" --config" ;;
+    new) options+=" --share --network --memory --cid --kernel --initrd --config --vms --dry-run" ;;
     share) [[ ${words[1]-} == add ]] && options+=" --read-only --transport" ;;
-    exec) options+=" --env --directory --uid --gid --no-input --" ;;
+    exec) options+=" --env --directory --uid --gid --no-input --interactive --tty --" ;;
     shutdown) options+=" --reboot --grace" ;;
     telemetry) options+=" --file --vm --event --since --follow" ;;
     timeline) options+=" --file --svg" ;;
@@ -79,12 +94,16 @@ _guestlinkctl() {
 
     case ${#words[@]}:${words[0]-} in
     0:)
-        mapfile -t COMPREPLY < <(compgen -W "list show capabilities cmdline share exec shutdown \
+        mapfile -t COMPREPLY < <(compgen -W "list show capabilities cmdline new share exec shutdown \
             telemetry timeline doctor metrics reload" -- "$cur")
         ;;
     1:share) mapfile -t COMPREPLY < <(compgen -W "add remove" -- "$cur") ;;
     1:show | 1:capabilities | 1:cmdline | 1:exec | 1:shutdown | 1:timeline | 1:doctor | 2:share)
         mapfile -t COMPREPLY < <(compgen -W "$(_guestlinkctl_vms "${global[@]}")" -- "$cur")
+        ;;
+    3:share)
+        [[ ${words[1]} != remove ]] ||
+            mapfile -t COMPREPLY < <(compgen -W "$(_guestlinkctl_tags "${words[2]}" "${global[@]}")" -- "$cur")
         ;;
     4:share) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
     esac

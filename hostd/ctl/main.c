@@ -31,7 +31,7 @@ int main(int argc, char **argv)
     status = options_parse(argc, argv, &options);
     if (status == 0) {
         if (options.help)
-            command_table_help();
+            status = command_table_help(&options);
         else if (options.version)
             (void)puts("guestlinkctl " GUESTLINK_VERSION);
         else

@@ -34,7 +34,49 @@ static const struct option table[] = {
     {"uid", required_argument, NULL, BIT + 14},
     {"gid", required_argument, NULL, BIT + 15},
     {"no-input", no_argument, NULL, BIT + 16},
+    {"interactive", no_argument, NULL, BIT + 17},
+    {"tty", no_argument, NULL, BIT + 18},
+    {"share", required_argument, NULL, BIT + 20},
+    {"network", no_argument, NULL, BIT + 21},
+    {"memory", required_argument, NULL, BIT + 22},
+    {"cid", required_argument, NULL, BIT + 23},
+    {"kernel", required_argument, NULL, BIT + 24},
+    {"initrd", required_argument, NULL, BIT + 25},
+    {"vms", required_argument, NULL, BIT + 26},
+    {"dry-run", no_argument, NULL, BIT + 27},
     {0},
+};
+
+/* By the number of the bit: the name of the value, "" if it takes none, and what the option does.
+ */
+static const char *const abouts[][2] = {
+    {"", "ask the guest again"},
+    {"FILE", "another file than /etc/guestlink/hostd.json"},
+    {"", "the guest cannot write"},
+    {"auto|virtiofs|9p", "how the share gets to the guest"},
+    {"", "reboot instead of powering off"},
+    {"MS", "time between SIGTERM and SIGKILL"},
+    {"FILE", "the telemetry file to read"},
+    {"VM", "events of this VM only"},
+    {"NAME", "events of this name only"},
+    {"TIME", "no older events: 10m, 2h, today, 15:04"},
+    {"", "wait for more events"},
+    {"FILE", "draw a picture (-: on standard output)"},
+    {"NAME=VALUE", "set a variable; may be repeated"},
+    {"DIR", "the working directory in the guest"},
+    {"N", "the user ID in the guest"},
+    {"N", "the group ID in the guest"},
+    {"", "standard input is /dev/null"},
+    {"", "-i: pass standard input, as by default"},
+    {"", "-t: give the command a terminal"},
+    [20] = {"PATH:TARGET[:ro]", "share a folder of the host; may be repeated"},
+    {"", "give the VM an adapter in QEMU's user network"},
+    {"SIZE", "the guest's memory, by default 1280M"},
+    {"N", "the vsock CID, by default the next free one"},
+    {"FILE", "the guest's kernel, by default the host's own"},
+    {"FILE", "the guest's image; without it, one is made"},
+    {"DIR", "another folder than /etc/guestlink/vms"},
+    {"", "show what would be written; change nothing"},
 };
 
 const char *options_name(unsigned bits)
@@ -43,6 +85,24 @@ const char *options_name(unsigned bits)
         if (table[i].val >= BIT && (bits & 1u << (table[i].val - BIT)) != 0)
             return table[i].name;
     return "";
+}
+
+void options_describe(FILE *to, unsigned bits, bool about)
+{
+    char words[64];
+
+    for (size_t i = 0; table[i].name != NULL; i++) {
+        unsigned bit = (unsigned)(table[i].val - BIT);
+
+        if (table[i].val < BIT || (bits & 1u << bit) == 0)
+            continue;
+        (void)snprintf(words, sizeof(words), "--%s%s%s", table[i].name,
+                       abouts[bit][0][0] != '\0' ? " " : "", abouts[bit][0]);
+        if (about)
+            (void)fprintf(to, "  %-31s  %s\n", words, abouts[bit][1]);
+        else
+            (void)fprintf(to, " [%s]", words);
+    }
 }
 
 static bool parse_number(const char *name, const char *text, uint32_t *ret_number)
@@ -60,23 +120,25 @@ static bool parse_number(const char *name, const char *text, uint32_t *ret_numbe
     return true;
 }
 
-static bool add_variable(struct options *options, char *variable)
+static bool add(struct config_strings *list, char *item)
 {
-    struct config_strings *list = &options->environment;
-    char **items;
+    char **items = realloc(list->items, (list->count + 1) * sizeof(*items));
 
-    if (config_text_check_variable(variable) != NULL) {
-        say_error("--env: \"%.80s\", expected %s", variable, config_text_check_variable(variable));
-        return false;
-    }
-    items = realloc(list->items, (list->count + 1) * sizeof(*items));
     if (items == NULL) {
         say_error("%s", strerror(ENOMEM));
         return false;
     }
     list->items = items;
-    items[list->count++] = variable;
+    items[list->count++] = item;
     return true;
+}
+
+static bool add_variable(struct options *options, char *variable)
+{
+    if (config_text_check_variable(variable) == NULL)
+        return add(&options->environment, variable);
+    say_error("--env: \"%.80s\", expected %s", variable, config_text_check_variable(variable));
+    return false;
 }
 
 /* An option that belongs to commands. */
@@ -88,7 +150,9 @@ static bool take(struct options *options, unsigned bit, char *value)
     } texts[] = {{OPTIONS_CONFIG, &options->config}, {OPTIONS_TRANSPORT, &options->transport},
                  {OPTIONS_FILE, &options->file},     {OPTIONS_VM, &options->vm},
                  {OPTIONS_EVENT, &options->event},   {OPTIONS_SINCE, &options->since},
-                 {OPTIONS_SVG, &options->svg},       {OPTIONS_DIRECTORY, &options->directory}};
+                 {OPTIONS_SVG, &options->svg},       {OPTIONS_DIRECTORY, &options->directory},
+                 {OPTIONS_MEMORY, &options->memory}, {OPTIONS_KERNEL, &options->kernel},
+                 {OPTIONS_INITRD, &options->initrd}, {OPTIONS_VMS, &options->vms}};
 
     options->given |= bit;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -97,6 +161,10 @@ static bool take(struct options *options, unsigned bit, char *value)
     switch (bit) {
     case OPTIONS_ENVIRONMENT:
         return add_variable(options, value);
+    case OPTIONS_SHARE:
+        return add(&options->shares, value);
+    case OPTIONS_CID:
+        return parse_number("cid", value, &options->cid);
     case OPTIONS_GRACE:
         return parse_number("grace", value, &options->grace_ms);
     case OPTIONS_UID:
@@ -112,7 +180,7 @@ int options_parse(int argc, char **argv, struct options *options)
 {
     int letter;
 
-    while ((letter = getopt_long(argc, argv, "hVs:f", table, NULL)) >= 0) {
+    while ((letter = getopt_long(argc, argv, "hVs:fit", table, NULL)) >= 0) {
         switch (letter) {
         case 'h':
             options->help = true;
@@ -129,8 +197,14 @@ int options_parse(int argc, char **argv, struct options *options)
         case 'f':
             options->given |= OPTIONS_FOLLOW;
             break;
+        case 'i':
+            options->given |= OPTIONS_INTERACTIVE;
+            break;
+        case 't':
+            options->given |= OPTIONS_TERMINAL;
+            break;
         case '?': /* getopt_long() said what */
-            say_error("`guestlinkctl --help` shows what there is");
+            say_error("`guestlinkctl --help` lists the options");
             return 2;
         default:
             if (!take(options, 1u << (letter - BIT), optarg))
@@ -145,5 +219,6 @@ int options_parse(int argc, char **argv, struct options *options)
 void options_done(struct options *options)
 {
     free(options->environment.items);
-    options->environment = (struct config_strings){0};
+    free(options->shares.items);
+    options->environment = options->shares = (struct config_strings){0};
 }

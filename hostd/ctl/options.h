@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define OPTIONS_DEFAULT_SOCKET "/run/guestlink/control.sock"
 
@@ -29,6 +30,16 @@ enum {
     OPTIONS_UID = 1 << 14,
     OPTIONS_GID = 1 << 15,
     OPTIONS_NO_INPUT = 1 << 16,
+    OPTIONS_INTERACTIVE = 1 << 17,
+    OPTIONS_TERMINAL = 1 << 18,
+    OPTIONS_SHARE = 1 << 20,
+    OPTIONS_NETWORK = 1 << 21,
+    OPTIONS_MEMORY = 1 << 22,
+    OPTIONS_CID = 1 << 23,
+    OPTIONS_KERNEL = 1 << 24,
+    OPTIONS_INITRD = 1 << 25,
+    OPTIONS_VMS = 1 << 26,
+    OPTIONS_DRY_RUN = 1 << 27,
 };
 
 struct options {
@@ -36,8 +47,10 @@ struct options {
     bool json, help, version;
     unsigned given; /* OPTIONS_… */
     const char *config, *transport, *file, *vm, *event, *since, *svg, *directory;
-    uint32_t grace_ms, uid, gid;
-    struct config_strings environment; /* items point into argv, the list is the options' */
+    const char *memory, *kernel, *initrd, *vms;
+    uint32_t grace_ms, uid, gid, cid;
+    /* Items point into argv, the lists are the options'. */
+    struct config_strings environment, shares;
     int stop; /* of exec: as soon as this can be read, the command is given up; -1: nothing is */
 
     char **words; /* the command and its words, of argv */
@@ -50,7 +63,11 @@ struct options {
 int options_parse(int argc, char **argv, struct options *options);
 void options_done(struct options *options);
 
-/* The name of the lowest of @p bits, as "--refresh". Static. */
+/* The name of the lowest of @p bits, as "refresh". Static. */
 const char *options_name(unsigned bits);
+
+/* Writes the options of @p bits to @p to as a usage has them, " [--config FILE]"; or, with @p
+ * about, a line each with what it does. */
+void options_describe(FILE *to, unsigned bits, bool about);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * output: bytes to standard output and standard error, which belong to whoever started us: they may
- * be non-blocking, and their reader may take its time.
+ * output: bytes to standard output and standard error, which belong to the program that started us:
+ * they may be non-blocking, and their reader may take its time.
  */
 #ifndef GUESTLINK_CTL_OUTPUT_H
 #define GUESTLINK_CTL_OUTPUT_H

@@ -6,9 +6,11 @@
 #include <wchar.h>
 
 struct cell {
-    enum say_colour colour;
-    char *text;
+    enum say_colour colour, note_colour;
+    char *text, *note; /* `note`: under the cell's row, NULL if there is none */
 };
+
+#define NOTE_MARGIN 2u
 
 struct table {
     const char *const *headings;
@@ -33,8 +35,10 @@ struct table *table_free(struct table *table)
 {
     if (table == NULL)
         return NULL;
-    for (size_t i = 0; i < table->count; i++)
+    for (size_t i = 0; i < table->count; i++) {
         free(table->cells[i].text);
+        free(table->cells[i].note);
+    }
     free(table->cells);
     free(table);
     return NULL;
@@ -58,7 +62,18 @@ void table_add(struct table *table, enum say_colour colour, const char *text)
     if (copy == NULL)
         return;
     say_sanitise(copy);
-    table->cells[table->count++] = (struct cell){colour, copy};
+    table->cells[table->count++] = (struct cell){.colour = colour, .text = copy};
+}
+
+void table_note(struct table *table, enum say_colour colour, const char *text)
+{
+    struct cell *cell = table->count > 0 ? &table->cells[table->count - 1] : NULL;
+
+    if (cell == NULL || text[0] == '\0')
+        return;
+    free(cell->note);
+    cell->note = strdup(text);
+    cell->note_colour = colour;
 }
 
 /* Prints at most @p width columns of it, padded to them unless it is the last of its row. */
@@ -115,11 +130,19 @@ void table_print(const struct table *table)
     }
     for (size_t i = 0; i < table->columns; i++)
         print_cell(SAY_BOLD, table->headings[i], widths[i], i + 1 == table->columns);
-    for (size_t i = 0; i < table->count; i++) {
-        if (i % table->columns == 0)
-            (void)putchar('\n');
-        print_cell(table->cells[i].colour, table->cells[i].text, widths[i % table->columns],
-                   (i + 1) % table->columns == 0);
-    }
     (void)putchar('\n');
+    for (size_t i = 0; i < table->count; i++) {
+        const struct cell *cell = &table->cells[i];
+        bool last = (i + 1) % table->columns == 0;
+
+        print_cell(cell->colour, cell->text, widths[i % table->columns], last);
+        if (last)
+            (void)putchar('\n');
+        if (cell->note != NULL) {
+            (void)printf("%*s", (int)NOTE_MARGIN, "");
+            say_wrapped(cell->note_colour, cell->note, NOTE_MARGIN);
+        }
+    }
+    if (table->count % table->columns != 0)
+        (void)putchar('\n');
 }

@@ -64,7 +64,7 @@ static void add_host(struct timeline *timeline, struct json_object *timings)
     static const struct {
         const char *key, *label;
     } rows[] = {
-        {"devices_ms", "devices made"},     {"mounts_ms", "mounts answered"},
+        {"devices_ms", "devices created"},  {"mounts_ms", "mounts answered"},
         {"network_ms", "network answered"}, {"payload_ms", "payload answered"},
         {"ready_ms", "READY arrived"},
     };

@@ -97,14 +97,14 @@ static void on_child_ended(void *userdata, const struct child_end *end)
     (void)device_command_answer_read(sink_data(run->output, &size), sink_has_overflown(run->output),
                                      &answer);
     if (!end->known || end->signaled || end->status != 0) {
-        (void)snprintf(text, sizeof(text), "%s%s%s; last words: %s", child_end_describe(end, how),
+        (void)snprintf(text, sizeof(text), "%s%s%s; last output: %s", child_end_describe(end, how),
                        answer.has_text ? "; " : "", answer.has_text ? answer.text : "",
                        words[0] ? words : "none");
         finish(run, answer.has_text && answer.error ? answer.error : EIO, text);
         return;
     }
     (void)snprintf(text, sizeof(text), "%s%s%s", answer.text,
-                   answer.error && words[0] ? "; last words: " : "", answer.error ? words : "");
+                   answer.error && words[0] ? "; last output: " : "", answer.error ? words : "");
     run->operation->outcome.created = answer.created && run->options;
     run->operation->outcome.iommu_platform = answer.iommu_platform;
     finish(run, answer.error, text);
@@ -119,7 +119,7 @@ static int on_deadline(sd_event_source *source, uint64_t now, void *userdata)
     (void)now;
     sink_drain(run->errors);
     (void)sink_last_words(run->errors, words, sizeof(words));
-    (void)snprintf(text, sizeof(text), "not done within %u ms, killed; last words: %s",
+    (void)snprintf(text, sizeof(text), "killed after %u ms; last output: %s",
                    run->command->host.timeout_ms, words[0] ? words : "none");
     finish(run, ETIMEDOUT, text);
     return 0;

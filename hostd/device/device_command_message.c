@@ -104,9 +104,9 @@ int device_command_answer_read(const char *text, bool cut, struct device_command
         answer.error = 0;
     } else if (!json_object_is_type(document, json_type_object)) {
         (void)snprintf(answer.text, sizeof(answer.text),
-                       cut ? "its answer has more than 64 KiB"
-                           : "its answer is not a JSON object; expected {\"ok\": true}, "
-                             "{\"error\": \"…\"} or nothing on its standard output");
+                       cut ? "the answer has more than 64 KiB"
+                           : "the answer is not a JSON object; expected {\"ok\": true}, "
+                             "{\"error\": \"…\"} or nothing on standard output");
     } else if (read_flag(document, "ok", !json_object_object_get_ex(document, "error", NULL))) {
         answer.error = 0;
         answer.created = read_flag(document, "created", true);
@@ -114,7 +114,7 @@ int device_command_answer_read(const char *text, bool cut, struct device_command
         read_text(document, "text", &answer);
     } else {
         (void)snprintf(answer.text, sizeof(answer.text),
-                       "its answer has no reason; expected a text as \"error\"");
+                       "the answer has no reason; expected a string as \"error\"");
         read_text(document, "error", &answer);
         if (answer.has_text)
             answer.error = EIO;

@@ -27,7 +27,7 @@ void device_host_done(struct device_host *host)
     while ((operation = LIST_FIRST(&host->operations))) {
         if (operation->canceled)
             operation->canceled(operation->driver_data);
-        device_operation_finish(operation, ECANCELED, "the daemon lets go of the device host");
+        device_operation_finish(operation, ECANCELED, "the daemon releases the device host");
     }
     host->event = sd_event_unref(host->event);
 }
@@ -186,7 +186,7 @@ const char *device_host_version(const struct device_host *host)
 
 bool device_host_vouches(const struct device_host *host)
 {
-    return host->vm->device_host.type != CONFIG_DEVICE_HOST_QEMU || device_host_is_up(host);
+    return !config_vm_has_qemu(host->vm) || device_host_is_up(host);
 }
 
 struct json_object *device_host_remember(const struct device_host *host)

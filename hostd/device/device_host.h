@@ -123,8 +123,8 @@ bool device_host_is_up(const struct device_host *host);
 /* Which QEMU it is: "10.0"; "" if it is not up, did not say, or is none. */
 const char *device_host_version(const struct device_host *host);
 
-/* True unless a VMM that the daemon could ask does not answer: whoever has the VM's CID then may be
- * another process. */
+/* True unless a VMM that the daemon could ask does not answer: the process that has the VM's CID
+ * then may be another process. */
 bool device_host_vouches(const struct device_host *host);
 
 /*

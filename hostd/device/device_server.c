@@ -21,7 +21,7 @@
 #define PASST_PLACE "/tmp"
 
 /* Those of a guard, and the relay's. */
-#define GUARDED_WORDS 16u
+#define GUARDED_WORDS 18u
 struct device_server {
     struct device_server_files files;
     struct child *child;
@@ -42,7 +42,7 @@ static const char *describe(struct device_server *server, const char *end)
     if (server->sink)
         sink_drain(server->sink);
     (void)sink_last_words(server->sink, words, sizeof(words));
-    (void)snprintf(server->text, sizeof(server->text), "%s: %s; last words: %s", server->program,
+    (void)snprintf(server->text, sizeof(server->text), "%s: %s; last output: %s", server->program,
                    end, words[0] ? words : "none");
     return server->text;
 }
@@ -163,7 +163,7 @@ int device_server_get_aperture(const struct device_server *server,
     if (r < 0 && r != -ENOENT) {
         *ret_status =
             (struct aperture_status){.state = APERTURE_NONE,
-                                     .reason = "cannot read what the relay says of the aperture; "
+                                     .reason = "cannot read the relay's report of the aperture; "
                                                "remove the share and add it again"};
         r = 0;
     }

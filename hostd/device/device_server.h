@@ -39,7 +39,7 @@ struct device_server_spec {
     const char *const *guard; /* words before the relay's command, at most ten; or NULL */
     const char *options;      /* the device's option string, verbatim */
     enum config_aperture aperture;
-    uid_t uid; /* who may connect besides root: QEMU's user */
+    uid_t uid; /* who may connect in addition to root: QEMU's user */
     gid_t gid;
 };
 

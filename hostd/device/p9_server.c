@@ -72,7 +72,7 @@ static void on_child_ended(void *userdata, const struct child_end *end)
 
     sink_drain(server->errors);
     (void)sink_last_words(server->errors, words, sizeof(words));
-    (void)snprintf(text, sizeof(text), "diod: %s; last words: %s", child_end_describe(end, how),
+    (void)snprintf(text, sizeof(text), "diod: %s; last output: %s", child_end_describe(end, how),
                    words[0] ? words : "none");
     server->on_ended(server->userdata, text);
 }

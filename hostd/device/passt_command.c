@@ -86,11 +86,34 @@ static int add_guard(const struct config_network *network, struct passt_command 
     if (!program_find_own(GUARD, command->guard_program))
         return -ENOPKG;
     add(&words, command->guard_program, NULL);
+    if (config_publish_name_ports(&network->publish, command->ports, sizeof(command->ports)) > 0)
+        add(&words, "--publish", command->ports);
     for (size_t i = 0; i < network->dns.count && words.count < PASST_COMMAND_GUARD - 2; i++)
         add(&words, network->dns.items[i], NULL);
     add(&words, "--", NULL);
     command->guard[words.count] = NULL;
     return 0;
+}
+
+/* Of one protocol. */
+static void add_ports(struct words *words, const struct config_network *network, bool udp,
+                      struct passt_command *command)
+{
+    const char *option = udp ? "--udp-ports" : "--tcp-ports";
+    bool none = true;
+
+    for (size_t i = 0; i < network->publish.count; i++) {
+        struct config_publish publish;
+
+        if (config_publish_parse(network->publish.items[i], &publish) < 0 || publish.is_udp != udp)
+            continue;
+        (void)snprintf(command->forwards[i], sizeof(command->forwards[i]), "%s/%u:%u",
+                       publish.address, publish.port, publish.guest_port);
+        add(words, option, command->forwards[i]);
+        none = false;
+    }
+    if (none)
+        add(words, option, "none");
 }
 
 int passt_command_make(const char *program, const struct config_network *network,
@@ -108,8 +131,8 @@ int passt_command_make(const char *program, const struct config_network *network
     add(&words, "--quiet", NULL);
     add(&words, "--fd", "3");
     add_user(&words, ret_command);
-    add(&words, "--tcp-ports", "none");
-    add(&words, "--udp-ports", "none");
+    add_ports(&words, network, false, ret_command);
+    add_ports(&words, network, true, ret_command);
     if (!network->host_loopback) {
         add(&words, "--map-host-loopback", "none");
         add(&words, "--map-guest-addr", "none");

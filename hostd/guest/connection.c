@@ -3,7 +3,7 @@
  *
  * Bytes are read onto the stack; only the rest of a frame that is not whole yet moves to the heap.
  * Frames that are sent while a wake-up is being served leave in one write at its end. Ends are told
- * from the event loop alone, so that whoever sends need not expect the connection to vanish.
+ * from the event loop alone, so that a sender need not expect the connection to vanish.
  */
 #include "connection.h"
 

@@ -76,7 +76,7 @@ static void finish(struct guest *guest, struct request *request, const struct gu
 void guest_attach(struct guest *guest, struct connection *connection)
 {
     static const struct guest_answer lost = {.error = ECONNRESET,
-                                             .text = "the guest's connection ended"};
+                                             .text = "the guest's connection closed"};
 
     guest->connection = connection;
     if (connection)
@@ -223,7 +223,7 @@ int guest_take_answer(struct guest *guest, const struct frame *frame)
         r = read_result(frame, &answer, text, sizeof(text));
     } else if (!answers(frame->type, request->type)) {
         answer.error = EPROTO;
-        answer.text = "the guest answered with a frame of another kind";
+        answer.text = "the guest answered with the wrong kind of frame";
     }
     finish(guest, request, &answer);
     return r;

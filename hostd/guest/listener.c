@@ -1,8 +1,8 @@
 /*
  * listener: a listening socket, AF_VSOCK or Unix, and the connections that arrive on it.
  *
- * A socket whose connections cannot be accepted for want of file descriptors would be readable for
- * ever; it is left alone for a while instead of being asked in a loop.
+ * A socket whose connections cannot be accepted because there are no file descriptors would be
+ * readable for ever; it is left alone for a while instead of being asked in a loop.
  */
 #include "listener.h"
 
@@ -105,18 +105,18 @@ const char *listener_find_problem(int fd, bool local)
     int family = option_of(fd, SO_DOMAIN), type = option_of(fd, SO_TYPE);
 
     if (fcntl(fd, F_GETFD) < 0)
-        return "it is not open";
+        return "not open";
     if (family < 0)
-        return "it is no socket";
+        return "not a socket";
     if (family != AF_UNIX && family != AF_VSOCK)
-        return "it is a network socket, which any program of the host may reach";
+        return "a network socket, which any program on the host can reach";
     if (local && family != AF_UNIX)
-        return "it is an AF_VSOCK socket, which guests can reach";
+        return "an AF_VSOCK socket, which guests can reach";
     if (type != SOCK_STREAM)
-        return type == SOCK_DGRAM ? "it is a datagram socket (ListenDatagram=)"
-                                  : "it is a sequential-packet socket (ListenSequentialPacket=)";
+        return type == SOCK_DGRAM ? "a datagram socket (ListenDatagram=)"
+                                  : "a sequential-packet socket (ListenSequentialPacket=)";
     if (option_of(fd, SO_ACCEPTCONN) != 1)
-        return "it does not listen: it is a connection (Accept=yes), or was not made to";
+        return "not listening (a connection, from Accept=yes?)";
     return NULL;
 }
 

@@ -14,7 +14,7 @@
 struct virtio_port;
 
 /*
- * True if whoever connected to a Unix socket is a QEMU, by the name of its program: nothing in QEMU
+ * True if the client of a Unix socket is a QEMU, by the name of its program: nothing in QEMU
  * connects because its guest calls. A process that poses as one gains a connection that may be
  * silent, of which a door has one.
  */

@@ -36,7 +36,8 @@ struct request {
 
 _Noreturn static void fail(const char *what, int error)
 {
-    fprintf(stderr, "guestlink-launch: %s: %s; nothing is started\n", what, strerrordesc_np(error));
+    fprintf(stderr, "guestlink-launch: cannot %s: %s; nothing was started\n", what,
+            strerrordesc_np(error));
     exit(EXIT_FAILURE);
 }
 
@@ -55,9 +56,9 @@ static ssize_t receive(struct request *request)
     const struct cmsghdr *header = size < 0 ? NULL : CMSG_FIRSTHDR(&envelope);
 
     if (size < 0)
-        fail("the daemon's request did not come", errno);
+        fail("receive the daemon's request", errno);
     if (envelope.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
-        fail("the daemon's request", E2BIG);
+        fail("read the daemon's request", E2BIG);
     if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
         request->fd_count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
         memcpy(request->fds, CMSG_DATA(header), request->fd_count * sizeof(int));
@@ -79,7 +80,7 @@ static void read_jail(const struct request *request, struct jail *ret_jail, stru
         ret_jail->library = words[LAUNCH_JAIL_LIBRARY];
     if (ret_jail->folder[0] != '/' || ret_jail->place[0] != '/' ||
         launch_jail_unpack(words[LAUNCH_JAIL_NUMBERS], ret_jail) < 0)
-        fail("the jail that the daemon asks for", EINVAL);
+        fail("read the jail in the daemon's request", EINVAL);
     spec->jail = ret_jail;
 }
 
@@ -93,12 +94,12 @@ static void read_request(struct request *request, struct child_spec *ret_spec)
     if (size == 0)
         exit(EXIT_SUCCESS);
     if (end[-1] != '\0')
-        fail("the daemon's request", EINVAL);
+        fail("read the daemon's request", EINVAL);
     for (; word < end && count < LAUNCH_FIELDS + LAUNCH_WORDS; word += strlen(word) + 1)
         request->words[count++] = word;
     if (word < end || count <= LAUNCH_FIELDS ||
         strlen(request->words[LAUNCH_FDS]) != request->fd_count)
-        fail("the daemon's request", EINVAL);
+        fail("read the daemon's request", EINVAL);
 
     *ret_spec = (struct child_spec){.argv = request->words + LAUNCH_FIELDS,
                                     .fds = {-1, -1, -1, -1},
@@ -107,7 +108,7 @@ static void read_request(struct request *request, struct child_spec *ret_spec)
         unsigned int place = (unsigned int)request->words[LAUNCH_FDS][i] - '0';
 
         if (place >= CHILD_FDS_MAX)
-            fail("a descriptor's number", EINVAL);
+            fail("use a descriptor's number", EINVAL);
         ret_spec->fds[place] = request->fds[i];
     }
     if (request->words[LAUNCH_DIRECTORY][0])
@@ -137,7 +138,7 @@ static void send_pid(void)
     int pidfd = pidfd_open(pid, 0);
 
     if (pidfd < 0)
-        fail("cannot open a descriptor of this process", errno);
+        fail("open a descriptor of this process", errno);
     memcpy(CMSG_DATA(&control.header), &pidfd, sizeof(pidfd));
     if (sendmsg(CONNECTION, &envelope, MSG_NOSIGNAL) < 0)
         exit(EXIT_SUCCESS); /* the daemon does not want it any more */
@@ -162,7 +163,7 @@ int main(void)
     if (streams_open() < 0)
         return EXIT_FAILURE;
     if (setsockopt(CONNECTION, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
-        fail("descriptor 0, where the daemon's connection should be", errno);
+        fail("use descriptor 0 as the daemon's connection", errno);
     read_request(&request, &spec);
     read_jail(&request, &jail, &spec);
     send_pid();

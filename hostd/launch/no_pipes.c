@@ -1,5 +1,6 @@
 /*
- * no pipes: what is loaded into diod, so that whoever opens a pipe of the share holds up nobody.
+ * no pipes: what is loaded into diod, so that a client that opens a pipe of the share blocks
+ * nobody.
  *
  * diod opens what its client asks for, waits for a pipe's other end, and holds a lock meanwhile
  * that every other request of the connection needs. A kernel that mounts a share never asks for

@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Of each of a log's two files: a guest that writes for ever fills neither memory nor disk. */
+/* Of each of a log's two files: a guest that writes forever fills neither memory nor disk. */
 #define LOG_BYTES (UINT64_C(1) << 20)
 
 /* sd_listen_fds(3): passed sockets begin here. */

@@ -26,7 +26,7 @@ _guestlink() {
     --env) mapfile -t COMPREPLY < <(compgen -v -- "$cur") ;;
     --memory | --cpus | --publish | --user | --directory | --timeout) ;;
     *)
-        mapfile -t COMPREPLY < <(compgen -W "$values --root-rw --net --interactive --keep --verbose \
+        mapfile -t COMPREPLY < <(compgen -W "$values --root-rw --net --interactive --tty --keep --verbose \
             --print-config --help --" -- "$cur")
         ;;
     esac

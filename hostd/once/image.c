@@ -70,9 +70,8 @@ static int add_busybox(struct words *words, uint64_t *hash)
     FILE *list;
 
     if (program_find("busybox", path, sizeof(path)) < 0 || !is_static(path)) {
-        say_error(
-            "cannot find a static busybox, whose commands a guest without --root has; nothing "
-            "was started; install the package busybox-static, or name a root with --root DIR");
+        say_error("cannot find a static busybox, which a guest without --root needs; nothing was "
+                  "started; install the package busybox-static, or name a root with --root DIR");
         return -ENOENT;
     }
     words_add(words, "--add");
@@ -148,8 +147,8 @@ static int find_cache(char ret_path[LIMITS_PATH])
     if (mkdir(ret_path, 0700) < 0 && errno != EEXIST) {
         int r = -errno;
 
-        say_error("cannot make the folder \"%s\" for the guest's image: %s; nothing was started; "
-                  "XDG_CACHE_HOME names another place",
+        say_error("cannot create the folder \"%s\" for the guest's image: %s; nothing was "
+                  "started; XDG_CACHE_HOME names another place",
                   ret_path, strerror(-r));
         return r;
     }
@@ -195,8 +194,8 @@ static int prepare_modules(const struct kernel *kernel, const char *scratch, int
     words_add(&depmod, "%s", kernel->release);
     r = tool_run(&depmod, "looking through the kernel's modules", stop);
     if (r > 0)
-        say_error("cannot make the list of the modules in \"%s\": depmod ended with status %d; "
-                  "nothing was started",
+        say_error("cannot list the modules in \"%s\": depmod exited with status %d; nothing was "
+                  "started",
                   kernel->modules, r);
     return r > 0 ? -EIO : r;
 }
@@ -233,8 +232,8 @@ static int make(struct words *words, const struct kernel *kernel, const char *sc
     (void)setenv("TMPDIR", scratch, 1);
     r = tool_run(words, "making the guest's image, once for this kernel", stop);
     if (r > 0)
-        say_error("cannot make the guest's image \"%s\": guestlink-mkinitramfs ended with status "
-                  "%d; nothing was started",
+        say_error("cannot make the guest's image \"%s\": guestlink-mkinitramfs exited with "
+                  "status %d; nothing was started",
                   path, r);
     return r > 0 ? -EIO : r;
 }

@@ -51,7 +51,9 @@ int inside_run(const struct plan *plan, struct supervisor *supervisor)
 
     (void)snprintf(socket, sizeof(socket), "%s/" FOLDER_CONTROL, plan->folder);
     options.socket = socket;
-    options.given = request->input ? 0 : OPTIONS_NO_INPUT;
+    options.given = request->input ? OPTIONS_INTERACTIVE : OPTIONS_NO_INPUT;
+    if (request->terminal)
+        options.given |= OPTIONS_TERMINAL;
     options.environment = request->environment;
     options.stop = supervisor->events;
     words_add(&words, PLAN_VM);

@@ -84,7 +84,7 @@ static int find_own(char image[LIMITS_PATH])
         return 0;
     if (errno == EACCES)
         say_error("cannot read this host's kernel \"%s\": %s; nothing was started; name another "
-                  "one with --kernel, or let yourself read it (chmod +r, as root)",
+                  "one with --kernel, or make it readable (chmod +r, as root)",
                   image, strerror(errno));
     else
         say_error("cannot find this host's kernel, neither as \"/boot/vmlinuz-%s\" nor as \"%s\"; "
@@ -132,8 +132,8 @@ static int find_modules(struct kernel *kernel)
     for (size_t i = 0; strcmp(strrchr(path, '/') + 1, release) != 0 || !is_folder(path); i++) {
         if (i == sizeof(roots) / sizeof(roots[0])) {
             say_error("cannot find the modules of the kernel \"%s\", release %s: no folder "
-                      "lib/modules/%s beside its folder, nor on this host; nothing was started; "
-                      "--kernel DIR takes a folder with both, as a package unpacks them",
+                      "lib/modules/%s next to the kernel's, nor on this host; nothing was "
+                      "started; --kernel DIR takes a folder with both, as a package unpacks them",
                       kernel->image, release, release);
             return -ENOENT;
         }
@@ -151,7 +151,7 @@ int kernel_find(const char *wanted, struct kernel *ret_kernel)
     if (r < 0)
         return r;
     if (!read_release(ret_kernel->image, ret_kernel->release)) {
-        say_error("cannot use the kernel \"%s\": it is no bzImage of Linux for x86; nothing was "
+        say_error("cannot use the kernel \"%s\": not a bzImage of Linux for x86; nothing was "
                   "started",
                   ret_kernel->image);
         return -ENOENT;

@@ -41,6 +41,7 @@ static void print_run_help(void)
                "  --net              a network; --publish [ADDR:]PORT:GUESTPORT opens a port\n"
                "  --aperture auto|require|off  what virtiofsd can reach of the guest's memory\n"
                "  -i, --interactive  pass standard input on\n"
+               "  -t, --tty          give the command a terminal\n"
                "  --env NAME[=VALUE]  --user USER[:GROUP]  --directory DIR   of the command\n"
                "  --timeout TIME     end after so many seconds (or 5m, 2h): exit status 124\n"
                "  --keep             keep the folder with the logs\n"

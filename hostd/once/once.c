@@ -45,7 +45,7 @@ static int run(struct plan *plan)
     int r = folder < 0 ? folder : supervisor_start(plan, folder, &supervisor);
 
     if (r < 0) {
-        say_error("cannot make a folder and a process for the VM: %s; nothing was started",
+        say_error("cannot create a folder and a process for the VM: %s; nothing was started",
                   strerror(-r));
         return READY_NOT_STARTED;
     }
@@ -63,11 +63,26 @@ static int run(struct plan *plan)
     return status;
 }
 
+/* QEMU would end with it, in words of its own. */
+static bool ports_are_free(const struct request *request)
+{
+    const struct config_strings list = {.items = (char **)(uintptr_t)request->published,
+                                        .count = request->forward_count};
+    char text[512];
+
+    if (config_publish_probe(&list, geteuid() != 0, text, sizeof(text)) == 0)
+        return true;
+    say_error("%s; nothing was started", text);
+    return false;
+}
+
 int once_run(const struct request *request)
 {
     struct kernel kernel;
     struct plan plan = {.request = request, .kernel = &kernel};
 
+    if (!request->print_config && !ports_are_free(request))
+        return READY_NOT_STARTED;
     if (kernel_find(request->kernel, &kernel) < 0)
         return READY_NOT_STARTED;
     return request->print_config ? print(&plan) : run(&plan);

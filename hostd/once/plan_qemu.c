@@ -121,7 +121,7 @@ static void add_disks(const struct request *request, struct words *words)
 
 static void add_network(const struct request *request, struct words *words)
 {
-    char forwards[REQUEST_PUBLISH * (REQUEST_FORWARD_SIZE + 16)] = "";
+    char forwards[REQUEST_PUBLISH * (CONFIG_PUBLISH_HOSTFWD + 16)] = "";
 
     for (size_t i = 0; i < request->forward_count; i++)
         (void)snprintf(forwards + strlen(forwards), sizeof(forwards) - strlen(forwards),
@@ -152,7 +152,7 @@ static void add_machine(const struct plan *plan, struct words *words)
     add(words, "object", "memory-backend-memfd,id=mem,size=%lluM,share=on", mib);
 }
 
-/* How QEMU is told to connect anew after a second: QEMU 9.2 has a new name for it, 10.2 no longer
+/* How QEMU is told to connect again after a second: QEMU 9.2 has a new name for it, 10.2 no longer
  * has the old one. A script does not tell which QEMU it starts: then a connection that the daemon
  * closes (a guest that stood still too long) stays closed. */
 static const char *reconnect_option(const char *qemu)

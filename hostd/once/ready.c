@@ -88,15 +88,15 @@ int ready_tell_end(const struct plan *plan, int event)
 {
     switch (event) {
     case SUPERVISOR_TIMED_OUT:
-        say_error("the time of --timeout is over; ended the VM");
+        say_error("the --timeout expired; stopped the VM");
         return READY_TIMED_OUT;
     case SUPERVISOR_NO_QEMU:
-        say_error("the VM ended before the command did; the last lines of its console:");
+        say_error("the VM exited before the command; the last lines of its console:");
         if (!show_last_lines(plan, FOLDER_CONSOLE) && !show_last_lines(plan, FOLDER_LOG))
             say_error("(nothing; --verbose shows the whole boot)");
         return READY_NOT_STARTED;
     case SUPERVISOR_NO_DAEMON:
-        say_error("guestlink-hostd ended; ended the VM with it; its last lines:");
+        say_error("guestlink-hostd exited; stopped the VM; the daemon's last lines:");
         (void)show_last_lines(plan, FOLDER_LOG);
         return READY_NOT_STARTED;
     default: /* the supervisor said why */
@@ -167,7 +167,8 @@ static int wait_for_start(const struct plan *plan, struct supervisor *supervisor
 
 static int tell_late(const struct plan *plan)
 {
-    say_error("the guest was not ready within %d s; ended the VM; the last lines of its console:",
+    say_error("the guest was not ready within %d s; stopped the VM; the last lines of its "
+              "console:",
               BOOT_MS / 1000);
     (void)show_last_lines(plan, FOLDER_CONSOLE);
     return READY_NOT_STARTED;
@@ -218,7 +219,7 @@ int ready_wait(const struct plan *plan, struct supervisor *supervisor, int signa
         return ready_tell_end(plan, supervisor_wait(supervisor, PROGRESS_MS));
     r = client_send(client, "Telemetry", NULL, true);
     if (r < 0)
-        say_error("cannot ask guestlink-hostd for its events: %s; ended the VM", strerror(-r));
+        say_error("cannot ask guestlink-hostd for its events: %s; stopped the VM", strerror(-r));
     status = r < 0 ? READY_NOT_STARTED : wait_for_guest(plan, supervisor, signals, client);
     (void)client_free(client);
     return status;

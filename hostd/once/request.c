@@ -3,6 +3,7 @@
 
 #include "config/text.h"
 #include "ctl/say.h"
+#include "ctl/terminal.h"
 #include "protocol/limits.h"
 
 #include <errno.h>
@@ -131,14 +132,14 @@ static bool add_disk(struct request *request, const char *value)
     return path != NULL;
 }
 
-static bool add_publish(struct request *request, const char *value)
+static bool add_publish(struct request *request, char *value)
 {
     if (request->forward_count == REQUEST_PUBLISH)
         return refuse("publish", value, "at most 32 of them");
     if (request_parse_publish(value, request->forwards[request->forward_count]) < 0)
         return refuse("publish", value,
                       "[ADDRESS:]PORT:GUESTPORT[/tcp|/udp], with an IPv4 address of the host's");
-    request->forward_count++;
+    request->published[request->forward_count++] = value;
     request->net = true;
     return true;
 }
@@ -201,7 +202,7 @@ static bool set_user(struct request *request, const char *value)
 }
 
 /* Options that have a value. */
-static bool take_value(struct request *request, int option, const char *value)
+static bool take_value(struct request *request, int option, char *value)
 {
     static const char *const accelerators[] = {"auto", "kvm", "tcg", NULL};
 
@@ -234,7 +235,7 @@ static bool take_value(struct request *request, int option, const char *value)
         return *value == '/' || refuse("directory", value, "an absolute path of the guest");
     case TIMEOUT:
         return request_parse_duration(value, &request->timeout_ms) == 0 ||
-               refuse("timeout", value, "seconds, or a number with s, m, h or d behind it");
+               refuse("timeout", value, "seconds, or a number followed by s, m, h or d");
     case ACCELERATOR:
         return set_word("accel", value, accelerators, "auto, kvm or tcg", &request->accelerator);
     case QEMU:
@@ -254,9 +255,8 @@ static bool take_flag(struct request *request, int option)
         request->input = true;
         return true;
     case 't':
-        say_error("cannot give the command a terminal (-t): this version has none yet; nothing was "
-                  "started; -i passes standard input on");
-        return false;
+        request->terminal = request->input = true;
+        return true;
     case 'h':
         request->help = true;
         return true;
@@ -292,7 +292,7 @@ static bool shows_slash(const struct request *request)
     if (slash)
         say_error(
             "cannot show the guest the host's whole root \"/\" read-only; nothing was started; "
-            "name a root of the guest's own (mmdebstrap(1) makes one), or folders below /");
+            "name another root (mmdebstrap(1) makes one), or folders below /");
     return slash;
 }
 
@@ -308,10 +308,10 @@ static bool owns_root(const struct request *request)
         (void)snprintf(path, sizeof(path), "%s%s", request->root, parts[i]);
         if (stat(path, &status) < 0 || status.st_uid == geteuid() || geteuid() == 0)
             continue;
-        say_error("cannot use --root \"%s\": \"%s\" belongs to user %u, and the guest could open "
-                  "nothing of others' (O_NOATIME); nothing was started; unpack that root as "
-                  "yourself (mmdebstrap SUITE - | tar -x -C DIR --exclude=./dev), or use --root-rw "
-                  "with a copy",
+        say_error("cannot use --root \"%s\": \"%s\" belongs to user %u, and the guest could not "
+                  "open other users' files (O_NOATIME); nothing was started; unpack that root "
+                  "as yourself (mmdebstrap SUITE - | tar -x -C DIR --exclude=./dev), or use "
+                  "--root-rw with a copy",
                   request->root, path, (unsigned)status.st_uid);
         return false;
     }
@@ -323,16 +323,21 @@ static bool fits(const struct request *request)
 {
     uint32_t uid, gid;
 
+    if (request->terminal && !request->print_config && !terminal_is_there()) {
+        say_error("cannot give the command a terminal (-t): standard input is not a terminal; "
+                  "nothing was started; -i alone passes standard input");
+        return false;
+    }
     if (request->root_rw && request->root == NULL) {
-        say_error("cannot use --root-rw: there is no --root DIR; nothing was started");
+        say_error("cannot use --root-rw: --root DIR is missing; nothing was started");
         return false;
     }
     if (request->user != NULL && request->root == NULL &&
         request_parse_ids(request->user, &uid, &gid) < 0)
         return refuse("user", request->user,
-                      "root, UID or UID:GID: without --root the guest knows no other names");
+                      "root, UID or UID:GID: without --root the guest has no other names");
     if (request->root != NULL && request->share_count == REQUEST_SHARES)
-        return refuse("root", request->root, "at most 23 shares beside it");
+        return refuse("root", request->root, "at most 23 other shares");
     if (request->root != NULL && !request->root_rw && !owns_root(request))
         return false;
     return !shows_slash(request);
@@ -356,8 +361,8 @@ int request_parse(int argc, char **argv, struct request *request)
     if (request->help)
         return 0;
     if (request->argv[0] == NULL && !request->print_config) {
-        say_error("cannot run a command: there is none behind the options; `guestlink run --help` "
-                  "has examples");
+        say_error("cannot run a command: none after the options; `guestlink run --help` has "
+                  "examples");
         return STATUS_NOT_STARTED;
     }
     return fits(request) ? 0 : STATUS_NOT_STARTED;

@@ -4,7 +4,7 @@
 #ifndef GUESTLINK_ONCE_REQUEST_H
 #define GUESTLINK_ONCE_REQUEST_H
 
-#include "config/config.h"
+#include "config/publish.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,16 +14,13 @@
 /* Devices that are plugged in at one PCIe root port each; QEMU's q35 has room for 31. */
 #define REQUEST_SHARES  24u
 #define REQUEST_DISKS   8u
-#define REQUEST_PUBLISH 32u
+#define REQUEST_PUBLISH CONFIG_PUBLISH_MAX
 
 struct request_share {
     char *path;   /* absolute, of a folder that exists; the request's */
     char *target; /* in the guest; the request's */
     bool read_only;
 };
-
-/* --publish: QEMU's words for it, "tcp:127.0.0.1:8080-:80". */
-#define REQUEST_FORWARD_SIZE 80u
 
 struct request {
     const char *kernel; /* NULL: the host's own */
@@ -36,14 +33,17 @@ struct request {
     char *disks[REQUEST_DISKS]; /* absolute; the request's */
     size_t disk_count;
     bool net;
-    char forwards[REQUEST_PUBLISH][REQUEST_FORWARD_SIZE];
+    /* --publish: words of main()'s argv; and QEMU's for them, "tcp:127.0.0.1:8080-:80". */
+    char *published[REQUEST_PUBLISH];
+    char forwards[REQUEST_PUBLISH][CONFIG_PUBLISH_HOSTFWD];
     size_t forward_count;
     const char *aperture;              /* auto, require, off */
     struct config_strings environment; /* items are the request's */
     const char *user;                  /* "USER", "USER:GROUP"; NULL: root */
     const char *directory;             /* NULL: / */
     uint64_t timeout_ms;               /* 0: none */
-    bool input;                        /* -i */
+    bool input;                        /* -i, -t */
+    bool terminal;                     /* -t */
     bool keep, verbose, print_config;
     const char *accelerator; /* kvm, tcg; NULL: KVM where it can be used */
     const char *qemu;        /* program */
@@ -75,8 +75,7 @@ int request_parse_duration(const char *text, uint64_t *ret_ms);
 int request_split_share(char *text, const char **ret_path, const char **ret_target,
                         bool *ret_read_only);
 
-/* "[ADDRESS:]PORT:GUESTPORT[/tcp|/udp]", at 127.0.0.1 if there is no address.
- * @return 0, or -EINVAL */
-int request_parse_publish(const char *text, char ret_forward[REQUEST_FORWARD_SIZE]);
+/* What config_publish_parse() takes, of IPv4 alone. @return 0, or -EINVAL */
+int request_parse_publish(const char *text, char ret_forward[CONFIG_PUBLISH_HOSTFWD]);
 
 #endif

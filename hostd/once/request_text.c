@@ -1,7 +1,6 @@
 /* request: the forms that single values have. */
 #include "request.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,29 +85,12 @@ int request_split_share(char *text, const char **ret_path, const char **ret_targ
     return 0;
 }
 
-int request_parse_publish(const char *text, char ret_forward[REQUEST_FORWARD_SIZE])
+int request_parse_publish(const char *text, char ret_forward[CONFIG_PUBLISH_HOSTFWD])
 {
-    char address[INET_ADDRSTRLEN] = "127.0.0.1";
-    struct in_addr parsed;
-    unsigned long port, guest_port;
-    const char *rest = text, *colon = strchr(text, ':'), *protocol = "tcp";
+    struct config_publish publish;
 
-    if (colon != NULL && strchr(colon + 1, ':') != NULL) {
-        if ((size_t)(colon - text) >= sizeof(address))
-            return -EINVAL;
-        (void)snprintf(address, sizeof(address), "%.*s", (int)(colon - text), text);
-        if (inet_pton(AF_INET, address, &parsed) != 1)
-            return -EINVAL;
-        rest = colon + 1;
-    }
-    if (parse_number(rest, 65535, &port, &rest) < 0 || port == 0 || *rest != ':' ||
-        parse_number(rest + 1, 65535, &guest_port, &rest) < 0 || guest_port == 0)
+    if (config_publish_parse(text, &publish) < 0 || publish.is_ipv6)
         return -EINVAL;
-    if (strcmp(rest, "/udp") == 0)
-        protocol = "udp";
-    else if (*rest != '\0' && strcmp(rest, "/tcp") != 0)
-        return -EINVAL;
-    (void)snprintf(ret_forward, REQUEST_FORWARD_SIZE, "%s:%s:%lu-:%lu", protocol, address, port,
-                   guest_port);
+    config_publish_hostfwd(&publish, &(struct config_strings){0}, ret_forward);
     return 0;
 }

@@ -65,7 +65,7 @@ static void watch(struct keeper *keeper, int clock)
 
             if (pollers[i].revents == 0)
                 continue;
-            /* Its last words first: whoever hears of the end reads them. */
+            /* Its last words first: who reads the end reads them. */
             (void)children_take_console(children);
             (void)children_take_log(children);
             tell(keeper, ends[i]);

@@ -57,7 +57,7 @@ int tool_find(const char *name, const char *package, char ret_path[LIMITS_PATH])
     }
     if (program_find_own(name, ret_path) != NULL)
         return 0;
-    say_error("cannot find %s, neither beside this program nor in PATH; nothing was started; "
+    say_error("cannot find %s, neither next to this program nor in PATH; nothing was started; "
               "install the package %s",
               name, package);
     return -ENOENT;

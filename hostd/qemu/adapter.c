@@ -8,11 +8,13 @@
 #include "adapter.h"
 
 #include "base/text.h"
+#include "config/publish.h"
 #include "passt.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A Unix socket at which somebody listens is connected at once; the rest is for a busy machine. */
 #define CONNECT_TIMEOUT_US 2000000u
@@ -47,7 +49,7 @@ static void fail(struct qemu_task *task, int error, const char *what, const char
 static void succeed(struct qemu_task *task, bool created)
 {
     if (task->passt && !qemu_passt_succeed(task)) {
-        fail(task, EIO, "", "passt ended while the device was added");
+        fail(task, EIO, "", "passt exited while the device was being added");
         return;
     }
     task->operation->outcome.created = created;
@@ -58,7 +60,7 @@ static void succeed(struct qemu_task *task, bool created)
 static void on_device_added(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error) {
-        fail(task, reply->error, "QEMU could not add the device", reply->text);
+        fail(task, reply->error, "cannot add the device to QEMU", reply->text);
         return;
     }
     succeed(task, true);
@@ -84,8 +86,7 @@ static void on_not_connected(struct qemu_task *task)
 
     qemu_task_tell(task, "netdev_del", json_texts("id", task->backend, NULL));
     (void)snprintf(text, sizeof(text),
-                   "nobody answered QEMU at %s (the program there must listen before the adapter "
-                   "is added)",
+                   "nothing listens at %s (start that program before adding the adapter)",
                    task->network->socket_path);
     fail(task, ECONNREFUSED, "", text);
 }
@@ -104,15 +105,50 @@ void qemu_adapter_on_stream(struct device_qemu *qemu, const char *netdev)
     }
 }
 
+/* QEMU names the rule that it could not make, not why. */
+static void explain_netdev(struct qemu_task *task, const struct qmp_reply *reply)
+{
+    char text[DEVICE_TEXT_SIZE], reason[512];
+    uid_t uid = geteuid();
+    gid_t gid;
+
+    (void)qmp_owner(task->qemu->qmp, &uid, &gid);
+    if (config_publish_probe(&task->network->publish, uid != 0, reason, sizeof(reason)) == 0)
+        (void)snprintf(text, sizeof(text), "%s", reply->text);
+    else
+        (void)snprintf(text, sizeof(text), "%s (%s)", reason, reply->text);
+    fail(task, reply->error, "cannot create the netdev in QEMU", text);
+}
+
 /* QEMU connects on the side, says so with an event, and says nothing if it cannot. */
 static void on_netdev_added(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error)
-        fail(task, reply->error, "QEMU could not make its netdev", reply->text);
+        explain_netdev(task, reply);
     else if (task->network->backend != CONFIG_BACKEND_STREAM || task->connected)
         add_device(task);
     else if (qemu_task_wait(task, CONNECT_TIMEOUT_US, on_not_connected) < 0)
         fail(task, ENOMEM, "", "out of memory");
+}
+
+static struct json_object *user_arguments(const struct qemu_task *task)
+{
+    const struct config_network *network = task->network;
+    struct json_object *arguments = json_texts("type", "user", "id", task->backend, NULL);
+    struct json_object *list = network->publish.count > 0 ? json_object_new_array() : NULL;
+
+    for (size_t i = 0; i < network->publish.count && list; i++) {
+        struct config_publish publish;
+        char text[CONFIG_PUBLISH_HOSTFWD];
+
+        if (config_publish_parse(network->publish.items[i], &publish) < 0)
+            continue;
+        config_publish_hostfwd(&publish, &network->address, text);
+        (void)json_object_array_add(list, json_texts("str", text, NULL));
+    }
+    if (list && arguments)
+        (void)json_object_object_add(arguments, "hostfwd", list);
+    return arguments;
 }
 
 static struct json_object *netdev_arguments(const struct qemu_task *task)
@@ -132,9 +168,11 @@ static struct json_object *netdev_arguments(const struct qemu_task *task)
     case CONFIG_BACKEND_PASST:
         return qemu_passt_netdev(task);
     case CONFIG_BACKEND_USER:
+    case CONFIG_BACKEND_NETWORK: /* libvirt's: the configuration has none of them here */
+    case CONFIG_BACKEND_BRIDGE:
         break;
     }
-    return json_texts("type", "user", "id", task->backend, NULL);
+    return user_arguments(task);
 }
 
 static void on_passt_ready(struct qemu_task *task, const struct qmp_reply *reply)
@@ -164,8 +202,7 @@ static void on_port(struct qemu_task *task, const struct qmp_reply *reply)
 static void on_old_unplugged(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error) {
-        fail(task, reply->error, "an adapter of that id that is not equal is in the way",
-             reply->text);
+        fail(task, reply->error, "a different adapter with that id exists", reply->text);
         return;
     }
     qemu_task_tell(task, "netdev_del", json_texts("id", task->old_backend, NULL));
@@ -176,7 +213,7 @@ static void on_old_unplugged(struct qemu_task *task, const struct qmp_reply *rep
 static void on_existing_iommu(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error) {
-        fail(task, reply->error, "QEMU could not tell about the device", reply->text);
+        fail(task, reply->error, "cannot query the device in QEMU", reply->text);
     } else if (qmp_reader_flag(reply->result) != task->iommu_platform) {
         qemu_task_unplug(task, on_old_unplugged);
     } else {
@@ -187,7 +224,7 @@ static void on_existing_iommu(struct qemu_task *task, const struct qmp_reply *re
 static void on_existing_netdev(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error) {
-        fail(task, reply->error, "QEMU could not tell about the device", reply->text);
+        fail(task, reply->error, "cannot query the device in QEMU", reply->text);
         return;
     }
     (void)snprintf(task->old_backend, sizeof(task->old_backend), "%s",
@@ -203,7 +240,7 @@ static void on_existing_netdev(struct qemu_task *task, const struct qmp_reply *r
 static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error) {
-        fail(task, reply->error, "QEMU could not list its devices", reply->text);
+        fail(task, reply->error, "cannot list QEMU's devices", reply->text);
         return;
     }
     if (!qemu_task_device_is_listed(task, reply)) {
@@ -215,13 +252,17 @@ static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply
 
 static void name_backend(struct qemu_task *task, const struct config_network *network)
 {
-    char hash[QEMU_NAME_HASH_SIZE], mac[TEXT_MAC_SIZE];
+    char hash[DEVICE_NAME_HASH_SIZE], mac[TEXT_MAC_SIZE];
+    char ports[CONFIG_PUBLISH_MAX * CONFIG_PUBLISH_HOSTFWD] = "";
 
     text_mac(network->mac, mac);
-    qemu_name_hash(hash, task->qemu->host.vm->id, network->id, mac,
-                   config_backend_names[network->backend],
-                   network->interface ? network->interface : "",
-                   network->socket_path ? network->socket_path : "", NULL);
+    for (size_t i = 0; i < network->publish.count; i++)
+        (void)strncat(strncat(ports, network->publish.items[i], CONFIG_PUBLISH_HOSTFWD - 2), ",",
+                      1);
+    device_name_hash(
+        hash, task->qemu->host.vm->id, network->id, mac, config_backend_names[network->backend],
+        network->interface ? network->interface : "",
+        network->socket_path ? network->socket_path : "", ports[0] ? ports : NULL, NULL);
     (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_NET, hash);
 }
 
@@ -272,7 +313,7 @@ static void on_removed(struct qemu_task *task, const struct qmp_reply *reply)
 static void on_netdev_to_remove(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error == EREMOTEIO) {
-        qemu_task_finish(task, 0, "the device was not there");
+        qemu_task_finish(task, 0, "the device did not exist");
         return;
     }
     if (reply->error) {

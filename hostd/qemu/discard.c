@@ -6,8 +6,8 @@
 #include <string.h>
 
 #define ADVICE                                                                                     \
-    "pages that QEMU discards and the guest uses again are other ones than those that the "        \
-    "device's process has; start QEMU without it"
+    "after QEMU discards a page, the guest and the device's process would use different "          \
+    "memory; start QEMU without it"
 
 #define BALLOON    "the VM has a virtio-balloon device: " ADVICE
 #define VIRTIO_MEM "the VM has a virtio-mem device: " ADVICE

@@ -129,9 +129,9 @@ static struct device_host *qemu_free(struct device_host *host)
 
 static int name_directories(struct device_qemu *qemu, const char *state_dir)
 {
-    char name[QEMU_NAME_HASH_SIZE];
+    char name[DEVICE_NAME_HASH_SIZE];
 
-    qemu_name_hash(name, qemu->host.vm->id, NULL);
+    device_name_hash(name, qemu->host.vm->id, NULL);
     if (asprintf(&qemu->old_directory, "%s/" DIRECTORY, state_dir) < 0) {
         qemu->old_directory = NULL;
         return -ENOMEM;

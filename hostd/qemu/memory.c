@@ -25,8 +25,8 @@ static void refuse(struct qemu_task *task, const char *id)
     char text[512];
 
     if (id)
-        (void)snprintf(text, sizeof(text),
-                       "the memory backend \"%.64s\" is the guest's RAM and not shared; ", id);
+        (void)snprintf(text, sizeof(text), "the guest's memory backend \"%.64s\" is not shared; ",
+                       id);
     else
         (void)snprintf(text, sizeof(text), "the guest's RAM is not shared; ");
     (void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s", QEMU_MEMORY_ADVICE);

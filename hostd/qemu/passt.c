@@ -1,9 +1,8 @@
 /* qemu passt: what an adapter of the backend "passt" needs of its own. */
 #include "passt.h"
 
-#include "base/text.h"
-#include "device/device_server_files.h"
-#include "device/passt_command.h"
+#include "config/publish.h"
+#include "device/passt_server.h"
 #include "discard.h"
 
 #include <errno.h>
@@ -13,6 +12,9 @@
 
 #define OFF      "\"aperture\" is \"off\" in the VM's configuration"
 #define NO_TOKEN "the VM has no token"
+
+#define PORT_WAIT_US UINT64_C(20000)
+#define PORT_WAITS   50u
 
 void qemu_passt_go_on(struct qemu_task *task, int error, const char *text)
 {
@@ -75,54 +77,14 @@ static int add(struct qemu_task *task, const char *id)
     return 0;
 }
 
-static void explain(int error, const char *program, char *text, size_t capacity)
-{
-    if (error == -ENOPKG)
-        (void)snprintf(
-            text, capacity,
-            "guestlink-no-loopback, which keeps passt from this host's own addresses, is "
-            "not installed; install guestlink-hostd again, or set \"host_loopback\": "
-            "true for the adapter");
-    else if (error == -EOPNOTSUPP)
-        (void)snprintf(text, capacity,
-                       "%s is too old for vhost-user adapters; install one with --vhost-user "
-                       "(Debian 13 has one), or use the backend \"user\"",
-                       program);
-    else if (error == -ENOEXEC)
-        (void)snprintf(text, capacity,
-                       "%s is a script, and passt runs in a jail that has no shell; have "
-                       "device_host.passt name the program itself",
-                       program);
-    else
-        (void)snprintf(text, capacity,
-                       "no passt that can be executed at %s; install passt, or correct "
-                       "device_host.passt",
-                       program);
-}
-
-/* All words of the command, for the hash: one that would be started otherwise is another one. */
-static void join(const struct passt_command *command, char *text, size_t capacity)
-{
-    size_t used = 0;
-
-    text[0] = '\0';
-    for (size_t i = 0; command->guard[i] && used < capacity; i++)
-        used += (size_t)snprintf(text + used, capacity - used, "%s ", command->guard[i]);
-    for (size_t i = 0; command->argv[i] && used < capacity; i++)
-        used += (size_t)snprintf(text + used, capacity - used, "%s ", command->argv[i]);
-}
-
 int qemu_passt_begin(struct qemu_task *task, const struct device_adapter *adapter)
 {
-    const struct config_vm *vm = task->qemu->host.vm;
-    struct passt_command command;
-    char words[LIMITS_PATH * 2], mac[TEXT_MAC_SIZE], hash[QEMU_NAME_HASH_SIZE];
-    uint64_t base, size;
-    int r = passt_command_make(vm->device_host.passt, adapter->network, &command);
+    char name[PASST_SERVER_NAME_SIZE], text[PASST_SERVER_TEXT_SIZE];
+    int r = passt_server_name(task->qemu->host.vm, adapter, name, text);
 
-    if (r < 0) {
-        explain(r, command.program, task->text, sizeof(task->text));
-        return -r;
+    if (r > 0) {
+        (void)snprintf(task->text, sizeof(task->text), "%s", text);
+        return r;
     }
     r = add(task, adapter->network->id);
     if (r < 0)
@@ -131,13 +93,9 @@ int qemu_passt_begin(struct qemu_task *task, const struct device_adapter *adapte
     task->aperture = adapter->aperture;
     /* Without an aperture passt could not have the guest bounce. */
     task->iommu_platform = adapter->iommu_platform && adapter->aperture != CONFIG_APERTURE_OFF;
-    join(&command, words, sizeof(words));
-    text_mac(adapter->network->mac, mac);
-    qemu_name_hash(
-        hash, vm->id, adapter->network->id, mac, words, config_aperture_names[adapter->aperture],
-        options_read_token(adapter->options, &base, &size) > 0 ? adapter->options : NULL, NULL);
-    (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_NET, hash);
-    (void)snprintf(task->passt->name, sizeof(task->passt->name), "%s%s", DEVICE_SERVER_PASST, hash);
+    (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_NET,
+                   name + sizeof(DEVICE_SERVER_PASST) - 1);
+    memcpy(task->passt->name, name, sizeof(name));
     return 0;
 }
 
@@ -156,7 +114,7 @@ static void on_ended(void *userdata, const char *text)
     struct aperture_status status;
 
     if (passt->task && passt->task->awaits_ready)
-        qemu_passt_go_on(passt->task, EIO, "passt could not serve it");
+        qemu_passt_go_on(passt->task, EIO, "passt cannot serve the adapter");
     else if (!passt->task && is_refused(passt, &status))
         host->events.adapter_refused(host->userdata, passt->id, status.reason);
     else if (!passt->task)
@@ -181,7 +139,7 @@ static void on_restored(void *userdata, const char *text)
 
     char all[DEVICE_SERVER_TEXT_SIZE + 64];
 
-    (void)snprintf(all, sizeof(all), "another passt serves it, the guest lost packets: %s", text);
+    (void)snprintf(all, sizeof(all), "started another passt, the guest lost packets: %s", text);
     host->events.adapter_lost(host->userdata, passt->id, true, all);
 }
 
@@ -241,44 +199,50 @@ static void on_ready(void *userdata, const char *remark)
         QMP_SHAPE_OBJECT, on_chardev_added);
 }
 
+/* One that was replaced may be about to end: its ports become free. */
+static bool waits_for_ports(struct qemu_task *task)
+{
+    char text[512];
+    int r;
+
+    if (task->port_waits == 0) /* a daemon that died in between may have left it */
+        device_server_sweep(task->qemu->host.event, task->qemu->directory, task->passt->name);
+    r = config_publish_probe(&task->network->publish, true, text, sizeof(text));
+    if (r == 0)
+        return false;
+    if (r == EADDRINUSE && task->port_waits < PORT_WAITS &&
+        qemu_task_wait(task, PORT_WAIT_US, qemu_passt_start) >= 0)
+        task->port_waits++;
+    else
+        qemu_passt_go_on(task, r, text);
+    return true;
+}
+
 void qemu_passt_start(struct qemu_task *task)
 {
-    const struct config_vm *vm = task->qemu->host.vm;
-    struct passt_command command;
-    struct device_server_spec spec = {
+    struct share_server_place place = {
         .directory = task->qemu->directory,
-        .name = task->passt->name,
-        .path = task->passt->id,
-        .passt = command.argv,
-        .guard = command.guard,
-        .options = task->options,
-        .aperture = task->aperture,
+        .parent = task->qemu->old_directory,
         .uid = (uid_t)-1,
         .gid = (gid_t)-1,
     };
-    char text[LIMITS_PATH + 256] = "";
-    int r = passt_command_make(vm->device_host.passt, task->network, &command);
+    const struct device_adapter adapter = {
+        .network = task->network, .options = task->options, .aperture = task->aperture};
+    char text[PASST_SERVER_TEXT_SIZE];
+    int error;
 
-    if (r < 0) {
-        explain(r, command.program, text, sizeof(text));
-        qemu_passt_go_on(task, -r, text);
+    if (waits_for_ports(task))
         return;
-    }
-    r = device_server_files_make_directory(task->qemu->old_directory);
     /* passt's socket gets the owner of the QMP socket: QEMU's user. */
-    (void)qmp_owner(task->qemu->qmp, &spec.uid, &spec.gid);
+    (void)qmp_owner(task->qemu->qmp, &place.uid, &place.gid);
     task->awaits_ready = true;
-    if (r == 0)
-        r = device_server_start(task->qemu->host.event, &spec, &events, task->passt,
-                                &task->passt->server);
-    if (r == 0)
-        return;
-    task->awaits_ready = false;
-    (void)snprintf(text, sizeof(text), "passt could not be started: %s",
-                   r == -ENOPKG ? "guestlink-virtiofs-relay is not installed; install "
-                                  "guestlink-hostd again"
-                                : strerrordesc_np(-r));
-    qemu_passt_go_on(task, -r, text);
+    error =
+        passt_server_start(task->qemu->host.event, task->qemu->host.vm, &place, task->passt->name,
+                           &adapter, &events, task->passt, &task->passt->server, text);
+    if (error) {
+        task->awaits_ready = false;
+        qemu_passt_go_on(task, error, text);
+    }
 }
 
 int qemu_passt_get_aperture(const struct device_host *host, const char *id,
@@ -315,21 +279,20 @@ struct json_object *qemu_passt_netdev(const struct qemu_task *task)
 /* ---- its end */
 
 /* @return false: it is not one of ours */
-static bool name_of(const char *netdev,
-                    char name[sizeof(DEVICE_SERVER_PASST) + QEMU_NAME_HASH_SIZE])
+static bool name_of(const char *netdev, char name[PASST_SERVER_NAME_SIZE])
 {
     const char *hash = netdev + sizeof(QEMU_NAME_NET) - 1;
 
-    if (strncmp(netdev, QEMU_NAME_NET, sizeof(QEMU_NAME_NET) - 1) != 0 || !qemu_name_is_hash(hash))
+    if (strncmp(netdev, QEMU_NAME_NET, sizeof(QEMU_NAME_NET) - 1) != 0 ||
+        !device_name_is_hash(hash))
         return false;
-    (void)snprintf(name, sizeof(DEVICE_SERVER_PASST) + QEMU_NAME_HASH_SIZE, "%s%s",
-                   DEVICE_SERVER_PASST, hash);
+    (void)snprintf(name, PASST_SERVER_NAME_SIZE, "%s%s", DEVICE_SERVER_PASST, hash);
     return true;
 }
 
 void qemu_passt_remove(struct qemu_task *task, const char *netdev)
 {
-    char name[sizeof(DEVICE_SERVER_PASST) + QEMU_NAME_HASH_SIZE];
+    char name[PASST_SERVER_NAME_SIZE];
     struct qemu_passt *passt, *next;
 
     if (!name_of(netdev, name))
@@ -358,11 +321,9 @@ void qemu_passts_clean_up(struct device_qemu *qemu)
     json_object_object_foreach(remembered, id, value)
     {
         const char *name = qmp_reader_text(value);
-        const size_t prefix = sizeof(DEVICE_SERVER_PASST) - 1;
 
         (void)id;
-        if (name && strncmp(name, DEVICE_SERVER_PASST, prefix) == 0 &&
-            qemu_name_is_hash(name + prefix))
+        if (name && passt_server_is_name(name))
             device_server_sweep(qemu->host.event, qemu->directory, name);
     }
 }

@@ -11,7 +11,7 @@
 
 #define CHARDEV_WAIT_US UINT64_C(20000)
 
-/* As of a share's chardev: QEMU lets go of a former one when all of its threads have. */
+/* As of a share's chardev: QEMU releases a former one when all of its threads have. */
 static void remove_old_chardev(struct qemu_task *task);
 
 static void on_chardev_removed(struct qemu_task *task, const struct qmp_reply *reply)
@@ -45,8 +45,7 @@ static void on_memory(struct qemu_task *task, const struct qmp_reply *reply)
     char text[DEVICE_TEXT_SIZE];
 
     if (reply->error == ENOTSUP) {
-        (void)snprintf(text, sizeof(text), "passt needs the guest's memory shared with it: %s",
-                       reply->text);
+        (void)snprintf(text, sizeof(text), "passt needs shared guest memory: %s", reply->text);
         qemu_passt_go_on(task, ENOTSUP, text);
     } else if (reply->error) {
         qemu_passt_go_on(task, reply->error, reply->text);
@@ -67,8 +66,8 @@ void qemu_passt_make(struct qemu_task *task, qemu_step_fn ready)
     }
     (void)snprintf(
         text, sizeof(text),
-        "QEMU %s cannot have a vhost-user adapter hot-plugged (7.2 ends with it); install "
-        "QEMU %d.0 or later (Debian 13 has one), or use the backend \"user\"",
+        "QEMU %s cannot hot-plug a vhost-user adapter (7.2 crashes); install QEMU %d.0 or later "
+        "(Debian 13 has one), or use the backend \"user\"",
         version[0] ? version : "(of an unknown version)", QEMU_VERSION_FOR_PASST);
     qemu_passt_go_on(task, ENOTSUP, text);
 }

@@ -38,9 +38,9 @@ static void look_at_port(struct qemu_task *task)
     if (!task->ports[task->port]) {
         const struct qmp_reply none = {
             .error = ENOSPC,
-            .text = "no free PCIe root port: QEMU needs one for every device to come; add "
-                    "-device pcie-root-port,id=rp9,chassis=9 (each id and chassis once) to its "
-                    "command line",
+            .text = "no free PCIe root port: QEMU needs one for every new device; add -device "
+                    "pcie-root-port,id=rp9,chassis=9 (each id and chassis once) to its command "
+                    "line",
         };
 
         task->port_found(task, &none);

@@ -12,10 +12,10 @@
 #include "qmp.h"
 
 #include "base/json.h"
+#include "base/json_link.h"
 #include "base/qemu_version.h"
 #include "base/qmp_socket.h"
 #include "qmp_command.h"
-#include "qmp_link.h"
 #include "qmp_reader.h"
 #include "qmp_retry.h"
 
@@ -29,21 +29,21 @@
 #define TEXT_SIZE            512u
 #define DEADLINE_ACCURACY_US 10000u
 
-#define NOT_QMP "what answers on it does not speak QMP"
+#define NOT_QMP "the program listening there does not speak QMP"
 
-#define ENDED ", and nobody answers there now: QEMU ended"
+#define ENDED ", and nothing answers there now: QEMU exited"
 
 /* %s: what is wrong with the socket. */
 #define REFUSED                                                                                    \
-    "%s, and may lead to another VM; will retry; restart the VM (its guest may have taken QEMU "   \
-    "over), or correct \"qmp\" of its \"device_host\""
+    "%s, so it may lead to another VM; will retry; restart the VM (its guest may have taken "      \
+    "over QEMU), or fix \"qmp\" of its \"device_host\""
 
 struct qmp {
     sd_event *event;
     char *path;
     struct qmp_events events;
     void *userdata;
-    struct qmp_link *link;
+    struct json_link *link;
     struct qmp_retry *retry;
     sd_event_source *greeting_deadline;
     struct qmp_commands commands;
@@ -106,15 +106,15 @@ static void tell_unreachable(struct qmp *qmp, int error, const char *problem)
     if (error == ENOENT)
         (void)snprintf(
             text, sizeof(text),
-            "QMP socket %s is not there: start QEMU with -qmp unix:%s,server=on,wait=off;"
-            " trying again when it appears",
+            "QMP socket %s does not exist: start QEMU with -qmp unix:%s,server=on,wait=off; "
+            "will retry when it appears",
             qmp->path, qmp->path);
     else if (error == EPERM)
         (void)snprintf(text, sizeof(text), "cannot connect to QMP socket %s: " REFUSED, qmp->path,
                        problem);
     else
         (void)snprintf(text, sizeof(text),
-                       "QMP socket %s cannot be connected to: %s; is QEMU running? trying again",
+                       "cannot connect to QMP socket %s: %s; will retry; is QEMU running?",
                        qmp->path, strerrordesc_np(error));
     tell_down(qmp, false, text);
 }
@@ -168,14 +168,13 @@ static void wait_after(struct qmp *qmp, int r, const char *problem)
     else if (qmp->absent)
         tell_lost(qmp, true, ENDED);
     else if (problem)
-        tell_lost(qmp, false, ", and cannot connect to it again: " REFUSED, problem);
+        tell_lost(qmp, false, ", and cannot reconnect: " REFUSED, problem);
     else
-        tell_lost(qmp, false, ", and cannot connect to it again: %s; will retry",
-                  strerrordesc_np(-r));
+        tell_lost(qmp, false, ", and cannot reconnect: %s; will retry", strerrordesc_np(-r));
     qmp_retry_later(qmp->retry);
 }
 
-/* It was up: it is tried again at once, if it is not unsteady. */
+/* It was up: retry at once, if it is not unsteady. */
 static void lose(struct qmp *qmp, const char *why)
 {
     const char *problem = NULL;
@@ -206,7 +205,7 @@ static void disconnect(struct qmp *qmp, bool gone, const char *why)
     char text[TEXT_SIZE];
 
     qmp->up = false;
-    qmp->link = qmp_link_free(qmp->link);
+    qmp->link = json_link_free(qmp->link);
     qmp->greeting_deadline = sd_event_source_disable_unref(qmp->greeting_deadline);
     qmp_commands_finish(&qmp->commands, ECONNRESET, why);
     if (was_up) {
@@ -218,7 +217,7 @@ static void disconnect(struct qmp *qmp, bool gone, const char *why)
     } else if (qmp->lost) {
         tell_lost(qmp, false, "; then: %s; will retry", why);
     } else {
-        (void)snprintf(text, sizeof(text), "QMP socket %s: %s; trying again", qmp->path, why);
+        (void)snprintf(text, sizeof(text), "QMP socket %s: %s; will retry", qmp->path, why);
         tell_down(qmp, false, text);
     }
     qmp_retry_later(qmp->retry);
@@ -237,11 +236,11 @@ static void on_capabilities(void *userdata, const struct qmp_reply *reply)
         return;
     if (reply->error || !qmp_reader_is_object(reply->result)) {
         disconnect(qmp, false,
-                   reply->error ? reply->text : NOT_QMP " (an answer that is no object)");
+                   reply->error ? reply->text : NOT_QMP " (an answer that is not an object)");
         return;
     }
     if (qmp->lost)
-        tell_lost(qmp, false, "; it was connected to again");
+        tell_lost(qmp, false, "; reconnected");
     qmp->greeting_deadline = sd_event_source_disable_unref(qmp->greeting_deadline);
     qmp_retry_reset(qmp->retry);
     qmp->up = true;
@@ -267,7 +266,7 @@ static const char *take_event(struct qmp *qmp, struct json_object *message)
     struct json_object *data = NULL;
 
     if (!name || (qmp_reader_has(message, "data", &data) && !qmp_reader_is_object(data)))
-        return "an event without a name, or with data that are no object";
+        return "an event without a name, or with data that is not an object";
     if (qmp->up)
         qmp->events.event(qmp->userdata, name, data);
     return NULL;
@@ -281,7 +280,7 @@ static const char *take_greeting(struct qmp *qmp, struct json_object *message)
     qemu_version_read(message, qmp->version);
     if (qmp_commands_send(&qmp->commands, qmp->event, qmp->link, "qmp_capabilities", NULL,
                           QMP_GREETING_TIMEOUT_MS, on_capabilities, qmp) < 0)
-        disconnect(qmp, false, "the negotiation could not be sent");
+        disconnect(qmp, false, "cannot send qmp_capabilities");
     return NULL;
 }
 
@@ -289,7 +288,7 @@ static void on_message(void *userdata, struct json_object *message)
 {
     struct qmp *qmp = userdata;
     struct json_object *error;
-    const char *problem = "none of its messages";
+    const char *problem = "an unknown message";
     char text[TEXT_SIZE];
 
     if (qmp_reader_has(message, "event", NULL))
@@ -298,7 +297,7 @@ static void on_message(void *userdata, struct json_object *message)
         problem = take_greeting(qmp, message);
     else if (qmp_reader_has(message, "error", &error))
         problem = qmp_reader_is_object(error) ? qmp_commands_answer(&qmp->commands, message, error)
-                                              : "an error that is no object";
+                                              : "an error that is not an object";
     else if (qmp_reader_has(message, "return", NULL))
         problem = qmp_commands_answer(&qmp->commands, message, NULL);
     if (!problem)
@@ -312,21 +311,24 @@ static int on_greeting_deadline(sd_event_source *source, uint64_t now, void *use
     (void)source;
     (void)now;
     disconnect(userdata, false,
-               "no greeting within 5 s of connecting: another QMP client is connected to "
-               "it (QEMU serves one a socket; give guestlink one of its own with a "
-               "second -qmp), or QEMU hangs");
+               "no greeting within 5 s of connecting: another QMP client is connected (QEMU "
+               "serves one a socket; give guestlink its own with a second -qmp), or QEMU hangs");
     return 0;
 }
 
 /* @param ret_problem  as qmp_socket_connect() */
 static int connect_now(struct qmp *qmp, const char **ret_problem)
 {
+    static const struct json_link_peer peer = {
+        .name = "QEMU",
+        .nonsense = NOT_QMP " (a line is not a JSON object)",
+    };
     struct qmp_socket socket;
     int r = qmp_socket_connect(qmp->path, &socket, ret_problem);
 
     if (r < 0)
         return r;
-    r = qmp_link_new(qmp->event, socket.fd, on_message, on_link_ended, qmp, &qmp->link);
+    r = json_link_new(qmp->event, socket.fd, &peer, on_message, on_link_ended, qmp, &qmp->link);
     if (r < 0)
         return r;
     qmp->uid = socket.uid;
@@ -336,7 +338,7 @@ static int connect_now(struct qmp *qmp, const char **ret_problem)
                                    (uint64_t)QMP_GREETING_TIMEOUT_MS * 1000, DEADLINE_ACCURACY_US,
                                    on_greeting_deadline, qmp);
     if (r < 0)
-        qmp->link = qmp_link_free(qmp->link);
+        qmp->link = json_link_free(qmp->link);
     return r;
 }
 
@@ -377,8 +379,8 @@ struct qmp *qmp_free(struct qmp *qmp)
     if (!qmp)
         return NULL;
     qmp->up = false;
-    qmp_commands_finish(&qmp->commands, ECANCELED, "the daemon lets go of QEMU");
-    qmp_link_free(qmp->link);
+    qmp_commands_finish(&qmp->commands, ECANCELED, "the daemon releases QEMU");
+    json_link_free(qmp->link);
     qmp_retry_free(qmp->retry);
     sd_event_source_disable_unref(qmp->greeting_deadline);
     sd_event_unref(qmp->event);

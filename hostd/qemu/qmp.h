@@ -11,15 +11,12 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
-/* Bytes of one line from QEMU. `query-qmp-schema`, the longest answer known, has 170 KiB. */
-#define QMP_LINE_MAX ((size_t)1024 * 1024)
-
 /* From the connection to the end of the negotiation. QEMU serves one client a socket and leaves
  * another one waiting without a word: this is how that is noticed. */
 #define QMP_GREETING_TIMEOUT_MS 5000u
 
 /* A connection that was up for less than this was unsteady. After a few of them in a row there is a
- * pause before the next, each twice as long: what a VM does anew each time (devices, what serves
+ * pause before the next, each twice as long: what a VM does again each time (devices, what serves
  * shares, lines of the log) QEMU cannot have done without end. */
 #define QMP_STEADY_MS         10000u
 #define QMP_UNSTEADY_MAX      4u

@@ -78,7 +78,7 @@ static int on_deadline(sd_event_source *source, uint64_t now, void *userdata)
     return 0;
 }
 
-int qmp_commands_send(struct qmp_commands *commands, sd_event *event, struct qmp_link *link,
+int qmp_commands_send(struct qmp_commands *commands, sd_event *event, struct json_link *link,
                       const char *name, struct json_object *arguments, uint32_t timeout_ms,
                       qmp_reply_fn fn, void *userdata)
 {
@@ -97,7 +97,7 @@ int qmp_commands_send(struct qmp_commands *commands, sd_event *event, struct qmp
                                        (uint64_t)timeout_ms * 1000, DEADLINE_ACCURACY_US,
                                        on_deadline, command);
     if (r == 0)
-        r = qmp_link_send(link, message);
+        r = json_link_send(link, message);
     json_object_put(message);
     json_object_put(arguments);
     if (r < 0) {
@@ -134,9 +134,9 @@ const char *qmp_commands_answer(struct qmp_commands *commands, struct json_objec
     int64_t id;
 
     if (!qmp_reader_number(json_member(message, "id"), &id) || id < 1 || id > commands->last_id)
-        return "an answer to nothing that was asked";
+        return "an answer without a question";
     if (error && !qmp_reader_words(json_member(error, "desc"), text, sizeof(text)))
-        return "an error without words";
+        return "an error without a description";
     command = find(commands, id);
     if (!command)
         return NULL; /* its deadline was over */

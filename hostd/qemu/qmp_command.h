@@ -4,8 +4,8 @@
 #ifndef GUESTLINK_HOSTD_QMP_COMMAND_H
 #define GUESTLINK_HOSTD_QMP_COMMAND_H
 
+#include "base/json_link.h"
 #include "qmp.h"
-#include "qmp_link.h"
 
 struct qmp_command;
 
@@ -15,7 +15,7 @@ struct qmp_commands {
 };
 
 /* As qmp_execute(), over @p link. */
-int qmp_commands_send(struct qmp_commands *commands, sd_event *event, struct qmp_link *link,
+int qmp_commands_send(struct qmp_commands *commands, sd_event *event, struct json_link *link,
                       const char *name, struct json_object *arguments, uint32_t timeout_ms,
                       qmp_reply_fn fn, void *userdata);
 

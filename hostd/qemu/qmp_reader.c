@@ -2,48 +2,32 @@
 #include "qmp_reader.h"
 
 #include "base/json.h"
-#include "base/text.h"
 
 #include <string.h>
 
 const char *qmp_reader_text(struct json_object *value)
 {
-    size_t size;
-
-    if (!json_object_is_type(value, json_type_string))
-        return NULL;
-    size = (size_t)json_object_get_string_len(value);
-    if (size > QMP_TEXT_MAX || memchr(json_object_get_string(value), '\0', size))
-        return NULL;
-    return json_object_get_string(value);
+    return json_as_text(value, QMP_TEXT_MAX);
 }
 
 bool qmp_reader_words(struct json_object *value, char *buffer, size_t capacity)
 {
-    if (!json_object_is_type(value, json_type_string))
-        return false;
-    text_take((struct wire_text){.data = json_object_get_string(value),
-                                 .size = (size_t)json_object_get_string_len(value)},
-              buffer, capacity);
-    return true;
+    return json_as_words(value, buffer, capacity);
 }
 
 bool qmp_reader_flag(struct json_object *value)
 {
-    return json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value);
+    return json_as_flag(value);
 }
 
 bool qmp_reader_number(struct json_object *value, int64_t *ret_number)
 {
-    if (!json_object_is_type(value, json_type_int))
-        return false;
-    *ret_number = json_object_get_int64(value);
-    return true;
+    return json_as_number(value, ret_number);
 }
 
 bool qmp_reader_is_object(struct json_object *value)
 {
-    return json_object_is_type(value, json_type_object);
+    return json_is_object(value);
 }
 
 bool qmp_reader_has(struct json_object *value, const char *key, struct json_object **ret_member)
@@ -82,7 +66,7 @@ const char *qmp_reader_check(enum qmp_shape shape, struct json_object *value)
     case QMP_SHAPE_OBJECT:
         return qmp_reader_is_object(value) ? NULL : "an object";
     case QMP_SHAPE_TEXT:
-        return qmp_reader_text(value) ? NULL : "a text";
+        return qmp_reader_text(value) ? NULL : "a string";
     case QMP_SHAPE_FLAG:
         return json_object_is_type(value, json_type_boolean) ? NULL : "true or false";
     case QMP_SHAPE_PROPERTIES:

@@ -14,9 +14,9 @@
 #define LAST_WORDS_WAIT_US UINT64_C(250000)
 
 #define IOMMU_REMARK                                                                               \
-    "QEMU cannot do iommu_platform with vhost-user-fs (virtiofsd does not offer "                  \
-    "VIRTIO_F_ACCESS_PLATFORM): the device was added without and does not bounce through the "     \
-    "guest's pool"
+    "QEMU does not support iommu_platform with vhost-user-fs (virtiofsd does not offer "           \
+    "VIRTIO_F_ACCESS_PLATFORM): the device was added without iommu_platform and does not "         \
+    "bounce through the guest's pool"
 
 #define OFF      "\"aperture\" is \"off\" in the VM's configuration"
 #define NO_TOKEN "the VM has no token"
@@ -30,23 +30,6 @@ struct qemu_share *qemu_share_find(const struct device_qemu *qemu, const char *t
     return share;
 }
 
-/* One of another aperture is not equal: of another token, or of another mode. One without is named
- * as daemons up to 0.1.0 named theirs, and those are taken over. */
-static void name_it(struct qemu_share *share, const struct device_share *from)
-{
-    char how[8 + CONFIG_SERVING_SIZE], serving[CONFIG_SERVING_SIZE];
-    uint64_t base, size;
-    bool confined = from->aperture != CONFIG_APERTURE_OFF &&
-                    options_read_token(from->options, &base, &size) > 0;
-
-    /* One that is served in the usual way is named as daemons up to 0.1.0 named theirs. */
-    (void)config_serving_format(&from->serving, serving);
-    (void)snprintf(how, sizeof(how), "%s%s%s", from->read_only ? "ro" : "rw", serving[0] ? "," : "",
-                   serving);
-    qemu_name_hash(share->name, share->qemu->host.vm->id, from->tag, from->path, how,
-                   confined ? from->options : NULL, config_aperture_names[from->aperture], NULL);
-}
-
 struct qemu_share *qemu_share_new(struct device_qemu *qemu, const struct device_share *from)
 {
     struct qemu_share *share = calloc(1, sizeof(*share));
@@ -56,7 +39,7 @@ struct qemu_share *qemu_share_new(struct device_qemu *qemu, const struct device_
         return NULL;
     }
     share->qemu = qemu;
-    name_it(share, from);
+    share_server_name(qemu->host.vm->id, from, share->name);
     share->next = qemu->shares;
     qemu->shares = share;
     return share;
@@ -156,7 +139,7 @@ void qemu_share_fail(struct qemu_task *task, int error, const char *what, const 
 void qemu_share_succeed(struct qemu_task *task, bool created, bool iommu_platform)
 {
     if (device_server_has_ended(task->share->virtiofsd)) {
-        qemu_share_fail(task, EIO, "", "virtiofsd ended while the device was added");
+        qemu_share_fail(task, EIO, "", "virtiofsd exited while the device was being added");
         return;
     }
     if (!task->iommu_platform)

@@ -15,8 +15,7 @@
 static void on_old_unplugged(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error) {
-        qemu_share_fail(task, reply->error, "a device of that tag that is not equal is in the way",
-                        reply->text);
+        qemu_share_fail(task, reply->error, "a different device with that tag exists", reply->text);
     } else {
         qemu_share_remove_backend(task, task->old_backend);
         qemu_share_make(task);
@@ -26,7 +25,7 @@ static void on_old_unplugged(struct qemu_task *task, const struct qmp_reply *rep
 static void on_existing_iommu(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error)
-        qemu_share_fail(task, reply->error, "QEMU could not tell about the device", reply->text);
+        qemu_share_fail(task, reply->error, "cannot query the device in QEMU", reply->text);
     else
         qemu_share_succeed(task, false, qmp_reader_flag(reply->result));
 }
@@ -50,13 +49,13 @@ static void on_existing_chardev(struct qemu_task *task, const struct qmp_reply *
     const char *chardev = qmp_reader_text(reply->result);
 
     if (reply->error && reply->error != EREMOTEIO) {
-        qemu_share_fail(task, reply->error, "QEMU could not tell about the device", reply->text);
+        qemu_share_fail(task, reply->error, "cannot query the device in QEMU", reply->text);
     } else if (chardev && strcmp(chardev, task->backend) == 0 && adopt(task) == 0) {
         task->share_adopted = true;
         qemu_task_next_get(task, "iommu_platform", QMP_SHAPE_FLAG, on_existing_iommu);
     } else {
         (void)snprintf(task->old_backend, sizeof(task->old_backend), "%s", chardev ? chardev : "");
-        /* Another share's, or its virtiofsd is gone, and QEMU cannot connect a device anew. */
+        /* Another share's, or its virtiofsd is gone, and QEMU cannot connect a device again. */
         qemu_task_unplug(task, on_old_unplugged);
     }
 }
@@ -64,7 +63,7 @@ static void on_existing_chardev(struct qemu_task *task, const struct qmp_reply *
 static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error)
-        qemu_share_fail(task, reply->error, "QEMU could not list its devices", reply->text);
+        qemu_share_fail(task, reply->error, "cannot list QEMU's devices", reply->text);
     else if (!qemu_task_device_is_listed(task, reply))
         qemu_share_make(task);
     else
@@ -74,10 +73,10 @@ static void on_peripherals(struct qemu_task *task, const struct qmp_reply *reply
 static void on_looked(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error) {
-        qemu_share_fail(task, reply->error, "QEMU could not tell what discards its memory",
+        qemu_share_fail(task, reply->error, "cannot query what discards QEMU's memory",
                         reply->text);
     } else if (qemu_discard_forbids(task)) {
-        qemu_share_fail(task, EPERM, "its aperture is required", task->discards);
+        qemu_share_fail(task, EPERM, "the aperture is required", task->discards);
     } else {
         task->share->discards = task->discards;
         qemu_task_next_list(task, on_peripherals);
@@ -87,10 +86,9 @@ static void on_looked(struct qemu_task *task, const struct qmp_reply *reply)
 static void on_memory(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error == ENOTSUP)
-        qemu_share_fail(task, ENOTSUP, "virtiofs needs the guest's memory shared with virtiofsd",
-                        reply->text);
+        qemu_share_fail(task, ENOTSUP, "virtiofs needs shared guest memory", reply->text);
     else if (reply->error)
-        qemu_share_fail(task, reply->error, "QEMU could not tell about its memory", reply->text);
+        qemu_share_fail(task, reply->error, "cannot query QEMU's memory backends", reply->text);
     else
         qemu_discard_look(task, on_looked);
 }
@@ -101,17 +99,12 @@ static int begin(struct qemu_task *task, const struct device_share *share)
     (void)qemu_share_free(qemu_share_find(task->qemu, share->tag),
                           false); /* looked at as by a new daemon */
     task->share = qemu_share_new(task->qemu, share);
-    task->path = strdup(share->path);
-    if (!task->share || !task->path)
+    if (!task->share || share_server_spec_copy(&task->serve, share) < 0)
         return -ENOMEM;
     task->share->task = task;
     task->cleanup = qemu_share_drop;
-    /* Without an aperture QEMU could not have virtiofsd take it. */
-    task->iommu_platform = share->iommu_platform && share->aperture != CONFIG_APERTURE_OFF;
-    task->aperture = share->aperture;
-    task->read_only = share->read_only;
-    task->serving = share->serving;
-    (void)snprintf(task->options, sizeof(task->options), "%s", share->options);
+    task->iommu_platform = task->serve.iommu_platform;
+    task->aperture = task->serve.aperture;
     (void)snprintf(task->backend, sizeof(task->backend), "%s%s", QEMU_NAME_FS, task->share->name);
     return qemu_memory_begin(task, on_memory);
 }
@@ -129,8 +122,8 @@ int qemu_share_add(struct device_host *host, const struct device_share *share,
         (void)qemu_task_abandon(task);
         return device_operation_finish_later(
             operation, ENOENT,
-            "share %s: %s is not a directory of this host; make it, "
-            "or correct \"path\" of the share",
+            "share %s: %s is not a directory of this host; create it, or fix \"path\" of the "
+            "share",
             share->tag, share->path);
     }
     r = begin(task, share);

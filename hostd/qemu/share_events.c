@@ -40,14 +40,14 @@ static void on_virtiofsd_ended(void *userdata, const char *text)
     if (share->task && share->task->timer && share->task->error) {
         qemu_share_fail_now(share->task);
     } else if (share->task && share->task->awaits_ready) {
-        qemu_share_fail(share->task, EIO, "", "virtiofsd could not serve it");
+        qemu_share_fail(share->task, EIO, "", "virtiofsd cannot serve the share");
     } else if (!share->task) {
         struct device_qemu *qemu = share->qemu;
         struct aperture_status status;
         char device[QEMU_NAME_SIZE];
 
         /* At once, and before anybody unmounts: what the guest asks of a device that nobody serves
-         * is never answered, and the kernel's driver waits for it for ever; of a device that is
+         * is never answered, and the kernel's driver waits for it forever; of a device that is
          * gone it fails with ENOTCONN. */
         if (qemu_name_device(QEMU_NAME_FS, share->tag, device) == 0)
             share->leaving = qmp_execute(qemu->qmp, "device_del", json_texts("id", device, NULL),

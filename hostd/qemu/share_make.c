@@ -3,8 +3,6 @@
  */
 #include "share.h"
 
-#include "base/program.h"
-#include "device/device_server_files.h"
 #include "refusal.h"
 
 #include <errno.h>
@@ -28,13 +26,13 @@
 #define CHARDEV_WAIT_US UINT64_C(20000)
 
 #define IOMMU_REQUIRED                                                                             \
-    "its aperture is required, and QEMU cannot have the guest use the pool for it (update QEMU, "  \
-    "or set \"aperture\": \"auto\")"
+    "the aperture is required, but QEMU cannot make the guest use the pool for the device "        \
+    "(update QEMU, or set \"aperture\": \"auto\")"
 
 static void on_device_added(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error)
-        qemu_share_fail(task, reply->error, "QEMU could not add the device", reply->text);
+        qemu_share_fail(task, reply->error, "cannot add the device to QEMU", reply->text);
     else
         qemu_share_succeed(task, true, false);
 }
@@ -61,7 +59,8 @@ static void start_virtiofsd(struct qemu_task *task);
 static void on_refused_chardev_removed(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error) {
-        qemu_share_fail(task, reply->error, "QEMU keeps virtiofsd's chardev", reply->text);
+        qemu_share_fail(task, reply->error, "cannot remove virtiofsd's chardev from QEMU",
+                        reply->text);
         return;
     }
     task->share->virtiofsd = device_server_stop(task->share->virtiofsd);
@@ -69,8 +68,8 @@ static void on_refused_chardev_removed(struct qemu_task *task, const struct qmp_
 }
 
 /* A virtiofsd serves one connection, and one is set up once: QEMU that refused the device had begun
- * to, and a second device on the same chardev waits for ever (QEMU 10 with the Rust virtiofsd) for
- * what was answered to the first. Hence both anew, and that QEMU is not asked again. */
+ * to, and a second device on the same chardev waits forever (QEMU 10 with the Rust virtiofsd) for
+ * what was answered to the first. Hence both are recreated, and QEMU is not asked again. */
 static void on_device_added_with_iommu(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (qemu_refusal_is(QEMU_REFUSAL_IOMMU, reply) && task->aperture == CONFIG_APERTURE_REQUIRE) {
@@ -81,7 +80,7 @@ static void on_device_added_with_iommu(struct qemu_task *task, const struct qmp_
         qemu_task_next(task, "chardev-remove", json_texts("id", task->backend, NULL),
                        QMP_SHAPE_OBJECT, on_refused_chardev_removed);
     } else if (reply->error) {
-        qemu_share_fail(task, reply->error, "QEMU could not add the device", reply->text);
+        qemu_share_fail(task, reply->error, "cannot add the device to QEMU", reply->text);
     } else {
         qemu_share_succeed(task, true, true);
     }
@@ -96,7 +95,7 @@ static bool may_bounce(const struct qemu_task *task)
 static void on_chardev_added(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error)
-        qemu_share_fail(task, reply->error, "QEMU could not connect to virtiofsd", reply->text);
+        qemu_share_fail(task, reply->error, "cannot connect QEMU to virtiofsd", reply->text);
     else if (task->iommu_platform && may_bounce(task))
         add_device(task, true, on_device_added_with_iommu);
     else
@@ -120,72 +119,29 @@ static void add_chardev(struct qemu_task *task)
         QMP_SHAPE_OBJECT, on_chardev_added);
 }
 
-/* Owners or attributes that are others than those asked for are worse than no share. One that is
- * not there says so when it is started. @return false: the task has failed */
-static bool can_serve(struct qemu_task *task, const char *program)
-{
-    char buffer[LIMITS_PATH];
-    const char *obstacle = NULL;
-
-    task->serving_remark = "";
-    program = program_find_virtiofsd(program, buffer);
-    if (program)
-        obstacle = config_serving_obstacle(&task->serving, program, &task->serving_remark);
-    if (obstacle)
-        qemu_share_fail(task, EOPNOTSUPP, "", obstacle);
-    return !obstacle;
-}
-
 static void start_virtiofsd(struct qemu_task *task)
 {
-    const struct config_vm *vm = task->qemu->host.vm;
-    struct device_server_spec spec = {
-        .program = vm->device_host.virtiofsd,
-        .directory = task->qemu->directory,
-        .name = task->share->name,
-        .path = task->path,
-        .read_only = task->read_only,
-        .serving = &task->serving,
-        .options = task->options,
-        /* Without iommu_platform the guest does not use the pool. */
-        .aperture = task->iommu_platform && may_bounce(task) ? task->aperture : CONFIG_APERTURE_OFF,
+    struct device_qemu *qemu = task->qemu;
+    struct share_server_place place = {
+        .directory = qemu->directory,
+        .parent = qemu->old_directory,
         .uid = (uid_t)-1,
         .gid = (gid_t)-1,
     };
-    int r;
+    char text[SHARE_SERVER_TEXT_SIZE];
+    int error;
 
-    if (!can_serve(task, spec.program))
-        return;
-    r = device_server_files_make_directory(task->qemu->old_directory);
-    if (r < 0) {
-        qemu_share_fail(task, -r, "the folder of virtiofsd's sockets cannot be made",
-                        task->qemu->old_directory);
-        return;
-    }
-    device_server_sweep(task->qemu->host.event, task->qemu->old_directory, task->share->name);
     /* virtiofsd's socket gets the owner of the QMP socket: QEMU's user. */
-    (void)qmp_owner(task->qemu->qmp, &spec.uid, &spec.gid);
+    (void)qmp_owner(qemu->qmp, &place.uid, &place.gid);
     task->awaits_ready = true;
     task->ready = add_chardev;
-    r = device_server_start(task->qemu->host.event, &spec, &qemu_share_events, task->share,
-                            &task->share->virtiofsd);
-    if (r == -ENOENT)
-        qemu_share_fail(task, ENOENT,
-                        "virtiofsd is not installed, or not where device_host.virtiofsd says; "
-                        "install it, or correct that path",
-                        spec.program ? spec.program : "(no path configured)");
-    else if (r == -ENAMETOOLONG)
-        qemu_share_fail(
-            task, ENAMETOOLONG,
-            "the path of virtiofsd's socket would have more than 107 bytes; use a shorter "
-            "state_dir than",
-            task->qemu->directory);
-    else if (r == -EOPNOTSUPP)
-        qemu_share_fail(task, EPERM, "",
-                        "its aperture is required, and guestlink-virtiofs-relay, which would make "
-                        "it, is not installed; install guestlink-hostd again");
-    else if (r < 0)
-        qemu_share_fail(task, -r, "virtiofsd could not be started", strerrordesc_np(-r));
+    /* Without iommu_platform the guest does not use the pool. */
+    error = share_server_start(
+        qemu->host.event, qemu->host.vm, &place, task->share->name, &task->serve,
+        task->iommu_platform && may_bounce(task) ? task->aperture : CONFIG_APERTURE_OFF,
+        &qemu_share_events, task->share, &task->share->virtiofsd, &task->serving_remark, text);
+    if (error)
+        qemu_share_fail(task, error, "", text);
 }
 
 static void on_port(struct qemu_task *task, const struct qmp_reply *reply)

@@ -1,5 +1,5 @@
 /*
- * qemu share, its removal: the device, when the guest let go of it; the chardev; virtiofsd last. It
+ * qemu share, its removal: the device, when the guest released it; the chardev; virtiofsd last. It
  * works for devices of which this daemon knows nothing but the tag.
  */
 #include "share.h"
@@ -16,7 +16,7 @@ static void sweep(struct device_qemu *qemu, const char *name)
 {
     struct json_object *shares = json_member(qemu->memory, "shares");
 
-    if (!qemu_name_is_hash(name))
+    if (!device_name_is_hash(name))
         return;
     device_server_sweep(qemu->host.event, qemu->directory, name);
     if (!qmp_reader_is_object(shares))
@@ -51,7 +51,7 @@ void qemu_share_remove_backend(struct qemu_task *task, const char *chardev)
 {
     const char *name = chardev + sizeof(QEMU_NAME_FS) - 1;
 
-    if (strncmp(chardev, QEMU_NAME_FS, sizeof(QEMU_NAME_FS) - 1) != 0 || !qemu_name_is_hash(name))
+    if (strncmp(chardev, QEMU_NAME_FS, sizeof(QEMU_NAME_FS) - 1) != 0 || !device_name_is_hash(name))
         return;
     qemu_task_tell(task, "chardev-remove", json_texts("id", chardev, NULL));
     sweep(task->qemu, name);
@@ -85,7 +85,7 @@ static void on_unplugged(struct qemu_task *task, const struct qmp_reply *reply)
 static void on_chardev(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error == EREMOTEIO) { /* no such device */
-        finish(task, "the device was not there");
+        finish(task, "the device did not exist");
         return;
     }
     if (reply->error) {

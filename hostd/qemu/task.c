@@ -22,7 +22,7 @@ static struct qemu_task *destroy(struct qemu_task *task)
     free(task->ports);
     json_object_put(task->memories);
     free(task->name);
-    free(task->path);
+    share_server_spec_done(&task->serve);
     free(task);
     return NULL;
 }
@@ -55,7 +55,7 @@ static int refuse(struct qemu_task *task)
     memcpy(device, task->device, sizeof(device));
     (void)qemu_task_abandon(task);
     r = device_operation_finish_later(operation, EBUSY,
-                                      "device %s: another operation on it is under way", device);
+                                      "device %s: another operation is in progress", device);
     return r < 0 ? r : QEMU_TASK_E_BUSY;
 }
 
@@ -124,8 +124,8 @@ static void on_reply(void *userdata, const struct qmp_reply *reply)
 
     if (expected) {
         (void)snprintf(text, sizeof(text),
-                       "QEMU's answer to %s is not what QMP says (expected %s); is that QEMU, and "
-                       "has its guest not taken it over? restart the VM",
+                       "QEMU's answer to %s violates QMP (expected %s); the guest may have "
+                       "taken over QEMU; restart the VM",
                        task->command, expected);
         wrong.text = text;
         reply = &wrong;

@@ -10,7 +10,8 @@
 
 #include "base/json.h"
 #include "device/device_driver.h"
-#include "device/device_server.h"
+#include "device/passt_server.h"
+#include "device/share_server.h"
 #include "name.h"
 #include "protocol/options.h"
 #include "qmp.h"
@@ -25,7 +26,7 @@ struct qemu_share {
     struct qemu_task *task; /* that adds it now, or NULL */
     struct device_server *virtiofsd;
     char *tag;
-    char name[QEMU_NAME_HASH_SIZE]; /* of the chardev and of virtiofsd's files */
+    char name[DEVICE_NAME_HASH_SIZE]; /* of the chardev and of virtiofsd's files */
     const char
         *obstacle; /* why its device has no aperture, static; NULL: its relay says what it has */
     const char *discards; /* qemu_discard_look()'s */
@@ -41,7 +42,7 @@ struct qemu_passt {
     const char *obstacle; /* why there is no aperture, if so; static */
     const char *discards; /* qemu_discard_look()'s */
     char *id;
-    char name[sizeof(DEVICE_SERVER_PASST) + QEMU_NAME_HASH_SIZE]; /* of its files */
+    char name[PASST_SERVER_NAME_SIZE]; /* of its files */
 };
 
 struct device_qemu {
@@ -92,12 +93,12 @@ struct qemu_task {
     qemu_step_fn unplugged;
 
     /* the operation's own */
-    bool iommu_platform, read_only, device_sent;
+    bool iommu_platform, device_sent;
     bool awaits_ready;                     /* virtiofsd was started; no command is under way */
+    unsigned port_waits;                   /* for published ports to become free */
     void (*ready)(struct qemu_task *task); /* of a share: what comes then */
-    char *path;
-    struct config_serving serving;
-    const char *serving_remark; /* static: what virtiofsd does without; or "" */
+    struct share_server_spec serve;        /* a share */
+    const char *serving_remark;            /* static: what virtiofsd does without; or "" */
     char options[OPTIONS_SIZE];
     enum config_aperture aperture;
     const char *discards; /* what QEMU has that discards memory, for a person; static, or NULL */
@@ -187,9 +188,9 @@ void qemu_task_find_port(struct qemu_task *task, qemu_step_fn found);
 const char *qemu_task_port(const struct qemu_task *task);
 
 /*
- * Removes task->device and waits until the guest let go of it. QEMU is not asked again for what it
- * was asked already: a guest may hear of that only when it has let go, and then lets go of whatever
- * is in that port by then (ACPI hot-plug; seen with Linux 6.1).
+ * Removes task->device and waits until the guest released it. QEMU is not asked again for what it
+ * was asked already: a guest may hear of that only when it has released it, and then releases
+ * whatever is in that port by then (ACPI hot-plug; seen with Linux 6.1).
  *
  * @param unplugged  error 0 also if it was not there; ETIMEDOUT, EBUSY: the guest keeps it
  */

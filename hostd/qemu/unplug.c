@@ -1,5 +1,5 @@
 /*
- * qemu task, its part that removes a device. The guest must let go of it; QEMU says so with an
+ * qemu task, its part that removes a device. The guest must release it; QEMU says so with an
  * event, and says nothing if the guest does not react.
  */
 #include "refusal.h"
@@ -38,8 +38,9 @@ static void give_up(struct qemu_task *task)
     if (leaving)
         leaving->leaving = false; /* the next try asks again */
     (void)snprintf(text, sizeof(text),
-                   "the guest did not let go of device %s within %u ms (is it stopped, or is "
-                   "something still mounted?); the device goes as soon as the guest does",
+                   "the guest did not release device %s within %u ms (is the guest stopped, or "
+                   "is something still mounted?); QEMU removes the device as soon as the guest "
+                   "releases it",
                    task->device, task->qemu->host.timeout_ms);
     unplug_end(task, ETIMEDOUT, text);
 }
@@ -50,7 +51,9 @@ static void check(struct qemu_task *task)
 {
     if (task->unplug_answered && task->unplug_event)
         unplug_end(task, task->unplug_error,
-                   task->unplug_error ? "the guest refused to let go of the device; it stays" : "");
+                   task->unplug_error ? "the guest refused to release the device; the device "
+                                        "stays"
+                                      : "");
     else if (task->unplug_answered && !task->timer)
         give_up(task);
 }

@@ -18,17 +18,15 @@
 #define RING_REGIONS 4u
 
 #define RING_FAULT                                                                                 \
-    "the guest's driver placed a ring where its device may not reach: outside of the guest's "     \
-    "shared memory, or over the edge of a part of it"
+    "the guest's driver placed a ring where its device must not reach: outside the guest's "       \
+    "shared memory, or across the edge of a region"
 #define REGION_FAULT                                                                               \
-    "pool and rings lie in more than 8 separate parts of memory, which vhost-user does not "       \
-    "carry: "                                                                                      \
-    "give the device fewer queues, or raise /sys/module/udmabuf/parameters/size_limit_mb to the "  \
-    "size of the pool in MiB"
+    "pool and rings are in more than 8 separate memory regions, the maximum of vhost-user: "       \
+    "give the device fewer queues, or raise /sys/module/udmabuf/parameters/size_limit_mb to "      \
+    "the size of the pool in MiB"
 #define HUGE_FAULT                                                                                 \
-    "the VM's memory is huge pages, of which no smaller part can be handed over without a "        \
-    "dma-buf: use memory-backend-memfd without hugetlb, or a kernel of 6.9 or later that has "     \
-    "/dev/udmabuf"
+    "the VM's memory is huge pages, and no part of one can be passed without a dma-buf: use "      \
+    "memory-backend-memfd without hugetlb, or a kernel of 6.9 or later that has /dev/udmabuf"
 
 /* ---- what is told */
 
@@ -53,7 +51,7 @@ static void tell(struct aperture *aperture, enum aperture_state state, uint64_t 
 
 void aperture_refuse(struct aperture *aperture, const char *reason)
 {
-    (void)dprintf(STDERR_FILENO, "relay: there is no device: %s\n", reason);
+    (void)dprintf(STDERR_FILENO, "relay: refused the device: %s\n", reason);
     tell(aperture, APERTURE_REFUSED, 0, reason);
 }
 
@@ -89,7 +87,7 @@ static const char *find_obstacle(struct aperture *aperture)
     aperture->piece = udmabuf_limit();
     pieces = aperture->size / aperture->piece + (aperture->size % aperture->piece != 0);
     if (pieces > 1 && pieces > MEMORY_TABLE_REGIONS_MAX - RING_REGIONS)
-        return "the pool is too large for the kernel's limit of a dma-buf: raise "
+        return "the pool is larger than the kernel's limit for a dma-buf: raise "
                "/sys/module/udmabuf/parameters/size_limit_mb to the size of the pool in MiB";
     return NULL;
 }
@@ -112,18 +110,20 @@ int aperture_open(struct aperture *aperture, const char *options, const char *mo
     aperture->status_file = status_file;
     aperture->is_required = strcmp(mode, "require") == 0;
     if (!is_off && !aperture->is_required && strcmp(mode, "auto") != 0)
-        return fail(aperture, -EINVAL, "the aperture's mode is none of auto, require, off");
+        return fail(aperture, -EINVAL, "the aperture's mode is not auto, require or off");
     r = options_read_token(options, &base, &size);
     if (r < 0)
-        return fail(aperture, r, "the device's options are no option string");
+        return fail(aperture, r, "the device's options are malformed");
     if (r == 0 && aperture->is_required)
-        return fail(aperture, -ENOTSUP, "an aperture is required, and the VM has no token");
+        return fail(aperture, -ENOTSUP, "the aperture is required, but the VM has no token");
     if (r > 0 && is_off)
         tell(aperture, APERTURE_NONE, 0, "switched off");
     if (r == 0 || is_off)
         return 0;
     if (size == 0 || (base | size) % page != 0 || base > UINT64_MAX - size)
-        return fail(aperture, -EINVAL, "the token's pool is not one of whole pages of this host");
+        return fail(aperture, -EINVAL,
+                    "the token's pool does not consist of whole pages of "
+                    "this host");
     aperture->base = base;
     aperture->size = size;
     aperture->obstacle = obstacle ? obstacle : find_obstacle(aperture);
@@ -157,14 +157,15 @@ int aperture_find(const struct aperture *aperture, const struct session *session
     int r;
 
     if (!entry || memory_table_unpack(&entry->message, &memory) < 0)
-        return explain(-EPROTO, "QEMU said nothing of the guest's memory that can be used",
+        return explain(-EPROTO, "QEMU sent no usable description of the guest's memory",
                        ret_reason);
     r = rings_read(session, &rings);
     if (r < 0)
-        return explain(r, "QEMU gave a ring no size before its place", ret_reason);
+        return explain(r, "QEMU placed a ring before setting its size", ret_reason);
     r = extent_find(&pool, &memory, &rings, stopped ? &aperture->told : NULL, ret_table);
     if (r == -ENXIO)
-        return explain(r, "the token's pool is not all in memory that QEMU shares", ret_reason);
+        return explain(r, "part of the token's pool is outside the memory that QEMU shares",
+                       ret_reason);
     return r < 0 ? explain(r, RING_FAULT, ret_reason) : 0;
 }
 

@@ -2,11 +2,11 @@
  * aperture: the part of a guest's memory that its device's process can reach, and nothing else of
  * it: the pool that the token names, and the pages of the device's own rings.
  *
- * What it is follows from the token and from the session alone, so that whoever takes over comes to
- * the same. A region of it that the process is given is a dma-buf of its own (udmabuf.h), or, where
- * that cannot be had for a reason that stays, QEMU's own file: then the process is told of no more
- * than the aperture, and could take more. Which of both is found out when the memory is first
- * handed over; what was enforced once is enforced or ends.
+ * What it is follows from the token and from the session alone, so that the relay that takes over
+ * comes to the same. A region of it that the process is given is a dma-buf of its own (udmabuf.h),
+ * or, where that cannot be had for a reason that stays, QEMU's own file: then the process is told
+ * of no more than the aperture, and could take more. Which of both is found out when the memory is
+ * first handed over; what was enforced once is enforced or ends.
  *
  * A process cannot be made to give back what it has. When its rings are somewhere else than before,
  * or the memory is, another process must take its place.

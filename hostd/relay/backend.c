@@ -55,8 +55,7 @@ _Noreturn static void execute(const struct backend_spec *spec, int its_socket)
         allow_files();
     r = spec->jail ? jail_enter(spec->jail, argv[0], &step) : 0;
     if (r < 0) {
-        (void)dprintf(STDERR_FILENO,
-                      "cannot make the jail that %s needs: %s: %s; nothing runs without it\n",
+        (void)dprintf(STDERR_FILENO, "cannot set up the jail for %s: %s: %s; not starting it\n",
                       argv[0], step, strerrordesc_np(-r));
         _exit(126);
     }

@@ -13,7 +13,7 @@ static enum confine_verdict exchange(struct vhost_user_message *message,
     return CONFINE_PASS;
 }
 
-/* Memory or a ring is where it was not before: what the process can reach is worked out anew. */
+/* Memory or a ring is where it was not before: what the process can reach is worked out again. */
 static enum confine_verdict move(struct aperture *aperture, const struct session *session,
                                  bool is_table, struct vhost_user_message *message,
                                  struct vhost_user_message *ret_before, const char **ret_reason)
@@ -25,11 +25,11 @@ static enum confine_verdict move(struct aperture *aperture, const struct session
         return CONFINE_REFUSE;
     if (!memory_table_holds(&table, &aperture->told))
         return CONFINE_RENEW;
-    *ret_reason = "QEMU placed a ring outside of the guest's memory";
+    *ret_reason = "QEMU placed a ring outside the guest's memory";
     if (!is_table && aperture_translate(session, message) < 0)
         return CONFINE_REFUSE;
     /* A dma-buf holds the pages that the memory had when it was made, which QEMU may have given
-     * back since. A device that starts gets it anew; one that runs may be at work on it. */
+     * back since. A device that starts gets it again; one that runs may be at work on it. */
     if (memory_table_holds(&aperture->told, &table) &&
         !(is_table && aperture->is_enforced && !rings_are_running(session)))
         return is_table ? CONFINE_ANSWER : CONFINE_PASS;

@@ -13,7 +13,7 @@
 bool descriptor_is_event(int fd);
 
 /* True if each descriptor of QEMU's message is an eventfd, a pipe, or a file open for reading and
- * writing, as shared memory is: whoever has that could do to it what virtiofsd can. */
+ * writing, as shared memory is: a process that has it could do to it what virtiofsd can. */
 bool descriptors_may_go(const struct vhost_user_message *message);
 
 /* True if each descriptor of virtiofsd's answer belongs to it: memory for requests in flight. */

@@ -41,8 +41,8 @@ static const struct rule {
     [VHOST_USER_SET_OWNER] = {FILTER_PASS, 0, NO_FD, NULL},
     [VHOST_USER_RESET_OWNER] = {FILTER_PASS, 0, NO_FD, NULL}, /* stops rings, if anything */
     [VHOST_USER_SET_MEM_TABLE] = {FILTER_MEMORY, ANY_SIZE, MEMORY, NULL},
-    [VHOST_USER_SET_LOG_BASE] = {NOT_OFFERED, "it would hand over a log, which is memory"},
-    [VHOST_USER_SET_LOG_FD] = {NOT_OFFERED, "it would hand over a log's descriptor"},
+    [VHOST_USER_SET_LOG_BASE] = {NOT_OFFERED, "would pass a dirty log, which is memory"},
+    [VHOST_USER_SET_LOG_FD] = {NOT_OFFERED, "would pass a dirty log's descriptor"},
     [VHOST_USER_SET_VRING_NUM] = {FILTER_PASS, VRING_STATE, NO_FD, NULL},
     [VHOST_USER_SET_VRING_ADDR] = {FILTER_TRANSLATE, sizeof(struct vhost_user_vring_address), NO_FD,
                                    NULL},
@@ -58,31 +58,30 @@ static const struct rule {
     [VHOST_USER_SEND_RARP] = {FILTER_PASS, U64, NO_FD, NULL},
     [VHOST_USER_NET_SET_MTU] = {FILTER_PASS, U64, NO_FD, NULL},
     [VHOST_USER_SET_BACKEND_REQ_FD] = {FILTER_ANSWER, 0, SOCKET, NULL},
-    [VHOST_USER_IOTLB_MSG] = {NOT_OFFERED, "the VM has a vIOMMU, with which there is no aperture: "
+    [VHOST_USER_IOTLB_MSG] = {NOT_OFFERED, "the VM has a vIOMMU, with which no aperture works: "
                                            "start QEMU without one"},
     [VHOST_USER_SET_VRING_ENDIAN] = {NOT_OFFERED, "rings are little-endian"},
-    [VHOST_USER_GET_CONFIG] = {NOT_OFFERED, "the device's configuration is QEMU's"},
-    [VHOST_USER_SET_CONFIG] = {NOT_OFFERED, "the device's configuration is QEMU's"},
-    [VHOST_USER_CREATE_CRYPTO_SESSION] = {NOT_OFFERED, "it is for another kind of device"},
-    [VHOST_USER_CLOSE_CRYPTO_SESSION] = {NOT_OFFERED, "it is for another kind of device"},
-    [VHOST_USER_POSTCOPY_ADVISE] = {NOT_OFFERED, "it would hand up a descriptor of the process's"},
-    [VHOST_USER_POSTCOPY_LISTEN] = {NOT_OFFERED, "it would hand over memory by itself"},
-    [VHOST_USER_POSTCOPY_END] = {NOT_OFFERED, "there is no postcopy"},
-    [VHOST_USER_GET_INFLIGHT_FD] = {NOT_OFFERED, "it would hand up memory of the process's"},
-    [VHOST_USER_SET_INFLIGHT_FD] = {NOT_OFFERED, "it would hand over memory by itself"},
-    [VHOST_USER_GPU_SET_SOCKET] = {NOT_OFFERED, "it would hand over a connection"},
+    [VHOST_USER_GET_CONFIG] = {NOT_OFFERED, "QEMU owns the device's configuration"},
+    [VHOST_USER_SET_CONFIG] = {NOT_OFFERED, "QEMU owns the device's configuration"},
+    [VHOST_USER_CREATE_CRYPTO_SESSION] = {NOT_OFFERED, "for another kind of device"},
+    [VHOST_USER_CLOSE_CRYPTO_SESSION] = {NOT_OFFERED, "for another kind of device"},
+    [VHOST_USER_POSTCOPY_ADVISE] = {NOT_OFFERED, "would pass up a descriptor of the backend"},
+    [VHOST_USER_POSTCOPY_LISTEN] = {NOT_OFFERED, "would pass memory separately"},
+    [VHOST_USER_POSTCOPY_END] = {NOT_OFFERED, "postcopy is not supported"},
+    [VHOST_USER_GET_INFLIGHT_FD] = {NOT_OFFERED, "would pass up memory of the backend"},
+    [VHOST_USER_SET_INFLIGHT_FD] = {NOT_OFFERED, "would pass memory separately"},
+    [VHOST_USER_GPU_SET_SOCKET] = {NOT_OFFERED, "would pass a connection"},
     [VHOST_USER_RESET_DEVICE] = {NOT_OFFERED, "rings are stopped one by one"},
-    [VHOST_USER_VRING_KICK] = {NOT_OFFERED, "rings have eventfds"},
-    [VHOST_USER_GET_MAX_MEM_SLOTS] = {NOT_OFFERED, "memory is handed over as a whole table"},
-    [VHOST_USER_ADD_MEM_REG] = {NOT_OFFERED, "memory is handed over as a whole table"},
-    [VHOST_USER_REM_MEM_REG] = {NOT_OFFERED, "memory is handed over as a whole table"},
-    [VHOST_USER_SET_STATUS] = {NOT_OFFERED, "the device's status is QEMU's"},
-    [VHOST_USER_GET_STATUS] = {NOT_OFFERED, "the device's status is QEMU's"},
-    [VHOST_USER_GET_SHARED_OBJECT] = {NOT_OFFERED,
-                                      "it would hand up a descriptor of the process's"},
-    [VHOST_USER_SET_DEVICE_STATE_FD] = {NOT_OFFERED, "it would hand over a descriptor"},
-    [VHOST_USER_CHECK_DEVICE_STATE] = {NOT_OFFERED, "there is no migration"},
-    [VHOST_USER_GET_SHMEM_CONFIG] = {NOT_OFFERED, "there is no memory of the device's own"},
+    [VHOST_USER_VRING_KICK] = {NOT_OFFERED, "rings use eventfds"},
+    [VHOST_USER_GET_MAX_MEM_SLOTS] = {NOT_OFFERED, "memory is passed as a whole table"},
+    [VHOST_USER_ADD_MEM_REG] = {NOT_OFFERED, "memory is passed as a whole table"},
+    [VHOST_USER_REM_MEM_REG] = {NOT_OFFERED, "memory is passed as a whole table"},
+    [VHOST_USER_SET_STATUS] = {NOT_OFFERED, "QEMU owns the device's status"},
+    [VHOST_USER_GET_STATUS] = {NOT_OFFERED, "QEMU owns the device's status"},
+    [VHOST_USER_GET_SHARED_OBJECT] = {NOT_OFFERED, "would pass up a descriptor of the backend"},
+    [VHOST_USER_SET_DEVICE_STATE_FD] = {NOT_OFFERED, "would pass a descriptor"},
+    [VHOST_USER_CHECK_DEVICE_STATE] = {NOT_OFFERED, "migration is not supported"},
+    [VHOST_USER_GET_SHMEM_CONFIG] = {NOT_OFFERED, "device memory is not supported"},
 };
 
 static bool is_socket(int fd)
@@ -143,7 +142,7 @@ enum filter_way filter_judge(const struct vhost_user_message *question, const ch
     *ret_reason = rule->why;
     if (rule->way == FILTER_REFUSE)
         return FILTER_REFUSE;
-    *ret_reason = "QEMU sent what vhost-user does not have";
+    *ret_reason = "QEMU sent a message that vhost-user does not define";
     if ((question->flags & ~VHOST_USER_FLAG_NEED_REPLY) != VHOST_USER_VERSION ||
         (rule->size != ANY_SIZE && question->size != rule->size) ||
         !has_its_fds(question, rule->fds) || !names_a_vring(question))

@@ -64,8 +64,8 @@ static void take_message(struct journal *journal, const struct vhost_user_messag
     if (r < 0 && !journal->is_forgetful) {
         journal->is_forgetful = true; /* said once: QEMU says how often it happens */
         (void)dprintf(STDERR_FILENO,
-                      "relay: message %u of QEMU could not be remembered: %s; when this virtiofsd "
-                      "dies, the guest may hang\n",
+                      "relay: cannot record message %u of QEMU: %s; if this virtiofsd exits, "
+                      "the guest may hang\n",
                       message->request, strerrordesc_np(-r));
     }
     if (vhost_user_has_answer(message)) {

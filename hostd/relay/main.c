@@ -52,8 +52,8 @@
 #include <unistd.h>
 
 #define NO_JAIL                                                                                    \
-    "virtiofsd runs in no jail, from where it reaches the memory of QEMU and of the relay: have "  \
-    "device_host.virtiofsd name the program itself, not a script, and a newer one if it is that"
+    "virtiofsd does not run in a jail and can reach the memory of QEMU and of the relay: "         \
+    "set device_host.virtiofsd to the program itself, not a script, or to a newer virtiofsd"
 
 /* In their order. */
 enum word {
@@ -71,9 +71,9 @@ enum word {
     WORD_PROGRAM, /* and what follows */
 };
 
-/* Six paths, and a few options. */
-#define WORDS_SIZE 16384u
-#define WORDS_MAX  64u
+/* Six paths, and options, of which each published port takes two. */
+#define WORDS_SIZE 24576u
+#define WORDS_MAX  128u
 
 struct words {
     char text[WORDS_SIZE];
@@ -151,7 +151,7 @@ int main(void)
     else if (r == KEEPER_RELAY)
         r = relay_start_backend(&relay);
     if (r < 0) {
-        (void)dprintf(STDERR_FILENO, "relay: %s cannot be started: %s\n",
+        (void)dprintf(STDERR_FILENO, "relay: cannot start %s: %s\n",
                       relay.kind ? relay.kind->name : "the device's process", strerrordesc_np(-r));
         return RELAY_EXIT_REFUSED;
     }

@@ -31,7 +31,7 @@ void passage_put(struct passage *passage, const struct vhost_user_message *messa
  * wait; -errno */
 int passage_write(struct passage *passage, int to);
 
-/* How long poll(2) may wait. @return milliseconds, -1: for ever */
+/* How long poll(2) may wait. @return milliseconds, -1: forever */
 int passage_timeout(const struct passage *passage);
 
 /* Empties it. */

@@ -24,7 +24,8 @@ static bool complain(const char *who, const char *what)
 static bool lost(const char *who, int error)
 {
     if (error == -EPROTO)
-        return complain(who, "said what vhost-user does not have; its connection is closed");
+        return complain(who, "sent a message that vhost-user does not define; closing its "
+                             "connection");
     return false;
 }
 
@@ -122,7 +123,8 @@ static bool take_question(struct relay *relay)
     }
     if (!is_sound(&relay->question.message)) {
         passage_clear(&relay->question);
-        return complain("QEMU", "sent what vhost-user does not have; its connection is closed");
+        return complain("QEMU", "sent a message that vhost-user does not define; closing its "
+                                "connection");
     }
     journal_note_message(&relay->journal, &relay->question.message);
     return true;
@@ -143,9 +145,9 @@ static bool serve_qemu(struct relay *relay, short events)
     if (r < 0)
         return lost("QEMU", r);
     if (!question->is_whole && is_late(question))
-        return complain("QEMU", "left a message half said; its connection is closed");
+        return complain("QEMU", "sent an incomplete message; closing its connection");
     if (relay->answer.is_whole && is_late(&relay->answer))
-        return complain("QEMU", "does not read its answer; its connection is closed");
+        return complain("QEMU", "does not read its answer; closing its connection");
     return true;
 }
 
@@ -162,7 +164,7 @@ static bool serve_backend(struct relay *relay, short events)
     if (r > 0) {
         if (!take_answer(relay, &answer->message)) {
             passage_clear(answer);
-            return complain(relay->kind->name, "said what nobody had asked; it is ended");
+            return complain(relay->kind->name, "sent an answer without a question; stopping it");
         }
         relay->has_served = true;
         if (relay_hold_is_due(relay))
@@ -173,9 +175,9 @@ static bool serve_backend(struct relay *relay, short events)
     if (r < 0)
         return lost(relay->kind->name, r);
     if (!answer->is_whole && is_late(answer))
-        return complain(relay->kind->name, "left an answer half said; it is ended");
+        return complain(relay->kind->name, "sent an incomplete answer; stopping it");
     if (relay->question.is_whole && is_late(&relay->question))
-        return complain(relay->kind->name, "does not read what QEMU says; it is ended");
+        return complain(relay->kind->name, "does not read QEMU's messages; stopping it");
     return true;
 }
 

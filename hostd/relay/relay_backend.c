@@ -67,7 +67,7 @@ void relay_renew(struct relay *relay)
     int r;
 
     if (!may_renew(relay))
-        relay_refuse(relay, "the guest's driver moves its rings all the time");
+        relay_refuse(relay, "the guest's driver keeps moving its rings");
     (void)backend_end(&relay->backend);
     r = relay_start_backend(relay);
     if (r == 0)
@@ -103,7 +103,7 @@ static void begin_second(struct relay *relay)
     int r = set_up_next(relay, &reason);
 
     if (r < 0) {
-        (void)dprintf(STDERR_FILENO, "relay: no second %s could be set up: %s\n", relay->kind->name,
+        (void)dprintf(STDERR_FILENO, "relay: cannot set up a second %s: %s\n", relay->kind->name,
                       reason ? reason : strerrordesc_np(-r));
         (void)backend_end(&relay->backend);
         _exit(1);
@@ -161,7 +161,7 @@ void relay_replace(struct relay *relay)
     bool revives = relay->kind->revives && relay->has_served;
     int status = backend_end(&relay->backend);
 
-    /* The second one's end is nobody's news, and the file may be a successor's by now. One that
+    /* Do not report the second one's exit; the file may already belong to a newer relay. One that
      * never served at all would not the next time, and QEMU would wait for it. */
     if (relay->second || relay->journal.qemu < 0 || (relay->kind->revives && !revives))
         end_as(relay->second ? NULL : relay->end_file, status);

@@ -9,7 +9,7 @@
 
 /*
  * A guest makes its rings where it wants, and a confined virtiofsd that has had others ends for
- * that (aperture.h): this often in so long a time, and no more often. A driver that is bound anew
+ * that (aperture.h): this often in so long a time, and no more often. A driver that is bound again
  * does it once, firmware and a kernel once more.
  */
 #define RELAY_RENEWALS_MAX 20u

@@ -63,7 +63,7 @@ static void ask(struct relay *relay)
     relay->watch = watch_folder(relay->aperture.status_file);
     while (number == 0)
         if (getrandom(&number, sizeof(number), 0) < 0)
-            relay_refuse(relay, "the kernel gives no random number");
+            relay_refuse(relay, "cannot get a random number from the kernel");
     aperture_ask(&relay->aperture, number);
 }
 
@@ -104,7 +104,7 @@ static void answer(struct relay *relay)
     if (relay->journal.asked.request == VHOST_USER_GET_VRING_BASE)
         answer_base(relay);
     else if (vhost_user_asks(relay->journal.asked.request))
-        relay_refuse(relay, "QEMU asks what the device can do while its driver is gone");
+        relay_refuse(relay, "QEMU queries the device's features while it has no driver");
     else
         relay_acknowledge(relay);
 }
@@ -211,7 +211,7 @@ void relay_hold_begin(struct relay *relay)
     if (freeze() == 0)
         return;
     (void)dprintf(STDERR_FILENO,
-                  "relay: %s does not stop while its device has no driver; ends it\n",
+                  "relay: %s does not stop while its device has no driver; killing it\n",
                   relay->kind->name);
     relay_replace(relay);
 }

@@ -124,7 +124,7 @@ static int say_memory(const struct session *session, struct aperture *aperture, 
     return r < 0 ? r : say_table(&table, aperture, fd, ret_reason);
 }
 
-/* A ring that is stopped is set up anew before it is used; what was its memory is the guest's. */
+/* A ring that is stopped is set up again before it is used; what was its memory is the guest's. */
 static bool is_stopped(const struct session *session, uint64_t vring)
 {
     struct rings rings;

@@ -25,12 +25,13 @@ static const struct {
     {ENODEV, DEVICE " has no driver: load the kernel's module udmabuf"},
     {ENXIO, DEVICE " has no driver: load the kernel's module udmabuf"},
     {EACCES,
-     DEVICE " may not be opened: let guestlink-launch@.service open it, as its unit file does"},
-    {EBADF, "the VM's memory is no memfd: start QEMU with -object memory-backend-memfd,share=on"},
+     DEVICE " cannot be opened: let guestlink-launch@.service open it, as its unit file does"},
+    {EBADF, "the VM's memory is not a memfd: start QEMU with -object "
+            "memory-backend-memfd,share=on"},
     {EPERM, "the VM's memory is not sealed: start QEMU with -object memory-backend-memfd,share=on "
             "without seal=off"},
-    {EMEDIUMTYPE, "this kernel makes no dma-buf of such memory: use memory-backend-memfd without "
-                  "hugetlb, or a kernel of 6.9 or later"},
+    {EMEDIUMTYPE, "this kernel cannot make a dma-buf of such memory: use memory-backend-memfd "
+                  "without hugetlb, or a kernel of 6.9 or later"},
     {ENOTTY, DEVICE " is not the kernel's udmabuf"},
 };
 

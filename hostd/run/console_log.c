@@ -16,7 +16,7 @@ static void report(struct console_log *log, const char *what, int error)
 {
     if (log->lost == 0)
         fprintf(stderr,
-                "cannot %s the console's log \"%s\": %s; dropping what the guest writes until "
+                "cannot %s the console's log \"%s\": %s; dropping the guest's output until "
                 "there is room; the guest keeps running\n",
                 what, log->path, strerrordesc_np(error));
 }

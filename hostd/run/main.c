@@ -45,8 +45,8 @@ static uint64_t read_number(const char *word, uint64_t max)
     if (errno == 0 && end != word && *end == '\0' && word[0] != '-' && number <= max)
         return number;
     fprintf(stderr,
-            "guestlink-run-qemu: \"%s\" is no number up to %" PRIu64 "; not starting QEMU\n", word,
-            max);
+            "guestlink-run-qemu: \"%s\" is not a number up to %" PRIu64 "; not starting QEMU\n",
+            word, max);
     exit(EXIT_USAGE);
 }
 
@@ -96,7 +96,7 @@ static int start_log(const char *path, uint64_t bytes)
     pid_t pid;
 
     if (pipe(ends) < 0)
-        fail("make a pipe for", path, errno);
+        fail("create a pipe for", path, errno);
     pid = fork();
     if (pid < 0)
         fail("start what writes", path, errno);

@@ -1,9 +1,11 @@
 /*
  * guestlink-no-loopback: keeps the processes of its own cgroup from the host's own addresses.
  *
- *   guestlink-no-loopback [--host-loopback] [NAME-SERVER]... [-- PROGRAM [ARGUMENT]...]
+ *   guestlink-no-loopback [--host-loopback] [--publish PORTS] [NAME-SERVER]...
+ *                         [-- PROGRAM [ARGUMENT]...]
  *
  *   --host-loopback: keeps them from link-local addresses alone
+ *   --publish: at which clients on this host may call these processes: "8080/tcp,53/udp"
  *   NAME-SERVER: an address whose port 53 is spared, for the host's resolver may be its own
  *   PROGRAM: a path; what it becomes then
  *
@@ -101,6 +103,14 @@ int main(int argc, char *argv[])
     if (i < argc && strcmp(argv[i], "--host-loopback") == 0) {
         filter.own_addresses = false;
         i++;
+    }
+    if (i + 1 < argc && strcmp(argv[i], "--publish") == 0) {
+        if (!own_filter_add_ports(&filter, argv[i + 1]))
+            fprintf(stderr,
+                    "guestlink-no-loopback: cannot use the ports \"%s\": expected at most %u such "
+                    "as 8080/tcp,53/udp; the others cannot be called from this host\n",
+                    argv[i + 1], OWN_FILTER_PORTS);
+        i += 2;
     }
     for (; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (!own_filter_add_server(&filter, argv[i]))

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Of every network namespace. */
@@ -15,11 +16,37 @@
 /* Where skb_load_bytes() writes, on the stack. */
 #define BUFFER (-16)
 
-/* Registers: the packet, where its TCP or UDP begins, what was read. */
-enum { PACKET = BPF_REG_6, PAYLOAD = BPF_REG_7, VALUE = BPF_REG_8 };
+/* And where the packet's protocol is kept meanwhile. */
+#define PROTOCOL (-24)
+
+/* Of a TCP header. */
+#define TCP_FLAGS 13
+#define TCP_SYN   0x02
+#define TCP_ACK   0x10
+
+/* Registers: the packet, where its TCP or UDP begins, what was read, whether its address is a name
+ * server's. */
+enum { PACKET = BPF_REG_6, PAYLOAD = BPF_REG_7, VALUE = BPF_REG_8, IS_SERVER = BPF_REG_9 };
 
 /* A jump's offset, until the program is whole; 0 to NO_LABEL - 1 are labels. */
-enum label { IPV6, GUARD4, GUARD6, SERVER4, SERVER6, TRANSPORT, PORT, ALLOW, DROP, NO_LABEL };
+enum label {
+    IPV6,
+    GUARD4,
+    GUARD6,
+    SERVER4,
+    SERVER6,
+    OTHER4,
+    OTHER6,
+    TRANSPORT,
+    PORT,
+    OWN_PORT,
+    OWN_UDP_PORT,
+    TCP_PUBLISHED,
+    UDP_PUBLISHED,
+    ALLOW,
+    DROP,
+    NO_LABEL
+};
 
 /* Where things are in a header. */
 struct header {
@@ -99,7 +126,8 @@ static void read_packet(struct program *program, int32_t size)
 }
 
 /*
- * Goes on at SERVER4 or SERVER6 if the address in the buffer is a name server's, drops any other.
+ * Goes on at SERVER4 or SERVER6 if the address in the buffer is a name server's; any other goes on
+ * at OTHER4 or OTHER6 if there are published ports, and is dropped if there are none.
  *
  * @return false: nothing goes on there, and the kernel refuses code that is never reached
  */
@@ -124,8 +152,20 @@ static bool find_server(struct program *program, const struct own_filter *filter
         while (count-- > 0)
             program->code[jumps[count]].off = (int16_t)(program->size - jumps[count] - 1);
     }
-    jump(program, DROP);
+    if (filter->port_count == 0)
+        jump(program, DROP);
+    else
+        jump(program, words == ipv4.words ? OTHER4 : OTHER6);
     return found;
+}
+
+static void go_to_transport(struct program *program, const struct own_filter *filter,
+                            const struct header *header, bool is_server)
+{
+    if (filter->port_count > 0)
+        set(program, IS_SERVER, is_server);
+    set(program, BPF_REG_2, header->protocol);
+    jump(program, TRANSPORT);
 }
 
 /* The first byte has been read, PAYLOAD is set. */
@@ -148,11 +188,82 @@ static void check_address(struct program *program, const struct own_filter *filt
         jump(program, ALLOW);
     }
     put(program, is_ipv4 ? GUARD4 : GUARD6);
-    if (!find_server(program, filter, header->words))
-        return;
-    put(program, is_ipv4 ? SERVER4 : SERVER6);
-    set(program, BPF_REG_2, header->protocol);
-    jump(program, TRANSPORT);
+    if (find_server(program, filter, header->words)) {
+        put(program, is_ipv4 ? SERVER4 : SERVER6);
+        go_to_transport(program, filter, header, true);
+    }
+    if (filter->port_count > 0) {
+        put(program, is_ipv4 ? OTHER4 : OTHER6);
+        go_to_transport(program, filter, header, false);
+    }
+}
+
+/* A name server's port, or one of ours. Both ports are read at once. */
+static void check_ports(struct program *program, const struct own_filter *filter)
+{
+    int other = filter->incoming ? 0 : 2;
+
+    put(program, TRANSPORT);
+    read_packet(program, 1);
+    load(program, BPF_B, 0);
+    emit(program, BPF_STX | BPF_MEM | BPF_W, BPF_REG_10, VALUE, PROTOCOL, 0);
+    jump_if(program, BPF_JEQ, IPPROTO_TCP, PORT);
+    jump_if(program, BPF_JNE, IPPROTO_UDP, DROP);
+    put(program, PORT);
+    copy(program, BPF_REG_2, PAYLOAD);
+    read_packet(program, 4);
+    copy(program, VALUE, IS_SERVER);
+    jump_if(program, BPF_JEQ, 0, OWN_PORT);
+    load(program, BPF_H, other);
+    jump_if(program, BPF_JEQ, htons(DNS_PORT), ALLOW);
+    put(program, OWN_PORT);
+}
+
+/* @return false: none of that protocol is published */
+static bool find_port(struct program *program, const struct own_filter *filter, bool is_udp)
+{
+    bool found = false;
+
+    load(program, BPF_H, filter->incoming ? 2 : 0);
+    for (size_t i = 0; i < filter->port_count; i++) {
+        if (filter->ports[i].is_udp != is_udp)
+            continue;
+        jump_if(program, BPF_JEQ, htons(filter->ports[i].port),
+                is_udp ? UDP_PUBLISHED : TCP_PUBLISHED);
+        found = true;
+    }
+    jump(program, DROP);
+    return found;
+}
+
+static void check_published(struct program *program, const struct own_filter *filter)
+{
+    bool tcp, udp;
+
+    emit(program, BPF_LDX | BPF_MEM | BPF_W, VALUE, BPF_REG_10, PROTOCOL, 0);
+    jump_if(program, BPF_JNE, IPPROTO_TCP, OWN_UDP_PORT);
+    tcp = find_port(program, filter, false);
+    put(program, OWN_UDP_PORT);
+    udp = find_port(program, filter, true);
+    if (tcp) {
+        put(program, TCP_PUBLISHED);
+        if (!filter->incoming) { /* nothing begins here */
+            copy(program, BPF_REG_2, PAYLOAD);
+            compute(program, BPF_ADD, BPF_REG_2, TCP_FLAGS);
+            read_packet(program, 1);
+            load(program, BPF_B, 0);
+            compute(program, BPF_AND, VALUE, TCP_SYN | TCP_ACK);
+            jump_if(program, BPF_JEQ, TCP_SYN, DROP);
+        }
+        jump(program, ALLOW);
+    }
+    if (udp) {
+        put(program, UDP_PUBLISHED);
+        load(program, BPF_H, filter->incoming ? 0 : 2);
+        emit(program, BPF_ALU | BPF_END | BPF_TO_BE, VALUE, 0, 0, 16);
+        jump_if(program, BPF_JGE, OWN_FILTER_CLIENTS, ALLOW);
+        jump(program, DROP);
+    }
 }
 
 static void check_port(struct program *program, bool incoming)
@@ -195,8 +306,12 @@ size_t own_filter_build(const struct own_filter *filter, struct bpf_insn *ret_pr
     put(&program, IPV6);
     set(&program, PAYLOAD, IPV6_SIZE);
     check_address(&program, filter, &ipv6);
-    if (filter->server_count > 0)
+    if (filter->port_count > 0) {
+        check_ports(&program, filter);
+        check_published(&program, filter);
+    } else if (filter->server_count > 0) {
         check_port(&program, filter->incoming);
+    }
     give_verdict(&program, ALLOW, VERDICT_ALLOW);
     give_verdict(&program, DROP, VERDICT_DROP);
 
@@ -220,5 +335,27 @@ bool own_filter_add_server(struct own_filter *filter, const char *text)
     else
         return false;
     filter->server_count++;
+    return true;
+}
+
+bool own_filter_add_ports(struct own_filter *filter, const char *text)
+{
+    while (*text != '\0') {
+        struct own_filter_port *port = &filter->ports[filter->port_count];
+        char *end;
+        unsigned long number = strtoul(text, &end, 10);
+
+        if (*text < '0' || *text > '9' || number == 0 || number > UINT16_MAX ||
+            filter->port_count == OWN_FILTER_PORTS)
+            return false;
+        if (strncmp(end, "/tcp", 4) != 0 && strncmp(end, "/udp", 4) != 0)
+            return false;
+        *port = (struct own_filter_port){.is_udp = end[1] == 'u', .port = (uint16_t)number};
+        text = end + 4;
+        if (*text != ',' && *text != '\0')
+            return false;
+        filter->port_count++;
+        text += *text == ',';
+    }
     return true;
 }

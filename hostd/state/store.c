@@ -132,12 +132,13 @@ static void set_aside(int directory, const char *name, const char *why)
     (void)snprintf(aside, sizeof(aside), "%.48s.bad-%" PRId64, name, (int64_t)time(NULL));
     if (renameat(directory, name, directory, aside) < 0)
         log_line(LOG_WARNING,
-                 "state document %s: %s, and it cannot be set aside (%s); it is taken as empty",
+                 "cannot read state document %s: %s; cannot rename it either (%s); treating it "
+                 "as empty",
                  name, why, strerror(errno));
     else
         log_line(LOG_WARNING,
-                 "state document %s: %s; it is set aside as %s, and what it remembered (devices, "
-                 "shares added at runtime, warnings given) is forgotten",
+                 "cannot read state document %s: %s; renamed it to %s; its devices, shares "
+                 "added at runtime and warnings given are forgotten",
                  name, why, aside);
 }
 
@@ -157,7 +158,7 @@ struct json_object *store_load(struct store *store, const char *vm_id)
     if (object != NULL)
         return object;
     if (r != -ENOENT)
-        set_aside(store->directory, name, r == 0 ? "not a whole JSON object" : strerror(-r));
+        set_aside(store->directory, name, r == 0 ? "not a complete JSON object" : strerror(-r));
     return json_object_new_object();
 }
 

@@ -1,7 +1,6 @@
 /*
- * fields: what an event says besides what every event says: a list of names and values, on the
- * stack of whoever tells the event. Nothing is copied: keys, texts and MACs must live until it is
- * told.
+ * fields: the fields of one event, in addition to those of every event: a list of names and values,
+ * on the stack of the caller. Nothing is copied: keys, texts and MACs must live until it is told.
  */
 #ifndef GUESTLINK_HOSTD_FIELDS_H
 #define GUESTLINK_HOSTD_FIELDS_H

@@ -44,11 +44,11 @@ static void tell_file(struct telemetry *telemetry, int r)
 {
     if (r < 0 && !telemetry->told)
         log_line(LOG_WARNING,
-                 "telemetry file %s: %s, expected a file that can be written; events are counted "
-                 "as lost until it can",
+                 "cannot write telemetry file %s: %s; counting events as lost until it is "
+                 "writable",
                  telemetry->file.path, strerror(-r));
     else if (r == 0 && telemetry->told)
-        log_line(LOG_NOTICE, "telemetry file %s: can be written again", telemetry->file.path);
+        log_line(LOG_NOTICE, "telemetry file %s: writable again", telemetry->file.path);
     telemetry->told = r < 0;
 }
 
@@ -177,7 +177,7 @@ static void tell_lost(struct telemetry *telemetry)
     }
 }
 
-/* A file that somebody moved or removed without saying so (SIGUSR1) is made anew before the next
+/* A file that somebody moved or removed without saying so (SIGUSR1) is recreated before the next
  * line; what went with it is counted as lost. */
 static void look_at_file(struct telemetry *telemetry)
 {
@@ -187,14 +187,14 @@ static void look_at_file(struct telemetry *telemetry)
     if (fate == TELEMETRY_FILE_THERE)
         return;
     if (fate == TELEMETRY_FILE_MOVED) {
-        log_line(LOG_NOTICE, "telemetry file %s: moved; making another one of that name",
+        log_line(LOG_NOTICE, "telemetry file %s was moved; creating a new one",
                  telemetry->file.path);
         return;
     }
     log_line(
         LOG_WARNING,
-        "telemetry file %s: removed, and %llu lines of this daemon with it; making it anew; to "
-        "rotate it, move it and send SIGUSR1",
+        "telemetry file %s was removed with %llu lines of this daemon; recreating it; to rotate "
+        "it, move it and send SIGUSR1",
         telemetry->file.path, (unsigned long long)lines);
     telemetry->lost += lines;
     telemetry->lost_untold += lines;

@@ -73,7 +73,7 @@ struct telemetry *telemetry_free(struct telemetry *telemetry);
 void telemetry_emit(struct telemetry *telemetry, enum telemetry_event event,
                     const struct telemetry_source *source, const struct fields *fields);
 
-/* Opens the file anew by its name, as after logrotate moved it; another configuration may be given
+/* Opens the file again by its name, as after logrotate moved it; another configuration may be given
  * with it (NULL keeps the old one). */
 void telemetry_reopen(struct telemetry *telemetry, const struct config_telemetry *config);
 

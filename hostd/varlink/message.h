@@ -24,7 +24,7 @@ struct varlink_message {
 #define VARLINK_MESSAGE_NULL ((struct varlink_message){0})
 
 enum {
-    VARLINK_MESSAGE_E_MALFORMED = 1, /* not a call: whoever sent it does not speak Varlink */
+    VARLINK_MESSAGE_E_MALFORMED = 1, /* not a call: the sender does not speak Varlink */
 };
 
 /*

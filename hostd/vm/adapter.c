@@ -166,8 +166,8 @@ const struct attachment_kind adapter_kind = {.name = "adapter",
                                              .report_removed = report_adapter_removed};
 
 #define GIVEN_UP                                                                                   \
-    "its server ended too often in a short time; it is made again when the configuration is read " \
-    "again, or the guest connects again"
+    "its server exited too often in a short time; will retry on reload, or when the guest "        \
+    "connects again"
 
 /* @return true if the adapter has another try */
 static bool may_retry(struct adapter *adapter)

@@ -153,7 +153,7 @@ static int on_device_late(sd_event_source *source, uint64_t at_us, void *userdat
     (void)at_us;
     if (is_settled(a) || a->asked)
         return 0;
-    (void)snprintf(text, sizeof(text), "the device was not there within %u ms%s%s", given_ms,
+    (void)snprintf(text, sizeof(text), "the device did not appear within %u ms%s%s", given_ms,
                    a->vm->host_error ? ": " : "", a->vm->host_error ? a->vm->host_error : "");
     report_timeout(a->vm, "device", given_ms, a->name);
     attachment_fail(a, "device", ETIMEDOUT, text);

@@ -56,7 +56,7 @@ struct attachment_kind {
     int (*add_device)(struct virtio_device *device, device_done_fn done);
     int (*remove_device)(struct device_host *host, const char *name, device_done_fn done,
                          void *userdata);
-    /* QEMU made its device anew. May be NULL */
+    /* QEMU made its device again. May be NULL */
     void (*renewed)(struct attachment *a);
     /* All that uses the device of that name fails for @p reason, and it goes */
     void (*refuse)(struct vm *vm, const char *name, const char *reason);
@@ -110,7 +110,7 @@ bool attachment_release(struct attachment *a);
 /* Waits for the device, for as long as the phase is given. */
 void attachment_await(struct attachment *a, enum vm_device_state state);
 
-/* It has come to rest: tells whoever waits for it. @p error 0 or a positive errno */
+/* It has come to rest: tells everyone who waits for it. @p error 0 or a positive errno */
 void attachment_settle(struct attachment *a, int error, const char *text);
 
 /* Gives up for now. @p error a positive errno */
@@ -129,7 +129,7 @@ void attachments_done(struct vm *vm);
 /* In attachment_step.c: the next thing for every attachment. */
 void attachments_step(struct vm *vm);
 
-/* In attachment_step.c: what failed is tried again, in the loop's next turn. */
+/* In attachment_step.c: retry what failed, in the loop's next turn. */
 void attachments_begin(struct vm *vm, enum attachments_occasion occasion);
 
 #endif

@@ -25,7 +25,7 @@ static void set_up(struct attachment *a)
     int r = a->is_set ? 1 : a->kind->set_up(a);
 
     if (r < 0) {
-        attachment_fail(a, a->kind->phase, -r, "the guest cannot be asked to set it up");
+        attachment_fail(a, a->kind->phase, -r, "cannot ask the guest to set it up");
     } else if (r > 0) {
         a->state = VM_DEVICE_IN_USE;
         attachment_settle(a, 0, "");
@@ -39,7 +39,7 @@ static void set_up(struct attachment *a)
 
 static void fail_preparing(struct attachment *a, int error)
 {
-    char text[LIMITS_PATH + LIMITS_TEXT] = "the device host cannot be asked for it";
+    char text[LIMITS_PATH + LIMITS_TEXT] = "cannot ask the device host for the device";
 
     if (a->kind->explain)
         a->kind->explain(a, error, text, sizeof(text));
@@ -73,7 +73,9 @@ static void step_up(struct attachment *a)
     }
     r = a->kind->prepare(a);
     if (r == -EAGAIN && !a->device && vm->host_error) {
-        attachment_fail(a, "device", ENOTCONN, vm->host_error);
+        /* What is set up lives on without a device host, and is looked at when that is back. */
+        if (!a->is_set)
+            attachment_fail(a, "device", ENOTCONN, vm->host_error);
     } else if (r == -EAGAIN) {
         attachment_await(a, a->device ? VM_DEVICE_ADDING : VM_DEVICE_WAITING);
     } else if (r < 0) {
@@ -94,7 +96,7 @@ static void step_down(struct attachment *a)
     struct vm *vm = a->vm;
     struct operation *operation = a->operation;
     const char *remark =
-        a->is_set ? "the guest is not connected and was not asked to unmount it" : "";
+        a->is_set ? "the guest is not connected and was not asked to unmount the share" : "";
     int error;
 
     if (a->asked)
@@ -113,7 +115,7 @@ static void step_down(struct attachment *a)
     error = a->leave_error;
     attachment_free(a);
     saver_now(&vm->saver);
-    operation_finish(operation, error, error ? "its device could not be removed" : remark);
+    operation_finish(operation, error, error ? "cannot remove the device" : remark);
 }
 
 /* A step may free the attachment that it is for, never another; those that waited for its name or

@@ -24,7 +24,7 @@ struct boot {
     char token[TOKEN_SIZE]; /* "" for none */
     bool farewell;          /* it ended in good order */
     bool ready;
-    bool payload_started; /* once in a boot, whoever the daemon is by then */
+    bool payload_started; /* once in a boot, also across restarts of the daemon */
     uint64_t
         accepted_us; /* monotonic, accept(2) of its first connection; 0: by an earlier daemon */
     struct vm_timings timings;

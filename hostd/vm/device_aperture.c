@@ -12,23 +12,23 @@
 #include <stdio.h>
 #include <string.h>
 
-#define REQUIRED "\"aperture\" of the VM is \"require\", and "
+#define REQUIRED "\"aperture\" of the VM is \"require\", but "
 
 #define NO_QEMU                                                                                    \
-    REQUIRED "its \"device_host\" is not of the type qemu, whose devices alone are confined; use " \
-             "that, or set \"aperture\": \"auto\""
+    REQUIRED "its \"device_host\" is of neither type qemu nor libvirt, the only ones that "        \
+             "confine devices; use one of those, or set \"aperture\": \"auto\""
 #define NO_TOKEN                                                                                   \
-    REQUIRED "the VM has no token, for its guest has no pool that can be used (guestlinkctl show " \
-             "says why); boot it with what guestlinkctl cmdline prints, or set \"aperture\": "     \
-             "\"auto\""
+    REQUIRED "the VM has no token, because its guest has no usable pool (guestlinkctl show "       \
+             "says why); boot the guest with what guestlinkctl cmdline prints, or set "            \
+             "\"aperture\": \"auto\""
 #define DYNAMIC                                                                                    \
-    "the guest's kernel uses memory outside of the pool once the pool is full; boot a kernel "     \
+    "the guest's kernel uses memory outside the pool once the pool is full; boot a kernel "        \
     "without CONFIG_SWIOTLB_DYNAMIC"
 
 bool device_aperture_applies(const struct virtio_device *device)
 {
     return (device->path || device->network->backend == CONFIG_BACKEND_PASST) &&
-           device->vm->config->device_host.type == CONFIG_DEVICE_HOST_QEMU;
+           config_vm_has_qemu(device->vm->config);
 }
 
 /* As device_host_get_aperture(). */
@@ -49,7 +49,7 @@ const char *device_aperture_obstacle(const struct vm *vm)
 {
     if (vm->config->aperture != CONFIG_APERTURE_REQUIRE)
         return NULL;
-    if (vm->config->device_host.type != CONFIG_DEVICE_HOST_QEMU)
+    if (!config_vm_has_qemu(vm->config))
         return NO_QEMU;
     if (!boot_has_token(&vm->boot))
         return NO_TOKEN;
@@ -146,8 +146,8 @@ static void confirm(struct virtio_device *device, uint64_t number)
 
     if (r < 0 && r != -ENOENT)
         report_line(device->vm, ALLOWANCE_DEVICE, LOG_ERR,
-                    "cannot confirm the pool to the device of %s %s: %s; it stays stopped; remove "
-                    "it and add it again",
+                    "cannot confirm the pool to the device of %s %s: %s; the device stays "
+                    "stopped; remove it and add it again",
                     device->kind->name, device->name, strerrordesc_np(-r));
 }
 

@@ -21,6 +21,7 @@ struct exec {
     bool running; /* START_PROCESS was answered well, CHILD_EXITED has not come */
     bool ended;
     bool paused;
+    bool terminal;
     struct exec_input input;
     const struct exec_events *events;
     void *userdata;
@@ -83,7 +84,10 @@ int vm_exec(struct vm *vm, const struct exec_command *command, const struct exec
     struct process_request request = {
         .head = {.role = REQUEST_ROLE_COMMAND,
                  .restart = REQUEST_RESTART_NEVER,
-                 .flags = REQUEST_PROCESS_OUTPUT | (command->input ? REQUEST_PROCESS_INPUT : 0),
+                 .flags = REQUEST_PROCESS_OUTPUT | (command->input ? REQUEST_PROCESS_INPUT : 0) |
+                          (command->terminal ? REQUEST_PROCESS_PTY : 0),
+                 .rows = command->size.rows,
+                 .columns = command->size.columns,
                  .uid = command->uid,
                  .gid = command->gid,
                  .directory = wire_text_of(command->directory)},
@@ -94,11 +98,16 @@ int vm_exec(struct vm *vm, const struct exec_command *command, const struct exec
 
     if (vm->exec_count >= LIMITS_EXECS)
         return -ENOBUFS;
+    /* An older guest would start it without one. */
+    if (command->terminal && vm->connection &&
+        (vm->boot.capabilities.features & CAPABILITIES_TERMINAL) == 0)
+        return -EOPNOTSUPP;
     exec = calloc(1, sizeof(*exec));
     if (!exec)
         return -ENOMEM;
     *exec = (struct exec){.vm = vm,
                           .process = new_number(vm),
+                          .terminal = command->terminal,
                           .input = {.guest = vm->guest,
                                     .changed = on_input_changed,
                                     .userdata = exec,
@@ -144,6 +153,24 @@ int exec_signal(struct exec *exec, uint32_t number)
     if (exec->ended)
         return -ENOTCONN;
     r = send_signal(exec->vm, exec->process, number);
+    return r == -ENOBUFS ? -EAGAIN : r;
+}
+
+int exec_resize(struct exec *exec, struct exec_size size)
+{
+    uint8_t payload[64];
+    struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
+    int r;
+
+    if (exec->ended)
+        return -ENOTCONN;
+    if (!exec->terminal)
+        return -ENOTTY;
+    request_resize_terminal_pack(
+        &writer, &(struct request_resize_terminal){
+                     .process = exec->process, .rows = size.rows, .columns = size.columns});
+    r = guest_ask(exec->vm->guest, FRAME_RESIZE_TERMINAL, payload, writer.size, LIMITS_ANSWER_MS,
+                  NULL, NULL);
     return r == -ENOBUFS ? -EAGAIN : r;
 }
 
@@ -216,7 +243,7 @@ void exec_take_exit(struct vm *vm, const struct event_child_exited *exited)
     exec->events->exited(exec->userdata, exited->status, exited->signal);
 }
 
-/* The callee may free any of them, so the list is walked anew after each. */
+/* The callee may free any of them, so the list is walked again after each. */
 void execs_fail(struct vm *vm, const char *text)
 {
     struct exec *exec = LIST_FIRST(&vm->execs);
@@ -234,7 +261,7 @@ void execs_fail(struct vm *vm, const char *text)
 
 void execs_orphan(struct vm *vm)
 {
-    execs_fail(vm, "the VM was taken out of the daemon's configuration");
+    execs_fail(vm, "the VM was removed from the configuration");
     while (!LIST_EMPTY(&vm->execs)) {
         struct exec *exec = LIST_FIRST(&vm->execs);
 

@@ -15,12 +15,19 @@
 
 struct exec;
 
+struct exec_size {
+    uint16_t rows, columns; /* 0: not known */
+};
+
 struct exec_command {
     struct config_strings argv;        /* at least one */
     struct config_strings environment; /* NAME=VALUE */
     const char *directory;             /* NULL: / */
     uint32_t uid, gid;
     bool input; /* stdin is fed by exec_input(); else it is /dev/null */
+    /* All of its standard streams are a terminal of its own; its output is EVENT_STDOUT. */
+    bool terminal;
+    struct exec_size size; /* of that terminal */
 };
 
 struct exec_events {
@@ -49,11 +56,15 @@ int exec_input(struct exec *exec, const void *data, size_t size);
 /* Sends it a signal. @return 0, -EAGAIN or -ENOTCONN */
 int exec_signal(struct exec *exec, uint32_t signal);
 
+/* Sets the size of its terminal. @return 0, -ENOTTY (it has none), -EAGAIN or -ENOTCONN */
+int exec_resize(struct exec *exec, struct exec_size size);
+
 /* Stops (true) and resumes (false) the reading from this guest, for a reader of the output who
  * cannot keep up. Everything else of that guest waits too, so resume within a second or free. */
 void exec_pause(struct exec *exec, bool pause);
 
-/* Lets go of it: no event comes any more; what still runs is sent SIGHUP. @return NULL */
+/* Lets go of it: no event comes any more; what still runs is sent SIGHUP, which also hangs its
+ * terminal up. @return NULL */
 struct exec *exec_free(struct exec *exec);
 
 #endif

@@ -39,7 +39,7 @@ static void on_answer(void *userdata, const struct guest_answer *answer)
     clock->unknown = answer->error == ENOSYS;
     if (clock->unknown)
         report_line(vm, ALLOWANCE_STEP, LOG_INFO,
-                    "the guest's guestlink-init is too old to have its clock set; install 0.2");
+                    "the guest's guestlink-init is too old to set its clock; install 0.2");
     else if (answer->error != 0)
         report_step_failed(vm, "set-time", answer->error, answer->text);
     else if (again)

@@ -139,8 +139,9 @@ static void tell_refused(struct p9_share *p9)
     if (bounds->told_us && now_us - bounds->told_us < LIMITS_P9_QUIET_MS * UINT64_C(1000))
         return;
     (void)snprintf(text, sizeof(text),
-                   "closed %" PRIu64 " 9P connections of the guest's, which may have %u of a share "
-                   "and %u in all, and begin %u a second; its mounts go on",
+                   "closed %" PRIu64
+                   " 9P connections of the guest: the limits are %u for a share, %u in all, %u "
+                   "new ones a second; mounts keep working",
                    bounds->refused, LIMITS_P9_CONNECTIONS, most, per_s);
     report_device_failed(p9->vm, "share", p9->config->tag, "serve", EUSERS, text);
     bounds->refused = 0;
@@ -156,7 +157,7 @@ static const char *explain_start(int error)
     case ELIBACC:
         return "guestlink-no-pipes.so, which diod needs, is not installed on the host";
     default:
-        return "diod could not be started";
+        return "cannot start diod";
     }
 }
 

@@ -48,7 +48,7 @@ struct p9_share *p9_share_release(struct p9_share *p9);
 /* Why the newest server ended since the guest was last asked to mount; NULL: none did. The text is
  * good until the next turn of the loop. */
 const char *p9_share_trouble(const struct p9_share *p9);
-/* The guest is asked anew. NULL is fine. */
+/* The guest is asked again. NULL is fine. */
 void p9_share_clear_trouble(struct p9_share *p9);
 
 /* As shared_folder_trouble(). NULL is fine. */

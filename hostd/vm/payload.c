@@ -115,15 +115,15 @@ void payload_start(struct vm *vm)
         return;
     if (asks_for_more(config) && vm->boot.capabilities.minor < BOUNDS_MINOR)
         report_line(vm, ALLOWANCE_DEVICE, LOG_WARNING,
-                    "the guest's init %s does not know limits, umask, stop_signal, "
-                    "stop_timeout_ms, memory_max and pids_max of a payload; the payload is started "
-                    "without them; put a newer guestlink-init into the guest's image",
+                    "the guest's guestlink-init %s does not support limits, umask, stop_signal, "
+                    "stop_timeout_ms, memory_max and pids_max of a payload; starting the "
+                    "payload without them; put a newer guestlink-init in the guest's image",
                     vm->boot.capabilities.init_version);
     vm->payload.asked_us = clock_now_us();
     r = process_request_send(vm->guest, &request, vm->config->timeouts.payload, on_started, vm);
     if (r < 0) {
         fail(vm, -r, strerrordesc_np(-r));
-        report_payload(vm, -r, "the guest cannot be asked to start it");
+        report_payload(vm, -r, "cannot ask the guest to start the payload");
         return;
     }
     vm->payload.state = VM_PAYLOAD_WAITING;

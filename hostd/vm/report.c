@@ -52,13 +52,13 @@ static void tell_dropped(struct services *services, struct vm *vm)
     }
     if (used > 0 && vm)
         log_vm(LOG_WARNING, vm->config->name, vm->boot.id,
-               "events were dropped, beyond what this VM may cause (%s); see "
-               "limits.guest_events_per_s "
-               "and limits.payload_output_per_s",
+               "events dropped: the guest exceeded its limit (%s); see "
+               "limits.guest_events_per_s and limits.payload_output_per_s",
                text);
     else if (used > 0)
         log_line(LOG_WARNING,
-                 "events were dropped, beyond what connections of no VM may cause (%s)", text);
+                 "events dropped: connections that belong to no VM exceeded their limit (%s)",
+                 text);
 }
 
 void report_dropped(struct vm *vm)
@@ -148,8 +148,8 @@ void report_accept_paused(struct services *services, const char *reason)
 {
     if (allow(services, NULL, ALLOWANCE_FAILURE))
         log_line(LOG_ERR,
-                 "no connection can be accepted: %s; guests wait until that is better (raise "
-                 "LimitNOFILE= of the unit, or lower limits.connections)",
+                 "cannot accept connections: %s; guests wait until it works again; raise "
+                 "LimitNOFILE= of the unit, or lower limits.connections",
                  reason);
 }
 
@@ -192,7 +192,7 @@ static const char *caller(const struct vm *vm, const struct peer *peer, char *bu
     else if (peer && peer->vsock)
         (void)snprintf(buffer, size, "CID %u, port %u: ", peer->cid, peer->port);
     else
-        (void)snprintf(buffer, size, "a guest of no VM: ");
+        (void)snprintf(buffer, size, "a guest without a VM: ");
     return buffer;
 }
 
@@ -206,8 +206,8 @@ static const char *refusal_advice(uint32_t status)
     case WELCOME_TOO_MANY:
         return "; see limits.connections and limits.connections_per_vm";
     case WELCOME_VERSION:
-        return "; guestlink-init of that guest is of another generation: make its image anew with "
-               "this host's guestlink-mkinitramfs";
+        return "; guestlink-init of that guest has another protocol version: recreate its image "
+               "with this host's guestlink-mkinitramfs";
     default:
         return "";
     }
@@ -222,7 +222,7 @@ void report_refused(struct services *services, struct vm *vm, const struct peer 
     services->counters.refused[status]++;
     if (!allow(services, vm, kind_of(vm, peer)))
         return;
-    log_line(LOG_WARNING, "%sa connection was refused with status %u: %s (%s)%s",
+    log_line(LOG_WARNING, "%srefused a connection with status %u: %s (%s)%s",
              caller(vm, peer, who, sizeof(who)), status, welcome_status_text(status), reason,
              refusal_advice(status));
     fields_text(&fields, "reason", reason);
@@ -239,7 +239,7 @@ void report_protocol_error(struct services *services, struct vm *vm, const struc
     services->counters.malformed++;
     if (!allow(services, vm, kind_of(vm, peer)))
         return;
-    log_line(LOG_WARNING, "%sprotocol error: %s; that connection is closed",
+    log_line(LOG_WARNING, "%sprotocol error: %s; closed the connection",
              caller(vm, peer, who, sizeof(who)), reason);
     fields_text(&fields, "reason", reason);
     emit(services, vm, peer, TELEMETRY_PROTOCOL_ERROR, &fields);
@@ -254,8 +254,8 @@ void report_handshake_timeout(struct services *services, struct vm *vm, const st
     if (!allow(services, vm, kind_of(vm, peer)))
         return;
     log_line(LOG_WARNING,
-             "%sconnected and did not send its capabilities within %u ms "
-             "(handshake_timeout_ms); that connection is closed",
+             "%sconnected and did not send CAPABILITIES within %u ms (handshake_timeout_ms); "
+             "closed the connection",
              caller(vm, peer, who, sizeof(who)), timeout_ms);
     fields_text(&fields, "phase", "capabilities");
     fields_number(&fields, "timeout_ms", timeout_ms);
@@ -271,9 +271,10 @@ void report_unvouched(struct vm *vm, const struct peer *peer, uint32_t timeout_m
         return;
     vm->unvouched_told = true;
     log_vm(LOG_WARNING, vm->config->name, vm->boot.id,
-           "cannot serve who has CID %u: the QMP socket \"%s\" of this VM's QEMU does not answer, "
-           "so it may be another process; it is served when QMP answers; start QEMU with "
-           "-qmp unix:%s,server=on,wait=off, or see who else has /dev/vhost-vsock open",
+           "cannot serve the guest with CID %u: QMP socket \"%s\" of this VM's QEMU does not "
+           "answer, so another process may have the CID; will serve the guest when QMP answers; "
+           "start QEMU with -qmp unix:%s,server=on,wait=off, or find the process that has "
+           "/dev/vhost-vsock open",
            peer->cid, path, path);
     fields_text(&fields, "phase", "device-host");
     fields_number(&fields, "timeout_ms", timeout_ms);

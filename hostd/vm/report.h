@@ -32,7 +32,7 @@ struct vm;
 bool report_allow(struct vm *vm, enum allowance_kind kind);
 /* The same of a line of the payload's output. @param size  its bytes */
 bool report_allow_output(struct vm *vm, size_t size);
-/* Says how many lines were dropped, if any. Done in time by itself; and when the VM is let go of.
+/* Says how many lines were dropped, if any. Done in time by itself; and when the VM is released.
  */
 void report_dropped(struct vm *vm);
 void report_nobodys_dropped(struct services *services);

@@ -45,11 +45,11 @@ void report_device_failed(struct vm *vm, const char *kind, const char *name, con
     if (error == 0)
         SAY(vm, LOG_WARNING, "%s %s: %s", kind, name, without_name(text, kind, name));
     else if (strstr(text, reason)) /* the text says it itself */
-        SAY(vm, LOG_ERR, "%s %s failed in phase %s: %s; everything else goes on", kind, name, phase,
-            without_name(text, kind, name));
+        SAY(vm, LOG_ERR, "%s %s failed in phase %s: %s; everything else keeps running", kind, name,
+            phase, without_name(text, kind, name));
     else
-        SAY(vm, LOG_ERR, "%s %s failed in phase %s (%s)%s%s; everything else goes on", kind, name,
-            phase, reason, *text ? ": " : "", without_name(text, kind, name));
+        SAY(vm, LOG_ERR, "%s %s failed in phase %s (%s)%s%s; everything else keeps running", kind,
+            name, phase, reason, *text ? ": " : "", without_name(text, kind, name));
     fields_text(&fields, "kind", kind);
     fields_text(&fields, "device", name);
     fields_text(&fields, "phase", phase);
@@ -91,7 +91,7 @@ void report_share_added(const struct attachment *a)
     if (!report_allow(vm, ALLOWANCE_DEVICE))
         return;
     SAY(vm, LOG_INFO, "share %s: %s is the virtiofs device %s%s, options %s", a->name, device->path,
-        device->name, device->created ? "" : " that was there already", device->options);
+        device->name, device->created ? "" : " that existed already", device->options);
     if (device->remark)
         SAY(vm, LOG_NOTICE, "share %s: %s", a->name, device->remark);
     fields_text(&fields, "path", device->path);
@@ -111,7 +111,7 @@ void report_share_removed(const struct virtio_device *device)
 
     if (!report_allow(vm, ALLOWANCE_DEVICE))
         return;
-    SAY(vm, LOG_INFO, "the virtiofs device %s of %s was removed", device->name, device->path);
+    SAY(vm, LOG_INFO, "removed the virtiofs device %s of %s", device->name, device->path);
     fields_text(&fields, "path", device->path);
     fields_text(&fields, "options", device->options);
     fields_text(&fields, "tag", device->name);
@@ -136,8 +136,8 @@ void report_aperture(const struct virtio_device *device)
             aperture->reason);
     else if (aperture->state == APERTURE_NARROWED)
         SAY(vm, LOG_WARNING,
-            "%s %s: its %s is told of %" PRIu64
-            " bytes of the guest's memory alone, but the kernel does not keep it from the rest: %s",
+            "%s %s: its %s is asked to use only %" PRIu64
+            " bytes of the guest's memory, but the kernel does not keep it out of the rest: %s",
             kind, device->name, program, aperture->bytes, aperture->reason);
     else
         SAY(vm, LOG_WARNING, "%s %s: its %s can reach all of the guest's memory: %s", kind,
@@ -181,7 +181,7 @@ void report_adapter_added(const struct attachment *a)
     if (!report_allow(vm, ALLOWANCE_DEVICE))
         return;
     SAY(vm, LOG_INFO, "adapter %s is %s, options %s", a->name,
-        device->created ? "plugged in" : "there already", device->options);
+        device->created ? "plugged in" : "already plugged in", device->options);
     if (device->remark)
         SAY(vm, LOG_NOTICE, "adapter %s: %s", a->name, device->remark);
     add_adapter(&fields, device->network);
@@ -198,7 +198,7 @@ void report_adapter_removed(const struct virtio_device *device)
 
     if (!report_allow(vm, ALLOWANCE_DEVICE))
         return;
-    SAY(vm, LOG_INFO, "adapter %s was removed", device->name);
+    SAY(vm, LOG_INFO, "removed adapter %s", device->name);
     add_adapter(&fields, device->network);
     report_emit(vm, TELEMETRY_REMOVE_NET_ADAPTER, &fields);
 }

@@ -88,8 +88,8 @@ void report_capabilities(struct vm *vm, enum telemetry_event event)
                 capabilities_pool_kind(&vm->boot.capabilities));
         if (boot_pool_is_dynamic(&vm->boot))
             SAY(vm, LOG_WARNING,
-                "the guest's kernel (CONFIG_SWIOTLB_DYNAMIC) takes memory from elsewhere once its "
-                "pool is full; no device is confined to the pool; to have that, boot a kernel "
+                "the guest's kernel (CONFIG_SWIOTLB_DYNAMIC) uses other memory once its pool is "
+                "full; not confining any device to the pool; to confine them, boot a kernel "
                 "without that option");
         fields_text(&fields, "token", vm->boot.token);
     }
@@ -103,9 +103,9 @@ static void report_rejected(struct vm *vm)
     struct fields fields = {.count = 0};
 
     SAY(vm, LOG_WARNING,
-        "the guest's SWIOTLB pool of %" PRIu64 " bytes at 0x%" PRIx64
-        " is refused: %s; devices are made without a token; check the guest's kernel %s, or set "
-        "swiotlb to off or to a smaller size",
+        "refused the guest's SWIOTLB pool of %" PRIu64 " bytes at 0x%" PRIx64
+        ": %s; creating devices without a token; check the guest's kernel %s, or set swiotlb to "
+        "off or to a smaller size",
         c->swiotlb_size, c->swiotlb_base, text, c->kernel_release);
     add_pool(&fields, c);
     fields_text(&fields, "reason", pool_verdict_name(vm->boot.verdict));
@@ -120,7 +120,7 @@ static void report_unsupported(struct vm *vm, const char *reason, const char *te
 {
     struct fields fields = {.count = 0};
 
-    SAY(vm, LOG_WARNING, "%s (kernel %s); devices are made without a token; %s", text,
+    SAY(vm, LOG_WARNING, "%s (kernel %s); creating devices without a token; %s", text,
         vm->boot.capabilities.kernel_release, advice);
     fields_text(&fields, "reason", reason);
     fields_text(&fields, "release", vm->boot.capabilities.kernel_release);
@@ -136,15 +136,15 @@ void report_pool_trouble(struct vm *vm, enum boot_pool_trouble trouble)
     switch (trouble) {
     case BOOT_POOL_NOT_ASKED:
         report_unsupported(vm, "not-on-command-line",
-                           "a SWIOTLB pool is configured, but the guest's kernel was not asked for "
-                           "one",
+                           "a SWIOTLB pool is configured, but the guest's kernel command line "
+                           "does not request one",
                            "add what `guestlinkctl cmdline` prints to the guest's kernel command "
                            "line");
         break;
     case BOOT_POOL_OLD_KERNEL:
         report_unsupported(vm, "kernel-too-old",
-                           "the guest's kernel does not know hv_pci_swiotlb, and no default pool "
-                           "of it is known either",
+                           "the guest's kernel does not know hv_pci_swiotlb, and reports no "
+                           "default pool either",
                            "add what `guestlinkctl cmdline` prints to the guest's kernel command "
                            "line (swiotlb=…,force gives any kernel a pool), update the guest's "
                            "kernel, or set swiotlb to off");
@@ -252,7 +252,7 @@ void report_child_exit(struct vm *vm, const struct event_child_exited *exited)
         report_last_output(vm);
     SAY(vm, payload && exited->status != 0 ? LOG_WARNING : LOG_INFO,
         "the %s %u exited with status %u%s", payload ? "payload" : "command", exited->process,
-        exited->status, again ? " and is started again" : "");
+        exited->status, again ? "; restarting it" : "");
     fields_number(&fields, "process", exited->process);
     fields_text(&fields, "role", payload ? "payload" : "command");
     fields_number(&fields, "status", exited->status);
@@ -278,7 +278,7 @@ void report_guest_log(struct vm *vm, const struct event_log_record *record)
     if (!report_allow(vm, ALLOWANCE_LOG))
         return;
     text_take(record->text, text, sizeof(text));
-    SAY(vm, level < LOG_ERR ? LOG_ERR : level, "guest says: %s", text);
+    SAY(vm, level < LOG_ERR ? LOG_ERR : level, "guest log: %s", text);
     fields_number(&fields, "level", record->level);
     fields_number(&fields, "time_ns", record->time_ns);
     if (record->dropped > 0)
@@ -296,7 +296,7 @@ void report_clock_stepped(struct vm *vm, const struct event_clock_stepped *stepp
 
     if (!report_allow(vm, ALLOWANCE_CLOCK))
         return;
-    SAY(vm, LOG_NOTICE, "the guest's clock was %" PRIu64 " ms %s; it is stepped", by_ns / 1000000u,
+    SAY(vm, LOG_NOTICE, "the guest's clock was %" PRIu64 " ms %s; stepped it", by_ns / 1000000u,
         is_ahead ? "ahead" : "behind");
     fields_number(&fields, "before", stepped->before_ns);
     fields_number(&fields, "after", stepped->after_ns);
@@ -313,7 +313,7 @@ void report_farewell(struct vm *vm, const struct event_farewell *farewell)
 
     if (!report_allow(vm, ALLOWANCE_FAREWELL))
         return;
-    SAY(vm, LOG_INFO, "the guest says farewell: %s, asked for by %s", how, reason);
+    SAY(vm, LOG_INFO, "the guest sent farewell: %s, requested by %s", how, reason);
     fields_text(&fields, "how", how);
     fields_text(&fields, "reason", reason);
     fields_number(&fields, "killed", farewell->killed);
@@ -328,7 +328,7 @@ void report_disconnected(struct vm *vm, const char *reason, int error)
     if (!report_allow(vm, ALLOWANCE_DISCONNECT))
         return;
     report_last_output(vm);
-    SAY(vm, LOG_INFO, "the guest's connection ended: %s%s%s", reason, error ? ": " : "",
+    SAY(vm, LOG_INFO, "the guest disconnected: %s%s%s", reason, error ? ": " : "",
         error ? strerrordesc_np(error) : "");
     fields_text(&fields, "reason", reason);
     if (error)
@@ -346,11 +346,10 @@ void report_payload(struct vm *vm, int error, const char *text)
         return;
     if (error)
         SAY(vm, LOG_ERR,
-            "the payload %s could not be started: %s (%s); correct \"payload\" in the "
-            "configuration",
-            program, strerrordesc_np(error), text);
+            "cannot start the payload %s: %s (%s); fix \"payload\" in the configuration", program,
+            strerrordesc_np(error), text);
     else
-        SAY(vm, LOG_INFO, "the payload %s was started", program);
+        SAY(vm, LOG_INFO, "started the payload %s", program);
     fields_text(&fields, "argv0", program);
     fields_number(&fields, "error", (uint64_t)error);
     fields_text(&fields, "text", text);
@@ -360,7 +359,7 @@ void report_payload(struct vm *vm, int error, const char *text)
 void report_step_failed(struct vm *vm, const char *step, int error, const char *text)
 {
     if (report_allow(vm, ALLOWANCE_STEP))
-        SAY(vm, LOG_WARNING, "%s failed in the guest: %s%s%s; the guest goes on without", step,
+        SAY(vm, LOG_WARNING, "%s failed in the guest: %s%s%s; the guest continues without it", step,
             strerrordesc_np(error), *text ? ": " : "", text);
 }
 
@@ -370,7 +369,9 @@ void report_timeout(struct vm *vm, const char *phase, uint32_t timeout_ms, const
 
     if (!report_allow(vm, ALLOWANCE_FAILURE))
         return;
-    SAY(vm, LOG_ERR, "phase %s%s%s: nothing came within %u ms (timeouts_ms.%s); the daemon goes on",
+    SAY(vm, LOG_ERR,
+        "phase %s%s%s: no answer within %u ms (timeouts_ms.%s); the daemon "
+        "continues without it",
         phase, what ? " of " : "", what ? what : "", timeout_ms, phase);
     fields_text(&fields, "phase", phase);
     fields_number(&fields, "timeout_ms", timeout_ms);

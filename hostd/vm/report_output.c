@@ -76,7 +76,7 @@ void report_last_output(struct vm *vm)
     lines = count_lines(rest);
     skip = lines > OUTPUT_TAIL_LINES ? lines - OUTPUT_TAIL_LINES : 0;
     log_vm(LOG_INFO, vm->config->name, vm->boot.id,
-           "payload: %" PRIu64 " lines not shown (limits.payload_output_per_s), but the last:",
+           "payload: dropped %" PRIu64 " lines (limits.payload_output_per_s); the last one:",
            tail->hidden > lines - skip ? tail->hidden - (lines - skip) : 0);
     for (; skip > 0; skip--)
         (void)take_line(&rest);

@@ -87,7 +87,7 @@ static void on_server_ended(void *userdata, const char *text)
         report_device_failed(a->vm, "share", a->name, "serve", EPIPE, text);
     } else {
         report_line(a->vm, ALLOWANCE_REFUSAL, LOG_NOTICE,
-                    "share %s: what serves a 9P connection ended: %s", a->name, text);
+                    "share %s: the server of a 9P connection exited: %s", a->name, text);
     }
 }
 
@@ -130,19 +130,19 @@ static void explain_transport(const struct share *share, char *text, size_t capa
     switch (policy_chosen_transport(&vm->policy, &share->config)) {
     case POLICY_TRANSPORT_VIRTIOFS:
         (void)snprintf(text, capacity,
-                       "the guest says that its kernel has no virtiofs; give it that (the module "
-                       "virtiofs), or set \"transport\": \"9p\" for the share: 9P is not used on "
-                       "the guest's word");
+                       "the guest reports that its kernel has no virtiofs; add it (the module "
+                       "virtiofs), or set \"transport\": \"9p\" for the share (guestlink-hostd "
+                       "does not switch to 9P on a guest's report)");
         break;
     case POLICY_TRANSPORT_9P:
         (void)snprintf(text, capacity,
-                       "the guest says that its kernel has no 9P; give it that (the modules 9p and "
+                       "the guest reports that its kernel has no 9P; add it (the modules 9p and "
                        "9pnet_fd), or let the share use virtiofs");
         break;
     case POLICY_TRANSPORT_NONE:
         (void)snprintf(text, capacity,
-                       "it asks for virtiofs, which %s switches off for the VM; set \"transport\": "
-                       "\"9p\" for the share, or switch virtiofs on",
+                       "the share needs virtiofs, which %s disables for the VM; set "
+                       "\"transport\": \"9p\" for the share, or enable virtiofs",
                        vm->config->virtio ? "\"virtiofs\": false" : "\"virtio\": false");
     }
 }
@@ -158,33 +158,34 @@ static void explain(const struct attachment *a, int error, char *text, size_t ca
     switch (error) {
     case EBUSY:
         (void)snprintf(text, capacity,
-                       "its target %s would hide the share %s, which is mounted at %s (remove that "
-                       "share, add this one, then that one again)",
+                       "target %s would hide the share %s, which is mounted at %s (remove that "
+                       "share, add this one, then add that one again)",
                        config->target, below ? below->config.tag : "",
                        below ? below->config.target : "below");
         break;
     case EPERM:
         (void)snprintf(text, capacity, "%s",
-                       obstacle ? obstacle : "the host does not let its device be made");
+                       obstacle ? obstacle : "the host does not permit creating its device");
         break;
     case EINVAL:
         (void)snprintf(text, capacity,
-                       "it has %s, which 9P cannot do (let the share use virtiofs, or remove that)",
+                       "the share has %s, which 9P does not support (let the share use "
+                       "virtiofs, or remove that)",
                        config_serving_needs_virtiofs(&config->serving));
         break;
     case ENOENT:
         (void)snprintf(text, capacity,
-                       "its path %s does not exist on the host (make it, or correct \"path\" of "
+                       "its path %s does not exist on the host (create it, or fix \"path\" of "
                        "the share)",
                        config->path);
         break;
     case ENOTDIR:
         (void)snprintf(text, capacity,
-                       "its path %s is no directory on the host (correct \"path\" of the share)",
+                       "its path %s is not a directory on the host (fix \"path\" of the share)",
                        config->path);
         break;
     case EEXIST:
-        (void)snprintf(text, capacity, "the tag %s is taken by another device of this VM",
+        (void)snprintf(text, capacity, "the tag %s is already used by another device of this VM",
                        config->tag);
         break;
     case EOPNOTSUPP:
@@ -253,8 +254,8 @@ const struct attachment_kind share_kind = {.name = "share",
 
 /* Why its server ended was told each time. */
 #define GIVEN_UP                                                                                   \
-    "its server ended too often in a short time; it is made again when it is removed and added, "  \
-    "the configuration is read again, or the guest connects again"
+    "its server exited too often in a short time; will retry when the share is removed and "       \
+    "added, on reload, or when the guest connects again"
 
 /* @return true if the share has another try */
 static bool may_retry(struct share *share)

@@ -53,7 +53,9 @@ static void on_mounted(void *userdata, const struct guest_answer *answer)
     if (answer->error == ECONNRESET) {
         a->state = VM_DEVICE_WAITING;
         if (a->wanted)
-            attachment_settle(a, 0, "the guest went away; the share is mounted when it is back");
+            attachment_settle(a, 0,
+                              "the guest disconnected; will mount the share when it "
+                              "reconnects");
         return;
     }
     if (a->renew) { /* its server was lost meanwhile */

@@ -80,7 +80,7 @@ static bool clear(struct share *share)
             continue;
         inner->aside = true;
         if (!attachment_release(a))
-            share_nest_keep(inner, ENOBUFS, "the guest cannot be asked to unmount it");
+            share_nest_keep(inner, ENOBUFS, "cannot ask the guest to unmount the share");
     }
     return any;
 }
@@ -107,7 +107,7 @@ void share_nest_lose(struct share *share)
     char text[LIMITS_TEXT];
 
     (void)snprintf(text, sizeof(text),
-                   "the share %s, in which it is mounted, was lost; it is mounted again after that",
+                   "the share %s around it was lost; will mount this share after that one",
                    share->config.tag);
     for (struct share *inner = NULL; (inner = next_below(share, inner));) {
         struct attachment *a = &inner->attachment;
@@ -148,8 +148,8 @@ void share_nest_keep(struct share *share, int error, const char *reason)
 
     share->aside = false;
     (void)snprintf(text, sizeof(text),
-                   "the share %s is mounted below its target, at %s, and stays: %.*s",
-                   share->config.tag, share->config.target, (int)LIMITS_TEXT - 128, reason);
+                   "cannot unmount share %s, which is mounted below at %s: %.*s", share->config.tag,
+                   share->config.target, (int)LIMITS_TEXT - 128, reason);
     for (struct share *s = next_of(share, NULL); s; s = next_of(share, s))
         if (lies_in(share, s))
             keep_outer(s, error, text);

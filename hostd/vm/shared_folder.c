@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 
 #define ADVICE                                                                                     \
-    "; the guest has the old one until the share is removed and added again (`guestlinkctl share " \
-    "remove`, then `share add`, or `reload` where the configuration names it)"
+    "; the guest sees the old one until the share is removed and added again (`guestlinkctl "      \
+    "share remove`, then `share add`, or `reload` if the configuration has it)"
 
 int shared_folder_look(const char *path, struct shared_folder *ret_folder)
 {
@@ -32,7 +32,7 @@ const char *shared_folder_trouble(const char *path, const struct shared_folder *
     if (r == -ENOENT || r == -ENOTDIR)
         return "its folder was removed on the host" ADVICE;
     if (r == 0 && (now.device != served->device || now.inode != served->inode))
-        return "its folder was removed and made again on the host, or something was mounted on "
-               "it" ADVICE;
+        return "its folder was removed and created again on the host, or something was mounted "
+               "on it" ADVICE;
     return NULL;
 }

@@ -10,7 +10,7 @@
 
 #include <time.h>
 
-/* The timer goes off so often in the time given; at the last but one the guest is asked. */
+/* The timer fires PARTS times per timeout; the second-to-last time, we ping the guest. */
 #define PARTS 3u
 
 /* Behind whatever can be read: it may be the guest's word. */

@@ -92,11 +92,11 @@ static void on_removed(void *userdata, const struct device_outcome *outcome)
 
     if (outcome->error == ECANCELED)
         return;
-    if (outcome->error != 0)
+    if (outcome->error == 0)
+        device->kind->report_removed(device);
+    else if (!vm->ended) /* else it went with its VM */
         report_device_failed(vm, device->kind->name, device->name, "device", outcome->error,
                              outcome->text);
-    else
-        device->kind->report_removed(device);
     forget(device, outcome->error);
     saver_now(&vm->saver);
     vm_wake(vm);
@@ -115,11 +115,11 @@ static void remove_unused(struct virtio_device *device)
         /* The VM has ended; if not, its devices are found when it is back. */
         if (r == -ENOTCONN || r == -EPIPE || r == -ECONNRESET)
             report_line(vm, ALLOWANCE_DEVICE, LOG_INFO,
-                        "%s %s: its device is left to its VM, which is not there",
+                        "%s %s: leaving its device to its VM, which is not running",
                         device->kind->name, device->name);
         else
             report_device_failed(vm, device->kind->name, device->name, "device", -r,
-                                 "it cannot be removed");
+                                 "cannot remove the device");
         forget(device, -r);
         return;
     }
@@ -171,7 +171,7 @@ static void take_added(struct virtio_device *device, const struct device_outcome
     (void)device_aperture_look(device);
     device->remark = *outcome->text ? strdup(outcome->text) : NULL;
     /* the others may say so of a device that was there before */
-    if (outcome->created && vm->config->device_host.type == CONFIG_DEVICE_HOST_QEMU)
+    if (outcome->created && config_vm_has_qemu(vm->config))
         renew_users(device);
     remove_unused(device);
 }
@@ -187,6 +187,8 @@ static void on_added(void *userdata, const struct device_outcome *outcome)
     saver_now(&vm->saver);
     if (outcome->error == 0) {
         take_added(device, outcome);
+    } else if (vm->ended) {
+        forget(device, 0); /* nothing failed: there is no guest to have it */
     } else {
         fail_users(device, outcome->error, outcome->text);
         forget(device, 0);
@@ -290,7 +292,7 @@ void virtio_device_tell(struct attachment *a)
     a->kind->report_added(a);
     a->told = true;
     device_aperture_told(a->device);
-    /* whoever uses it next finds it there */
+    /* the next user finds it there */
     a->device->created = false;
 }
 

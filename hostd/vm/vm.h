@@ -201,7 +201,8 @@ int vm_remove_share(struct vm *vm, const char *tag, vm_done_fn done, void *userd
  */
 int vm_shut_down(struct vm *vm, bool reboot, uint32_t grace_ms, vm_done_fn done, void *userdata);
 
-/* Starts a command in the guest; see exec.h. @return 0, -ENOTCONN, -ENOBUFS, -E2BIG or -ENOMEM */
+/* Starts a command in the guest; see exec.h. @return 0, -ENOTCONN, -ENOBUFS, -E2BIG, -ENOMEM or
+ * -EOPNOTSUPP (this guest can give it no terminal) */
 int vm_exec(struct vm *vm, const struct exec_command *command, const struct exec_events *events,
             void *userdata, struct exec **ret_exec);
 

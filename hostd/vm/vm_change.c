@@ -67,14 +67,13 @@ void vm_add_configured(struct vm *vm)
         if (share || share_new(vm, &config->shares[i], true, &share) == 0)
             share->configured = true;
         else
-            report_line(vm, ALLOWANCE_DEVICE, LOG_WARNING,
-                        "share %s cannot be added; there is no room for it", config->shares[i].tag);
+            report_line(vm, ALLOWANCE_DEVICE, LOG_WARNING, "cannot add share %s: no room for it",
+                        config->shares[i].tag);
     }
     for (size_t i = 0; i < config->network_count; i++) {
         if (!attachment_find(vm, &adapter_kind, config->networks[i].id, true) &&
             adapter_new(vm, vm->settings, &config->networks[i]) < 0)
-            report_line(vm, ALLOWANCE_DEVICE, LOG_WARNING,
-                        "adapter %s cannot be added; there is no room for it",
+            report_line(vm, ALLOWANCE_DEVICE, LOG_WARNING, "cannot add adapter %s: no room for it",
                         config->networks[i].id);
     }
 }
@@ -96,7 +95,7 @@ static void rebase(struct vm *vm, struct settings *settings, const struct config
 void vm_rebase(struct vm *vm, struct settings *settings, const struct config_vm *config)
 {
     rebase(vm, settings, config);
-    /* what failed, too: somebody who asks for a reload may have mended its cause */
+    /* what failed, too: somebody who asks for a reload may have fixed its cause */
     attachments_begin(vm, ATTACHMENTS_AGAIN);
 }
 
@@ -108,7 +107,7 @@ void vm_change(struct vm *vm, struct settings *settings, const struct config_vm 
 
     rebase(vm, settings, config);
     vm->policy = policy_decide(settings->config, config, on_warning, vm);
-    report_line(vm, ALLOWANCE_DEVICE, LOG_INFO, "its configuration changed");
+    report_line(vm, ALLOWANCE_DEVICE, LOG_INFO, "the configuration changed");
     if (hostname_changes)
         bringup_set_hostname(vm);
     drop_shares(vm);

@@ -85,9 +85,9 @@ static int on_farewell_late(sd_event_source *source, uint64_t at_us, void *userd
         return 0;
     report_line(
         vm, ALLOWANCE_FAREWELL, LOG_WARNING,
-        "the guest said farewell, and its VM still runs %u ms later; closing its connection; "
-        "if it was to power off: a VM without ACPI needs guestlink.poweroff=reboot on the "
-        "kernel command line, and a VMM that ends at a reboot",
+        "the guest sent farewell, but its VM still runs %u ms later; closing the connection; if "
+        "the guest was to power off: a VM without ACPI needs guestlink.poweroff=reboot on the "
+        "kernel command line, and a VMM that exits at a reboot",
         LIMITS_AFTER_FAREWELL_MS);
     vm_drop_connection(vm, "farewell", 0);
     return 0;
@@ -113,7 +113,7 @@ static void lose_connection(struct vm *vm, const char *reason, int error)
     report_disconnected(vm, reason, error);
     bringup_end(vm);
     guest_attach(vm->guest, NULL);
-    execs_fail(vm, "the guest's connection ended");
+    execs_fail(vm, "the guest's connection closed");
     set_ended(vm, vm->ended || vm->boot.farewell);
     operations_end_shut_down(vm);
     if (!vm->ended)
@@ -148,8 +148,8 @@ static void on_ended(void *userdata, enum connection_end how, int error)
     case CONNECTION_END_SLOW:
         vm->services->counters.slow_guests++;
         report_line(vm, ALLOWANCE_RESET, LOG_WARNING,
-                    "the guest does not read what it is sent, and %u bytes are held for it "
-                    "(limits.connection_bytes); its connection is closed",
+                    "the guest does not read its messages, and %u bytes are buffered "
+                    "(limits.connection_bytes); closing the connection",
                     vm->services->config->limits.connection_bytes);
         vm_drop_connection(vm, "does-not-read", 0);
         break;

@@ -30,7 +30,7 @@ static void on_warning(void *userdata, const char *remark)
     report_config_warning(userdata, remark, true);
 }
 
-/* Everything that failed for want of it gets another try. */
+/* Retry everything that failed because the device host was down. */
 static void on_up(void *userdata)
 {
     struct vm *vm = userdata;
@@ -57,12 +57,12 @@ static void on_down(void *userdata, bool ended, const char *text)
         if (vm->connection)
             vm_tell_host_error(vm);
     } else {
-        report_line(vm, ALLOWANCE_DEVICE, LOG_NOTICE, "the VM ended: %s", text);
+        report_line(vm, ALLOWANCE_DEVICE, LOG_NOTICE, "the VM exited: %s", text);
         vm->ended = true;
         vm_drop_connection(vm, "vm-ended", 0);
     }
     virtio_devices_forget(vm);
-    /* what waited for it learns that it waits in vain */
+    /* fail whatever was waiting for it */
     vm_wake(vm);
     saver_now(&vm->saver);
 }
@@ -140,7 +140,7 @@ static int on_left(sd_event_source *source, uint64_t at_us, void *userdata)
     (void)at_us;
     if (vm->attachments)
         report_line(vm, ALLOWANCE_DEVICE, LOG_WARNING,
-                    "its devices did not all go within %u ms; what is left is left to its VMM",
+                    "some devices were not removed within %u ms; leaving them to the VMM",
                     LIMITS_LEAVE_MS);
     vm->left(vm->left_userdata, vm);
     return 0;
@@ -220,7 +220,7 @@ struct vm *vm_free(struct vm *vm)
     vm->refused = connection_free(vm->refused);
     report_dropped(vm);
     while (!LIST_EMPTY(&vm->operations))
-        operation_finish(LIST_FIRST(&vm->operations), ECANCELED, "the daemon lets go of the VM");
+        operation_finish(LIST_FIRST(&vm->operations), ECANCELED, "the daemon releases the VM");
     vm->host = device_host_free(vm->host);
     virtio_devices_done(vm);
     (void)json_object_put(vm->folders);
@@ -248,7 +248,7 @@ void vm_leave(struct vm *vm, void (*left)(void *userdata, struct vm *vm), void *
     vm->left = left;
     vm->left_userdata = userdata;
     report_line(vm, ALLOWANCE_DEVICE, LOG_INFO,
-                "it is in the configuration no more; its devices are taken away");
+                "removed from the configuration; removing its devices");
     (void)clock_arm(vm->services->event, &vm->leave_timer, LIMITS_LEAVE_MS, on_left, vm);
     for (struct attachment *a = vm->attachments; a; a = a->next)
         attachment_drop(a);

@@ -44,7 +44,7 @@ void vm_leave(struct vm *vm, void (*left)(void *userdata, struct vm *vm), void *
  * same VM, of which name, id, cid, socket and device host are the same. */
 void vm_change(struct vm *vm, struct settings *settings, const struct config_vm *config);
 
-/* The same configuration, in another object: what failed is tried again, nothing else changes. */
+/* The same configuration, in another object: retry what failed, nothing else changes. */
 void vm_rebase(struct vm *vm, struct settings *settings, const struct config_vm *config);
 
 const struct config_vm *vm_config(const struct vm *vm);

@@ -40,8 +40,8 @@ static void on_capabilities(void *userdata, const struct guest_answer *answer)
         told.capabilities_done(told.userdata, 0, "", &measured);
     else
         told.capabilities_done(told.userdata, ESTALE,
-                               "the guest says something else than at the beginning of this boot; "
-                               "its first report stays",
+                               "the guest's report differs from its first report in this boot; "
+                               "keeping the first",
                                &measured);
 }
 
@@ -140,7 +140,8 @@ int vm_add_share(struct vm *vm, const struct config_share *share, vm_done_fn don
         added->attachment.operation = operation;
     else
         operation_finish_later(operation, 0,
-                               "the guest is not connected; the share is mounted when it is");
+                               "the guest is not connected; will mount the share when it "
+                               "connects");
     return 0;
 }
 
@@ -154,7 +155,7 @@ static bool may_be_removed(struct attachment *a, struct operation *operation)
     if (!below)
         return true;
     (void)snprintf(text, sizeof(text),
-                   "the share %s is mounted below it, at %s; remove that one first",
+                   "the share %s is mounted inside this one, at %s; remove that one first",
                    below->config.tag, below->config.target);
     operation_finish_later(operation, EBUSY, text);
     return false;
@@ -188,7 +189,7 @@ static int on_shut_down_late(sd_event_source *source, uint64_t at_us, void *user
     (void)at_us;
     vm->shutting_down = false;
     report_timeout(vm, "shut_down", vm->config->timeouts.shut_down, NULL);
-    operation_finish(operation, ETIMEDOUT, "the guest did not say farewell in time");
+    operation_finish(operation, ETIMEDOUT, "the guest did not send farewell in time");
     return 0;
 }
 
@@ -233,7 +234,7 @@ int vm_shut_down(struct vm *vm, bool reboot, uint32_t grace_ms, vm_done_fn done,
     return 0;
 }
 
-/* A `done` may begin or end others: the list is walked anew after each. */
+/* A `done` may begin or end others: the list is walked again after each. */
 void operations_end_shut_down(struct vm *vm)
 {
     struct operation *operation = LIST_FIRST(&vm->operations);
@@ -246,7 +247,9 @@ void operations_end_shut_down(struct vm *vm)
         operation->shut_down = false;
         guest_forget(vm->guest, operation);
         operation_finish(operation, 0,
-                         vm->boot.farewell ? "" : "the guest's connection ended without farewell");
+                         vm->boot.farewell ? ""
+                                           : "the guest's connection closed without "
+                                             "farewell");
         operation = LIST_FIRST(&vm->operations);
     }
 }

@@ -164,11 +164,9 @@ void vm_store_save(void *userdata)
     r = store_save(vm->services->store, vm->config->id, document);
     vm->unsaved = r < 0;
     if (r < 0)
-        report_line(
-            vm, ALLOWANCE_DEVICE, LOG_WARNING,
-            "what is to outlive the daemon could not be written below %s: %s; it is tried again "
-            "with the next change or connection",
-            vm->services->config->state_dir, strerrordesc_np(-r));
+        report_line(vm, ALLOWANCE_DEVICE, LOG_WARNING,
+                    "cannot save VM state in %s: %s; will retry on the next change or connection",
+                    vm->services->config->state_dir, strerrordesc_np(-r));
     (void)json_object_put(document);
 }
 

@@ -57,8 +57,8 @@ static void on_deadline(struct loop_timer *timer)
     struct report report;
 
     (void)kill(job->pid, SIGKILL);
-    (void)report_fail(&report, ETIMEDOUT, "%s did not end in %u ms and was killed", job->order.name,
-                      job->order.timeout_ms);
+    (void)report_fail(&report, ETIMEDOUT, "%s did not exit within %u ms and was killed",
+                      job->order.name, job->order.timeout_ms);
     /* It may hang in the kernel, where SIGKILL does not reach it: answer now, reap whenever. */
     finish(job, &report);
 }
@@ -138,7 +138,7 @@ bool jobs_reaped(struct jobs *jobs, pid_t pid, int status)
         return false;
     loop_disarm(jobs->loop, &job->deadline);
     if (read(job->report_fd, &report, sizeof(report)) != (ssize_t)sizeof(report))
-        (void)report_fail(&report, EIO, "%s ended without a word (wait status 0x%x)",
+        (void)report_fail(&report, EIO, "%s exited without a result (wait status 0x%x)",
                           job->order.name, (unsigned)status);
     report.text[sizeof(report.text) - 1] = '\0';
     job->report_fd = fd_close(job->report_fd);

@@ -63,7 +63,7 @@ static size_t compose(char *line, size_t capacity, int level, const char *text)
     int n;
 
     if (log_state.dropped > 0)
-        (void)snprintf(kept_back, sizeof(kept_back), " (%u lines before this kept back)",
+        (void)snprintf(kept_back, sizeof(kept_back), " (dropped %u lines before this)",
                        log_state.dropped);
     /* LOG_DAEMON: the kernel takes facility and level from the prefix */
     n = snprintf(line, capacity, "<%d>guestlink-init: %s%s", LOG_DAEMON | level, text, kept_back);

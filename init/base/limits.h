@@ -123,8 +123,8 @@
 /* Between the exit of a process and its report, if somebody else holds its pipes open: until they
  * are quiet for so long, but no longer than INIT_STREAMS_LONGEST_MS, and no more of each than
  * INIT_AFTER_EXIT bytes, which is more than a pipe may hold (fs.pipe-max-size). What was in a pipe
- * at the exit is taken in any case. Else whoever inherited them could write without end, and nobody
- * would be told of the exit. */
+ * at the exit is taken in any case. Else a program that inherited them could write without end, and
+ * nobody would be told of the exit. */
 #define INIT_STREAMS_MS         1000u
 #define INIT_STREAMS_LONGEST_MS 10000u
 #define INIT_AFTER_EXIT         ((size_t)1048576 + 65536)
@@ -138,7 +138,7 @@
 #define INIT_FILES_HARD 524288u
 
 /* Between starts of a payload that ends: from the first, doubled up to the last; a payload that
- * ran for INIT_RESTART_CALM_MS begins anew. */
+ * ran for INIT_RESTART_CALM_MS begins again. */
 #define INIT_RESTART_FIRST_MS 100u
 #define INIT_RESTART_LAST_MS  30000u
 #define INIT_RESTART_CALM_MS  10000u

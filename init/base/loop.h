@@ -45,7 +45,7 @@ void loop_watch(struct loop *loop, struct loop_source *source, uint32_t events);
 /* Stops watching, closes the descriptor, and sets it to -1. Nothing if it is -1 already. */
 void loop_close(struct loop *loop, struct loop_source *source);
 
-/* Arms a timer, or arms it anew. @param at_ns CLOCK_BOOTTIME, not 0 */
+/* Arms a timer, or arms it again. @param at_ns CLOCK_BOOTTIME, not 0 */
 void loop_arm(struct loop *loop, struct loop_timer *timer, uint64_t at_ns);
 
 void loop_disarm(struct loop *loop, struct loop_timer *timer);

@@ -37,7 +37,7 @@ int target_check(const char *path, struct report *report)
     }
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
         if (is_below(path, kept[i]))
-            return report_fail(report, EINVAL, "target '%.100s': %s is the kernel's", path,
+            return report_fail(report, EINVAL, "target '%.100s': %s belongs to the kernel", path,
                                kept[i]);
     return 0;
 }
@@ -68,16 +68,16 @@ static int descend(int *fd, const char *name, bool make, const char *path, struc
     int next, made = make && mkdirat(*fd, name, 0755) < 0 ? errno : 0;
 
     if (made != 0 && made != EEXIST && made != EROFS)
-        return report_fail(report, made, "target '%.100s': cannot make '%.60s': %s", path, name,
+        return report_fail(report, made, "target '%.100s': cannot create '%.60s': %s", path, name,
                            strerror(made));
     /* With O_PATH and O_NOFOLLOW a symbolic link is opened itself, and is no directory. */
     next = openat(*fd, name, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
     /* Missing, on a read-only filesystem: that is the reason worth telling. */
     if (next < 0 && errno == ENOENT && made == EROFS)
-        return report_fail(report, EROFS, "target '%.100s': cannot make '%.60s': %s", path, name,
+        return report_fail(report, EROFS, "target '%.100s': cannot create '%.60s': %s", path, name,
                            strerror(EROFS));
     if (next < 0)
-        return report_fail(report, errno, "target '%.100s': '%.60s' is no directory of its own: %s",
+        return report_fail(report, errno, "target '%.100s': '%.60s' is not a plain directory: %s",
                            path, name, strerror(errno));
     (void)fd_close(*fd);
     *fd = next;

@@ -50,7 +50,7 @@ _Noreturn static void fail(const char *what, const char *value, int error)
 static void make_folder(const char *path)
 {
     if (mkdir(path, 0755) < 0 && errno != EEXIST)
-        fail("make the folder", path, errno);
+        fail("create the folder", path, errno);
 }
 
 /* With all that is missing above it. */

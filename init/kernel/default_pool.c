@@ -93,24 +93,24 @@ static bool is_dynamic(void)
 
 static void log_why_there_is_none(const struct default_pool *pool)
 {
-    static const char none[] = "swiotlb: no pool is reported to the host: ";
+    static const char none[] = "swiotlb: reporting no pool to the host: ";
 
     if (pool->unreadable)
         kmsg_log(LOG_WARNING,
-                 "%sguestlink-init does not understand where this kernel's log says that it is "
-                 "(grep the log for \"software IO TLB\")",
+                 "%sguestlink-init cannot find the pool's address in this kernel's log (grep "
+                 "the log for \"software IO TLB\")",
                  none);
     else if (pool->torn_down)
         kmsg_log(LOG_WARNING, "%sthe kernel tore its pool down", none);
     else if (pool->overwritten)
         kmsg_log(LOG_WARNING,
-                 "%sthe beginning of the kernel's log, which says where the pool is, was "
+                 "%sthe beginning of the kernel's log, which has the pool's address, was "
                  "overwritten; set log_buf_len= on the kernel command line to a larger size",
                  none);
     else
         kmsg_log(LOG_WARNING,
-                 "%sthe kernel's log does not say where it is; on x86, add iommu=soft to the "
-                 "kernel command line",
+                 "%sthe kernel's log does not have the pool's address; on x86, add iommu=soft "
+                 "to the kernel command line",
                  none);
 }
 
@@ -123,7 +123,7 @@ uint64_t default_pool_measure(uint64_t *ret_base, uint64_t *ret_size)
     *ret_base = pool.base;
     *ret_size = pool.size;
     if (r < 0)
-        kmsg_log(LOG_WARNING, "cannot read /dev/kmsg: %s; no SWIOTLB pool is reported to the host",
+        kmsg_log(LOG_WARNING, "cannot read /dev/kmsg: %s; reporting no SWIOTLB pool to the host",
                  strerror(-r));
     else if (pool.size == 0)
         log_why_there_is_none(&pool);

@@ -1,4 +1,4 @@
-/* devices: what /dev has besides what devtmpfs puts there. */
+/* devices: what /dev has in addition to devtmpfs. */
 #include "devices.h"
 
 #include <errno.h>

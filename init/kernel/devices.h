@@ -1,5 +1,5 @@
 /*
- * devices: what /dev has besides what devtmpfs puts there: names that udev and container runtimes
+ * devices: what /dev has in addition to devtmpfs: names that udev and container runtimes
  * give it, and modes with which programs of any user can work.
  */
 #ifndef GUESTLINK_INIT_DEVICES_H

@@ -83,7 +83,7 @@ static uint64_t measure_filesystems(struct module_list *list)
 
     r = fd_read_file("/proc/filesystems", text, sizeof(text));
     if (r < 0)
-        kmsg_log(LOG_WARNING, "/proc/filesystems: %s", strerror(-r));
+        kmsg_log(LOG_WARNING, "cannot read /proc/filesystems: %s", strerror(-r));
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         if (facts_lists_filesystem(text, table[i].filesystem) || modules_has(list, table[i].module))
             features |= table[i].feature;
@@ -97,7 +97,9 @@ static uint64_t measure_swiotlb(const struct cmdline *cmdline, struct guest_capa
 
     r = swiotlb_read(&facts->swiotlb_base, &facts->swiotlb_size);
     if (r < 0)
-        kmsg_log(LOG_WARNING, SWIOTLB_DIRECTORY "swiotlb_{base,size}: %s; reported as no pool",
+        kmsg_log(LOG_WARNING,
+                 SWIOTLB_DIRECTORY "cannot read swiotlb_{base,size}: %s; reporting "
+                                   "no pool",
                  strerror(-r));
     if (r > 0)
         features |= CAPABILITIES_SWIOTLB_PUBLISHED;
@@ -164,6 +166,7 @@ void facts_measure(const struct cmdline *cmdline, struct module_list *list, uint
     struct guest_capabilities facts = {
         .major = PROTOCOL_MAJOR,
         .minor = PROTOCOL_MINOR,
+        .features = CAPABILITIES_TERMINAL,
         .init_version = GUESTLINK_VERSION,
         .started_ns = started_ns,
     };

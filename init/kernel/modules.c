@@ -25,8 +25,8 @@ static void warn_of_vsock(struct module_list *list)
 
     if (module && !module->wanted)
         kmsg_log(LOG_ERR,
-                 "guestlink.modules does not name %s: the host cannot be called over vsock without "
-                 "it; add it there",
+                 "guestlink.modules does not name %s: the guest cannot reach the host over "
+                 "vsock without it; add it there",
                  name);
 }
 
@@ -40,23 +40,24 @@ void modules_read(struct module_list *list, const struct cmdline *cmdline)
         return; /* all is built in: not a page of the list is touched */
     r = fd_read_file(MODULES_LIST_PATH, list->text, sizeof(list->text));
     if (r < 0 && r != -ENOENT)
-        kmsg_log(LOG_WARNING, "%s: %s; no modules are loaded", MODULES_LIST_PATH, strerror(-r));
+        kmsg_log(LOG_WARNING, "cannot read %s: %s; loading no modules", MODULES_LIST_PATH,
+                 strerror(-r));
     if (r == (int)sizeof(list->text) - 1)
-        kmsg_log(LOG_WARNING, "%s is longer than %zu bytes; the rest is left out",
-                 MODULES_LIST_PATH, sizeof(list->text) - 1);
+        kmsg_log(LOG_WARNING, "%s is longer than %zu bytes; ignoring the rest", MODULES_LIST_PATH,
+                 sizeof(list->text) - 1);
     r = module_list_parse(list, &line);
     if (r == MODULE_LIST_E_LINE)
-        kmsg_log(LOG_WARNING, "%s:%u: expected the absolute path of a .ko file; left out",
+        kmsg_log(LOG_WARNING, "%s:%u: expected the absolute path of a .ko file; ignoring it",
                  MODULES_LIST_PATH, line);
     else if (r == MODULE_LIST_E_FULL)
-        kmsg_log(LOG_WARNING, "%s:%u: more than %u modules; the rest is left out",
-                 MODULES_LIST_PATH, line, INIT_MODULES);
+        kmsg_log(LOG_WARNING, "%s:%u: more than %u modules; ignoring the rest", MODULES_LIST_PATH,
+                 line, INIT_MODULES);
     if (cmdline->has_modules)
         module_list_choose(list, cmdline->modules, missing);
     if (cmdline->has_modules && cmdline->host.kind == HOST_ADDRESS_VSOCK)
         warn_of_vsock(list);
     if (missing[0] != '\0')
-        kmsg_log(LOG_WARNING, "guestlink.modules: %s is not in %s; left out", missing,
+        kmsg_log(LOG_WARNING, "guestlink.modules: %s is not in %s; ignoring it", missing,
                  MODULES_LIST_PATH);
 }
 
@@ -87,7 +88,7 @@ static const char *why_packed(const char *suffix)
         const char *reason;
     } table[] = {
 #define UNPACKED_WITH(name)                                                                        \
-    "this kernel does not unpack it (CONFIG_MODULE_DECOMPRESS, CONFIG_MODULE_COMPRESS_" name ")"
+    "this kernel cannot decompress it (CONFIG_MODULE_DECOMPRESS, CONFIG_MODULE_COMPRESS_" name ")"
         {".xz", UNPACKED_WITH("XZ")},
         {".zst", UNPACKED_WITH("ZSTD")},
         {".gz", UNPACKED_WITH("GZIP")},
@@ -110,11 +111,11 @@ static const char *reason_of(const struct module *module, int error)
         break;
     case ENOKEY: /* before Linux 5.4 */
     case EKEYREJECTED:
-        reason = "no signature by a key of this kernel's, which wants one (module.sig_enforce; "
+        reason = "not signed with a key of this kernel, which requires it (module.sig_enforce; "
                  "--strip-signatures)";
         break;
     case EPERM:
-        reason = "forbidden (lockdown= wants signed modules: --strip-signatures? or "
+        reason = "forbidden (lockdown= requires signed modules: --strip-signatures? or "
                  "kernel.modules_disabled)";
         break;
     default:
@@ -137,8 +138,8 @@ void modules_load(struct module_list *list, bool late, char *failures, size_t si
         if (r == 0)
             continue;
         module->failed = true;
-        kmsg_log(LOG_WARNING, "module %s (%s) cannot be loaded: %s; going on without it",
-                 module->name, module->path, reason_of(module, -r));
+        kmsg_log(LOG_WARNING, "cannot load module %s (%s): %s; continuing without it", module->name,
+                 module->path, reason_of(module, -r));
         if (failures && used < size) {
             int n = snprintf(failures + used, size - used, "%s%s", used ? " " : "", module->name);
 

@@ -58,7 +58,7 @@ static void mount_all(const struct mounts_entry *entries, size_t count)
 
         if (r < 0)
             kmsg_log(r == -ENODEV ? LOG_NOTICE : LOG_ERR,
-                     "cannot mount %s on %s: %s; going on without it", entries[i].type,
+                     "cannot mount %s on %s: %s; continuing without it", entries[i].type,
                      entries[i].target,
                      r == -ENODEV ? "this kernel has no such filesystem" : strerror(-r));
     }

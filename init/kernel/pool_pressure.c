@@ -47,8 +47,9 @@ static void warn_if_too_late(const struct kmsg_record *record)
     uint64_t base, size;
 
     if (kmsg_record_default_pool(record, &base, &size) != KMSG_DEFAULT_POOL_NOTHING)
-        kmsg_log(LOG_WARNING, "swiotlb: the kernel made or tore down its pool after guestlink-init "
-                              "reported to the host, which learns of it at the next boot");
+        kmsg_log(LOG_WARNING, "swiotlb: the kernel created or removed its pool after "
+                              "guestlink-init reported to the host; will report it at the next "
+                              "boot");
 }
 
 static void take_record(struct pool_pressure *pressure, const char *text)

@@ -9,9 +9,9 @@
 #include "cmdline.h"
 
 /*
- * True if a power-off has to be a reboot, which ends the VM where its VMM does not start it anew
+ * True if a power-off has to be a reboot, which ends the VM where its VMM does not start it again
  * (Firecracker; QEMU with -no-reboot). On x86 only ACPI can power off: without it the kernel halts
- * the processors for ever.
+ * the processors forever.
  */
 bool power_off_by_reboot(enum cmdline_power_off wanted);
 

@@ -1,4 +1,4 @@
-/* settings: what a kernel and an empty root leave to whoever boots them. */
+/* settings: what a kernel and an empty root leave to the program that boots them. */
 #include "settings.h"
 
 #include <errno.h>
@@ -47,7 +47,7 @@ static void make_folders(void)
     (void)mkdir("/var", 0755);
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
         if (make_shared(paths[i]) < 0 && errno != EEXIST && errno != EROFS)
-            kmsg_log(LOG_WARNING, "cannot make %s: %s", paths[i], strerror(errno));
+            kmsg_log(LOG_WARNING, "cannot create %s: %s", paths[i], strerror(errno));
 }
 
 void settings_apply(void)

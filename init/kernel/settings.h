@@ -1,5 +1,6 @@
 /*
- * settings: what a kernel and an empty root leave to whoever boots them, and programs count on.
+ * settings: what a kernel and an empty root leave to the program that boots them, and programs
+ * count on.
  */
 #ifndef GUESTLINK_INIT_SETTINGS_H
 #define GUESTLINK_INIT_SETTINGS_H

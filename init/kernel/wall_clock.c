@@ -100,7 +100,7 @@ int wall_clock_set(uint64_t host_ns, struct event_clock_stepped *ret_stepped)
     if (r == WALL_CLOCK_STEPPED) {
         *ret_stepped = (struct event_clock_stepped){.before_ns = (uint64_t)before_ns,
                                                     .after_ns = (uint64_t)right_ns};
-        kmsg_log(LOG_NOTICE, "the clock was %lld ms off; it is stepped",
+        kmsg_log(LOG_NOTICE, "the clock was %lld ms off; stepped it",
                  (long long)(off_ns / (int64_t)CLOCK_NS_PER_MS));
     }
     return r;

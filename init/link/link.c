@@ -1,4 +1,4 @@
-/* link: the connection to the host, for ever. */
+/* link: the connection to the host, forever. */
 #include "link.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include "protocol/limits.h"
 #include "protocol/welcome.h"
 
-/* Uevents that are read before others have their turn: whoever is root can make any number. */
+/* Uevents that are read before others have their turn: root can make any number. */
 #define EVENTS_PER_TURN 64
 
 static void dial_in_loop(struct link *link);
@@ -57,7 +57,7 @@ static void fail(struct link *link, const char *what, int error)
      * while the device is waited for, which was said. */
     if (link->state == LINK_UP ||
         (error != ENODEV && (pause == INIT_PAUSE_FIRST_MS || pause == INIT_PAUSE_LAST_MS)))
-        kmsg_log(LOG_NOTICE, "host: %s: %s; trying again in about %u ms", what,
+        kmsg_log(LOG_NOTICE, "host: %s: %s; will retry in about %u ms", what,
                  error ? strerror(error) : "closed", pause);
     link->pause_ms = pause * 2 > INIT_PAUSE_LAST_MS ? INIT_PAUSE_LAST_MS : pause * 2;
     drop(link, pause);
@@ -65,7 +65,7 @@ static void fail(struct link *link, const char *what, int error)
 
 static void violation(struct link *link, const char *what)
 {
-    kmsg_log(LOG_ERR, "host: protocol error: %s; connection closed", what);
+    kmsg_log(LOG_ERR, "host: protocol error: %s; closing the connection", what);
     link->pause_ms = INIT_PAUSE_LAST_MS;
     drop(link, INIT_PAUSE_LAST_MS);
 }
@@ -94,7 +94,8 @@ static bool wait_for_device(struct link *link)
 {
     if (link->device.fd >= 0)
         return false;
-    kmsg_log(LOG_NOTICE, "host: no device for it yet; waiting for the kernel to report one");
+    kmsg_log(LOG_NOTICE, "host: no device for the connection yet; waiting for the kernel to "
+                         "report one");
     link->device.fd = uevent_open();
     if (link->device.fd < 0)
         return false;
@@ -166,13 +167,13 @@ static void take_welcome(struct link *link, const struct frame *frame)
 
     if (frame->type != FRAME_WELCOME || !(frame->flags & FRAME_FLAG_ANSWER) ||
         welcome_unpack(frame->payload, frame->length, &welcome) != 0) {
-        violation(link, "the first frame is no valid welcome");
+        violation(link, "the first frame is not a valid WELCOME");
         return;
     }
     if (welcome.status != WELCOME_ACCEPTED) {
         kmsg_log(LOG_ERR,
-                 "host: refused: status %u (%s); it speaks %u.%u, this guest %u.%u; "
-                 "trying again in about %u ms",
+                 "host: refused: status %u (%s); it speaks %u.%u, this guest %u.%u; will retry "
+                 "in about %u ms",
                  welcome.status, welcome_status_text(welcome.status), welcome.major, welcome.minor,
                  PROTOCOL_MAJOR, PROTOCOL_MINOR, INIT_PAUSE_REFUSED_MS);
         drop(link, INIT_PAUSE_REFUSED_MS);
@@ -290,7 +291,7 @@ static void on_silence(struct link *link)
     } else if (link->out.size > link->out_start) {
         loop_arm(link->loop, &link->timer, clock_in_ms(INIT_PING_MS));
     } else if (link->asked) {
-        fail(link, "it answers no ping", ETIMEDOUT);
+        fail(link, "no answer to a ping", ETIMEDOUT);
     } else {
         link->asked = true;
         loop_arm(link->loop, &link->timer, clock_in_ms(INIT_PING_MS));
@@ -310,9 +311,9 @@ static void on_timer(struct loop_timer *timer)
     else if (link->state == LINK_UP)
         on_silence(link);
     else if (link->state == LINK_CONNECTING)
-        fail(link, "connect: no answer in the time given", ETIMEDOUT);
+        fail(link, "connect: no answer in time", ETIMEDOUT);
     else
-        fail(link, "capabilities: no welcome in the time given", ETIMEDOUT);
+        fail(link, "capabilities: no WELCOME in time", ETIMEDOUT);
 }
 
 void link_start(struct link *link, struct loop *loop, const struct host_address *address,

@@ -1,5 +1,5 @@
 /*
- * link: the connection to the host, for ever.
+ * link: the connection to the host, forever.
  *
  *     DOWN ──dial──▶ CONNECTING ──stands──▶ GREETING ──WELCOME──▶ UP
  *       ▲                │ failed               │ refused, late     │ lost, protocol error

@@ -17,6 +17,7 @@
 #include "protocol/event.h"
 #include "protocol/limits.h"
 #include "spawn.h"
+#include "terminal.h"
 
 static int run(struct process *process, const struct request_start_process *request);
 
@@ -108,9 +109,9 @@ static void conclude(struct process *process)
     };
 
     kmsg_log(LOG_INFO, "%s %u (pid %u): %s %u%s", role_name(process), event.process, event.pid,
-             event.signal ? "ended by signal" : "exit status",
+             event.signal ? "killed by signal" : "exit status",
              event.signal ? event.signal : event.status,
-             event.again_ms == EVENT_NOT_AGAIN ? "" : "; it is started again");
+             event.again_ms == EVENT_NOT_AGAIN ? "" : "; restarting it");
     if (!process->orphaned)
         exit_report_add(process->owner->exits, process->owner->link, &event);
     if (event.again_ms == EVENT_NOT_AGAIN) {
@@ -141,8 +142,8 @@ static void start_again(struct process *process)
     process->restarts++;
     r = run(process, &process->owner->payload);
     if (r < 0) {
-        kmsg_log(LOG_ERR, "payload: cannot be started again: %s; trying once more in %u ms",
-                 strerror(-r), process->pause_ms);
+        kmsg_log(LOG_ERR, "cannot restart the payload: %s; will retry in %u ms", strerror(-r),
+                 process->pause_ms);
         loop_arm(process->owner->loop, &process->timer, clock_in_ms(process->pause_ms));
     }
 }
@@ -192,14 +193,14 @@ static void on_exec(struct loop_source *source, uint32_t events)
     loop_close(process->owner->loop, source);
     if (n == (ssize_t)sizeof(failure)) {
         failure.where[sizeof(failure.where) - 1] = '\0';
-        (void)report_fail(&report, error_of(&failure), "%s %u cannot be started: %s: %s",
+        (void)report_fail(&report, error_of(&failure), "cannot start %s %u: %s: %s",
                           role_name(process), process->number, failure.where,
                           strerror(failure.error));
         kmsg_log(LOG_ERR, "%s", report.text);
         if (process->role == REQUEST_ROLE_PAYLOAD && process->restarts == 0)
             process->owner->payload_ns = 0; /* none was started yet */
     } else {
-        kmsg_log(LOG_INFO, "%s %u started (pid %d)", role_name(process), process->number,
+        kmsg_log(LOG_INFO, "started %s %u (pid %d)", role_name(process), process->number,
                  process->pid);
     }
     if (process->id == 0)
@@ -278,23 +279,38 @@ static int judge(struct processes *processes, const struct request_start_process
 
     if (error != 0)
         return report_fail(report, error,
-                           "process %u: expected 1 to %u words, at most %u NAME=VALUE, and "
-                           "limits as \"nofile 1024 524288\"",
+                           "process %u: expected 1 to %u words, at most %u NAME=VALUE, "
+                           "limits as \"nofile 1024 524288\", and a terminal for a command "
+                           "alone",
                            request->process, INIT_WORDS, INIT_VARIABLES);
     if (request->role > REQUEST_ROLE_COMMAND || request->restart > REQUEST_RESTART_ALWAYS ||
         (request->role == REQUEST_ROLE_COMMAND && request->restart != REQUEST_RESTART_NEVER) ||
         request->directory.size >= LIMITS_PATH || request->stop_signal > SIGRTMAX)
         return report_fail(report, EINVAL,
                            "process %u: role %u, restart %u: expected a payload, or a command "
-                           "that is not started again",
+                           "without restarts",
                            request->process, request->role, request->restart);
     if (processes->stopping)
         return report_fail(report, ESHUTDOWN, "process %u: shutting down", request->process);
     if (request->role == REQUEST_ROLE_PAYLOAD && process_has_payload(processes))
-        return report_fail(report, EALREADY, "process %u: a payload runs", request->process);
+        return report_fail(report, EALREADY, "process %u: a payload is running", request->process);
     if (process_find(processes, request->process))
-        return report_fail(report, EEXIST, "process %u: this number is in use", request->process);
+        return report_fail(report, EEXIST, "process %u: this number is already used",
+                           request->process);
     return 0;
+}
+
+/* Not the errno of a terminal's device: a host shows ENOENT as a program that is not there. */
+static int fail_spawn(const struct request_start_process *request, int error, struct report *report)
+{
+    bool terminal = (request->flags & REQUEST_PROCESS_PTY) != 0;
+
+    if (error == ENOMEM || error == EAGAIN)
+        return report_fail(report, EAGAIN, "process %u: cannot fork: %s", request->process,
+                           strerror(error));
+    return report_fail(report, terminal ? EINVAL : error, "process %u: cannot %s: %s",
+                       request->process, terminal ? "open a terminal (devpts)" : "fork",
+                       strerror(error));
 }
 
 static void open_groups(struct processes *processes)
@@ -304,8 +320,8 @@ static void open_groups(struct processes *processes)
     processes->cgroups = r < 0 ? -1 : r;
     if (r < 0)
         kmsg_log(LOG_NOTICE,
-                 "cannot use cgroup2: %s; programs have no control groups, and signals reach their "
-                 "process groups alone",
+                 "cannot use cgroup2: %s; programs have no control groups, and signals reach "
+                 "only their process groups",
                  r == -ENODEV || r == -ENOSYS ? "this kernel has none" : strerror(-r));
 }
 
@@ -318,7 +334,7 @@ int process_start(struct processes *processes, const struct request_start_proces
     if (r != 0)
         return r;
     if (!process)
-        return report_fail(report, EAGAIN, "process %u: %u run already", request->process,
+        return report_fail(report, EAGAIN, "process %u: %u are already running", request->process,
                            INIT_PROCESSES);
     if (processes->cgroups == 0)
         open_groups(processes);
@@ -337,8 +353,7 @@ int process_start(struct processes *processes, const struct request_start_proces
     }
     r = run(process, request);
     if (r < 0)
-        return report_fail(report, r == -ENOMEM ? EAGAIN : -r, "process %u: cannot fork: %s",
-                           request->process, strerror(-r));
+        return fail_spawn(request, -r, report);
     process->used = true;
     return 0;
 }
@@ -365,15 +380,32 @@ int process_start_words(struct processes *processes, char *const *words, size_t 
 int process_signal(struct processes *processes, uint32_t number, uint32_t signal,
                    struct report *report)
 {
-    const struct process *process = process_find(processes, number);
+    struct process *process = process_find(processes, number);
     int r;
 
     if (signal == 0 || signal > (uint32_t)SIGRTMAX)
         return report_fail(report, EINVAL, "signal %u: expected 1 to %d", signal, SIGRTMAX);
     if (!process || process->exited || process->pid == 0)
-        return report_fail(report, ESRCH, "process %u does not run", number);
+        return report_fail(report, ESRCH, "process %u is not running", number);
     r = signal_all(process, (int)signal);
+    if (signal == SIGHUP)
+        process_stream_hang_up(process);
     return r < 0 ? report_fail(report, -r, "process %u: %s", number, strerror(-r)) : 0;
+}
+
+int process_resize(struct processes *processes, const struct request_resize_terminal *request,
+                   struct report *report)
+{
+    const struct process *process = process_find(processes, request->process);
+    int r;
+
+    if (!process)
+        return report_fail(report, ESRCH, "process %u is not running", request->process);
+    if (!(process->flags & REQUEST_PROCESS_PTY) || process->out[0].fd < 0)
+        return report_fail(report, ENOTTY, "cannot resize the terminal of process %u: it has none",
+                           request->process);
+    r = terminal_resize(process->out[0].fd, request->rows, request->columns);
+    return r < 0 ? report_fail(report, -r, "process %u: %s", request->process, strerror(-r)) : 0;
 }
 
 static const struct process *running_payload(const struct processes *processes)
@@ -425,7 +457,7 @@ void processes_hang_up_terminals(struct processes *processes)
         const struct process *process = &processes->table[i];
 
         if (process->used && process->pid > 0 && !process->exited &&
-            (process->flags & REQUEST_PROCESS_TERMINAL))
+            (process->flags & (REQUEST_PROCESS_TERMINAL | REQUEST_PROCESS_PTY)))
             (void)kill(-process->pid, SIGHUP);
     }
 }
@@ -494,6 +526,7 @@ void process_lost(struct processes *processes)
         process->orphaned = true;
         if (!process->exited && process->pid > 0)
             (void)signal_all(process, SIGHUP);
+        process_stream_hang_up(process);
     }
     process_resume(processes);
 }

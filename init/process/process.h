@@ -81,8 +81,8 @@ int process_start(struct processes *processes, const struct request_start_proces
 int process_start_words(struct processes *processes, char *const *words, size_t count,
                         struct report *report);
 
-/* Sends a signal to the process group, and to all others that it started. @return 0, ESRCH or
- * EINVAL with the reason */
+/* Sends a signal to the process group, and to all others that it started; SIGHUP also hangs its own
+ * terminal up, if it has one. @return 0, ESRCH or EINVAL with the reason */
 int process_signal(struct processes *processes, uint32_t number, uint32_t signal,
                    struct report *report);
 
@@ -96,6 +96,10 @@ int process_signal(struct processes *processes, uint32_t number, uint32_t signal
  */
 int process_input(struct process *process, const struct request_process_input *input, uint32_t id,
                   uint32_t generation, struct report *report);
+
+/* Sets the size of its own terminal. @return 0, or with the reason in @p report ESRCH or ENOTTY */
+int process_resize(struct processes *processes, const struct request_resize_terminal *request,
+                   struct report *report);
 
 /* The process of that number, or NULL. */
 struct process *process_find(struct processes *processes, uint32_t number);
@@ -126,7 +130,8 @@ bool process_reaped(struct processes *processes, pid_t pid, int status);
 /* There is room in the link again: streams that had to wait go on. */
 void process_resume(struct processes *processes);
 
-/* The connection is gone: commands are hung up on (SIGHUP), streams are read and dropped. */
+/* The connection is gone: commands are hung up on (SIGHUP, and their own terminals), streams are
+ * read and dropped. */
 void process_lost(struct processes *processes);
 
 #endif

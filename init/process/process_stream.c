@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "protocol/event.h"
 #include "protocol/limits.h"
+#include "terminal.h"
 
 /* @return false: there is no room, the stream waits */
 static bool send_output(struct process *process, size_t stream, struct wire_text data)
@@ -48,6 +49,7 @@ static void on_output(struct process *process, size_t stream)
     n = read(process->out[stream].fd, data, sizeof(data));
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
+    /* A terminal that nobody has open any more is EIO. */
     (void)send_output(process, stream,
                       (struct wire_text){.data = data, .size = n > 0 ? (size_t)n : 0});
     if (process->exited && n > 0)
@@ -93,6 +95,24 @@ void process_stream_close_input(struct process *process)
     answer_input(process, &report);
 }
 
+void process_stream_hang_up(struct process *process)
+{
+    if (!(process->flags & REQUEST_PROCESS_PTY) || process->out[0].fd < 0)
+        return;
+    process_stream_close_input(process);
+    (void)send_output(process, 0, (struct wire_text){0});
+    loop_close(process->owner->loop, &process->out[0]);
+    process->owner->stream_ended(process);
+}
+
+/* A terminal has no end: who reads lines from it is told by a character. */
+static void end_input(struct process *process)
+{
+    process->input_ended = true;
+    if (process->flags & REQUEST_PROCESS_PTY)
+        process->input[process->input_size++] = terminal_end_of_file(process->in.fd);
+}
+
 static void write_input(struct process *process)
 {
     struct loop *loop = process->owner->loop;
@@ -128,11 +148,12 @@ int process_input(struct process *process, const struct request_process_input *i
     if (process->in.fd < 0 || process->input_ended)
         return fail_input(process, report);
     if (process->input_size > 0 || input->data.size > INIT_INPUT_SIZE)
-        return report_fail(report, EAGAIN, "process %u: %zu bytes of input wait already",
+        return report_fail(report, EAGAIN, "process %u: %zu bytes of input are already waiting",
                            input->process, process->input_size);
     memcpy(process->input, input->data.data, input->data.size);
     process->input_size = input->data.size;
-    process->input_ended = input->data.size == 0;
+    if (input->data.size == 0)
+        end_input(process);
     process->input_id = id;
     process->input_generation = generation;
     write_input(process);

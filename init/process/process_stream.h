@@ -21,6 +21,10 @@ void process_stream_open(struct process *process, const struct spawned *spawned)
  * still write: limits.h, INIT_STREAMS_MS. */
 bool process_stream_is_over(const struct process *process, size_t stream);
 
+/* Hangs up the process' own terminal, if it has one: no more of its output is taken. Whoever has it
+ * as its terminal gets SIGHUP. */
+void process_stream_hang_up(struct process *process);
+
 /* Closes stdin, if it is open; input that it did not take is answered EPIPE. */
 void process_stream_close_input(struct process *process);
 

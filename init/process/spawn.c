@@ -23,6 +23,7 @@
 #include "protocol/frame.h"
 #include "protocol/limits.h"
 #include "protocol/process_limit.h"
+#include "terminal.h"
 
 #define VARIABLES ((size_t)2 * INIT_VARIABLES) /* PID 1's own, and as many of the request */
 
@@ -53,6 +54,10 @@ int spawn_check(const struct request_start_process *order)
     struct wire_text text;
 
     if (order->argv.count == 0)
+        return EINVAL;
+    if ((order->flags & REQUEST_PROCESS_PTY) &&
+        (order->role != REQUEST_ROLE_COMMAND || !(order->flags & REQUEST_PROCESS_OUTPUT) ||
+         (order->flags & REQUEST_PROCESS_TERMINAL)))
         return EINVAL;
     if (order->argv.count > INIT_WORDS || order->environment.count > INIT_VARIABLES)
         return E2BIG;
@@ -155,6 +160,8 @@ static int own(int fd, const struct request_start_process *order)
         return fchown(fd, order->uid, order->gid);
     if (!S_ISCHR(status.st_mode) || status.st_rdev == makedev(1, 3)) /* /dev/null is everybody's */
         return 0;
+    if (order->flags & REQUEST_PROCESS_PTY) /* its group, tty, may write, as of any terminal */
+        return fchown(fd, order->uid, (gid_t)-1);
     if (order->flags & REQUEST_PROCESS_TERMINAL)
         return fchown(fd, order->uid, order->gid);
     if (order->role == REQUEST_ROLE_PAYLOAD)
@@ -172,6 +179,8 @@ static int set_standards(const struct request_start_process *order, const int en
     if (give_standard(0, ends[0], terminal ? "/dev/console" : "/dev/null", O_RDWR) < 0 ||
         give_standard(1, ends[1], "/dev/console", flags) < 0 ||
         give_standard(2, ends[2], "/dev/console", flags) < 0)
+        return -1;
+    if ((order->flags & REQUEST_PROCESS_PTY) && ioctl(0, TIOCSCTTY, 0) < 0)
         return -1;
     if (terminal) /* best effort: no console, no job control */
         (void)ioctl(0, TIOCSCTTY, 1);
@@ -195,8 +204,8 @@ static void enter_group(const struct request_start_process *order, int exec_fd,
         give_up(exec_fd, where, SPAWN_NOT_STARTED);
     }
     if (r < 0 && group->tree >= 0)
-        kmsg_log(LOG_WARNING, "cannot enter control group %s: %s; going on without it", group->name,
-                 strerror(-r));
+        kmsg_log(LOG_WARNING, "cannot enter control group %s: %s; continuing without it",
+                 group->name, strerror(-r));
 }
 
 /* The most files of one process that the kernel allows, which is less than RLIM_INFINITY. */
@@ -269,6 +278,7 @@ __attribute__((noreturn)) static void run_child(const struct request_start_proce
 
 struct pipes {
     int fds[4][2]; /* stdin, stdout, stderr, exec; [0] is read, [1] written */
+    int slave;     /* of a terminal, in the place of the child's ends of the first three */
 };
 
 static void close_pipes(struct pipes *pipes)
@@ -276,14 +286,27 @@ static void close_pipes(struct pipes *pipes)
     for (size_t i = 0; i < 4; i++)
         for (size_t end = 0; end < 2; end++)
             pipes->fds[i][end] = fd_close(pipes->fds[i][end]);
+    pipes->slave = fd_close(pipes->slave);
 }
 
-static int open_pipes(uint32_t flags, struct pipes *pipes)
+/* Its master is where the program's output is read, and once more where its input is written. */
+static int open_terminal(const struct request_start_process *order, struct pipes *pipes)
 {
-    const bool wanted[4] = {flags & REQUEST_PROCESS_INPUT, flags & REQUEST_PROCESS_OUTPUT,
-                            flags & REQUEST_PROCESS_OUTPUT, true};
+    int r = terminal_open(order->rows, order->columns, &pipes->fds[1][0], &pipes->slave);
 
-    memset(pipes, 0xff, sizeof(*pipes));
+    if (r < 0 || !(order->flags & REQUEST_PROCESS_INPUT))
+        return r;
+    pipes->fds[0][1] = fcntl(pipes->fds[1][0], F_DUPFD_CLOEXEC, 0);
+    return pipes->fds[0][1] < 0 ? -errno : 0;
+}
+
+static int open_pipes(const struct request_start_process *order, struct pipes *pipes)
+{
+    bool terminal = (order->flags & REQUEST_PROCESS_PTY) != 0;
+    bool output = !terminal && (order->flags & REQUEST_PROCESS_OUTPUT);
+    const bool wanted[4] = {!terminal && (order->flags & REQUEST_PROCESS_INPUT), output, output,
+                            true};
+
     for (size_t i = 0; i < 4; i++) {
         int ours = i == 0 ? 1 : 0;
 
@@ -293,21 +316,25 @@ static int open_pipes(uint32_t flags, struct pipes *pipes)
             fcntl(pipes->fds[i][ours], F_SETFL, O_NONBLOCK) < 0)
             return -errno;
     }
-    return 0;
+    return terminal ? open_terminal(order, pipes) : 0;
 }
 
 int spawn(const struct request_start_process *order, const struct spawn_group *group,
           struct spawned *ret)
 {
     __attribute__((cleanup(close_pipes))) struct pipes pipes;
-    int r = open_pipes(order->flags, &pipes);
+    int r;
     pid_t pid;
 
+    memset(&pipes, 0xff, sizeof(pipes));
+    r = open_pipes(order, &pipes);
     if (r < 0)
         return r;
     pid = fork();
     if (pid == 0) {
-        const int ends[3] = {pipes.fds[0][0], pipes.fds[1][1], pipes.fds[2][1]};
+        const int ends[3] = {pipes.slave < 0 ? pipes.fds[0][0] : pipes.slave,
+                             pipes.slave < 0 ? pipes.fds[1][1] : pipes.slave,
+                             pipes.slave < 0 ? pipes.fds[2][1] : pipes.slave};
 
         run_child(order, group, pipes.fds[3][1], ends);
     }

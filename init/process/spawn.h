@@ -29,7 +29,8 @@ struct spawn_group {
 struct spawned {
     pid_t pid;
     int exec_fd;   /* a spawn_failure, or end of file once execve(2) succeeded */
-    int out_fd[2]; /* stdout, stderr, if REQUEST_PROCESS_OUTPUT; else -1 */
+    int out_fd[2]; /* stdout, stderr, if REQUEST_PROCESS_OUTPUT; else -1. With
+                    * REQUEST_PROCESS_PTY: the master, and -1 */
     int in_fd;     /* stdin, if REQUEST_PROCESS_INPUT; else -1 */
 };
 
@@ -41,12 +42,13 @@ struct spawned {
  *
  * @param order  lists already checked by spawn_check()
  * @param ret    all non-blocking and close-on-exec, the caller's
- * @return 0 or a negative errno
+ * @return 0 or a negative errno; with REQUEST_PROCESS_PTY also terminal_open()'s
  */
 int spawn(const struct request_start_process *order, const struct spawn_group *group,
           struct spawned *ret);
 
-/* @return 0, E2BIG (too many words) or EINVAL (no argv, a variable without `=`, a bad limit) */
+/* @return 0, E2BIG (too many words) or EINVAL (no argv, a variable without `=`, a bad limit, a
+ * terminal of its own that is a payload's or whose output nobody wants) */
 int spawn_check(const struct request_start_process *order);
 
 /* True if a variable of PID 1's environment (NAME=VALUE) is not for its children. */

@@ -173,8 +173,7 @@ static void publish(const char *text, const char *last, bool is_distributions,
 
     (void)mkdir("/etc", 0755);
     if (!resolve(PUBLIC, target)) {
-        (void)report_add(report, 0,
-                         PUBLIC ": a link that leads nowhere; name servers are in " WHOLE);
+        (void)report_add(report, 0, PUBLIC ": a dangling link; name servers are in " WHOLE);
         return;
     }
     if (strcmp(target, PUBLIC) == 0) {
@@ -184,7 +183,8 @@ static void publish(const char *text, const char *last, bool is_distributions,
     } else if (strncmp(target, "/run/", 5) != 0 || (is_distributions && !is_ours(target, last))) {
         (void)report_add(
             report, 0,
-            PUBLIC " leads to %.80s, which is not ours: left alone; name servers are in " WHOLE,
+            PUBLIC
+            " points to %.80s, which is not ours; not changing it; name servers are in " WHOLE,
             target);
         return;
     } else {

@@ -21,7 +21,7 @@ struct resolv {
 
 /*
  * Sets the name servers of one interface, forgets those of interfaces that are gone, and writes
- * /run/guestlink/resolv.conf and /etc/resolv.conf anew from those of all. For jobs, side by side.
+ * /run/guestlink/resolv.conf and /etc/resolv.conf again from those of all. For jobs, side by side.
  * Nothing is touched if no interface ever brought a server.
  *
  * /etc/resolv.conf that is a link is followed where it leads below /run, though nothing may be

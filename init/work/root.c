@@ -201,8 +201,8 @@ static void mount_block(const struct root_order *order, struct report *report)
 
         if (r < 0) {
             (void)report_fail(report, -r,
-                              "root %.80s: no such device with ext4, xfs or btrfs in "
-                              "%u ms%.95s",
+                              "root %.80s: no such device with ext4, xfs or btrfs appeared "
+                              "within %u ms%.95s",
                               root, INIT_ROOT_MS, order->late->failed);
             return;
         }
@@ -226,12 +226,11 @@ static void make_places(const char *root, struct report *report)
         (void)snprintf(path, sizeof(path), ROOT_PATH "%s", names[i]);
         if (mkdir(path, 0755) < 0 && errno != EEXIST)
             (void)report_fail(report, errno,
-                              "root %.80s: it has no directory %s, and none can be made: %s; make "
-                              "it in the root, or leave `ro` out of guestlink.root_options=",
+                              "root %.80s: no directory %s, and cannot create it: %s; create it "
+                              "in the root, or leave `ro` out of guestlink.root_options=",
                               root, names[i], strerror(errno));
         else if (lstat(path, &status) < 0 || !S_ISDIR(status.st_mode))
-            (void)report_fail(report, ENOTDIR, "root %.80s: its %s is no directory", root,
-                              names[i]);
+            (void)report_fail(report, ENOTDIR, "root %.80s: %s is not a directory", root, names[i]);
     }
 }
 
@@ -250,7 +249,7 @@ void root_mount(const void *argument, struct report *report)
     /* Not followed: an absolute link is to be read inside the new root. */
     (void)snprintf(path, sizeof(path), ROOT_PATH "%s", order->cmdline->root_init);
     if (lstat(path, &status) < 0)
-        (void)report_fail(report, errno, "root %.80s: its %s: %s", order->cmdline->root,
+        (void)report_fail(report, errno, "root %.80s: cannot use %s: %s", order->cmdline->root,
                           order->cmdline->root_init, strerror(errno));
     else
         make_places(order->cmdline->root, report);

@@ -46,7 +46,7 @@ static int judge_target(const struct share_order *order, struct report *report)
     }
     if (mountinfo_find_share_below(order->target, &mount) > 0)
         return report_fail(report, EBUSY,
-                           "target '%.100s': it would hide %s '%.36s', which is mounted at '%.60s'",
+                           "target '%.100s': would hide %s '%.36s', which is mounted at '%.60s'",
                            order->target, mount.type, mount.source, mount.target);
     return 0;
 }
@@ -98,7 +98,9 @@ static int fail_late(const struct share_order *order, int error, struct report *
     if (error == ENODEV)
         return report_fail(report, ENODEV, "virtiofs '%.36s': this kernel has no virtiofs%.155s",
                            order->tag, order->late->failed);
-    return report_fail(report, ETIMEDOUT, "virtiofs '%.36s': no device with this tag came in %u ms",
+    return report_fail(report, ETIMEDOUT,
+                       "virtiofs '%.36s': no device with this tag appeared "
+                       "within %u ms",
                        order->tag, order->timeout_ms);
 }
 
@@ -181,7 +183,9 @@ static int judge_detached(const struct share_order *order, struct report *report
     struct mountinfo found;
 
     if (mountinfo_find(order->target, &found) > 0 && !mountinfo_is_share(&found))
-        return report_fail(report, EINVAL, "'%.100s' is a mount of %.20s, no share: left alone",
+        return report_fail(report, EINVAL,
+                           "'%.100s' is a mount of %.20s, not a share; not "
+                           "unmounting it",
                            order->target, found.type);
     return 0;
 }

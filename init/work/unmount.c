@@ -142,7 +142,7 @@ static int put_share_away(const char *path)
 
     if (error == 0)
         return GONE;
-    kmsg_log(LOG_WARNING, "cannot unmount share %s: %s; taking it away by force", path,
+    kmsg_log(LOG_WARNING, "cannot unmount share %s: %s; detaching it by force", path,
              strerror(error));
     return unmount(path, MNT_FORCE | MNT_DETACH) == 0 ? FORCED : BUSY;
 }
@@ -263,7 +263,7 @@ static void swap_off(void)
 
         if (mountinfo_take_field(&cursor, path, sizeof(path)) && path[0] == '/' &&
             swapoff(path) < 0)
-            kmsg_log(LOG_WARNING, "%s is swapped to still: %s", path, strerror(errno));
+            kmsg_log(LOG_WARNING, "cannot stop swapping to %s: %s", path, strerror(errno));
     }
     if (swaps)
         (void)fclose(swaps);
@@ -299,8 +299,8 @@ static void log_left(const struct items *items)
 {
     for (size_t i = 0; i < items->count; i++)
         if (items->table[i].child != 0 || items->table[i].state == BUSY)
-            kmsg_log(LOG_WARNING, "cannot put %s away: %s; leaving it", items->table[i].target,
-                     items->table[i].child != 0 ? "it does not answer" : "it is busy");
+            kmsg_log(LOG_WARNING, "cannot unmount %s: %s; leaving it", items->table[i].target,
+                     items->table[i].child != 0 ? "no answer" : "busy");
 }
 
 void unmount_all(const void *argument, struct report *report)

@@ -75,7 +75,7 @@ def case_boot_asks_for_everything_in_order(host, vm):
                   "pids_max": 100}  # fmt: skip
         asked_for = {key: fields[g.START_PROCESS][key] for key in bounds}
         check(asked_for == bounds, f"bounds {asked_for}")
-        check("does not know limits" not in host.stderr_of(vm), "a guest of 1.1 knows them")
+        check("does not support limits" not in host.stderr_of(vm), "a guest of 1.1 knows them")
         mounts = sorted(
             (f.fields()["tag"], f.fields()["target"], f.fields()["flags"])
             for f in frames if f.type == g.MOUNT
@@ -95,7 +95,7 @@ def case_guest_of_1_0_is_asked_all_the_same_and_the_operator_told(host, vm):
         check_welcome(guest.greet(), version=(1, 0))
         frames = guest.serve_until(g.COMPLETE_BOOT)
         check(g.START_PROCESS in types(frames), "no payload")
-        check("the guest's init 0.1.0 does not know limits, umask" in host.stderr_of(vm),
+        check("the guest's guestlink-init 0.1.0 does not support limits, umask" in host.stderr_of(vm),
               host.stderr_of(vm))
 
 

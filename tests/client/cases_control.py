@@ -248,7 +248,7 @@ def case_share_is_added_and_removed(host, vm):
             call.result()
         for tag, target in (("late", "/mnt/other"), ("other", "/mnt/late")):
             with Call(host, "AddShare", vm=vm, tag=tag, path="/tmp", target=target) as call:
-                check("is taken" in call.failure()[1]["reason"], f"{tag} on {target} was taken twice")
+                check("already used" in call.failure()[1]["reason"], f"{tag} on {target} was taken twice")
         with Call(host, "RemoveShare", vm=vm, tag="late") as call:
             frame = take(guest, g.UNMOUNT)
             check(frame.fields()["target"] == "/mnt/late", f"{frame.fields()}")

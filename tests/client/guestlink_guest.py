@@ -17,7 +17,7 @@ ANSWER = 1
 CAPABILITIES, WELCOME, GET_CAPABILITIES, RESULT = 1, 2, 3, 4
 SET_HOSTNAME, ADD_ENTROPY, MOUNT, UNMOUNT, CONFIGURE_NETWORK, START_PROCESS = range(16, 22)
 SEND_SIGNAL, SHUT_DOWN, PING, PROCESS_INPUT, GET_POOL_USAGE, COMPLETE_BOOT = range(22, 28)
-SET_TIME, CLOCK_STEPPED = 28, 39
+SET_TIME, RESIZE_TERMINAL, CLOCK_STEPPED = 28, 29, 39
 READY, CHILD_EXITED, LOG_RECORD, PROCESS_OUTPUT, POOL_USAGE, POOL_EXHAUSTED, FAREWELL = range(32, 39)
 
 ENOENT, ENOSYS = 2, 38
@@ -57,11 +57,12 @@ FIELDS = {
                     ("uid", "I"), ("gid", "I"), ("directory", "text"), ("argv", "list"),
                     ("environment", "list"), (2, None), ("stop_signal", "H"), ("limits", "list"),
                     ("stop_timeout_ms", "I"), ("memory_max", "Q"), ("pids_max", "I"),
-                    ("umask", "H"), (2, None)],
+                    ("umask", "H"), (2, None), ("rows", "H"), ("columns", "H")],
     SEND_SIGNAL: [("process", "I"), ("signal", "I")],
     SHUT_DOWN: [("how", "H"), (2, None), ("grace_ms", "I")],
     PROCESS_INPUT: [("process", "I"), ("data", "data"), (2, None)],
     SET_TIME: [(4, None), ("realtime_ns", "Q")],
+    RESIZE_TERMINAL: [("process", "I"), ("rows", "H"), ("columns", "H")],
     READY: [(4, None)] + [(name + "_ns", "Q") for name in (
         "started", "modules", "connected", "sent", "welcomed", "mounted", "network", "payload",
         "ready")],

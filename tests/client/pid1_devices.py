@@ -51,7 +51,7 @@ def a_root_on_a_disk(init):
                      before=DISKS) as machine:
             machine.welcome()
             error, text = machine.result(wire.COMPLETE_BOOT)
-            check(error == errno.ENOENT and "its /etc/nothing: No such file" in text and root in text,
+            check(error == errno.ENOENT and "cannot use /etc/nothing: No such file" in text and root in text,
                   f"{root}: {error} {text}")
             machine.run(1, "sh", "-c", "cat /sysroot/etc/name /sysroot/mounted; "
                                        "grep ' /sysroot ' /proc/self/mountinfo | cut -d' ' -f6")
@@ -212,5 +212,32 @@ def name_servers_of_all_interfaces(init):
         check(servers(6) == ["192.0.2.9"], "of the other")
 
 
-CASES = [a_root_on_a_disk, a_manager_is_told, a_manager_that_cannot_be_told, a_share_by_9p,
+# As a kernel of 6.13 and later has it, with a limit of $1 pages.
+LIMIT = r"""
+mkdir "$root/shares/data"
+limit() {
+    mount -t tmpfs limits "$root/proc/sys/fs"
+    mkdir "$root/proc/sys/fs/fuse"
+    echo "$1" >"$root/proc/sys/fs/fuse/max_pages_limit"
+}
+"""
+
+
+def requests_fit_into_the_pool(init):
+    """256 KiB with all that is in one, if the guest may bounce; a smaller limit stays."""
+    most = (256 << 10) // os.sysconf("SC_PAGE_SIZE") - 4
+    for words, before, transport, after in (
+            ("swiotlb=force", most + 1, 0, most), ("swiotlb=force", most, 0, most), ("swiotlb=force", 5, 0, 5),
+            ("swiotlb=noforce", 256, 0, 256), ("swiotlb=force", 256, 1, 256)):
+        with Machine(init, words, before=LIMIT + f"limit {before}\n") as machine:
+            machine.welcome()
+            error, text = machine.result(wire.MOUNT, {"tag": "data", "target": "/mnt/data", "transport": transport,
+                                                      "timeout_ms": 300})
+            check((error == 0) == (transport == 0), f"{error} {text}")
+            machine.run(1, "cat", "/proc/sys/fs/fuse/max_pages_limit")
+            got = machine.output_of(1)[0]
+            check(got == f"{after}\n", f"{words}, {before}, by {transport}: {got}")
+
+
+CASES = [requests_fit_into_the_pool, a_root_on_a_disk, a_manager_is_told, a_manager_that_cannot_be_told, a_share_by_9p,
          name_servers_of_all_interfaces]

@@ -85,13 +85,15 @@ def as_nobody():
 class Machine:
     """One guest, as its host sees it."""
 
-    def __init__(self, binary, cmdline="", words=(), before="", folders=()):
+    def __init__(self, binary, cmdline="", words=(), before="", folders=(), programs=()):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="guestlink-pid1-"))
         self.reader, self.frames, self.ids = FrameReader(), [], 1000
         self.master, self.slave = pty.openpty()
         tty.setraw(self.slave)
         terminal = os.ttyname(self.slave)
         shutil.copy(binary, self.folder / "guestlink-init")
+        for program in programs:
+            shutil.copy(program, self.folder)
         (self.folder / "before").write_text(before)
         for name in ("root", *folders):
             (self.folder / name).mkdir()

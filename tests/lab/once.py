@@ -31,6 +31,7 @@ class Once:
         self.runtime = self.folder / "r"
         self.kernel = self._take_kernel(kind)
         self.virtiofsd = []  # the option for it
+        self.others = set()  # pids of that user's that are no run's
         for folder in (self.home, self.runtime):
             folder.mkdir(mode=0o700)
             os.chown(folder, UID, UID)
@@ -86,7 +87,7 @@ class Once:
         """Starts it in a session of its own, and does not wait."""
         settings = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         settings.update(more)
-        return subprocess.Popen(self.words(*words), user=UID, group=UID, extra_groups=[], cwd=self.home,
+        return subprocess.Popen(self.words(*words), user=UID, group=UID, extra_groups=[UID], cwd=self.home,
                                 env=self.environment(), start_new_session=True, **settings)
 
     def run(self, *words, given=None):
@@ -106,6 +107,8 @@ class Once:
         """Processes and folders of runs."""
         found = [str(path) for path in self.runtime.iterdir()]
         for pid in filter(str.isdigit, os.listdir("/proc")):
+            if int(pid) in self.others:
+                continue
             try:
                 with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
                     words = file.read()

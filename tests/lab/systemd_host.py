@@ -1,15 +1,19 @@
 """A host with a real systemd: a virtual machine whose userland is Debian installs the packages, runs
 a guest by the units over the kernel's own vhost-vsock, and is looked at as an operator does.
 
-    tests/lab/systemd_host.py DEBS NEWER ROOT    DEBS, NEWER: folders with the packages, and of a
-                                                 newer version; ROOT: an ext4 image with systemd
-                                                 (setup.d/debian.bash)
+    tests/lab/systemd_host.py WALK DEBS NEWER ROOT README
+        WALK: what runs there: tests/host/inside or tests/host/upgrade
+        DEBS, NEWER: folders with the packages, and of a newer version
+        ROOT: an ext4 image with systemd (setup.d/debian.bash)
+        README: whose five minutes are walked through
 
-Exit 0: all of it held. tests/host/inside is what runs there."""
+Exit 0: all of it held."""
 
 import shutil
 import sys
+import xml.etree.ElementTree as xml
 
+import domain
 import paths
 from guest import NESTED, NESTED_CPU, Guest, acceleration
 from image import Image
@@ -37,7 +41,7 @@ cat >/new/run/systemd/system/lab.service <<END
 [Unit]
 After=multi-user.target
 [Service]
-ExecStart=/bin/sh -c '/lab/inside >/lab/output 2>&1; echo \\$\\$? >/lab/status'
+ExecStart=/bin/sh -c '/lab/walk >/lab/output 2>&1; echo \\$\\$? >/lab/status'
 ExecStopPost=/bin/sh -c 'journalctl --no-pager >/lab/journal; systemctl poweroff --no-block'
 END
 mkdir -p /new/run/systemd/system/multi-user.target.wants
@@ -49,23 +53,35 @@ exec switch_root /new /sbin/init
 class Host(Outer):
     """The virtual machine; what it is to see lies in its folder of results, there called /lab."""
 
-    def __init__(self, folder, debs, newer, root):
+    def __init__(self, folder, walk, debs, newer, root, readme):
         super().__init__(folder, "true", {})
         self._root = root
         self._emulated = "tcg" in acceleration()
         shutil.copytree(debs, self._results / "debs")
         shutil.copytree(newer, self._results / "newer")
-        for program in ("inside", "hostile"):
-            shutil.copy(paths.ROOT / "tests/host" / program, self._results)
-        for text in ("README.md", "hostd/fleet.md"):
-            shutil.copy(paths.ROOT / text, self._results)
+        shutil.copy(walk, self._results / "walk")
+        shutil.copy(readme, self._results / "README.md")
+        for file in ("tests/host/inside.bash", "tests/host/hostile", "hostd/fleet.md"):
+            shutil.copy(paths.ROOT / file, self._results)
         (self._results / "cmdline").write_text(f"quiet {NESTED}\n")
         (self._results / "accel").write_text("tcg\n" if self._emulated else "kvm\n")
         (self._results / "qemu-args").write_text(
             f"-cpu {NESTED_CPU}\n" if self._emulated else "\n")
+        (self._results / "domain.xml").write_text(self._domain())
         frame = (paths.ROOT / "tests/vectors/y_capabilities_published.hex").read_text()
         (self._results / "capabilities").write_bytes(
             bytes.fromhex("".join(line.split("#")[0] for line in frame.splitlines())))
+
+    def _domain(self):
+        """The manual page's, which has a vsock device here; the other VM has the CID that it names."""
+        top = xml.fromstring(domain.example())
+        if self._emulated:
+            domain.emulated(top, nested=True)
+        top.find("name").text = "virt"
+        top.find("devices/vsock/cid").set("address", "6")
+        top.find("devices").remove(top.find("devices/channel"))
+        top.find("os/cmdline").text = f"{top.find('os/cmdline').text} {NESTED}"
+        return xml.tostring(top, encoding="unicode") + "\n"
 
     def start(self):
         # The larger one has 9P, too.
@@ -92,7 +108,7 @@ def main():
     exit_on_signals()
     folder = new_folder()
     try:
-        status, words = Host(folder, *sys.argv[1:4]).start().show(SECONDS)
+        status, words = Host(folder, *sys.argv[1:6]).start().show(SECONDS)
     except (TimedOut, RuntimeError) as error:
         print(error)
         return 1

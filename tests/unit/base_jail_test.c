@@ -181,8 +181,8 @@ static void program_without_its_jail_does_not_start(void **state)
     char pipe_path[256];
 
     expect(devices, jail, "echo begun", 126,
-           "cannot make the jail that /bin/sh needs: /nonexistent/folder: No such file or "
-           "directory; nothing runs without it\n");
+           "cannot set up the jail for /bin/sh: /nonexistent/folder: No such file or "
+           "directory; not starting it\n");
     (void)snprintf(pipe_path, sizeof(pipe_path), "%s/pipe", devices->directory);
     assert_int_equal(mkfifo(pipe_path, 0600), 0);
     jail.folder = pipe_path; /* is not opened: nobody waits for a writer */

@@ -109,7 +109,7 @@ static void program_outside_finds_what_a_child_would(void **state)
     assert_string_equal(sink_data(sink, NULL), expected);
     assert_false(told.end.known);
     assert_string_equal(child_end_describe(&told.end, text),
-                        "exit status unknown: it is not a child of this daemon");
+                        "exit status unknown: not a child of this daemon");
     child_free(child);
     sink_free(sink);
     end_systemd(listener);
@@ -267,7 +267,7 @@ static void virtiofsd_outside_is_told_with_how_it_ended(void **state)
     } while (pid == 0);
     assert_int_equal(kill(pid, SIGKILL), 0);
     devices_wait(devices, &devices->losses, 1);
-    assert_non_null(strstr(devices->text, "virtiofsd: killed by signal 9 (Killed); last words: "));
+    assert_non_null(strstr(devices->text, "virtiofsd: killed by signal 9 (Killed); last output: "));
     assert_int_equal(wait_for(launched), 128 + SIGKILL);
     (void)device_server_stop(virtiofsd);
     end_systemd(listener);

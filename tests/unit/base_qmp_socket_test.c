@@ -172,8 +172,8 @@ static void what_is_no_socket_is_refused(void **state)
     (void)state;
     assert_int_equal(mkdir(at("folder"), 0755), 0);
     assert_int_equal(mkfifo(at("fifo"), 0600), 0);
-    assert_refused(at("folder"), "it is not a socket");
-    assert_refused(at("fifo"), "it is not a socket");
+    assert_refused(at("folder"), "not a socket");
+    assert_refused(at("fifo"), "not a socket");
 }
 
 static void link_in_its_place_is_refused_whoever_made_it(void **state)
@@ -182,10 +182,10 @@ static void link_in_its_place_is_refused_whoever_made_it(void **state)
 
     (void)state;
     assert_int_equal(symlink(at("other"), at("qmp")), 0);
-    assert_refused(at("qmp"), "it is a symbolic link");
+    assert_refused(at("qmp"), "the socket is a symbolic link");
     assert_int_equal(link(at("other"), at("hard")), 0);
-    assert_refused(at("hard"), "the socket has another name");
-    assert_refused(at("other"), "the socket has another name");
+    assert_refused(at("hard"), "the socket has a second name");
+    assert_refused(at("other"), "the socket has a second name");
     (void)close(listener);
 }
 
@@ -219,13 +219,13 @@ static void link_on_the_way_is_refused_if_it_is_anothers(void **state)
     assert_int_equal(try(at("other/qmp")), 0);
     /* root's link in the user's folder, where the user could have put another one of root's */
     assert_int_equal(symlink("../other", at("one/sub")), 0);
-    assert_refused(at("one/sub/qmp"), "a symbolic link that is not root's");
+    assert_refused(at("one/sub/qmp"), "a symbolic link that does not belong to root");
     assert_int_equal(lchown(at("one/sub"), ONE, ONE), 0);
-    assert_refused(at("one/sub/qmp"), "a symbolic link that is not root's");
+    assert_refused(at("one/sub/qmp"), "a symbolic link that does not belong to root");
     /* the user's link in root's folder */
     assert_int_equal(symlink("other", at("link")), 0);
     assert_int_equal(lchown(at("link"), ONE, ONE), 0);
-    assert_refused(at("link/qmp"), "a symbolic link that is not root's");
+    assert_refused(at("link/qmp"), "a symbolic link that does not belong to root");
     (void)close(listener);
 }
 
@@ -246,10 +246,10 @@ static void socket_of_another_user_is_refused(void **state)
     (void)close(socket.fd);
     /* as if the user could move it into its folder */
     assert_int_equal(rename(at("other/qmp"), at("one/qmp")), 0);
-    assert_refused(at("one/qmp"), "is neither root's nor that of");
+    assert_refused(at("one/qmp"), "belongs neither to root nor to");
     /* another listens than made the file */
     assert_int_equal(chown(at("one/qmp"), ONE, ONE), 0);
-    assert_refused(at("one/qmp"), "who listens there is neither");
+    assert_refused(at("one/qmp"), "the process listening there runs neither");
     (void)close(listener);
 }
 
@@ -266,11 +266,11 @@ static void what_others_may_rename_is_refused(void **state)
     make_folder("all/other", OTHER);
     listener = listen_as(OTHER, "all/other/qmp");
     assert_int_equal(rename(at("all/other"), at("all/one")), 0);
-    assert_refused(at("all/one/qmp"), "others may rename it");
+    assert_refused(at("all/one/qmp"), "others can rename the socket");
     assert_int_equal(rename(at("all/one/qmp"), at("all/one.qmp")), 0);
-    assert_refused(at("all/one.qmp"), "others may rename it");
+    assert_refused(at("all/one.qmp"), "others can rename the socket");
     assert_int_equal(chmod(at("all"), 0770), 0);
-    assert_refused(at("all/one.qmp"), "others may rename it");
+    assert_refused(at("all/one.qmp"), "others can rename the socket");
     assert_int_equal(chmod(at("all"), 01777), 0); /* as /tmp is */
     assert_int_equal(try(at("all/one.qmp")), 0);
     assert_int_equal(chmod(at("all"), 0755), 0);

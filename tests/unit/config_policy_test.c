@@ -193,15 +193,15 @@ static void test_what_can_never_be_confined(void **state)
         const char *remark; /* NULL: there is none */
     } rows[] = {
         {true, true, CONFIG_BACKEND_USER, CONFIG_NETWORKING_VIRTIOPROXY, CONFIG_DEVICE_HOST_NONE,
-         CONFIG_SWIOTLB_SIZE, "no virtiofs share is made"},
+         CONFIG_SWIOTLB_SIZE, "not creating any virtiofs share"},
         {false, true, CONFIG_BACKEND_PASST, CONFIG_NETWORKING_VIRTIOPROXY, CONFIG_DEVICE_HOST_NONE,
-         CONFIG_SWIOTLB_SIZE, "no adapter of the backend passt is made"},
+         CONFIG_SWIOTLB_SIZE, "not creating any passt adapter"},
         {true, false, CONFIG_BACKEND_PASST, CONFIG_NETWORKING_VIRTIOPROXY, CONFIG_DEVICE_HOST_QEMU,
-         CONFIG_SWIOTLB_OFF, "no adapter of the backend passt is made unless"},
+         CONFIG_SWIOTLB_OFF, "not creating any passt adapter unless"},
         {true, true, CONFIG_BACKEND_PASST, CONFIG_NETWORKING_VIRTIOPROXY, CONFIG_DEVICE_HOST_QEMU,
-         CONFIG_SWIOTLB_OFF, "no virtiofs share or adapter of the backend passt is made unless"},
+         CONFIG_SWIOTLB_OFF, "not creating any virtiofs share or passt adapter unless"},
         {true, true, CONFIG_BACKEND_PASST, CONFIG_NETWORKING_NONE, CONFIG_DEVICE_HOST_QEMU,
-         CONFIG_SWIOTLB_OFF, "no virtiofs share is made unless"},
+         CONFIG_SWIOTLB_OFF, "not creating any virtiofs share unless"},
         {false, true, CONFIG_BACKEND_USER, CONFIG_NETWORKING_VIRTIOPROXY, CONFIG_DEVICE_HOST_NONE,
          CONFIG_SWIOTLB_SIZE, NULL},
         {false, true, CONFIG_BACKEND_PASST, CONFIG_NETWORKING_NONE, CONFIG_DEVICE_HOST_NONE,
@@ -323,7 +323,7 @@ static void test_a_warning_names_the_line_of_its_key(void **state)
     (void)policy_decide(config, &config->vms[0], note, all);
     assert_non_null(strstr(all, "test.json:4: vm dev: networking: virtioproxy"));
     assert_non_null(strstr(all, "test.json:5: vm dev: swiotlb: "));
-    assert_non_null(strstr(all, "test.json:7: vm dev: shares: the share c"));
+    assert_non_null(strstr(all, "test.json:7: vm dev: shares: share c"));
     (void)config_free(config);
 }
 

@@ -93,8 +93,8 @@ static void what_cannot_be_is_refused(void **state)
          "\"7:7:1\",\"8:8:1\"]",
          "9 entries"},
         {", \"posix_acl\": true, \"map_uid\": \"0:1000:1\"", "posix_acl"},
-        {", \"transport\": \"9p\", \"map_gid\": \"0:1000:1\"", "9P cannot"},
-        {", \"transport\": \"9p\", \"xattr\": true", "9P cannot"},
+        {", \"transport\": \"9p\", \"map_gid\": \"0:1000:1\"", "not supported by 9P"},
+        {", \"transport\": \"9p\", \"xattr\": true", "not supported by 9P"},
     };
 
     (void)state;
@@ -141,7 +141,7 @@ static void each_kind_is_told_in_its_own_words(void **state)
          NULL, ""},
         {C_WORDS, ", \"file_handles\": true", false, false,
          "-o source=/srv/c -o modcaps=-mknod:-setfcap -o announce_submounts ", NULL,
-         "knows no file handles"},
+         "does not support file handles"},
         {C_WORDS, ", \"map_uid\": \"0:1000:1\"", false, false, NULL, "cannot map user", ""},
         {RUST_WORDS, "", true, true,
          "--shared-dir /share/srv/c --modcaps=-mknod:-setfcap --inode-file-handles=never "
@@ -160,9 +160,10 @@ static void each_kind_is_told_in_its_own_words(void **state)
          "--posix-acl ",
          NULL, ""},
         {"\177ELF shared-dir", "", false, false, "--shared-dir /srv/c ", NULL,
-         "cannot tell the guest which folders"},
+         "cannot report mount points"},
         {"#!/bin/sh", "", false, true, "-o source=/srv/c ", NULL, ""},
-        {"#!/bin/sh", ", \"xattr\": true", false, true, NULL, "no extended attributes", ""},
+        {"#!/bin/sh", ", \"xattr\": true", false, true, NULL, "not support extended attributes",
+         ""},
     };
     char folder[FOLDER_BYTES], program[FOLDER_BYTES + 16];
 

@@ -140,24 +140,24 @@ static const struct {
     /* not JSON */
     {"", "test.json:1: the file ends here, expected a value"},
     {"{\n\"vms\": [\n", "test.json:3: the file ends here, expected "},
-    {"{\n\n\"vms\": [],\n}", "test.json:4: `}`, expected a text in double quotes"},
-    {"{\"vms\": []} x", "`x`, expected nothing behind the end"},
-    {"{'vms': []}", "`'`, expected a text in double quotes"},
+    {"{\n\n\"vms\": [],\n}", "test.json:4: `}`, expected a string in double quotes"},
+    {"{\"vms\": []} x", "`x`, expected nothing after the end"},
+    {"{'vms': []}", "`'`, expected a string in double quotes"},
     {"{\"vms\": [01]}", "`1`, expected `,` or `]`"},
-    {"{\"vms\": /* \n [] }", "test.json:1: a comment begins here and does not end"},
+    {"{\"vms\": /* \n [] }", "test.json:1: unterminated comment"},
     {"{\"vms\": \"\\ud800\"}", "expected a character"},
     {"{\"vms\": \"\\u0000\"}", "expected a character"},
-    {"{\"vms\": \"\xff\"}", "a text that is not UTF-8"},
-    {"{\"vms\": \"a\nb\"}", "expected the text's closing quote"},
+    {"{\"vms\": \"\xff\"}", "invalid UTF-8 in a string"},
+    {"{\"vms\": \"a\nb\"}", "expected the string's closing quote"},
     {"[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]", "more than 16 levels"},
     /* the top */
     {"[]", "test.json:1: a list, expected an object"},
     {"{}", "no key `vms`, expected one"},
     {"{\"vms\":{}}", "vms: an object, expected a list"},
-    {"{\"vms\":[],\n\"lisen\":[]}", "test.json:2: lisen: an unknown key, expected `listen`?"},
-    {"{\"vms\":[],\"zzzzzzzzz\":1}", "zzzzzzzzz: an unknown key, expected one of: listen, "},
+    {"{\"vms\":[],\n\"lisen\":[]}", "test.json:2: lisen: unknown key, expected `listen`?"},
+    {"{\"vms\":[],\"zzzzzzzzz\":1}", "zzzzzzzzz: unknown key, expected one of: listen, "},
     {"{\"vms\":[],\n\"vms\":[]}",
-     "test.json:2: vms: the same key again, expected it once (line 1)"},
+     "test.json:2: vms: duplicate key, expected once (first on line 1)"},
     {"{\"vms\":[],\"listen\":[\"tcp:1\"]}", "listen[0]: \"tcp:1\", expected \"vsock:[CID]:PORT\""},
     {"{\"vms\":[],\"listen\":[\"vsock:50000\"]}", "listen[0]: "},
     {"{\"vms\":[],\"listen\":[\"vsock::5x\"]}", "listen[0]: "},
@@ -178,7 +178,7 @@ static const struct {
     {"{\"vms\":[{\"name\":\"a\",\"id\":\"1-2\",\"cid\":4}]}",
      "vms[0].id: \"1-2\", expected a UUID"},
     {"{\"vms\":[{\"name\":\"a\",\"id\":\"" ID "\"}]}", "neither `cid` nor `socket`"},
-    {VM(",\"cid\":4"), "vms[0].cid: the same key again"},
+    {VM(",\"cid\":4"), "vms[0].cid: duplicate key"},
     {VM(",\"memory\":\"2X\""), "vms[0].memory: \"2X\", expected bytes, or a size"},
     {VM(",\"memory\":true"), "vms[0].memory: true, expected bytes"},
     {VM(",\"kernel\":\"mine\""), "vms[0].kernel: \"mine\", expected \"custom\" or \"bundled\""},
@@ -188,9 +188,9 @@ static const struct {
      "vms[0].aperture: \"on\", expected \"auto\", \"require\" or \"off\""},
     {VM(",\"aperture\":true"), "expected \"auto\", \"require\" or \"off\""},
     {VM(",\"hostname\":\"a_b\""), "vms[0].hostname: "},
-    {VM(",\"sharez\":[]"), "vms[0].sharez: an unknown key, expected `shares`?"},
+    {VM(",\"sharez\":[]"), "vms[0].sharez: unknown key, expected `shares`?"},
     {VM(",\"timeouts_ms\":{\"mout\":1}"),
-     "vms[0].timeouts_ms.mout: an unknown key, expected `mount`?"},
+     "vms[0].timeouts_ms.mout: unknown key, expected `mount`?"},
 /* shares */
 #define SHARE(tag, path, target)                                                                   \
     VM(",\"shares\":[{\"tag\":\"" tag "\",\"path\":\"" path "\",\"target\":\"" target "\"}]")
@@ -210,10 +210,10 @@ static const struct {
     {SHARE("a", "/a", "/dev/shm"), "expected a path that is neither"},
     {VM(",\"shares\":[{\"tag\":\"a\",\"path\":\"/a\",\"target\":\"/b\"},"
         "\n{\"tag\":\"a\",\"path\":\"/c\",\"target\":\"/d\"}]"),
-     "test.json:2: vms[0].shares[1].tag: \"a\" is taken by shares[0]"},
+     "test.json:2: vms[0].shares[1].tag: \"a\" is already used by shares[0]"},
     {VM(",\"shares\":[{\"tag\":\"a\",\"path\":\"/a\",\"target\":\"/b\"},"
         "{\"tag\":\"b\",\"path\":\"/a\",\"target\":\"/b\"}]"),
-     "vms[0].shares[1].target: \"/b\" is taken"},
+     "vms[0].shares[1].target: \"/b\" is already used"},
     {VM(",\"shares\":[{\"tag\":\"a\",\"path\":\"/a\"}]"), "vms[0].shares[0]: no key `target`"},
 /* adapters */
 #define NAMED(name, last, cid)                                                                     \
@@ -236,12 +236,13 @@ static const struct {
     {NET(",\"backend\":\"tap\""), "no key `interface`, expected one with backend \"tap\""},
     {NET(",\"interface\":\"tap0\""), "network[0].interface: expected only with backend \"tap\""},
     {NET(",\"routes\":[{\"to\":\"10.1.0.0/16\"}]"), "routes[0]: no key `via`"},
-    {NET(",\"routes\":[{\"to\":\"10.1.0.0/16\",\"via\":\"fd00::1\"}]"), "of two families"},
+    {NET(",\"routes\":[{\"to\":\"10.1.0.0/16\",\"via\":\"fd00::1\"}]"),
+     "of different address families"},
     {VM(",\"network\":[{\"id\":\"e\",\"mac\":\"52:54:00:12:34:56\"},"
         "{\"id\":\"e\",\"mac\":\"52:54:00:12:34:56\"}]"),
-     "network[1].id: \"e\" is taken by network[0]"},
+     "network[1].id: \"e\" is already used by network[0]"},
     /* payload and device host */
-    {VM(",\"payload\":[]"), "vms[0].payload: 0 entries, expected a list of 1 to 1024 texts"},
+    {VM(",\"payload\":[]"), "vms[0].payload: 0 entries, expected a list of 1 to 1024 strings"},
     {VM(",\"payload\":[\"\"]"), "an empty first word, expected a program"},
     {VM(",\"payload\":\"/bin/sh\""), "vms[0].payload: \"/bin/sh\", expected a list of words"},
     {VM(",\"payload\":{\"argv\":[\"a\"],\"environment\":[\"x\"]}"),
@@ -249,7 +250,7 @@ static const struct {
     {VM(",\"payload\":{\"argv\":[\"a\"],\"limits\":[1]}"),
      "payload.limits: a list, expected an object such as"},
     {VM(",\"payload\":{\"argv\":[\"a\"],\"limits\":{\"files\":1}}"),
-     "payload.limits.files: no such limit, expected one of as, core,"},
+     "payload.limits.files: unknown limit, expected one of as, core,"},
     {VM(",\"payload\":{\"argv\":[\"a\"],\"limits\":{\"nofile\":[2,1]}}"),
      "payload.limits.nofile: a list, expected a number, \"unlimited\", or [SOFT, HARD]"},
     {VM(",\"payload\":{\"argv\":[\"a\"],\"limits\":{\"nofile\":[1]}}"),
@@ -261,13 +262,13 @@ static const struct {
     {VM(",\"payload\":{\"argv\":[\"a\"],\"limits\":{\"nofile\":\"many\"}}"),
      "payload.limits.nofile: \"many\", expected"},
     {VM(",\"payload\":{\"argv\":[\"a\"],\"limits\":{\"core\":1,\"core\":1}}"),
-     "payload.limits.core: this limit is there twice"},
+     "payload.limits.core: limit given twice"},
     {VM(",\"payload\":{\"argv\":[\"a\"],\"umask\":18}"),
-     "payload.umask: 18, expected octal digits as text"},
+     "payload.umask: 18, expected a string of octal digits"},
     {VM(",\"payload\":{\"argv\":[\"a\"],\"umask\":\"0088\"}"),
-     "payload.umask: \"0088\", expected octal digits"},
+     "payload.umask: \"0088\", expected a string of octal digits"},
     {VM(",\"payload\":{\"argv\":[\"a\"],\"umask\":\"1777\"}"),
-     "payload.umask: \"1777\", expected octal digits"},
+     "payload.umask: \"1777\", expected a string of octal digits"},
     {VM(",\"payload\":{\"argv\":[\"a\"],\"stop_signal\":\"SIGFOO\"}"),
      "payload.stop_signal: \"SIGFOO\", expected a signal"},
     {VM(",\"payload\":{\"argv\":[\"a\"],\"stop_signal\":\"SIGRTMIN+31\"}"),
@@ -285,22 +286,35 @@ static const struct {
     {VM(",\"payload\":{\"argv\":[\"a\"],\"terminal\":true,\"output\":true}"),
      "both `terminal` and `output`"},
     {VM(",\"device_host\":{}"), "vms[0].device_host: no key `type`"},
-    {VM(",\"device_host\":{\"type\":\"xen\"}"), "expected \"none\", \"qemu\" or \"command\""},
+    {VM(",\"device_host\":{\"type\":\"xen\"}"),
+     "expected \"none\", \"qemu\", \"command\" or \"libvirt\""},
+    {VM(",\"device_host\":{\"type\":\"libvirt\",\"qmp\":\"/a\"}"),
+     "device_host.qmp: expected only with \"type\": \"qemu\""},
+    {VM(",\"device_host\":{\"type\":\"none\",\"domain\":\"a\"}"),
+     "device_host.domain: expected only with \"type\": \"libvirt\""},
+    {VM(",\"device_host\":{\"type\":\"command\",\"argv\":[\"a\"],\"passt\":\"/a\"}"),
+     "expected only with \"type\": \"qemu\" or \"libvirt\""},
+    {VM(",\"device_host\":{\"type\":\"libvirt\",\"uri\":\"system\"}"), "a URI of libvirt's"},
+    {VM(",\"device_host\":{\"type\":\"libvirt\",\"domain\":\"a/b\"}"), "the name of a domain"},
+    {NET(",\"backend\":\"bridge\",\"bridge\":\"br0\""),
+     "the backend \"bridge\" needs a device_host of the type libvirt"},
+    {NET(",\"backend\":\"network\""), "no key `network`, expected one with backend \"network\""},
+    {NET(",\"bridge\":\"br0\""), "bridge: expected only with backend \"bridge\""},
     {VM(",\"device_host\":{\"type\":\"qemu\"}"), "vms[0].device_host: no key `qmp`"},
     {VM(",\"device_host\":{\"type\":\"none\",\"qmp\":\"/a\"}"),
      "qmp: expected only with \"type\": \"qemu\""},
     /* between VMs */
     {"{\"vms\":[{\"name\":\"a\",\"id\":\"" ID "\",\"cid\":4},\n{\"name\":\"a\",\"id\":\"" ID
      "\",\"cid\":4}]}",
-     "test.json:2: vms[1].cid: \"4\" is another VM's too"},
+     "test.json:2: vms[1].cid: \"4\" is also used by another VM"},
     {"{\"vms\":[{\"name\":\"a\",\"id\":\"" ID "\",\"socket\":\"/a\"},\n{\"name\":\"a\",\"id\":\"" ID
      "\",\"socket\":\"/a\"}]}",
-     "test.json:2: vms[1].socket: \"/a\" is another VM's too"},
+     "test.json:2: vms[1].socket: \"/a\" is also used by another VM"},
     /* with another one between them, in whatever order */
     {"{\"vms\":[" NAMED("b", 1, 4) "," NAMED("a", 2, 5) ",\n" NAMED("c", 3, 4) "]}",
-     "test.json:2: vms[2].cid: \"4\" is another VM's too"},
+     "test.json:2: vms[2].cid: \"4\" is also used by another VM"},
     {"{\"vms\":[" NAMED("c", 1, 6) "," NAMED("a", 2, 5) ",\n" NAMED("c", 3, 4) "]}",
-     "test.json:2: vms[2].name: \"c\" is another VM's too"},
+     "test.json:2: vms[2].name: \"c\" is also used by another VM"},
 };
 
 static void test_an_adapter_s_metric_is_its_place(void **state)
@@ -367,7 +381,7 @@ static void test_errors_name_the_place_and_what_was_expected(void **state)
         assert_null(parse(refused[i].text, &heard));
         if (strstr(heard.errors, refused[i].error) == NULL)
             fail_msg("%s\ngave: %swanted: %s", refused[i].text, heard.errors, refused[i].error);
-        assert_non_null(strstr(heard.errors, "; this file is not used\n"));
+        assert_non_null(strstr(heard.errors, "; not using this file\n"));
     }
 }
 
@@ -390,28 +404,31 @@ static const struct {
     const char *text, *error, *warning; /* a part; NULL: none */
 } claimed[] = {
     {TOP("\"control\":\"/r/a\",\n\"metrics\":\"/r//a/\""),
-     ":2: metrics: \"/r/a\" is taken by `control` in line 1", NULL},
-    {TOP("\"control\":\"/r/a\",\"listen\":[\"unix:/r/a\"]"), "listen[0]: \"/r/a\" is taken by",
+     ":2: metrics: \"/r/a\" is already used by `control` on line 1", NULL},
+    {TOP("\"control\":\"/r/a\",\"listen\":[\"unix:/r/a\"]"),
+     "listen[0]: \"/r/a\" is already used by", NULL},
+    {TOP("\"listen\":[\"unix:/r/a\",\"unix:/r//a\"]"), "listen[1]: \"/r/a\" is already used by",
      NULL},
-    {TOP("\"listen\":[\"unix:/r/a\",\"unix:/r//a\"]"), "listen[1]: \"/r/a\" is taken by", NULL},
-    {TOP("\"metrics\":\"/run/guestlink/./control.sock\""), "taken by `control`, by default", NULL},
+    {TOP("\"metrics\":\"/run/guestlink/./control.sock\""), "already used by `control`, by default",
+     NULL},
     {TOP("\"telemetry\":{\"file\":\"/run/guestlink/control.sock\"}"), "telemetry.file: ", NULL},
     {TWO(",\"socket\":\"/s\"", ",\"socket\":\"//s\""),
-     ":2: vms[1].socket: \"/s\" is another VM's too", NULL},
-    {TWO(QMP("/q"), QMP("/q/")), ":2: vms[1].device_host.qmp: \"/q\" is another VM's too", NULL},
-    {TWO(",\"socket\":\"/s\"" QMP("/s"), ""), "vms[0].device_host.qmp: \"/s\" is taken by `socket`",
+     ":2: vms[1].socket: \"/s\" is also used by another VM", NULL},
+    {TWO(QMP("/q"), QMP("/q/")), ":2: vms[1].device_host.qmp: \"/q\" is also used by another VM",
      NULL},
+    {TWO(",\"socket\":\"/s\"" QMP("/s"), ""),
+     "vms[0].device_host.qmp: \"/s\" is already used by `socket`", NULL},
     {TWO(",\"socket\":\"/run/guestlink/control.sock\"", ""), "vms[0].socket: ", NULL},
     {TWO(ADAPTER(MAC("01") TAP("t0")), ADAPTER(MAC("02") TAP("t0"))),
      ":2: vms[1].network[0].interface: \"t0\"", NULL},
     {TWO(ADAPTER(MAC("01") TAP("t0") "},{\"id\":\"m\"," MAC("02") TAP("t0")), ""),
-     "vms[0].network[1].interface: \"t0\" is taken by", NULL},
+     "vms[0].network[1].interface: \"t0\" is already used by", NULL},
     {TWO(ADAPTER(MAC("01") STREAM("/p")), ADAPTER(MAC("02") STREAM("/p"))),
      ":2: vms[1].network[0].socket: \"/p\"", NULL},
     {TWO(ADAPTER(MAC("0a") TAP("t0")), ADAPTER(MAC("0A") TAP("t1"))),
      ":2: vms[1].network[0].mac: \"52:54:00:00:00:0a\"", NULL},
     {TWO(ADAPTER(MAC("01")), ADAPTER(MAC("01"))), NULL,
-     ":2: vms[1].network[0].mac: \"52:54:00:00:00:01\" is another VM's too"},
+     ":2: vms[1].network[0].mac: \"52:54:00:00:00:01\" is also used by another VM"},
     {"{" STATE "\"vms\":[" A(QMP("/q") SHARED) "]}", "state_dir: 66 bytes, expected at most 65",
      NULL},
     {"{" STATE "\"vms\":[" A(QMP("/q")) "]}", NULL, "state_dir: 66 bytes"},
@@ -461,16 +478,16 @@ static const struct {
     {"\"4096K\"", NULL, CONFIG_SWIOTLB_SIZE, 4 << 20},
     {"67108864", NULL, CONFIG_SWIOTLB_SIZE, 64 << 20},
     {"\"67108864\"", NULL, CONFIG_SWIOTLB_SIZE, 64 << 20},
-    {"\"0x14000000,67108864\"", "the guest kernel's to choose", CONFIG_SWIOTLB_SIZE, 64 << 20},
-    {"\"0x14000000,64M\"", "the size 67108864 is used", CONFIG_SWIOTLB_SIZE, 64 << 20},
-    {"\"0x14000000,\"", "\"auto\" is used instead", CONFIG_SWIOTLB_AUTO, 0},
-    {"\"lots\"", "\"lots\" is no size of a pool, expected ", CONFIG_SWIOTLB_AUTO, 0},
-    {"\"-1\"", "\"auto\" is used instead", CONFIG_SWIOTLB_AUTO, 0},
+    {"\"0x14000000,67108864\"", "the guest kernel chooses", CONFIG_SWIOTLB_SIZE, 64 << 20},
+    {"\"0x14000000,64M\"", "using the size 67108864", CONFIG_SWIOTLB_SIZE, 64 << 20},
+    {"\"0x14000000,\"", "using \"auto\"", CONFIG_SWIOTLB_AUTO, 0},
+    {"\"lots\"", "\"lots\" is not a pool size, expected ", CONFIG_SWIOTLB_AUTO, 0},
+    {"\"-1\"", "using \"auto\"", CONFIG_SWIOTLB_AUTO, 0},
     {"\"4G\"", "below 4 GiB", CONFIG_SWIOTLB_AUTO, 0},
-    {"\"99999999999999999999\"", "\"auto\" is used instead", CONFIG_SWIOTLB_AUTO, 0},
-    {"1.5", "\"auto\" is used instead", CONFIG_SWIOTLB_AUTO, 0},
-    {"true", "true is no size of a pool", CONFIG_SWIOTLB_AUTO, 0},
-    {"[]", "\"auto\" is used instead", CONFIG_SWIOTLB_AUTO, 0},
+    {"\"99999999999999999999\"", "using \"auto\"", CONFIG_SWIOTLB_AUTO, 0},
+    {"1.5", "using \"auto\"", CONFIG_SWIOTLB_AUTO, 0},
+    {"true", "true is not a pool size", CONFIG_SWIOTLB_AUTO, 0},
+    {"[]", "using \"auto\"", CONFIG_SWIOTLB_AUTO, 0},
 };
 
 static void test_a_bad_pool_is_a_warning(void **state)
@@ -757,6 +774,64 @@ static void test_the_host_s_loopback_is_only_opened_by_name(void **state)
     assert_null(parse(ADAPTERS(",\"host_loopback\":1", ""), &heard));
 }
 
+static void test_published_ports(void **state)
+{
+#define QEMU(networks)                                                                             \
+    VM(",\"device_host\":{\"type\":\"qemu\",\"qmp\":\"/q\"},\"network\":[" networks "]")
+#define USER(n, more) "{\"id\":\"u" n "\",\"mac\":\"52:54:00:00:00:0" n "\"" more "}"
+#define ON(backend)   ",\"backend\":\"" backend "\""
+#define PORTS(list)   ",\"publish\":[" list "]"
+    static const struct {
+        const char *text, *error; /* NULL: none */
+    } rows[] = {
+        {QEMU(USER("1", PORTS(""))), NULL},
+        {QEMU(USER("1", PORTS("\"8080:80\",\"8080:80/udp\",\"127.0.0.2:8080:80\""))), NULL},
+        {QEMU(USER("1", ON("passt") PORTS("\"[::1]:8080:80\",\"8080:80\""))), NULL},
+        {QEMU(USER("1", ON("passt") PORTS("\"[::]:8080:80\",\"0.0.0.0:8080:80\""))), NULL},
+        {QEMU(USER("1", PORTS("\"[::1]:8080:80\""))), "expected an IPv4 one with backend"},
+        {QEMU(USER("1", PORTS("\"80\""))), "publish[0]: \"80\", expected [ADDRESS:]PORT"},
+        {QEMU(USER("1", ",\"publish\":\"8080:80\"")), "publish: \"8080:80\", expected"},
+        {QEMU(USER("1", ON("tap") ",\"interface\":\"t\"" PORTS("\"1:1\""))),
+         "expected only with backend \"user\" or \"passt\""},
+        {QEMU(USER("1", ON("passt") ",\"address\":[\"10.0.2.15/24\"]" PORTS("\"[::1]:1:1\""))),
+         "is for IPv6, expected an address of that family"},
+        {VM(",\"network\":[" USER("1", PORTS("\"1:1\"")) "]"),
+         "expected only with device_host.type \"qemu\""},
+        {VM(",\"networking\":\"nat\",\"device_host\":{\"type\":\"qemu\",\"qmp\":\"/q\"},"
+            "\"network\":[" USER("1", PORTS("\"1:1\"")) "]"),
+         "expected only with `networking` \"virtioproxy\""},
+        {QEMU(USER("1", PORTS("\"8080:80\"")) "," USER("2", PORTS("\"127.0.0.1:8080:1/tcp\""))),
+         "\"127.0.0.1:8080:1/tcp\" is already used by `publish` on line 1"},
+        {QEMU(USER("1", PORTS("\"8080:80\",\"0.0.0.0:8080:1\""))),
+         "publish[0]: \"8080:80\" is already used by `publish`"},
+        {QEMU(USER("1", ON("passt") PORTS("\"[2001:db8::1]:8080:80\",\"[::]:8080:1\""))),
+         "is already used by `publish`"},
+    };
+    struct heard heard;
+    struct config *config, *other;
+    char text[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        config = parse(rows[i].text, &heard);
+        if ((config == NULL) != (rows[i].error != NULL) ||
+            (rows[i].error != NULL && strstr(heard.errors, rows[i].error) == NULL))
+            fail_msg("%s\ngave: %s\nwanted: %s", rows[i].text, heard.errors, rows[i].error);
+        (void)config_free(config);
+    }
+    config = parse(QEMU(USER("1", PORTS("\"8080:80\"")) "," USER(
+                       "2", ON("passt") PORTS("\"81:1\"")) "," USER("3", PORTS("\"53:1/udp\""))),
+                   &heard);
+    assert_non_null(config);
+    config_vm_name_ports(&config->vms[0], text, sizeof(text));
+    assert_string_equal(text, "8080/tcp,53/udp,"); /* QEMU's own */
+    other = parse(QEMU(USER("1", PORTS("\"8081:80\""))), &heard);
+    assert_true(config_network_equal(&other->vms[0].networks[0], &other->vms[0].networks[0]));
+    assert_false(config_network_equal(&config->vms[0].networks[0], &other->vms[0].networks[0]));
+    (void)config_free(config);
+    (void)config_free(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -777,6 +852,7 @@ int main(void)
         cmocka_unit_test(test_a_missing_file_is_told),
         cmocka_unit_test(test_an_exposed_environment_is_warned_of),
         cmocka_unit_test(test_the_host_s_loopback_is_only_opened_by_name),
+        cmocka_unit_test(test_published_ports),
     };
 
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);

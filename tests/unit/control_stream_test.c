@@ -143,7 +143,7 @@ static void test_one_too_many_is_told_so_and_the_others_listen_on(void **state)
     for (unsigned i = 0; i < LISTENERS; i++)
         assert_true(telemetry_subscribe(telemetry, count_line, &lines) >= 0);
     listen_to(fixture, telemetry);
-    assert_non_null(strstr(hear(fixture), "\"reason\":\"too many listen already\""));
+    assert_non_null(strstr(hear(fixture), "\"reason\":\"too many clients listen already\""));
     emit(telemetry, "for the others");
     varlink_run(fixture);
     assert_true(is_silent(fixture));

@@ -267,6 +267,7 @@ static void test_every_feature_has_its_name(void **state)
         {CAPABILITIES_SWIOTLB_PUBLISHED, "[\"swiotlb-published\"]"},
         {CAPABILITIES_SWIOTLB_ASKED, "[\"swiotlb-asked\"]"},
         {CAPABILITIES_SWIOTLB_LEFT, "[\"swiotlb-left\"]"},
+        {CAPABILITIES_TERMINAL, "[\"terminal\"]"},
     };
 
     (void)state;

@@ -141,7 +141,7 @@ def check_shell(shell, socket, usage, vms, folder):
     for name, text in usage.items():
         if name == "share":
             continue
-        of_vm = re.match(rf"{name} \[?VM", text)
+        of_vm = name != "new" and re.match(rf"{name} \[?VM", text)
         words = [*name.split(), *(["dev"] if of_vm else [])]
         wanted([*words, "--"], set(re.findall(r"--[a-z]+(?:-[a-z]+)*", text)), common)
         if of_vm:
@@ -150,6 +150,7 @@ def check_shell(shell, socket, usage, vms, folder):
             wanted([*words, option, start], files)
     wanted(["share", "add", "dev", "tag", str(folder / "fo")],
            {str(folder / "folder")} if shell.name == "bash" else {str(folder / "folder") + "/"})
+    wanted(["share", "remove", "dev", ""], {"c"})
     wanted(["share", "add", "dev", "--transport", ""], {"auto", "virtiofs", "9p"})
     wanted(["telemetry", "--event", ""], events)
     wanted(["telemetry", "--event", "GuestR"], {"GuestReady"})

@@ -100,15 +100,14 @@ static int tear_down(void **state)
           ",\"reason\":\"zero\",\"release\":\"5.10\",\"text\":\"odd pool\"")
 #define APPLIED(token) EVENT(ID, "ApplyGuestCapabilities", ",\"token\":\"" token "\"")
 
-#define UNHEARD "unknown version dev: no guest was heard of\n"
+#define UNHEARD "unknown version dev: no guest has connected\n"
 #define SPEAKS                                                                                     \
     "right version dev: guestlink-init 1.0 of the guest speaks our version of the protocol\n"
 #define BAD_VERSION                                                                                \
-    "wrong version dev: guestlink-init of the guest speaks another version of the protocol; it "   \
-    "was refused at 2026-11-21T11:30:00.000001Z\n"
-#define MADE(release) "right allocation dev: kernel " release " made its SWIOTLB pool\n"
-#define WITHOUT(check, text)                                                                       \
-    "wrong " check " dev: " text " (kernel 5.10); devices are made without a token\n"
+    "wrong version dev: guestlink-init of the guest speaks another version of the protocol; guest" \
+    "link-hostd refused it at 2026-11-21T11:30:00.000001Z\n"
+#define MADE(release)        "right allocation dev: kernel " release " created its SWIOTLB pool\n"
+#define WITHOUT(check, text) "wrong " check " dev: " text " (kernel 5.10); devices have no token\n"
 
 static void test_the_last_boot_counts(void **state)
 {
@@ -150,19 +149,19 @@ static void test_without_a_pool_any_kernel_will_do(void **state)
     (void)state;
     write_events(CONNECTED("5.10") REJECTED);
     (void)snprintf(name, sizeof(name), "\"%s\"", file);
-    assert_string_equal(look(name, "off"), SPEAKS "right kernel dev: no SWIOTLB pool is asked for, "
-                                                  "so any kernel will do\n");
+    assert_string_equal(look(name, "off"), SPEAKS "right kernel dev: no SWIOTLB pool is requested, "
+                                                  "so any kernel works\n");
 }
 
 static void test_the_file_that_cannot_be_read_is_named(void **state)
 {
     (void)state;
     assert_string_equal(look("null", "64M"),
-                        "unknown telemetry : no telemetry file: No such file or directory; what "
-                        "guests said of themselves cannot be looked at\n");
+                        "unknown telemetry : no telemetry file: No such file or directory; cannot "
+                        "check what guests reported\n");
     assert_string_equal(look("\"/nothing/of/that/name\"", "64M"),
                         "unknown telemetry : /nothing/of/that/name: No such file or directory; "
-                        "what guests said of themselves cannot be looked at\n");
+                        "cannot check what guests reported\n");
 }
 
 /* @return the event of a CID that called so many seconds ago */
@@ -204,14 +203,15 @@ static void test_a_cid_of_nobody_that_called_lately_is_told(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         write_events(stranger(event, sizeof(event), cases[i].cid, cases[i].status, cases[i].ago_s));
         found = look(name, "64M");
-        assert_int_equal(strstr(found, "wrong cid : CID 99 called at ") != NULL, cases[i].told);
-        assert_int_equal(strstr(found, " called at ") != NULL, cases[i].told);
+        assert_int_equal(strstr(found, "wrong cid : a guest with CID 99 connected at ") != NULL,
+                         cases[i].told);
+        assert_int_equal(strstr(found, " connected at ") != NULL, cases[i].told);
     }
     (void)snprintf(both, sizeof(both), "%s%s", stranger(event, sizeof(event), 98, 2, 10),
                    stranger(later, sizeof(later), 99, 2, 5));
     write_events(both);
     found = look(name, "64M");
-    assert_non_null(strstr(found, "CID 99 called"));
+    assert_non_null(strstr(found, "CID 99 connected"));
     assert_null(strstr(found, "CID 98"));
 }
 

@@ -109,8 +109,8 @@ static void look(struct fixture *fixture, const char *vhost_vsock)
     char limit[128];
 
     (void)snprintf(limit, sizeof(limit), "%s/limit", fixture->folder);
-    fixture->doctor.places =
-        (struct doctor_places){vhost_vsock, fixture->folder, fixture->udmabuf, limit};
+    fixture->doctor.places = (struct doctor_places){vhost_vsock, fixture->folder, fixture->udmabuf,
+                                                    limit, "/nonexistent"};
     doctor_look_at_host(&fixture->doctor);
     doctor_look_at_shares(&fixture->doctor, vm);
     doctor_look_at_qemu(&fixture->doctor, vm, NULL);
@@ -187,7 +187,7 @@ static void test_the_likeliest_failures_are_found(void **state)
     assert_found(&fixture, "cid", "wrong", "QEMU's CID is 8, the configuration says 7",
                  "guest-cid=7");
     assert_found(&fixture, "share", "wrong", "share src: /nonexistent/src: No such file",
-                 "make that directory");
+                 "create that directory");
     assert_found(&fixture, "virtiofsd", "wrong", "/nonexistent/virtiofsd", "install virtiofsd");
     assert_found(&fixture, "qmp", "wrong", "/qmp: No such file", "-qmp unix:");
     assert_found(&fixture, "memory", "wrong", "does not share the guest's memory",
@@ -239,12 +239,11 @@ static void test_what_keeps_virtiofsd_from_memory_is_found(void **state)
         {VIEW("\"aperture\": \"narrowed\", \"aperture_bytes\": 67117056, \"aperture_reason\": "
               "\"for want\""),
          "/dev/null", "64", CONFIG_APERTURE_AUTO, "aperture", "note",
-         "can reach 64.0 MiB + 8 KiB of 512 MiB (all that it is told of; not enforced): for want",
-         "mend that"},
+         "can reach 64.0 MiB + 8 KiB of 512 MiB (by request; not enforced): for want", "fix that"},
         {VIEW("\"aperture\": \"none\", \"aperture_reason\": \"for want\""), "/dev/null", "64",
          CONFIG_APERTURE_AUTO, "aperture", "note", "can reach all of 512 MiB: for want", ""},
         {VIEW("\"aperture\": \"\""), "/dev/null", "64", CONFIG_APERTURE_AUTO, "udmabuf", "right",
-         "/dev/null is there, for dma-bufs of up to 64 MiB", ""},
+         "/dev/null exists; dma-bufs have up to 64 MiB", ""},
         {VIEW("\"aperture\": \"\""), "/dev/null", "15", CONFIG_APERTURE_AUTO, "udmabuf", "note",
          "a pool of 64 MiB takes more than 4 dma-bufs of 15 MiB", "size_limit_mb="},
         {VIEW("\"aperture\": \"\""), "/nonexistent/udmabuf", "64", CONFIG_APERTURE_AUTO, "udmabuf",
@@ -291,7 +290,7 @@ static void test_shares_in_shares_are_told(void **state)
         {NESTED("in-use", "", "in-use", ""), "nested", "right",
          "share inner is mounted at /mnt/n/s, in share outer"},
         {NESTED("failed", "no folder", "in-use", ""), "nested", "note",
-         "share outer, in which it belongs, is not (failed)"},
+         "share outer around it is not (failed)"},
         {NESTED("adding", "it was killed", "waiting", "outer was lost"), "nested", "note",
          "share inner, in share outer (adding), is not mounted (waiting)"},
         {NESTED("adding", "it was killed", "waiting", "outer was lost"), "lost", "wrong",
@@ -358,20 +357,20 @@ static void test_all_of_the_ram_has_to_be_shared(void **state)
          {"-machine", "q35,nvdimm=on", "-object", "memory-backend-memfd,id=nv,size=1G,share=on",
           "-device", "nvdimm,memdev=nv", ""}},
         {"wrong",
-         "backend b ",
+         "memory backend b,",
          {"-object", "memory-backend-memfd,id=a,size=1G,share=on", "-object",
           "memory-backend-memfd,id=b,size=1G,share=off", "-numa", "node,memdev=a", "-numa",
           "node,nodeid=1,memdev=b", ""}},
         {"wrong",
-         "backend more ",
+         "memory backend more,",
          {RAM, MEM, "-object", "memory-backend-ram,id=more,size=1G", "-device",
           "pc-dimm,id=d,memdev=more", ""}},
         {"wrong",
-         "backend more ",
+         "memory backend more,",
          {RAM, MEM, "-object", "memory-backend-ram,id=more,size=1G", "-device",
           "{\"driver\":\"virtio-mem-pci\",\"memdev\":\"more\"}", ""}},
         {"wrong",
-         "backend mem ",
+         "memory backend mem,",
          {RAM, "-object", "memory-backend-ram,id=mem,size=2G", "-object",
           "memory-backend-memfd,id=memory,size=1M,share=on", ""}},
         {"right",
@@ -385,7 +384,7 @@ static void test_all_of_the_ram_has_to_be_shared(void **state)
           "{\"qom-type\":\"memory-backend-memfd\",\"id\":\"pc.ram\",\"share\":true,\"size\":1}",
           ""}},
         {"wrong",
-         "backend pc.ram ",
+         "memory backend pc.ram,",
          {"-machine", "memory-backend=pc.ram", "-object",
           "{\"qom-type\":\"memory-backend-memfd\",\"id\":\"pc.ram\",\"share\": false}", ""}},
         {"right",
@@ -434,7 +433,7 @@ static void test_another_client_of_qmp_is_found(void **state)
     write_text(&fixture, "telemetry", "");
     fd = listen_for_qmp(&fixture);
     look(&fixture, "/dev/null");
-    assert_found(&fixture, "qmp", "wrong", "serves one client", "a socket of its own");
+    assert_found(&fixture, "qmp", "wrong", "another client is connected", "its own socket");
     (void)close(fd);
     tear_down_folder(&fixture);
 }
@@ -482,7 +481,7 @@ static void test_nothing_is_found_where_nothing_is_wrong(void **state)
     assert_found(&fixture, "cid", "right", "is 7", "");
     assert_found(&fixture, "memory", "right", "shares", "");
     assert_found(&fixture, "qmp", "right", "answers", "");
-    assert_found(&fixture, "loopback", "right", "the unit of QEMU keeps", "");
+    assert_found(&fixture, "loopback", "right", "QEMU's unit keeps", "");
     assert_found(&fixture, "version", "right", "1.0", "");
     assert_found(&fixture, "allocation", "right", "6.1", "");
     assert_false(fixture.doctor.wrong);
@@ -498,16 +497,16 @@ static void test_a_qemu_that_is_too_old_for_passt_is_found(void **state)
         const char *greeting, *view, *state, *text, *advice;
     } cases[] = {
         {"{\"QMP\": {\"version\": {\"qemu\": {\"minor\": 2, \"major\": 7}}}}\r\n", NULL, "wrong",
-         "QEMU 7.2 cannot have", "install QEMU 10.0"},
+         "QEMU 7.2 does not support", "install QEMU 10.0"},
         {"{\"QMP\": {\"version\": {\"qemu\": {\"minor\": 0, \"major\": 10}}}}\r\n", NULL, "right",
-         "QEMU 10.0 can have", ""},
-        {"{\"QMP\": {}}\r\n", NULL, "unknown", "is not known", ""},
-        {"no JSON", NULL, "unknown", "is not known", ""},
+         "QEMU 10.0 supports", ""},
+        {"{\"QMP\": {}}\r\n", NULL, "unknown", "is unknown", ""},
+        {"no JSON", NULL, "unknown", "is unknown", ""},
         {NULL, "{\"device_host_up\": true, \"device_host_version\": \"9.2\"}", "wrong",
-         "QEMU 9.2 cannot have", "restart the VM"},
+         "QEMU 9.2 does not support", "restart the VM"},
         {NULL, "{\"device_host_up\": true, \"device_host_version\": \"11.1\"}", "right",
-         "QEMU 11.1 can have", ""},
-        {NULL, "{\"device_host_up\": false}", "unknown", "is not known", ""},
+         "QEMU 11.1 supports", ""},
+        {NULL, "{\"device_host_up\": false}", "unknown", "is unknown", ""},
     };
 
     (void)state;
@@ -550,7 +549,7 @@ static void test_a_qemu_of_before_an_upgrade_is_found(void **state)
     write_command_line(&fixture, line);
     write_text(&fixture, "42/cgroup", "0::/guestlink-vm@dev.service\n");
     look(&fixture, "/dev/null");
-    assert_found(&fixture, "loopback", "note", "(process 42) runs since before an upgrade",
+    assert_found(&fixture, "loopback", "note", "(process 42) was started before an upgrade",
                  "restart the VM");
     tear_down_folder(&fixture);
 }

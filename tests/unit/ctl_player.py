@@ -10,13 +10,16 @@ from host import WAIT
 class Player(threading.Thread):
     """A guest that serves until it is told to shut down; its commands are few and its own."""
 
-    def __init__(self, path):
+    def __init__(self, path, features=0x37):
         super().__init__(daemon=True)
-        facts = {"swiotlb_base": 0x14000000, "swiotlb_size": 67108864, "features": 0x37}
+        facts = {"swiotlb_base": 0x14000000, "swiotlb_size": 67108864, "features": features}
         self.guest = g.Guest(path, facts=facts)
         self.guest.greet()
         self.process = None
         self.words = []  # the first of each command that was asked for
+        self.started = None  # the last START_PROCESS
+        self.typed = b""  # all input
+        self.sizes, self.signals = [], []  # what was asked of commands
         self.start()
 
     def run(self):
@@ -31,7 +34,13 @@ class Player(threading.Thread):
                 self.take_input(frame)
             elif frame.type == g.SEND_SIGNAL:
                 self.guest.answer(frame)
+                self.signals.append(frame.fields()["signal"])
                 self.exit(128 + frame.fields()["signal"], frame.fields()["signal"])
+            elif frame.type == g.RESIZE_TERMINAL:
+                self.guest.answer(frame)
+                self.sizes.append((frame.fields()["rows"], frame.fields()["columns"]))
+            elif frame.type == g.MOUNT and frame.fields()["target"] == "/mnt/refused":
+                self.guest.answer(frame, 2, "no such target")
             elif frame.type == g.SHUT_DOWN:
                 self.guest.answer(frame)
                 self.guest.send(g.FAREWELL, {"how": 0})
@@ -43,6 +52,7 @@ class Player(threading.Thread):
 
     def start_command(self, frame):
         self.process = frame.fields()["process"]
+        self.started = frame.fields()
         word = frame.fields()["argv"][0]
         self.guest.answer(frame, 2 if word in ("missing", "") else 0)
         if word == "say":
@@ -61,6 +71,7 @@ class Player(threading.Thread):
     def take_input(self, frame):
         data = frame.fields()["data"]
         self.guest.answer(frame)
+        self.typed += data
         if data:
             self.output(1, data)
         else:

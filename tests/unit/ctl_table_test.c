@@ -75,6 +75,34 @@ static void rows_have_one_line_each_and_columns_one_width(void **state)
     assert_string_equal(printed, "");
 }
 
+static void a_note_is_under_its_row(void **state)
+{
+    static const char *const headings[] = {"VM", "STATE", NULL};
+    struct table *table = table_new(headings);
+
+    (void)state;
+    assert_non_null(table);
+    table_note(table, SAY_RED, "of no row");
+    table_add(table, SAY_PLAIN, "a");
+    table_add(table, SAY_PLAIN, "lost");
+    table_note(table, SAY_RED, "one");
+    table_note(table, SAY_RED,
+               "this is what went wrong with the first of the two VMs, in more than one line has");
+    table_add(table, SAY_PLAIN, "b");
+    table_add(table, SAY_PLAIN, "ready");
+    table_note(table, SAY_RED, "");
+    begin_capture();
+    table_print(table);
+    end_capture();
+    assert_string_equal(printed, "VM  STATE\n"
+                                 "a   lost\n"
+                                 "  this is what went wrong with the first of the two VMs, in more "
+                                 "than one line\n"
+                                 "  has\n"
+                                 "b   ready\n");
+    assert_null(table_free(table));
+}
+
 /* More cells than the first allocation holds. */
 static void every_cell_of_many_is_printed(void **state)
 {
@@ -150,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_have_one_line_each_and_columns_one_width),
+        cmocka_unit_test(a_note_is_under_its_row),
         cmocka_unit_test(every_cell_of_many_is_printed),
         cmocka_unit_test(the_widest_column_gives_way),
         cmocka_unit_test(characters_of_several_bytes_take_the_columns_that_they_show),

@@ -36,12 +36,12 @@ static void each_answer_has_its_meaning(void **state)
         {"{\"error\": \"words\", \"errno\": -1}", EIO, true, false, "words"},
         {"{\"error\": \"words\", \"errno\": 4096}", EIO, true, false, "words"},
         {"{\"error\": \"words\", \"errno\": null}", EIO, true, false, "words"},
-        {"{\"error\": 7, \"errno\": 1}", EPROTO, true, false, "its answer has no reason"},
-        {"{\"ok\": false}", EPROTO, true, false, "its answer has no reason"},
-        {"{\"ok\": false, \"errno\": 1}", EPROTO, true, false, "its answer has no reason"},
-        {"[]", EPROTO, true, false, "its answer is not a JSON object"},
-        {"words", EPROTO, true, false, "its answer is not a JSON object"},
-        {"{\"ok\": ", EPROTO, true, false, "its answer is not a JSON object"},
+        {"{\"error\": 7, \"errno\": 1}", EPROTO, true, false, "the answer has no reason"},
+        {"{\"ok\": false}", EPROTO, true, false, "the answer has no reason"},
+        {"{\"ok\": false, \"errno\": 1}", EPROTO, true, false, "the answer has no reason"},
+        {"[]", EPROTO, true, false, "the answer is not a JSON object"},
+        {"words", EPROTO, true, false, "the answer is not a JSON object"},
+        {"{\"ok\": ", EPROTO, true, false, "the answer is not a JSON object"},
     };
 
     (void)state;
@@ -64,7 +64,7 @@ static void one_that_was_cut_is_none(void **state)
 
     (void)state;
     assert_int_equal(device_command_answer_read("", true, &answer), EPROTO);
-    assert_string_equal(answer.text, "its answer has more than 64 KiB");
+    assert_string_equal(answer.text, "the answer has more than 64 KiB");
     assert_int_equal(device_command_answer_read("{\"ok\": true}", true, &answer), EPROTO);
     assert_false(answer.has_text);
 }

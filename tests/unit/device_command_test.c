@@ -93,7 +93,7 @@ static const struct {
 } failures[] = {
     {"echo '{\"error\": \"no slot\", \"errno\": 28}'", ENOSPC, "no slot"},
     {"echo '{\"error\": \"no slot\"}'", EIO, "add-share c d: no slot"},
-    {"echo one >&2; echo two >&2; exit 3", EIO, "exit status 3; last words: one; two"},
+    {"echo one >&2; echo two >&2; exit 3", EIO, "exit status 3; last output: one; two"},
     {"echo '{\"ok\": true}'; kill -9 $$", EIO, "killed by signal 9 (Killed)"},
     {"echo nonsense", EPROTO, "not a JSON object"},
     {"echo '{\"ok\": false}'", EPROTO, "no reason"},
@@ -101,8 +101,7 @@ static const struct {
     {"echo '[]'", EPROTO, "not a JSON object"},
     {"false", EIO, "exit status 1"},
     {"head -c 100000 /dev/zero | tr '\\0' ' '; echo '{\"ok\": true}'", EPROTO, "more than 64 KiB"},
-    {"echo waiting >&2; sleep 60", ETIMEDOUT,
-     "not done within 2000 ms, killed; last words: waiting"},
+    {"echo waiting >&2; sleep 60", ETIMEDOUT, "killed after 2000 ms; last output: waiting"},
 };
 
 static void failure_is_told_with_status_and_last_words(void **state)

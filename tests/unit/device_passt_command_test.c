@@ -83,6 +83,39 @@ static void nobody_reaches_the_guest(void **state)
     assert_non_null(strstr(text, "--udp-ports none "));
 }
 
+static void what_is_published_is_passts_and_its_guards_to_know(void **state)
+{
+    static char *ports[] = {"8080:80", "[::1]:8443:443/tcp", "0.0.0.0:53:5353/udp"};
+    struct config_network network = {.id = "eth0", .publish = {ports, 3}};
+    struct devices *devices = *state;
+    struct passt_command command;
+    char text[1024], *many[CONFIG_PUBLISH_MAX];
+    size_t count = 0;
+
+    assert_non_null(strstr(words_of(&network, text, sizeof(text)),
+                           "--tcp-ports 127.0.0.1/8080:80 --tcp-ports ::1/8443:443 "
+                           "--udp-ports 0.0.0.0/53:5353 "));
+    network.publish.count = 2;
+    assert_non_null(strstr(words_of(&network, text, sizeof(text)), "--udp-ports none "));
+    (void)setenv(LAUNCH_VARIABLE, "/nonexistent/launch", 1);
+    (void)setenv("PATH", devices->directory, 1);
+    (void)devices_script(devices, "guestlink-no-loopback", "#!/bin/sh\n");
+    assert_int_equal(passt_command_make(PROGRAM, &network, &command), 0);
+    assert_string_equal(command.guard[1], "--publish");
+    assert_string_equal(command.guard[2], "8080/tcp,8443/tcp,");
+    assert_string_equal(command.guard[3], "--");
+    for (size_t i = 0; i < CONFIG_PUBLISH_MAX; i++)
+        many[i] = "[1111:2222:3333:4444:5555:6666:7777:8888]:65535:65535/udp";
+    network.publish = (struct config_strings){many, CONFIG_PUBLISH_MAX};
+    assert_int_equal(passt_command_make(PROGRAM, &network, &command), 0);
+    assert_int_equal(strlen(command.guard[2]), CONFIG_PUBLISH_MAX * strlen("65535/udp,"));
+    while (command.argv[count])
+        count++;
+    assert_true(count < sizeof(command.argv) / sizeof(command.argv[0]));
+    assert_string_equal(command.forwards[1], "1111:2222:3333:4444:5555:6666:7777:8888/65535:65535");
+    (void)unsetenv(LAUNCH_VARIABLE);
+}
+
 static void root_has_it_become_another_user(void **state)
 {
     const struct config_network network = {.id = "eth0"};
@@ -135,6 +168,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(it_is_kept_from_the_hosts_own_addresses_unless_that_is_said,
                                         devices_set_up, devices_tear_down),
         cmocka_unit_test(nobody_reaches_the_guest),
+        cmocka_unit_test_setup_teardown(what_is_published_is_passts_and_its_guards_to_know,
+                                        devices_set_up, devices_tear_down),
         cmocka_unit_test(root_has_it_become_another_user),
         cmocka_unit_test(it_has_the_addresses_of_the_configuration),
         cmocka_unit_test_setup_teardown(what_is_none_is_told_apart, devices_set_up,

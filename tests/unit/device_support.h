@@ -25,7 +25,7 @@ struct devices {
     char directory[FOLDER_BYTES]; /* made anew, removed at the end */
     struct config_vm vm;
     struct device_host *host;
-    unsigned ups, downs, resets, losses, refusals, apertures, dones;
+    unsigned ups, downs, resets, losses, restorations, refusals, apertures, dones;
     bool ended;
     struct device_outcome outcome; /* of the last operation; its text is the next field */
     char text[4096];               /* what was told last, whatever it was */

@@ -59,6 +59,8 @@ static int open_listener(const char *name, const struct listener_events *events,
 {
     if (broken && strcmp(name, broken) == 0)
         return -EADDRINUSE;
+    if (strcmp(name, "unix:/forbidden") == 0)
+        return -EACCES;
     listeners[opened] = (struct listener){.events = events, .userdata = userdata};
     (void)snprintf(listeners[opened].name, sizeof(listeners[opened].name), "%s", name);
     *ret = &listeners[opened++];
@@ -295,6 +297,21 @@ static void the_others_open_if_one_cannot(void **state)
     assert_non_null(find("unix:/own"));
 }
 
+static void first_that_cannot_be_opened_is_the_reason(void **state)
+{
+    (void)state;
+    vms[0].config.socket = (char *)"/own";
+    vms[1].config.socket = (char *)"/forbidden";
+    have(2);
+    broken = "unix:/own";
+    assert_int_equal(update("vsock:2:5", NULL), -EADDRINUSE);
+    broken = "vsock:2:7";
+    assert_int_equal(update("vsock:2:7", "nonsense"), -EADDRINUSE);
+    assert_int_equal(update("nonsense", "vsock:2:7"), -EINVAL);
+    assert_int_equal(update("vsock:2:6", NULL), -EACCES);
+    assert_non_null(find("unix:/own"));
+}
+
 /* @return a socket that listens at @p path */
 static int passed(const char *path)
 {
@@ -361,6 +378,7 @@ int main(void)
         TEST(behind_a_vms_own_socket_is_that_vm),
         TEST(what_is_asked_for_no_more_is_closed),
         TEST(the_others_open_if_one_cannot),
+        TEST(first_that_cannot_be_opened_is_the_reason),
         TEST(what_was_passed_stays_and_is_not_opened_again),
         TEST(what_is_no_socket_of_ours_is_refused),
         TEST(a_pause_is_counted_and_told),

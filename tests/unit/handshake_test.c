@@ -409,6 +409,44 @@ static void guests_of_one_vm_do_not_use_up_what_all_have(void **state)
     (void)vm_free(quiet);
 }
 
+/* However a caller ends that was not served, its connection is closed and its place is free. */
+static void caller_that_ends_leaves_nothing(void **state)
+{
+    static const uint8_t begun[] = {'G', 'L', 'N', 'K', 1};
+    static const uint8_t foreign[] = {'H', 'T', 'T', 'P'};
+    static const uint8_t large[] = {'G', 'L', 'N', 'K', 1, 0, 0, 0, 255, 255, 255, 255, 1, 0, 0, 0};
+    static const struct {
+        const uint8_t *bytes;
+        size_t size;
+        bool hangs_up;
+        uint64_t malformed;
+    } rows[] = {
+        {begun, 0, true, 0},
+        {begun, sizeof(begun), true, 0},
+        {foreign, sizeof(foreign), false, 1},
+        {large, sizeof(large), false, 2},
+    };
+    struct fixture *f = *state;
+    uint8_t byte;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int caller = call(f, &(struct peer){.vsock = false});
+
+        assert_int_equal(f->services.counters.open, 1);
+        assert_int_equal(send(caller, rows[i].bytes, rows[i].size, MSG_NOSIGNAL), rows[i].size);
+        run(f);
+        if (rows[i].hangs_up)
+            assert_int_equal(f->services.counters.open, 1);
+        else
+            assert_int_equal(recv(caller, &byte, 1, MSG_DONTWAIT), 0);
+        (void)close(caller);
+        run(f);
+        assert_int_equal(f->services.counters.open, 0);
+        assert_int_equal(f->services.counters.malformed, rows[i].malformed);
+        assert_int_equal(vm_handshakes(f->vm)->count, 0);
+    }
+}
+
 static int end(void **state)
 {
     struct fixture *f = *state;
@@ -434,6 +472,7 @@ int main(void)
         TEST(guest_that_has_spoken_is_heard_before_it_makes_room),
         TEST(refused_connections_keep_no_guest_out),
         TEST(guests_of_one_vm_do_not_use_up_what_all_have),
+        TEST(caller_that_ends_leaves_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -234,6 +234,19 @@ static void a_clock_that_is_far_off_is_stepped_and_told(void **state)
     assert_int_equal(frame.type, FRAME_RESULT);
 }
 
+static void a_terminal_of_no_process_has_no_size(void **state)
+{
+    uint8_t payload[64];
+    struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
+    int error = 0;
+
+    (void)state;
+    request_resize_terminal_pack(&writer, &(struct request_resize_terminal){.process = 5});
+    assert_null(handle(FRAME_RESIZE_TERMINAL, 77, payload, writer.size));
+    assert_int_equal(take_answers(&error), 1);
+    assert_int_equal(error, ESRCH);
+}
+
 static void an_unknown_type_is_enosys(void **state)
 {
     int error = 0;
@@ -359,6 +372,7 @@ int main(void)
         LIVE(every_type_takes_any_bytes),
         LIVE(an_id_of_0_is_never_answered),
         LIVE(a_clock_that_is_far_off_is_stepped_and_told),
+        LIVE(a_terminal_of_no_process_has_no_size),
         LIVE(an_unknown_type_is_enosys),
         LIVE(a_ping_is_answered),
         LIVE(without_a_child_a_request_is_eagain),

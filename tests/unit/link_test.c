@@ -428,7 +428,7 @@ static void calls_that_fail_are_told_now_and_then(void **state)
     connection.state = LINK_CONNECTING;
     connection.pause_ms = INIT_PAUSE_FIRST_MS;
     dial_error = ECONNREFUSED;
-    count_lines("; trying again in about");
+    count_lines("; will retry in about");
     fire();
     for (int i = 0; i < 12; i++) {
         at_longest += connection.pause_ms == INIT_PAUSE_LAST_MS;
@@ -448,14 +448,14 @@ static void calls_that_fail_are_told_now_and_then(void **state)
 static void a_host_that_does_not_answer_in_time_is_called_again(void **state)
 {
     (void)state;
-    count_lines("host: connect: no answer in the time given: ");
+    count_lines("host: connect: no answer in time: ");
     connection.timer.expired(&connection.timer); /* connecting */
     assert_int_equal(connection.state, LINK_DOWN);
     assert_int_equal(lines, 1);
     fire();
     (void)take_capabilities();
     connection.pause_ms = INIT_PAUSE_FIRST_MS;
-    count_lines("host: capabilities: no welcome in the time given: ");
+    count_lines("host: capabilities: no WELCOME in time: ");
     connection.timer.expired(&connection.timer); /* greeted */
     assert_int_equal(connection.state, LINK_DOWN);
     assert_int_equal(lines, 1);

@@ -24,6 +24,7 @@ MESSAGE(send_signal, request_send_signal)
 MESSAGE(shut_down, request_shut_down)
 MESSAGE(set_time, request_set_time)
 MESSAGE(process_input, request_process_input)
+MESSAGE(resize_terminal, request_resize_terminal)
 MESSAGE(ready, event_ready)
 MESSAGE(child_exited, event_child_exited)
 MESSAGE(log_record, event_log_record)
@@ -48,11 +49,12 @@ const struct message_kind messages[MESSAGES_COUNT] = {
     ROW(FRAME_MOUNT, 24, mount),
     ROW(FRAME_UNMOUNT, 12, unmount),
     ROW(FRAME_CONFIGURE_NETWORK, 36, configure_network),
-    ROW(FRAME_START_PROCESS, 56, start_process),
+    ROW(FRAME_START_PROCESS, 60, start_process),
     ROW(FRAME_SEND_SIGNAL, 12, send_signal),
     ROW(FRAME_SHUT_DOWN, 12, shut_down),
     ROW(FRAME_SET_TIME, 16, set_time),
     ROW(FRAME_PROCESS_INPUT, 12, process_input),
+    ROW(FRAME_RESIZE_TERMINAL, 12, resize_terminal),
     ROW(FRAME_READY, 80, ready),
     ROW(FRAME_CHILD_EXITED, 40, child_exited),
     ROW(FRAME_LOG_RECORD, 24, log_record),

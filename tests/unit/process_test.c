@@ -81,6 +81,8 @@ static int start(const char *path, const char *command, uint16_t role, uint16_t 
                                             .flags = flags | REQUEST_PROCESS_OUTPUT,
                                             .uid = geteuid(),
                                             .gid = getegid(),
+                                            .rows = 24,
+                                            .columns = 80,
                                             .argv = {.data = bytes, .count = 3}};
     struct report report = {0};
 
@@ -124,14 +126,13 @@ static void on_tick(struct loop_timer *timer)
     (void)timer;
 }
 
-/* Turns the loop, and reaps, until the end of process 7 was told. */
-static struct outcome run_to_end(void)
+/* Turns the loop, and reaps, until the end of process 7 was told, or its stdout has @p text. */
+static void run_until(const char *text, struct outcome *outcome)
 {
     struct loop_timer tick = {.expired = on_tick};
-    struct outcome outcome = {0};
     uint64_t end = clock_in_ms(60000);
 
-    while (!outcome.over && clock_now_ns() < end) {
+    while (!outcome->over && (!text || !strstr(outcome->out[0], text)) && clock_now_ns() < end) {
         int status;
         pid_t pid = waitpid(-1, &status, WNOHANG);
 
@@ -139,10 +140,17 @@ static struct outcome run_to_end(void)
             assert_true(process_reaped(&processes, pid, status));
         loop_arm(&loop, &tick, clock_in_ms(2));
         loop_turn(&loop);
-        take_frames(&outcome);
+        take_frames(outcome);
     }
     loop_disarm(&loop, &tick);
-    assert_true(outcome.over);
+    assert_true(text ? strstr(outcome->out[0], text) != NULL : outcome->over);
+}
+
+static struct outcome run_to_end(void)
+{
+    struct outcome outcome = {0};
+
+    run_until(NULL, &outcome);
     return outcome;
 }
 
@@ -565,6 +573,153 @@ static void a_command_is_hung_up_on_when_its_host_is_gone(void **state)
     assert_int_equal(exits.count, 0);
 }
 
+#define TERMINAL (REQUEST_PROCESS_PTY | REQUEST_PROCESS_INPUT)
+
+/* Types into process 7. */
+static void type(const char *keys)
+{
+    struct request_process_input input = {.process = 7, .data = wire_text_of(keys)};
+    struct report report = {0};
+
+    assert_int_equal(process_input(process_find(&processes, 7), &input, 0, 0, &report), 0);
+}
+
+static void a_terminal_is_all_of_a_command_s_streams(void **state)
+{
+    struct outcome outcome;
+
+    (void)state;
+    assert_int_equal(
+        start("/bin/sh",
+              "test -t 0 && test -t 1 && echo both; echo err >&2; stty size </dev/tty; "
+              "stty -a | grep -o ' iutf8'; exit 3",
+              REQUEST_ROLE_COMMAND, 0, TERMINAL),
+        0);
+    outcome = run_to_end();
+    assert_string_equal(outcome.out[0], "both\r\nerr\r\n24 80\r\n iutf8\r\n");
+    assert_string_equal(outcome.out[1], "");
+    assert_int_equal(outcome.ends[0], 1);
+    assert_int_equal(outcome.ends[1], 0);
+    assert_int_equal(outcome.event.status, 3);
+}
+
+static void keys_are_bytes_of_its_input(void **state)
+{
+    struct outcome outcome = {0};
+
+    (void)state;
+    assert_int_equal(start("/bin/sh",
+                           "trap 'exit 5' INT; read line; echo \"<$line>\"; "
+                           "while :; do sleep 0.02; done",
+                           REQUEST_ROLE_COMMAND, 0, TERMINAL),
+                     0);
+    type("words\r");
+    run_until("<words>", &outcome);
+    type("\003");
+    run_until(NULL, &outcome);
+    assert_int_equal(outcome.event.status, 5);
+    assert_non_null(strstr(outcome.out[0], "^C"));
+}
+
+static void a_terminal_has_another_size_when_it_is_told(void **state)
+{
+    struct request_resize_terminal size = {.process = 7, .rows = 50, .columns = 132};
+    struct report report = {0};
+    struct outcome outcome = {0};
+
+    (void)state;
+    assert_int_equal(start("/bin/sh",
+                           "trap 'stty size; exit 4' WINCH; echo up; while :; do sleep 0.02; done",
+                           REQUEST_ROLE_COMMAND, 0, TERMINAL),
+                     0);
+    run_until("up", &outcome);
+    assert_int_equal(process_resize(&processes, &size, &report), 0);
+    run_until(NULL, &outcome);
+    assert_non_null(strstr(outcome.out[0], "50 132\r\n"));
+    assert_int_equal(outcome.event.status, 4);
+    assert_int_equal(process_resize(&processes, &size, &report), ESRCH);
+    assert_int_equal(start("/bin/sh", "read line", REQUEST_ROLE_COMMAND, 0, 0), 0);
+    assert_int_equal(process_resize(&processes, &size, &report), ENOTTY);
+    (void)run_to_end();
+}
+
+static void the_end_of_the_input_is_typed(void **state)
+{
+    struct report report = {0};
+    struct outcome outcome;
+
+    (void)state;
+    assert_int_equal(
+        start("/bin/sh", "stty eof ^G; echo up; cat; echo over", REQUEST_ROLE_COMMAND, 0, TERMINAL),
+        0);
+    memset(&outcome, 0, sizeof(outcome));
+    run_until("up", &outcome);
+    type("");
+    assert_int_equal(process_input(process_find(&processes, 7),
+                                   &(struct request_process_input){.process = 7}, 0, 0, &report),
+                     EPIPE);
+    run_until(NULL, &outcome);
+    assert_non_null(strstr(outcome.out[0], "over\r\n"));
+}
+
+/* It ignores the signal: what ends it is that its terminal is gone. */
+static void a_terminal_is_hung_up_when_its_host_is_gone(void **state)
+{
+    struct outcome outcome = {0};
+    int status;
+
+    (void)state;
+    assert_int_equal(
+        start("/bin/sh", "trap '' HUP; echo up; cat; exit 6", REQUEST_ROLE_COMMAND, 0, TERMINAL),
+        0);
+    run_until("up", &outcome);
+    (void)alarm(60);
+    process_lost(&processes);
+    status = reap();
+    (void)alarm(0);
+    assert_int_equal(WEXITSTATUS(status), 6);
+    assert_false(processes.table[0].used);
+}
+
+static void a_terminal_is_hung_up_by_the_signal_of_that_name(void **state)
+{
+    struct report report = {0};
+    struct outcome outcome = {0};
+
+    (void)state;
+    assert_int_equal(
+        start("/bin/sh", "trap '' HUP; echo up; cat; exit 6", REQUEST_ROLE_COMMAND, 0, TERMINAL),
+        0);
+    run_until("up", &outcome);
+    assert_int_equal(process_signal(&processes, 7, SIGHUP, &report), 0);
+    run_until(NULL, &outcome);
+    assert_int_equal(outcome.event.status, 6);
+    assert_int_equal(outcome.ends[0], 1);
+}
+
+/* What still has it open may write for a while, as into a pipe. */
+static void a_terminal_that_is_held_open_does_not_keep_the_end_back(void **state)
+{
+    struct outcome outcome;
+
+    (void)state;
+    assert_int_equal(start("/bin/sh", "trap '' HUP; sleep 60 & echo up; exit 2",
+                           REQUEST_ROLE_COMMAND, 0, TERMINAL),
+                     0);
+    outcome = run_to_end();
+    assert_string_equal(outcome.out[0], "up\r\n");
+    assert_int_equal(outcome.event.status, 2);
+}
+
+static void a_terminal_is_a_command_s_alone(void **state)
+{
+    (void)state;
+    assert_int_equal(start("/bin/sh", "true", REQUEST_ROLE_PAYLOAD, 0, TERMINAL), EINVAL);
+    assert_int_equal(
+        start("/bin/sh", "true", REQUEST_ROLE_COMMAND, 0, TERMINAL | REQUEST_PROCESS_TERMINAL),
+        EINVAL);
+}
+
 #define LIVE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -588,6 +743,14 @@ int main(void)
         LIVE(a_command_has_path_home_and_what_pid_1_has),
         LIVE(the_payload_does_not_notice_that_its_host_is_gone),
         LIVE(a_command_is_hung_up_on_when_its_host_is_gone),
+        LIVE(a_terminal_is_all_of_a_command_s_streams),
+        LIVE(keys_are_bytes_of_its_input),
+        LIVE(a_terminal_has_another_size_when_it_is_told),
+        LIVE(the_end_of_the_input_is_typed),
+        LIVE(a_terminal_is_hung_up_when_its_host_is_gone),
+        LIVE(a_terminal_is_hung_up_by_the_signal_of_that_name),
+        LIVE(a_terminal_that_is_held_open_does_not_keep_the_end_back),
+        LIVE(a_terminal_is_a_command_s_alone),
     };
 
     if (geteuid() != 0) /* a child drops its groups, which only root may */

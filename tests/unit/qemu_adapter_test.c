@@ -71,7 +71,7 @@ static void one_that_does_not_go_is_in_the_way(void **state)
 
     start(devices, lines);
     assert_int_not_equal(add(devices), 0);
-    assert_non_null(strstr(devices->text, "an adapter of that id that is not equal is in the way"));
+    assert_non_null(strstr(devices->text, "a different adapter with that id exists"));
     assert_non_null(strstr(devices->text, "not now"));
 }
 
@@ -81,15 +81,15 @@ static void a_refused_step_is_told_with_qemus_words(void **state)
         struct played_line lines[5];
         const char *text;
     } cases[] = {
-        {{{"qom-list", REFUSED}, {NULL, NULL}}, "QEMU could not list its devices: not now"},
+        {{{"qom-list", REFUSED}, {NULL, NULL}}, "cannot list QEMU's devices: not now"},
         {{{"qom-list", THERE}, {"qom-get", REFUSED}, {NULL, NULL}},
-         "QEMU could not tell about the device: not now"},
+         "cannot query the device in QEMU: not now"},
         {{{"qom-list", PLAYED_DEVICES},
           {"qom-list", PLAYED_DEVICES},
           {"qom-list", ONLY_PORT},
           {"netdev_add", REFUSED},
           {NULL, NULL}},
-         "QEMU could not make its netdev: not now"},
+         "cannot create the netdev in QEMU: not now"},
         {{{"qom-list", PLAYED_DEVICES},
           {"qom-list", PLAYED_DEVICES},
           {"qom-list", ONLY_PORT},
@@ -113,12 +113,14 @@ static void a_refused_step_is_told_with_qemus_words(void **state)
 
 /* The netdev's id: a hash of all that makes it another one. */
 static const char *name_netdev(const struct devices *devices, const char *backend,
-                               const char *interface, const char *path)
+                               const struct config_network *network)
 {
     static char name[64] = QEMU_NAME_NET;
 
-    qemu_name_hash(name + strlen(QEMU_NAME_NET), devices->vm.id, "c", "52:54:00:0a:0b:0c", backend,
-                   interface, path, NULL);
+    device_name_hash(name + strlen(QEMU_NAME_NET), devices->vm.id, "c", "52:54:00:0a:0b:0c",
+                     backend, network->interface ? network->interface : "",
+                     network->socket_path ? network->socket_path : "",
+                     network->publish.count > 0 ? "8080:80,0.0.0.0:53:53/udp," : NULL, NULL);
     return name;
 }
 
@@ -128,12 +130,19 @@ static const char *name_netdev(const struct devices *devices, const char *backen
 /* Each backend, word for word: made, taken over, removed. */
 static void each_backend_has_its_netdev(void **state)
 {
+    static char *addresses[] = {"10.0.9.15/24"}, *ports[] = {"8080:80", "0.0.0.0:53:53/udp"};
     static const struct {
         struct config_network network;
         const char *backend, *netdev;
         bool iommu_platform;
     } cases[] = {
         {{.backend = CONFIG_BACKEND_USER}, "user", "{\"type\":\"user\",\"id\":\"%s\"}", true},
+        {{.backend = CONFIG_BACKEND_USER, .address = {addresses, 1}, .publish = {ports, 2}},
+         "user",
+         "{\"type\":\"user\",\"id\":\"%s\",\"hostfwd\":[{\"str\":\"tcp:127.0.0.1:8080-10.0.9.15:"
+         "80\"}"
+         ",{\"str\":\"udp:0.0.0.0:53-10.0.9.15:53\"}]}",
+         true},
         {{.backend = CONFIG_BACKEND_TAP, .interface = (char *)"tap7"},
          "tap",
          "{\"type\":\"tap\",\"id\":\"%s\",\"ifname\":\"tap7\",\"script\":\"no\",\"downscript\":"
@@ -151,9 +160,7 @@ static void each_backend_has_its_netdev(void **state)
         struct config_network network = cases[i].network;
         const struct device_adapter adapter = {
             .network = &network, .iommu_platform = cases[i].iommu_platform, .options = ""};
-        const char *id =
-            name_netdev(devices, cases[i].backend, network.interface ? network.interface : "",
-                        network.socket_path ? network.socket_path : "");
+        const char *id = name_netdev(devices, cases[i].backend, &network);
         char ours[128], added[256], netdev[256], expected[2048];
         const struct played_line lines[] = {{"qom-list", PLAYED_DEVICES},
                                             {"qom-list", PLAYED_DEVICES},
@@ -221,8 +228,8 @@ static void one_that_bounces_otherwise_is_replaced(void **state)
                                         {NULL, NULL}};
     char id[64] = QEMU_NAME_NET;
 
-    qemu_name_hash(id + strlen(QEMU_NAME_NET), devices->vm.id, "c", "00:00:00:00:00:00", "user", "",
-                   "", NULL);
+    device_name_hash(id + strlen(QEMU_NAME_NET), devices->vm.id, "c", "00:00:00:00:00:00", "user",
+                     "", "", NULL);
     (void)snprintf(ours, sizeof(ours), "{\"return\": \"%s\", \"id\": $}\n", id);
     start(devices, lines);
     assert_int_equal(add(devices), 0);
@@ -247,8 +254,8 @@ static void a_failed_device_leaves_nothing(void **state)
     struct devices *devices = *state;
     char id[64] = QEMU_NAME_NET, expected[1024];
 
-    qemu_name_hash(id + strlen(QEMU_NAME_NET), devices->vm.id, "c", "00:00:00:00:00:00", "user", "",
-                   "", NULL);
+    device_name_hash(id + strlen(QEMU_NAME_NET), devices->vm.id, "c", "00:00:00:00:00:00", "user",
+                     "", "", NULL);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct played_line lines[] = {{"qom-list", PLAYED_DEVICES},
                                             {"qom-list", PLAYED_DEVICES},
@@ -291,8 +298,8 @@ static void only_what_waits_for_qemu_ends_with_the_connection(void **state)
     char expected[512];
     char id[64] = QEMU_NAME_NET;
 
-    qemu_name_hash(id + strlen(QEMU_NAME_NET), devices->vm.id, "d", "00:00:00:00:00:00", "stream",
-                   "", "/run/peer", NULL);
+    device_name_hash(id + strlen(QEMU_NAME_NET), devices->vm.id, "d", "00:00:00:00:00:00", "stream",
+                     "", "/run/peer", NULL);
     (void)snprintf(expected, sizeof(expected),
                    GET("netdev") DELETE MADE
                    "netdev_del {\"id\":\"%s\"}\nnetdev_add {\"type\":\"stream\",\"id\":\"%s\","

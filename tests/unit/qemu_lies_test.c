@@ -2,10 +2,10 @@
  * device qemu, against a QEMU that its guest took over: whatever it says, a step fails, the
  * connection ends, or nothing happens; the daemon, which is all VMs', lives and stays small.
  */
+#include "base/json_link.h"
 #include "descriptors.h"
 #include "device_support.h"
 #include "qemu/qmp.h"
-#include "qemu/qmp_link.h"
 #include "qemu_played.h"
 
 #include <fcntl.h>
@@ -160,8 +160,7 @@ static void answer_of_another_type_fails_its_step(void **state)
             (void)snprintf(words, sizeof(words), "{\"return\": %s, \"id\": $}\n", values[v]);
             lines[count] = (struct played_line){steps[s].command, words};
             start(devices, lines);
-            if (steps[s].operate(devices) != EPROTO ||
-                !strstr(devices->text, "is not what QMP says"))
+            if (steps[s].operate(devices) != EPROTO || !strstr(devices->text, "violates QMP"))
                 fail_msg("%s answered %s: %s", steps[s].command, values[v], devices->text);
             assert_true(device_host_is_up(devices->host));
             stop_qemu(devices);
@@ -227,7 +226,7 @@ static void put(char **at, const char *text)
 static void line_that_is_large_in_memory_is_refused(void **state)
 {
     struct devices *devices = *state;
-    size_t size = QMP_LINE_MAX / 2;
+    size_t size = JSON_LINK_LINE_MAX / 2;
     char *words = malloc(size + 64), *at = words;
     const struct played_line lines[] = {{"query-memdev", words}, {NULL, NULL}};
 
@@ -238,7 +237,7 @@ static void line_that_is_large_in_memory_is_refused(void **state)
     put(&at, "{}], \"id\": $}\n");
     start(devices, lines);
     assert_int_equal(add_share(devices), ECONNRESET);
-    assert_non_null(strstr(devices->text, "a line of too many values"));
+    assert_non_null(strstr(devices->text, "a line with too many values"));
     stop_qemu(devices);
 
     memset(words, '[', 1000);
@@ -253,7 +252,7 @@ static void line_that_is_large_in_memory_is_refused(void **state)
 static void words_of_an_error_are_cut_and_cleaned(void **state)
 {
     struct devices *devices = *state;
-    size_t size = QMP_LINE_MAX / 2;
+    size_t size = JSON_LINK_LINE_MAX / 2;
     char *words = malloc(size + 128), *at = words;
     const struct played_line lines[] = {{"query-memdev", words}, {NULL, NULL}};
 
@@ -291,7 +290,7 @@ static void qemu_that_ends_while_a_device_is_unplugged_fails_that(void **state)
     qemu = 0;
     devices_wait(devices, &devices->dones, 1);
     assert_int_equal(devices->outcome.error, ECONNRESET);
-    assert_non_null(strstr(devices->text, "QEMU ended"));
+    assert_non_null(strstr(devices->text, "QEMU exited"));
 }
 
 /* What a VM does anew at each connection (devices, servers of shares, lines of the log) it does
@@ -323,7 +322,7 @@ static void qemu_that_talks_without_end_takes_nobodys_turn(void **state)
     const struct played_line loud[] = {{"query-memdev", words}, {NULL, NULL}};
     const struct played_line quiet[] = {{"query-memdev", PRIVATE}, {NULL, NULL}};
     const struct device_share share = {.tag = "c", .path = devices->directory, .options = ""};
-    unsigned per_s = QMP_LINK_TURNS_PER_S * (QMP_LINK_TURN_BYTES / (sizeof(event) - 1) + 1);
+    unsigned per_s = JSON_LINK_TURNS_PER_S * (JSON_LINK_TURN_BYTES / (sizeof(event) - 1) + 1);
     char other_path[128];
     pid_t other_qemu;
     time_t began;
@@ -403,7 +402,7 @@ static void qemu_that_would_end_of_a_passt_is_spared(void **state)
         const char *greeting;
         const char *told;
     } versions[] = {
-        {PLAYED_VERSION("7"), "QEMU 7.2 cannot have a vhost-user adapter"},
+        {PLAYED_VERSION("7"), "QEMU 7.2 cannot hot-plug a vhost-user adapter"},
         {PLAYED_VERSION("9"), "install QEMU 10.0 or later"},
         {PLAYED_VERSION("-1"), "QEMU (of an unknown version) cannot"},
         {PLAYED_VERSION("\"10\""), "QEMU (of an unknown version) cannot"},

@@ -144,7 +144,8 @@ static void all_ram_is_shared_or_the_share_is_refused(void **state)
         start_qemu(devices, machine->words);
         r = devices_add_share(devices, &share);
         if (machine->refused && machine->refused[0])
-            (void)snprintf(backend, sizeof(backend), "\"%s\" is the guest's RAM", machine->refused);
+            (void)snprintf(backend, sizeof(backend),
+                           "the guest's memory backend \"%s\" is not shared", machine->refused);
         if (r != (machine->refused ? ENOTSUP : 0) || !strstr(devices->text, backend))
             fail_msg("%s: %d %s", machine->words, r, devices->text);
         (void)tear_down(&made);

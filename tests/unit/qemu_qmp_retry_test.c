@@ -166,14 +166,14 @@ static void connection_that_does_not_come_up_is_tried_again(void **state)
         const char *words; /* NULL: it waits for them until the deadline */
         const char *why;
     } cases[] = {
-        {"", "QEMU closed the connection; trying again"},
-        {"hello\n", "does not speak QMP (a line is not a JSON object); trying again"},
-        {GREETING GREETING, "does not speak QMP (a second greeting, or none); trying again"},
-        {"{\"QMP\": 1}\n", "does not speak QMP (a second greeting, or none); trying again"},
-        {"{\"x\": 1}\n", "does not speak QMP (none of its messages); trying again"},
-        {GREETING "{\"error\": {\"desc\": \"not me\"}, \"id\": 1}\n", "not me; trying again"},
-        {GREETING "{\"return\": 1, \"id\": 1}\n", "(an answer that is no object); trying again"},
-        {NULL, "no greeting within 5 s of connecting: another QMP client is connected to it"},
+        {"", "QEMU closed the connection; will retry"},
+        {"hello\n", "does not speak QMP (a line is not a JSON object); will retry"},
+        {GREETING GREETING, "does not speak QMP (a second greeting, or none); will retry"},
+        {"{\"QMP\": 1}\n", "does not speak QMP (a second greeting, or none); will retry"},
+        {"{\"x\": 1}\n", "does not speak QMP (an unknown message); will retry"},
+        {GREETING "{\"error\": {\"desc\": \"not me\"}, \"id\": 1}\n", "not me; will retry"},
+        {GREETING "{\"return\": 1, \"id\": 1}\n", "(an answer that is not an object); will retry"},
+        {NULL, "no greeting within 5 s of connecting: another QMP client is connected"},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -220,7 +220,7 @@ static void connection_that_breaks_soon_is_made_again_with_pauses(void **state)
         server_close(server);
         assert_int_equal(server->downs, i + 1);
         assert_true(server->ended);
-        expect_text(server, "and nobody answers there now: QEMU ended");
+        expect_text(server, "and nothing answers there now: QEMU exited");
         expect_pause(server, QMP_RETRY_FIRST_MS);
         id++;
     }
@@ -231,7 +231,7 @@ static void connection_that_breaks_soon_is_made_again_with_pauses(void **state)
     come_up(server, id);
     assert_int_equal(server->downs, sizeof(pauses) / sizeof(pauses[0]) + 1);
     assert_false(server->ended);
-    expect_text(server, "QEMU closed the connection; it was connected to again");
+    expect_text(server, "QEMU closed the connection; reconnected");
     server_free(server);
 }
 
@@ -247,8 +247,7 @@ static void socket_that_goes_away_is_told_once_more(void **state)
     pass(server, QMP_RETRY_FIRST_MS);
     assert_int_equal(server->downs, 2);
     assert_true(qmp_is_absent(server->qmp));
-    expect_text(server,
-                "cannot be connected to: Connection refused; is QEMU running? trying again");
+    expect_text(server, "Connection refused; will retry; is QEMU running?");
     assert_int_equal(unlink(server->path), 0);
     pass(server, QMP_RETRY_LAST_MS);
     pass(server, QMP_RETRY_LAST_MS);
@@ -276,8 +275,8 @@ static void socket_that_leads_elsewhere_meanwhile_is_told(void **state)
     assert_int_equal(server->downs, 1);
     assert_false(server->ended);
     expect_text(server,
-                "QEMU closed the connection, and cannot connect to it again: it is a symbolic "
-                "link, and may lead to another VM; will retry; restart the VM");
+                "QEMU closed the connection, and cannot reconnect: the socket is a symbolic "
+                "link, so it may lead to another VM; will retry; restart the VM");
     assert_int_equal(rename(moved, server->path), 0);
     pass(server, 0);
     pass(server, QMP_RETRY_FIRST_MS);

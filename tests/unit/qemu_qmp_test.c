@@ -3,6 +3,7 @@
  * of answers that do not come, come late, or are nonsense.
  */
 #include "base/json.h"
+#include "base/json_link.h"
 #include "descriptors.h"
 #include "device_support.h"
 #include "qemu/qmp.h"
@@ -254,7 +255,7 @@ static void socket_that_is_not_there_is_told_once_and_awaited(void **state)
                      0);
     devices_wait(server->devices, &server->downs, 1);
     assert_false(server->ended);
-    assert_non_null(strstr(server->text, "is not there: start QEMU with -qmp unix:"));
+    assert_non_null(strstr(server->text, "does not exist: start QEMU with -qmp unix:"));
     devices_run(server->devices, 500);
     assert_int_equal(server->downs, 1);
     server_listen(server);
@@ -272,7 +273,7 @@ static void nonsense_and_lines_without_end_close_the_connection(void **state)
     (void)close(server->connection);
     server_accept(server);
     memset(line, ' ', sizeof(line));
-    for (size_t sent = 0; sent < QMP_LINE_MAX + sizeof(line);) {
+    for (size_t sent = 0; sent < JSON_LINK_LINE_MAX + sizeof(line);) {
         ssize_t n = send(server->connection, line, sizeof(line), MSG_NOSIGNAL | MSG_DONTWAIT);
 
         if (n < 0 && errno != EAGAIN)

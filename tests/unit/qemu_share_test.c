@@ -80,8 +80,8 @@ static struct device_share share_of(const struct devices *devices)
 static void name_chardev(const struct devices *devices, char chardev[CHARDEV_BYTES])
 {
     memcpy(chardev, QEMU_NAME_FS, sizeof(QEMU_NAME_FS));
-    qemu_name_hash(chardev + strlen(QEMU_NAME_FS), devices->vm.id, "c", devices->directory, "rw",
-                   NULL);
+    device_name_hash(chardev + strlen(QEMU_NAME_FS), devices->vm.id, "c", devices->directory, "rw",
+                     NULL);
 }
 
 /* An answer that names it. */
@@ -103,9 +103,9 @@ static void expect_removed(const char *chardev)
 
 static void expect_chardev(const struct devices *devices, const char *chardev)
 {
-    char expected[1024], folder[QEMU_NAME_HASH_SIZE];
+    char expected[1024], folder[DEVICE_NAME_HASH_SIZE];
 
-    qemu_name_hash(folder, devices->vm.id, NULL);
+    device_name_hash(folder, devices->vm.id, NULL);
     (void)snprintf(
         expected, sizeof(expected),
         "chardev-add {\"id\":\"%s\",\"backend\":{\"type\":\"socket\",\"data\":{\"addr\":{\"type\":"
@@ -156,9 +156,9 @@ static void add(struct devices *devices)
 /* The process that its files name; 0: none. */
 static pid_t recorded_pid(const struct devices *devices)
 {
-    char folder[QEMU_NAME_HASH_SIZE], chardev[CHARDEV_BYTES], path[128], text[64];
+    char folder[DEVICE_NAME_HASH_SIZE], chardev[CHARDEV_BYTES], path[128], text[64];
 
-    qemu_name_hash(folder, devices->vm.id, NULL);
+    device_name_hash(folder, devices->vm.id, NULL);
     name_chardev(devices, chardev);
     (void)snprintf(path, sizeof(path), "fs/%s/%s.pid", folder, chardev + sizeof(QEMU_NAME_FS) - 1);
     return (pid_t)strtol(devices_read(devices, path, text, sizeof(text)), NULL, 10);
@@ -235,13 +235,13 @@ static void qemu_that_cannot_have_a_share_bounce_is_asked_once(void **state)
 
     share.iommu_platform = true;
     share.options = TOKEN;
-    qemu_name_hash(chardev + strlen(QEMU_NAME_FS), devices->vm.id, "c", devices->directory, "rw",
-                   TOKEN, config_aperture_names[CONFIG_APERTURE_AUTO], NULL);
+    device_name_hash(chardev + strlen(QEMU_NAME_FS), devices->vm.id, "c", devices->directory, "rw",
+                     TOKEN, config_aperture_names[CONFIG_APERTURE_AUTO], NULL);
     start(devices, lines);
     assert_int_equal(devices_add_share(devices, &share), 0);
     assert_true(devices->outcome.created);
     assert_false(devices->outcome.iommu_platform);
-    assert_non_null(strstr(devices->text, "QEMU cannot do iommu_platform"));
+    assert_non_null(strstr(devices->text, "QEMU does not support iommu_platform"));
     played_expect(qmp_path, "query-memdev\nquery-balloon\nquery-memory-devices\n" LIST);
     expect_removed(chardev);
     expect_port_looked_for();
@@ -321,14 +321,15 @@ static void removal_ends_as_guest_and_qemu_say(void **state)
         {REFUSE("Device 'guestlink-fs-c' not found"), 0, ""},
         {REFUSE("no hotplug here"), EIO, "share c: no hotplug here"},
         {PLAYED_OK ABOUT("DEVICE_UNPLUG_GUEST_ERROR", "guestlink-fs-c"), EBUSY,
-         "share c: the guest refused to let go of the device; it stays"},
+         "share c: the guest refused to release the device; the device stays"},
         {ABOUT("MEM_UNPLUG_ERROR", "guestlink-fs-c") PLAYED_OK, EBUSY,
-         "share c: the guest refused to let go of the device; it stays"},
+         "share c: the guest refused to release the device; the device stays"},
         {PLAYED_OK ABOUT("DEVICE_DELETED", "guestlink-fs-d")
              ABOUT("STOP", "guestlink-fs-c") "{\"event\": \"DEVICE_DELETED\"}\n",
          ETIMEDOUT,
-         "share c: the guest did not let go of device guestlink-fs-c within 500 ms (is it "
-         "stopped, or is something still mounted?); the device goes as soon as the guest does"},
+         "share c: the guest did not release device guestlink-fs-c within 500 ms (is the guest "
+         "stopped, or is something still mounted?); QEMU removes the device as soon as the guest "
+         "releases it"},
     };
     struct devices *devices = *state;
     char ours[ANSWER_BYTES], chardev[CHARDEV_BYTES];
@@ -358,9 +359,9 @@ static void device_that_is_not_there_has_nothing_to_remove(void **state)
 
     start(devices, lines);
     assert_int_equal(devices_remove_share(devices, "c"), 0);
-    assert_string_equal(devices->text, "the device was not there");
+    assert_string_equal(devices->text, "the device did not exist");
     assert_int_equal(devices_remove_adapter(devices, "c"), 0);
-    assert_string_equal(devices->text, "the device was not there");
+    assert_string_equal(devices->text, "the device did not exist");
     played_expect(qmp_path, GET("chardev") "qom-get {\"path\":\"/machine/peripheral/"
                                            "guestlink-net-c\",\"property\":\"netdev\"}\n");
 }
@@ -418,17 +419,15 @@ static void step_that_fails_ends_the_share(void **state)
         const char *text;
         bool made, has_device;
     } cases[] = {
-        {"query-memdev", 0, NOT_NOW, EIO, "share c: QEMU could not tell about its memory: not now",
+        {"query-memdev", 0, NOT_NOW, EIO, "share c: cannot query QEMU's memory backends: not now",
          false, false},
-        {"qom-list", 1, NOT_NOW, EIO, "share c: QEMU could not list its devices: not now", false,
-         false},
+        {"qom-list", 1, NOT_NOW, EIO, "share c: cannot list QEMU's devices: not now", false, false},
         {"qom-list", 2, NOT_NOW, EIO, "share c: not now", false, false},
-        {"chardev-add", 4, NOT_NOW, EIO, "share c: QEMU could not connect to virtiofsd: not now",
-         true, false},
-        {"device_add", 4, NOT_NOW, EIO, "share c: QEMU could not add the device: not now", true,
+        {"chardev-add", 4, NOT_NOW, EIO, "share c: cannot connect QEMU to virtiofsd: not now", true,
+         false},
+        {"device_add", 4, NOT_NOW, EIO, "share c: cannot add the device to QEMU: not now", true,
          true},
-        {"device_add", 4, WRONG, EPROTO, "QEMU's answer to device_add is not what QMP says", true,
-         true},
+        {"device_add", 4, WRONG, EPROTO, "QEMU's answer to device_add violates QMP", true, true},
     };
     struct devices *devices = *state;
     const struct device_share share = share_of(devices);
@@ -497,9 +496,9 @@ static void ports_take_turns(void **state)
     struct devices *devices = *state;
     struct config_network network = {.id = "c"};
     const struct device_adapter adapter = {.network = &network, .options = ""};
-    char hash[QEMU_NAME_HASH_SIZE], words[512];
+    char hash[DEVICE_NAME_HASH_SIZE], words[512];
 
-    qemu_name_hash(hash, devices->vm.id, "c", "00:00:00:00:00:00", "user", "", "", NULL);
+    device_name_hash(hash, devices->vm.id, "c", "00:00:00:00:00:00", "user", "", "", NULL);
     start(devices, lines);
     for (size_t i = 0; i < 4; i++) {
         assert_int_equal(devices_add_adapter(devices, &adapter), i < 3 ? 0 : ENOSPC);
@@ -528,8 +527,7 @@ static void second_operation_on_a_device_is_refused(void **state)
     other.event = devices->event;
     assert_int_equal(device_host_add_share(devices->host, &share, devices_done, &other), 0);
     assert_int_equal(devices_remove_share(devices, "c"), EBUSY);
-    assert_string_equal(devices->text,
-                        "device guestlink-fs-c: another operation on it is under way");
+    assert_string_equal(devices->text, "device guestlink-fs-c: another operation is in progress");
     played_expect(qmp_path, "query-memdev\n");
     assert_int_equal(other.dones, 0);
     devices->host = device_host_free(devices->host);

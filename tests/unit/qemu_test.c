@@ -124,9 +124,9 @@ static int tear_down(void **state)
 static const char *folder_of(const struct config_vm *vm)
 {
     static char folder[64];
-    char name[QEMU_NAME_HASH_SIZE];
+    char name[DEVICE_NAME_HASH_SIZE];
 
-    qemu_name_hash(name, vm->id, NULL);
+    device_name_hash(name, vm->id, NULL);
     (void)snprintf(folder, sizeof(folder), "fs/%s", name);
     return folder;
 }
@@ -172,7 +172,7 @@ static void share_is_added_and_taken_over_by_the_next_daemon(void **state)
     assert_int_equal(devices_add_share(devices, &share), 0);
     assert_true(devices->outcome.created);
     assert_false(devices->outcome.iommu_platform);
-    assert_non_null(strstr(devices->text, "QEMU cannot do iommu_platform"));
+    assert_non_null(strstr(devices->text, "QEMU does not support iommu_platform"));
     assert_int_equal(files_of_virtiofsd(devices), 3);
     memory = device_host_remember(devices->host);
     assert_true(json_object_object_get_ex(memory, "shares", &shares));
@@ -283,7 +283,7 @@ static void stream_adapter_needs_somebody_at_its_socket(void **state)
 
     (void)snprintf(path, sizeof(path), "%s/peer", devices->directory);
     assert_int_equal(devices_add_adapter(devices, &adapter), ECONNREFUSED);
-    assert_non_null(strstr(devices->text, "adapter eth0: nobody answered QEMU at"));
+    assert_non_null(strstr(devices->text, "adapter eth0: nothing listens at"));
     assert_non_null(strstr(devices->text, path));
 
     listener = listen_at(path);
@@ -311,7 +311,7 @@ static void wrong_shares_are_told_and_leave_nothing(void **state)
     devices->vm.device_host.virtiofsd =
         (char *)devices_script(devices, "bad", "#!/bin/sh\necho cannot serve >&2\nexit 4\n");
     assert_int_equal(devices_add_share(devices, &share), EIO);
-    assert_non_null(strstr(devices->text, "virtiofsd: exit status 4; last words: cannot serve"));
+    assert_non_null(strstr(devices->text, "virtiofsd: exit status 4; last output: cannot serve"));
     assert_int_equal(files_of_virtiofsd(devices), 0);
 
     devices->vm.device_host.virtiofsd = NULL;
@@ -331,8 +331,7 @@ static void guest_that_does_not_react_is_told(void **state)
     devices_start(devices);
     devices_wait(devices, &devices->ups, 1);
     assert_int_equal(devices_remove_share(devices, "c"), ETIMEDOUT);
-    assert_non_null(
-        strstr(devices->text, "did not let go of device guestlink-fs-c within 2000 ms"));
+    assert_non_null(strstr(devices->text, "did not release device guestlink-fs-c within 2000 ms"));
     assert_int_equal(devices_remove_share(devices, "unknown"), 0);
 }
 
@@ -359,7 +358,8 @@ static void virtiofsd_that_dies_is_noticed(void **state)
     assert_true(pid > 1);
     assert_int_equal(kill(pid, SIGKILL), 0);
     devices_wait(devices, &devices->losses, 1);
-    assert_non_null(strstr(devices->text, "c: virtiofsd: killed by signal 9 (Killed); last words"));
+    assert_non_null(
+        strstr(devices->text, "c: virtiofsd: killed by signal 9 (Killed); last output"));
 }
 
 static void end_of_qemu_cleans_up(void **state)
@@ -479,7 +479,8 @@ static void qmp_socket_that_leads_to_another_vm_is_not_connected_to(void **state
     devices_start(&second);
     devices_wait(&second, &second.downs, 1);
     assert_non_null(strstr(second.text, "cannot connect to QMP socket"));
-    assert_non_null(strstr(second.text, "it is a symbolic link, and may lead to another VM"));
+    assert_non_null(
+        strstr(second.text, "the socket is a symbolic link, so it may lead to another VM"));
     devices_run(&second, 500);
     assert_int_equal(second.ups, 0);
 
@@ -585,7 +586,7 @@ static void refusals_that_decide_something_are_understood(void **state)
     char name[32] = "", chardev[64];
 
     assert_int_equal(devices_add_share(devices, &share), 0);
-    assert_non_null(strstr(devices->text, "QEMU cannot do iommu_platform"));
+    assert_non_null(strstr(devices->text, "QEMU does not support iommu_platform"));
     (void)files_in(devices, folder_of(&devices->vm), name);
     (void)snprintf(chardev, sizeof(chardev), QEMU_NAME_FS "%s", name);
     devices->host = device_host_free(devices->host);

@@ -2,6 +2,7 @@
  * guest puts its rings. */
 #include "descriptors.h"
 #include "hostd/relay/aperture.h"
+#include "hostd/relay/confine.h"
 #include "hostd/relay/memory_table.h"
 #include "hostd/relay/rings.h"
 
@@ -468,6 +469,29 @@ static void ring_addresses_become_the_guests(void **state)
     end(&play);
 }
 
+/* What came with QEMU's table is closed: the process gets another one, with files of its own. */
+static void table_is_exchanged_with_all_that_came_with_it(void **state)
+{
+    struct play play = begin();
+    struct vhost_user_message message = table_of(memory, 3, -1), before;
+    const char *reason = "";
+
+    (void)state;
+    message.flags |= VHOST_USER_FLAG_NEED_REPLY;
+    for (size_t i = 0; i < 3; i++)
+        message.fds[i] = dup(play.fd);
+    if (confine_message(&play.aperture, &play.session, FILTER_MEMORY, &message, &before, &reason) !=
+        CONFINE_PASS)
+        fail_msg("%s", reason);
+    assert_int_equal(before.request, 0);
+    assert_int_equal(message.request, VHOST_USER_SET_MEM_TABLE);
+    assert_int_equal(message.flags, 1 | VHOST_USER_FLAG_NEED_REPLY);
+    assert_int_equal(message.fd_count, 1);
+    assert_true(message.fds[0] >= 0 && message.fds[0] != play.fd);
+    vhost_user_close(&message);
+    end(&play);
+}
+
 static void table_holds_only_the_same_memory(void **state)
 {
     int other = memfd_create("other", MFD_CLOEXEC);
@@ -515,6 +539,7 @@ int main(void)
         cmocka_unit_test(pool_without_memory_is_refused),
         cmocka_unit_test(large_pool_is_cut_into_pieces),
         cmocka_unit_test(ring_addresses_become_the_guests),
+        cmocka_unit_test(table_is_exchanged_with_all_that_came_with_it),
         cmocka_unit_test(table_holds_only_the_same_memory),
     };
 

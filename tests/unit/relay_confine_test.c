@@ -680,7 +680,7 @@ static void guest_that_moves_its_rings_all_the_time_loses_its_device(void **stat
         processes++;
     }
     say_ring(&scene.play, 0, in_qemu(HIGH + 7 * PAGE));
-    need_refused(&scene, "the guest's driver moves its rings all the time");
+    need_refused(&scene, "the guest's driver keeps moving its rings");
     end(&scene);
 }
 
@@ -791,7 +791,7 @@ static void successor_enforces_what_was_enforced(void **state)
     assert_int_equal(fcntl(scene.memory, F_ADD_SEALS, F_SEAL_WRITE), 0);
     assert_int_equal(kill(scene.play.relay, SIGCONT), 0);
     assert_true(is_hung_up(&scene.play, WAIT_MS));
-    need_said(&scene.play, "no second virtiofsd could be set up");
+    need_said(&scene.play, "cannot set up a second virtiofsd");
     end(&scene);
 }
 
@@ -868,7 +868,7 @@ static void pool_outside_of_memory_ends_the_device(void **state)
     scene.spy = play_next_spy(&scene.play);
     say_memory(&scene.play, scene.memory, 2);
     assert_false(hear(scene.spy, &message));
-    need_refused(&scene, "the token's pool is not all in memory");
+    need_refused(&scene, "part of the token's pool is outside the memory");
     end(&scene);
 }
 
@@ -932,7 +932,7 @@ static void lie_of_virtiofsd_does_not_come_up(void **state)
         assert_int_equal(message.request, VHOST_USER_GET_FEATURES);
         assert_int_equal(message.size, 8);
         assert_int_equal(message.fd_count, 0);
-        need_said(&scene.play, "virtiofsd said what nobody had asked");
+        need_said(&scene.play, "virtiofsd sent an answer without a question");
         end(&scene);
     }
 }
@@ -942,14 +942,14 @@ static void what_cannot_be_confined_is_not_started(void **state)
     static const struct {
         const char *options, *mode, *reason;
     } rows[] = {
-        {"ro;ro", "auto", "no option string"},
-        {TOKEN "0;" TOKEN, "auto", "no option string"},
+        {"ro;ro", "auto", "the device's options are malformed"},
+        {TOKEN "0;" TOKEN, "auto", "the device's options are malformed"},
         {"swiotlb=0x400000,0", "auto", "whole pages"},
         {"swiotlb=0x400000,4095", "auto", "whole pages"},
         {"swiotlb=0x400001,4096", "auto", "whole pages"},
         {"swiotlb=0xfffffffffffff000,8192", "auto", "whole pages"},
-        {TOKEN, "", "none of auto, require, off"},
-        {TOKEN, "Auto", "none of auto, require, off"},
+        {TOKEN, "", "not auto, require or off"},
+        {TOKEN, "Auto", "not auto, require or off"},
         {"ro", "require", "the VM has no token"},
     };
 

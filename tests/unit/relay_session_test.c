@@ -131,6 +131,49 @@ static void session_is_replayed_from_where_the_used_ring_stands(void **state)
     (void)close(event);
 }
 
+/* Where a vring goes on is read from within a region, up to its last byte, and from nowhere else.
+ */
+static void used_ring_is_read_from_its_region_alone(void **state)
+{
+    static const struct {
+        uint64_t used; /* its index is two bytes further */
+        bool is_within;
+    } rows[] = {{USER_ADDRESS - 2, true},         {USER_ADDRESS - 3, false},
+                {USER_ADDRESS + 8192 - 4, true},  {USER_ADDRESS + 8192 - 3, false},
+                {USER_ADDRESS + 8192 - 2, false}, {USER_ADDRESS + 16384, false}};
+    const struct region region = {
+        .size = 8192, .user_address = USER_ADDRESS, .file_offset = 4096, .guest_address = 1};
+    const struct region small = {.size = 1, .user_address = USER_ADDRESS};
+    int memory = memfd_create("memory", MFD_CLOEXEC);
+    uint8_t sevens[3 * 8192];
+
+    (void)state;
+    memset(sevens, 7, sizeof(sevens));
+    assert_int_equal(write(memory, sevens, sizeof(sevens)), sizeof(sevens));
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct address address = {.index = 1, .used = rows[i].used};
+        struct vhost_user_message message;
+        struct session session = {0};
+        uint32_t number;
+        int ends[2];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+        note(&session, VHOST_USER_ADD_MEM_REG, &small, sizeof(small), memory);
+        note(&session, VHOST_USER_ADD_MEM_REG, &region, sizeof(region), memory);
+        note_state(&session, VHOST_USER_SET_VRING_BASE, 1, 5);
+        note(&session, VHOST_USER_SET_VRING_ADDR, &address, sizeof(address), -1);
+        assert_int_equal(replay(&session, ends[0]), 0);
+        while (next(ends[1], &message) != VHOST_USER_SET_VRING_BASE)
+            ;
+        memcpy(&number, message.payload + 4, sizeof(number));
+        assert_int_equal(number, rows[i].is_within ? 0x0707 : 5);
+        session_clear(&session);
+        (void)close(ends[0]);
+        (void)close(ends[1]);
+    }
+    (void)close(memory);
+}
+
 static void nonsense_is_survived(void **state)
 {
     const struct region region = {.size = 4096, .user_address = UINT64_MAX - 100};
@@ -334,6 +377,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(backend_is_asked_what_it_can_do_before_it_is_told),
         cmocka_unit_test(session_is_replayed_from_where_the_used_ring_stands),
+        cmocka_unit_test(used_ring_is_read_from_its_region_alone),
         cmocka_unit_test(nonsense_is_survived),
         cmocka_unit_test(message_comes_in_pieces),
         cmocka_unit_test(descriptors_in_both_halves_are_taken_or_closed),

@@ -56,7 +56,7 @@ static void qemu_cannot_speak_to_the_keeper(void **state)
         say(&play, requests[i], 0, &status, sizeof(status));
         assert_true(is_hung_up(&play, WAIT_MS));
         assert_int_equal(wait_for_end(&play), 0);
-        need_said(&play, "QEMU said what vhost-user does not have");
+        need_said(&play, "QEMU sent a message that vhost-user does not define");
         play_stop(&play);
     }
 }
@@ -103,7 +103,7 @@ static void nothing_but_memory_and_events_comes_to_virtiofsd(void **state)
                 assert_int_equal(ask(&play, VHOST_USER_GET_QUEUE_NUM), 1);
             } else {
                 assert_true(is_hung_up(&play, WAIT_MS));
-                need_said(&play, "QEMU sent what vhost-user does not have");
+                need_said(&play, "QEMU sent a message that vhost-user does not define");
             }
             play_stop(&play);
         }
@@ -132,7 +132,7 @@ static void no_descriptor_comes_back(void **state)
     say(&play, VHOST_USER_GET_FEATURES, 0, NULL, 0);
     assert_true(hear(play.qemu, &message));
     assert_int_equal(message.fd_count, 0);
-    need_said(&play, "virtiofsd said what nobody had asked");
+    need_said(&play, "virtiofsd sent an answer without a question");
     play_stop(&play);
 }
 
@@ -172,7 +172,7 @@ static void message_that_drips_ends_in_time(void **state)
         (void)send(play.qemu, "", 1, MSG_NOSIGNAL);
     }
     assert_int_equal(wait_for_end(&play), 0);
-    need_said(&play, "QEMU left a message half said");
+    need_said(&play, "QEMU sent an incomplete message");
     play_stop(&play);
 }
 
@@ -185,7 +185,7 @@ static void half_an_answer_ends_virtiofsd_in_time(void **state)
     play_start(&play, "half", "", "off");
     assert_int_equal(ask(&play, VHOST_USER_GET_FEATURES), ANSWER);
     (void)wait_for_end(&play);
-    need_said(&play, "virtiofsd left an answer half said");
+    need_said(&play, "virtiofsd sent an incomplete answer");
     assert_int_equal(ask(&play, VHOST_USER_GET_FEATURES), ANSWER);
     play_stop(&play);
 }
@@ -198,7 +198,7 @@ static void answer_that_nobody_asked_for_is_not_passed_on(void **state)
     play_start(&play, "chatty", "", "off");
     say(&play, VHOST_USER_SET_OWNER, 0, NULL, 0);
     (void)wait_for_end(&play);
-    need_said(&play, "virtiofsd said what nobody had asked");
+    need_said(&play, "virtiofsd sent an answer without a question");
     assert_int_equal(ask(&play, VHOST_USER_GET_FEATURES), ANSWER);
     play_stop(&play);
 }
@@ -214,7 +214,7 @@ static void virtiofsd_that_does_not_read_is_replaced(void **state)
     while (!has_ended(&play))
         if (vhost_user_send(play.qemu, &message) == -EAGAIN)
             assert_false(is_hung_up(&play, 10));
-    need_said(&play, "virtiofsd does not read what QEMU says");
+    need_said(&play, "virtiofsd does not read QEMU's messages");
     /* What stood in the way is passed on to the second one. */
     message = (struct vhost_user_message){.request = VHOST_USER_GET_FEATURES, .flags = 1};
     while (vhost_user_send(play.qemu, &message) == -EAGAIN)

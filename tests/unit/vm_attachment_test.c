@@ -66,7 +66,7 @@ static void a_device_that_does_not_come_fails_after_its_time(void **state)
         f->step_us = since_us;
     }
     settle(f);
-    need_all(f, VM_DEVICE_FAILED, "the device was not there within 77000 ms");
+    need_all(f, VM_DEVICE_FAILED, "the device did not appear within 77000 ms");
     assert_int_equal(count(f, TELEMETRY_GUEST_TIMEOUT), 2);
     assert_int_equal(count(f, TELEMETRY_DEVICE_FAILED), 2);
     assert_int_equal(f->asked[FRAME_COMPLETE_BOOT], 1); /* the boot does not wait for them */
@@ -166,7 +166,7 @@ static void whoever_asked_for_a_share_is_told_what_to_correct(void **state)
     (void)snprintf(file, sizeof(file), "%s/file", f->folder);
     (void)close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
     share.path = file;
-    need_reason(f, &share, ENOTDIR, "is no directory on the host");
+    need_reason(f, &share, ENOTDIR, "not a directory on the host");
     share.path = (char *)"/tmp";
     f->vm->boot.capabilities.features &= ~CAPABILITIES_VIRTIOFS;
     need_reason(f, &share, EOPNOTSUPP, "its kernel has no virtiofs");
@@ -176,9 +176,9 @@ static void whoever_asked_for_a_share_is_told_what_to_correct(void **state)
     share.transport = CONFIG_TRANSPORT_VIRTIOFS;
     f->vm->policy.virtiofs = false;
     f->settings->config->vms[0].virtio = true;
-    need_reason(f, &share, EOPNOTSUPP, "which \"virtiofs\": false switches off for the VM");
+    need_reason(f, &share, EOPNOTSUPP, "which \"virtiofs\": false disables for the VM");
     f->settings->config->vms[0].virtio = false;
-    need_reason(f, &share, EOPNOTSUPP, "which \"virtio\": false switches off for the VM");
+    need_reason(f, &share, EOPNOTSUPP, "which \"virtio\": false disables for the VM");
 }
 
 /* Its tag is that of another's device, which goes on after its share. */
@@ -196,7 +196,7 @@ static void a_tag_that_another_device_has_is_told(void **state)
     assert_int_equal(vm_add_share(f->vm, &share, on_done, f), 0);
     settle(f);
     assert_int_equal(told_error, EEXIST);
-    assert_non_null(strstr(told, "the tag a is taken by another device of this VM"));
+    assert_non_null(strstr(told, "the tag a is already used by another device of this VM"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_here, tear_down)

@@ -183,7 +183,7 @@ static void failure_says_nothing_twice(void **state)
     report_device_failed(f->vm, "share", "a", "mount", EBUSY, "");
     (void)captured(file, saved, text, sizeof(text));
     assert_non_null(strstr(text, "share a failed in phase device (No such file or directory): no "
-                                 "virtiofsd; everything else goes on\n"));
+                                 "virtiofsd; everything else keeps running\n"));
     assert_non_null(strstr(text, "adapter n failed in phase device: cannot: Input/output error; "));
     assert_non_null(strstr(text, "share a failed in phase mount (Device or resource busy); every"));
 }
@@ -205,7 +205,8 @@ static void share_whose_server_always_dies_is_given_up_once(void **state)
         settle(f);
     }
     (void)captured(file, saved, text, sizeof(text));
-    found = strstr(text, "share a failed in phase serve (Broken pipe): its server ended too often");
+    found =
+        strstr(text, "share a failed in phase serve (Broken pipe): its server exited too often");
     assert_non_null(found);
     assert_null(strstr(found + 1, "share a failed in phase serve (Broken pipe): its server"));
     for (unsigned i = 0; i <= LIMITS_SHARE_RETRIES; i++) {

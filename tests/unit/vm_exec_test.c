@@ -85,6 +85,19 @@ static int set_up_connected(void **state)
     return r;
 }
 
+static int set_up_with_terminals(void **state)
+{
+    struct fixture *f;
+    int r = set_up(state);
+
+    if (r != 0)
+        return r;
+    f = *state;
+    f->features = CAPABILITIES_TERMINAL;
+    connect_guest(f, POOL);
+    return 0;
+}
+
 /* Takes the daemon's next request of that type. @return its id; @p frame is good until the next */
 static uint32_t take(struct fixture *f, uint16_t type, struct frame *frame)
 {
@@ -305,6 +318,58 @@ static void who_lets_go_of_one_that_runs_hangs_up_on_it(void **state)
     assert_int_equal(told.outputs + told.exits + told.failures, 0);
 }
 
+static void a_terminal_is_asked_for_with_its_size_and_resized(void **state)
+{
+    char *words[] = {(char *)"/bin/sh"};
+    const struct exec_command command = {.argv = {.items = words, .count = 1},
+                                         .input = true,
+                                         .terminal = true,
+                                         .size = {.rows = 24, .columns = 80}};
+    struct request_start_process request;
+    struct request_resize_terminal resize;
+    struct told told = {0}, other = {0};
+    struct fixture *f = *state;
+    struct exec *exec, *plain;
+    struct frame frame;
+    uint32_t id, number;
+
+    assert_int_equal(vm_exec(f->vm, &command, &events, &told, &exec), 0);
+    id = take(f, FRAME_START_PROCESS, &frame);
+    assert_int_equal(request_start_process_unpack(frame.payload, frame.length, &request), 0);
+    assert_int_equal(request.flags,
+                     REQUEST_PROCESS_OUTPUT | REQUEST_PROCESS_INPUT | REQUEST_PROCESS_PTY);
+    assert_int_equal(request.rows, 24);
+    assert_int_equal(request.columns, 80);
+    answer(f, id, 0);
+    assert_int_equal(exec_resize(exec, (struct exec_size){.rows = 50, .columns = 132}), 0);
+    (void)take(f, FRAME_RESIZE_TERMINAL, &frame);
+    assert_int_equal(request_resize_terminal_unpack(frame.payload, frame.length, &resize), 0);
+    assert_int_equal(resize.process, request.process);
+    assert_int_equal(resize.rows, 50);
+    assert_int_equal(resize.columns, 132);
+    plain = start(f, false, &other, &number);
+    assert_int_equal(exec_resize(plain, (struct exec_size){.rows = 1, .columns = 1}), -ENOTTY);
+    say_exit(f, request.process);
+    assert_int_equal(exec_resize(exec, (struct exec_size){.rows = 1, .columns = 1}), -ENOTCONN);
+    (void)exec_free(exec);
+    (void)exec_free(plain);
+}
+
+static void a_guest_that_has_no_terminals_is_asked_for_none(void **state)
+{
+    char *words[] = {(char *)"/bin/sh"};
+    const struct exec_command command = {.argv = {.items = words, .count = 1}, .terminal = true};
+    struct told told = {0};
+    struct fixture *f = *state;
+    struct exec *exec = NULL;
+
+    assert_int_equal(vm_exec(f->vm, &command, &events, &told, &exec), -EOPNOTSUPP);
+    assert_null(exec);
+    assert_false(is_asked(f));
+    hang_up(f);
+    assert_int_equal(vm_exec(f->vm, &command, &events, &told, &exec), -ENOTCONN);
+}
+
 static void there_is_a_bound(void **state)
 {
     char *words[] = {(char *)"/bin/true"};
@@ -447,7 +512,8 @@ static void input_that_nobody_takes_is_told_as_a_change(void **state)
     (void)exec_free(without);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_connected, tear_down)
+#define TEST(name)           cmocka_unit_test_setup_teardown(name, set_up_connected, tear_down)
+#define WITH_TERMINALS(name) cmocka_unit_test_setup_teardown(name, set_up_with_terminals, tear_down)
 
 int main(void)
 {
@@ -457,6 +523,8 @@ int main(void)
         TEST(a_guest_that_goes_ends_its_commands),
         TEST(a_vm_that_goes_leaves_them_to_their_owner),
         TEST(who_lets_go_of_one_that_runs_hangs_up_on_it),
+        WITH_TERMINALS(a_terminal_is_asked_for_with_its_size_and_resized),
+        TEST(a_guest_that_has_no_terminals_is_asked_for_none),
         TEST(there_is_a_bound),
         TEST(numbers_are_used_once),
         TEST(only_one_that_is_held_back_holds_the_guest_back),

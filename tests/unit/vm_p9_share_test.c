@@ -362,7 +362,7 @@ static void a_server_that_cannot_be_started_is_told_with_its_reason(void **state
         const char *text;
     } cases[] = {{ENOENT, "diod is not installed on the host"},
                  {ELIBACC, "guestlink-no-pipes.so, which diod needs, is not installed on the host"},
-                 {EMFILE, "diod could not be started"}};
+                 {EMFILE, "cannot start diod"}};
     struct fixture *f = *state;
     struct p9_share *p9 = share_new(f);
 

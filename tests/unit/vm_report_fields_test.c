@@ -84,7 +84,7 @@ static void what_ends_in_the_guest(void **state)
     SAYING(report_child_exit(f->vm, &payload));
     expect_event("ChildExit", "\"process\":1,\"role\":\"payload\",\"status\":137,\"signal\":9,"
                               "\"pid\":30,\"restarts\":4,\"again_ms\":500,\"exited_ns\":6");
-    expect_words("the payload 1 exited with status 137 and is started again");
+    expect_words("the payload 1 exited with status 137; restarting it");
     SAYING(report_child_exit(f->vm, &command));
     expect_event("ChildExit", "\"process\":7,\"role\":\"command\",\"status\":0,\"signal\":0,"
                               "\"pid\":31,\"restarts\":0,\"exited_ns\":8");
@@ -105,7 +105,7 @@ static void what_the_guest_says(void **state)
     connect_guest(f, 64u << 20);
     SAYING(report_guest_log(f->vm, &record));
     expect_event("GuestLog", "\"level\":5,\"time_ns\":4,\"dropped\":3,\"text\":\"a b\"");
-    expect_words("guest says: a b\n");
+    expect_words("guest log: a b\n");
     SAYING(report_guest_log(f->vm, &odd));
     expect_event("GuestLog", "\"level\":99,\"time_ns\":0,\"text\":\"odd\"");
     SAYING(report_output(f->vm, &output));
@@ -124,19 +124,19 @@ static void how_the_guest_ends(void **state)
     } cases[] = {
         {{.how = REQUEST_POWER_OFF, .reason = EVENT_BY_HOST, .killed = 1, .mounted = 2},
          "\"how\":\"power-off\",\"reason\":\"host\",\"killed\":1,\"mounted\":2",
-         "power-off, asked for by host"},
+         "power-off, requested by host"},
         {{.how = REQUEST_REBOOT, .reason = EVENT_BY_SIGNAL},
          "\"how\":\"reboot\",\"reason\":\"signal\",\"killed\":0,\"mounted\":0",
-         "reboot, asked for by signal"},
+         "reboot, requested by signal"},
         {{.how = REQUEST_HALT, .reason = EVENT_BY_HOST_LOSS},
          "\"how\":\"halt\",\"reason\":\"host-loss\",\"killed\":0,\"mounted\":0",
-         "halt, asked for by host-loss"},
+         "halt, requested by host-loss"},
         {{.how = 3, .reason = EVENT_BY_PAYLOAD},
          "\"how\":\"unknown\",\"reason\":\"payload\",\"killed\":0,\"mounted\":0",
-         "unknown, asked for by payload"},
+         "unknown, requested by payload"},
         {{.how = 65535, .reason = 4},
          "\"how\":\"unknown\",\"reason\":\"unknown\",\"killed\":0,\"mounted\":0",
-         "unknown, asked for by unknown"},
+         "unknown, requested by unknown"},
     };
     struct fixture *f = *state;
 
@@ -148,10 +148,10 @@ static void how_the_guest_ends(void **state)
     }
     SAYING(report_disconnected(f->vm, "closed", 0));
     expect_event("GuestDisconnected", "\"reason\":\"closed\",\"farewell\":false");
-    expect_words("the guest's connection ended: closed\n");
+    expect_words("the guest disconnected: closed\n");
     SAYING(report_disconnected(f->vm, "lost", EPIPE));
     expect_event("GuestDisconnected", "\"reason\":\"lost\",\"error\":32,\"farewell\":false");
-    expect_words("the guest's connection ended: lost: Broken pipe\n");
+    expect_words("the guest disconnected: lost: Broken pipe\n");
 }
 
 /* A guest is believed no number that its memory cannot hold. */
@@ -181,20 +181,20 @@ static void what_did_not_work(void **state)
     connect_guest(f, 64u << 20);
     SAYING(report_payload(f->vm, ENOENT, "why"));
     expect_event("StartPayload", "\"argv0\":\"/bin/true\",\"error\":2,\"text\":\"why\"");
-    expect_words("the payload /bin/true could not be started: No such file or directory (why)");
+    expect_words("cannot start the payload /bin/true: No such file or directory (why)");
     SAYING(report_payload(f->vm, 0, ""));
     expect_event("StartPayload", "\"argv0\":\"/bin/true\",\"error\":0,\"text\":\"\"");
-    expect_words("the payload /bin/true was started\n");
+    expect_words("started the payload /bin/true\n");
     SAYING(report_step_failed(f->vm, "hostname", EINVAL, "too long"));
-    expect_words("hostname failed in the guest: Invalid argument: too long; the guest goes on");
+    expect_words("hostname failed in the guest: Invalid argument: too long; the guest continues");
     SAYING(report_step_failed(f->vm, "entropy", EPERM, ""));
-    expect_words("entropy failed in the guest: Operation not permitted; the guest goes on");
+    expect_words("entropy failed in the guest: Operation not permitted; the guest continues");
     SAYING(report_timeout(f->vm, "mount", 30, "share a"));
     expect_event("GuestTimeout", "\"phase\":\"mount\",\"timeout_ms\":30,\"device\":\"share a\"");
-    expect_words("phase mount of share a: nothing came within 30 ms (timeouts_ms.mount)");
+    expect_words("phase mount of share a: no answer within 30 ms (timeouts_ms.mount)");
     SAYING(report_timeout(f->vm, "connect", 31, NULL));
     expect_event("GuestTimeout", "\"phase\":\"connect\",\"timeout_ms\":31");
-    expect_words("phase connect: nothing came within 31 ms");
+    expect_words("phase connect: no answer within 31 ms");
 }
 
 static void a_device_that_failed_is_named_once(void **state)
@@ -268,7 +268,7 @@ static void a_connection_says_who_it_is(void **state)
                  "\"path\":\"/usr\",\"options\":\"swiotlb=0x14000000,67108864;vmId=11111111-2222-"
                  "3333-4444-555555555555\",\"tag\":\"a\",\"created\":true,\"shareCount\":1,"
                  "\"share\":\"a\",\"iommu_platform\":false");
-    expect_words("share b: /usr is the virtiofs device a that was there already, options ");
+    expect_words("share b: /usr is the virtiofs device a that existed already, options ");
     expect_event("MountShare", "\"tag\":\"a\",\"target\":\"/a\",\"transport\":\"virtiofs\","
                                "\"error\":0,\"text\":\"\"");
     expect_words("share a is mounted at /a\n");

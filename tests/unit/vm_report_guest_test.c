@@ -71,7 +71,7 @@ static void only_a_payload_that_failed_is_a_warning(void **state)
     need_line(LOG_WARNING, "the payload 3 exited with status 1");
     assert_null(strstr(line.text, "again"));
     exit_with(f, REQUEST_ROLE_PAYLOAD, 1, 0);
-    need_line(LOG_WARNING, "status 1 and is started again");
+    need_line(LOG_WARNING, "status 1; restarting it");
     exit_with(f, REQUEST_ROLE_COMMAND, 0, EVENT_NOT_AGAIN);
     need_line(LOG_INFO, "the command 3 exited with status 0");
     exit_with(f, REQUEST_ROLE_COMMAND, 9, EVENT_NOT_AGAIN);
@@ -90,7 +90,7 @@ static void a_guest_is_at_most_as_loud_as_an_error(void **state)
     for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
         report_guest_log(f->vm, &(struct event_log_record){.level = (uint16_t)levels[i][0],
                                                            .text = wire_text_of("words")});
-        need_line(levels[i][1], "guest says: words");
+        need_line(levels[i][1], "guest log: words");
     }
 }
 
@@ -109,14 +109,14 @@ static void what_a_guest_does_is_no_warning(void **state)
     need_line(LOG_INFO, "ready again");
     report_farewell(f->vm,
                     &(struct event_farewell){.how = REQUEST_HALT, .reason = EVENT_BY_PAYLOAD});
-    need_line(LOG_INFO, "farewell: halt, asked for by payload");
+    need_line(LOG_INFO, "farewell: halt, requested by payload");
     report_farewell(f->vm, &(struct event_farewell){.how = 3, .reason = 4});
-    need_line(LOG_INFO, "farewell: unknown, asked for by unknown");
+    need_line(LOG_INFO, "farewell: unknown, requested by unknown");
     report_disconnected(f->vm, "closed", 0);
-    need_line(LOG_INFO, "ended: closed");
+    need_line(LOG_INFO, "disconnected: closed");
     assert_string_equal(line.text + strlen(line.text) - 6, "closed");
     report_disconnected(f->vm, "error", EPIPE);
-    need_line(LOG_INFO, "ended: error: Broken pipe");
+    need_line(LOG_INFO, "disconnected: error: Broken pipe");
     report_output(f->vm, &(struct event_process_output){.data = wire_text_of("words\n")});
     need_line(LOG_INFO, "payload: words");
 }
@@ -135,17 +135,17 @@ static void what_fails_is_an_error_and_a_step_that_fails_a_warning(void **state)
     struct fixture *f = *state;
 
     report_payload(f->vm, 0, "");
-    need_line(LOG_INFO, "the payload /bin/true was started");
+    need_line(LOG_INFO, "started the payload /bin/true");
     report_payload(f->vm, ENOENT, "words");
-    need_line(LOG_ERR, "/bin/true could not be started: No such file or directory (words)");
+    need_line(LOG_ERR, "/bin/true: No such file or directory (words)");
     report_step_failed(f->vm, "set-hostname", EIO, "");
     need_line(LOG_WARNING, "set-hostname failed in the guest: Input/output error; the guest");
     report_step_failed(f->vm, "set-hostname", EIO, "words");
     need_line(LOG_WARNING, "Input/output error: words; the guest");
     report_timeout(f->vm, "device", 5, "a");
-    need_line(LOG_ERR, "phase device of a: nothing came within 5 ms (timeouts_ms.device)");
+    need_line(LOG_ERR, "phase device of a: no answer within 5 ms (timeouts_ms.device)");
     report_timeout(f->vm, "connect", 5, NULL);
-    need_line(LOG_ERR, "phase connect: nothing");
+    need_line(LOG_ERR, "phase connect: no answer");
     report_device_failed(f->vm, "share", "a", "mount", EIO, "");
     need_line(LOG_ERR, "share a failed in phase mount (Input/output error); everything");
     report_device_failed(f->vm, "share", "a", "mount", EIO, "words");
@@ -167,10 +167,10 @@ static void trouble_with_the_pool_is_a_warning(void **state)
     static const struct {
         enum boot_pool_trouble trouble;
         const char *text;
-    } troubles[] = {{BOOT_POOL_NOT_ASKED, "was not asked for one"},
+    } troubles[] = {{BOOT_POOL_NOT_ASKED, "command line does not request one"},
                     {BOOT_POOL_OLD_KERNEL, "does not know hv_pci_swiotlb"},
                     {BOOT_POOL_NOT_MADE, "could not reserve its SWIOTLB pool"},
-                    {BOOT_POOL_REJECTED, "is refused"}};
+                    {BOOT_POOL_REJECTED, "refused the guest's SWIOTLB pool"}};
     struct fixture *f = *state;
 
     report_pool_trouble(f->vm, BOOT_POOL_FINE);
@@ -205,7 +205,7 @@ static void a_device_and_its_remark_are_told(void **state)
     device = a->device;
     line.count = 0;
     report_share_added(a);
-    need_line(LOG_INFO, "share a: /usr is the virtiofs device a that was there already, options");
+    need_line(LOG_INFO, "share a: /usr is the virtiofs device a that existed already, options");
     device->created = true;
     report_share_added(a);
     need_line(LOG_INFO, "share a: /usr is the virtiofs device a, options");
@@ -216,7 +216,7 @@ static void a_device_and_its_remark_are_told(void **state)
     assert_string_equal(line.text, "share a: words");
     line.count = 0;
     report_share_removed(device);
-    need_line(LOG_INFO, "the virtiofs device a of /usr was removed");
+    need_line(LOG_INFO, "removed the virtiofs device a of /usr");
     report_mount((const struct share *)a, 0, "");
     need_line(LOG_INFO, "share a is mounted at /a");
     report_mount((const struct share *)a, EIO, "words");
@@ -240,7 +240,7 @@ static void memory_that_is_open_to_virtiofsd_is_a_warning(void **state)
     need_line(LOG_WARNING, "out of all but 4096 bytes of the guest's memory; but words");
     device->aperture.state = APERTURE_NARROWED;
     report_aperture(device);
-    need_line(LOG_WARNING, "told of 4096 bytes");
+    need_line(LOG_WARNING, "asked to use only 4096 bytes");
     device->aperture.state = APERTURE_NONE;
     report_aperture(device);
     need_line(LOG_WARNING, "can reach all of the guest's memory: words");
@@ -255,7 +255,7 @@ static void an_adapter_is_told(void **state)
                               .config = &network};
 
     report_adapter_added(&adapter.attachment);
-    need_line(LOG_INFO, "adapter eth0 is there already");
+    need_line(LOG_INFO, "adapter eth0 is already plugged in");
     device.created = true;
     report_adapter_added(&adapter.attachment);
     need_line(LOG_INFO, "adapter eth0 is plugged in");
@@ -266,7 +266,7 @@ static void an_adapter_is_told(void **state)
     assert_string_equal(line.text, "adapter eth0: words");
     line.count = 0;
     report_adapter_removed(&device);
-    need_line(LOG_INFO, "adapter eth0 was removed");
+    need_line(LOG_INFO, "removed adapter eth0");
     report_network(&adapter, 0, "");
     need_line(LOG_INFO, "adapter eth0 is configured");
     report_network(&adapter, EIO, "words");

@@ -383,7 +383,7 @@ static void a_guest_that_is_gone_without_it_has_too(void **state)
     hang_up(f);
     assert_int_equal(told.count, 1);
     assert_int_equal(told.error, 0);
-    assert_string_equal(told.text, "the guest's connection ended without farewell");
+    assert_string_equal(told.text, "the guest's connection closed without farewell");
 }
 
 static void a_guest_that_stays_is_told_after_its_time(void **state)

@@ -206,7 +206,8 @@ static void one_above_a_busy_one_is_refused_and_the_busy_one_stays(void **state)
     assert_string_equal(f->mounts, "-/mnt/n/m/i ");
     assert_int_equal(view_of(f, "inner").state, VM_DEVICE_IN_USE);
     assert_int_equal(view_of(f, "outer").state, VM_DEVICE_FAILED);
-    assert_non_null(strstr(view_of(f, "outer").error, "the share inner is mounted below"));
+    assert_non_null(
+        strstr(view_of(f, "outer").error, "cannot unmount share inner, which is mounted below"));
 }
 
 static void the_inner_one_is_unmounted_first(void **state)

@@ -44,19 +44,19 @@ static void look_at_udmabuf(struct doctor *doctor, const struct config_vm *vm, u
         doctor_find(doctor, state_of(vm), "udmabuf", vm->name,
                     "modprobe udmabuf; if there is no such module, install a kernel with "
                     "CONFIG_UDMABUF (Debian 12: linux-image-6.12-cloud-amd64)",
-                    "%s: %s; the kernel cannot keep virtiofsd from the guest's memory", device,
+                    "%s: %s; the kernel cannot keep virtiofsd out of the guest's memory", device,
                     strerror(errno));
     else if (pool > limit * MIB * PIECES)
         doctor_find(doctor, state_of(vm), "udmabuf", vm->name,
                     "write a quarter of the pool in MiB or more into "
                     "/sys/module/udmabuf/parameters/size_limit_mb, and into /etc/modprobe.d as "
                     "options udmabuf size_limit_mb=",
-                    "a pool of %llu MiB takes more than %u dma-bufs of %u MiB, the kernel's limit; "
-                    "it cannot keep virtiofsd from the guest's memory",
+                    "a pool of %llu MiB takes more than %u dma-bufs of %u MiB, the kernel's "
+                    "limit; the kernel cannot keep virtiofsd out of the guest's memory",
                     (unsigned long long)(pool / MIB), PIECES, limit);
     else
         doctor_find(doctor, DOCTOR_RIGHT, "udmabuf", vm->name, "",
-                    "%s is there, for dma-bufs of up to %u MiB", device, limit);
+                    "%s exists; dma-bufs have up to %u MiB", device, limit);
 }
 
 /* @param kind  of devices: "shares", "adapters" */
@@ -75,7 +75,7 @@ static void look_at_devices(struct doctor *doctor, const struct config_vm *vm,
             doctor_find(doctor, DOCTOR_RIGHT, "aperture", vm->name, "", "%s", text);
         else
             doctor_find(doctor, state_of(vm), "aperture", vm->name,
-                        "mend that, then remove the device and add it again, or reboot the guest",
+                        "fix that, then remove the device and add it again, or reboot the guest",
                         "%s: %s", text, command_text(device, "aperture_reason"));
     }
 }
@@ -87,17 +87,17 @@ void doctor_look_at_aperture(struct doctor *doctor, const struct config_vm *vm,
     uint64_t reported = command_number(json_member(view, "capabilities"), "swiotlb_size");
     uint64_t pool = reported != 0 ? reported : policy.swiotlb_bytes;
 
-    if (vm->device_host.type != CONFIG_DEVICE_HOST_QEMU ||
+    if (!config_vm_has_qemu(vm) ||
         (doctor_count_virtiofs(doctor->config, vm) == 0 && !config_vm_has_passt(vm)))
         return;
     if (vm->aperture == CONFIG_APERTURE_OFF)
         doctor_find(doctor, DOCTOR_NOTE, "aperture", vm->name,
-                    "remove \"aperture\" from the VM, if its virtiofsd is to be confined",
+                    "to confine virtiofsd, remove \"aperture\" from the VM",
                     "\"aperture\" is \"off\": virtiofsd can reach all of the guest's memory");
     else if (pool == 0)
         doctor_find(doctor, state_of(vm), "aperture", vm->name,
-                    "set \"swiotlb\": \"64M\" and boot the guest with what guestlinkctl cmdline "
-                    "prints, if its virtiofsd is to be confined",
+                    "to confine virtiofsd, set \"swiotlb\": \"64M\" and boot the guest with "
+                    "what guestlinkctl cmdline prints",
                     "the VM has no pool: virtiofsd can reach all of the guest's memory");
     else
         look_at_udmabuf(doctor, vm, pool);

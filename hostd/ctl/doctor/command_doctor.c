@@ -24,27 +24,29 @@ static void look_at_vm(const struct options *options, struct doctor *doctor,
 
     doctor_look_at_shares(doctor, vm);
     doctor_look_at_qemu(doctor, vm, json_member(reply, "vm"));
+    doctor_look_at_domain(doctor, vm, json_member(reply, "vm"));
     doctor_look_at_open_files(doctor, vm);
     doctor_look_at_nested(doctor, vm, json_member(reply, "vm"));
     doctor_look_at_aperture(doctor, vm, json_member(reply, "vm"));
     json_object_put(reply);
 }
 
-static void print_finding(struct json_object *finding)
-{
-    const char *state = command_text(finding, "state"), *advice = command_text(finding, "advice");
-    bool wrong = strcmp(state, "wrong") == 0, right = strcmp(state, "right") == 0;
-    bool note = strcmp(state, "note") == 0;
+/* The worst first. */
+static const struct {
+    const char *state, *shown;
+    enum say_colour colour;
+} states[] = {{"wrong", "WRONG", SAY_RED},
+              {"note", "NOTE", SAY_YELLOW},
+              {"unknown", "?", SAY_DIM},
+              {"right", "ok", SAY_GREEN}};
 
-    say_format(wrong   ? SAY_RED
-               : right ? SAY_GREEN
-               : note  ? SAY_YELLOW
-                       : SAY_DIM,
-               "%-5s",
-               wrong   ? "WRONG"
-               : right ? "ok"
-               : note  ? "NOTE"
-                       : "?");
+#define STATES (sizeof(states) / sizeof(states[0]))
+
+static void print_finding(struct json_object *finding, size_t state)
+{
+    const char *advice = command_text(finding, "advice");
+
+    say_format(states[state].colour, "%-5s", states[state].shown);
     say_format(SAY_PLAIN, "  %-10s  ", command_text(finding, "check"));
     say_wrapped(SAY_PLAIN, command_text(finding, "text"), MARGIN);
     if (advice[0] == '\0')
@@ -54,31 +56,43 @@ static void print_finding(struct json_object *finding)
     say_wrapped(SAY_BOLD, advice, MARGIN);
 }
 
-/* @param vm  its name, "" for the host */
+/* Of a VM's findings, or of the host's, for which @p vm is "". @return STATES: there is none */
+static size_t worst_of(const struct doctor *doctor, const char *vm)
+{
+    size_t worst = STATES;
+
+    for (size_t i = 0; i < json_count(doctor->findings); i++)
+        for (size_t state = 0; state < worst; state++)
+            if (strcmp(vm, command_text(json_element(doctor->findings, i), "vm")) == 0 &&
+                strcmp(states[state].state,
+                       command_text(json_element(doctor->findings, i), "state")) == 0)
+                worst = state;
+    return worst;
+}
+
 static void print_findings_of(const struct doctor *doctor, const char *vm)
 {
-    size_t count = json_count(doctor->findings);
-    bool told = false;
+    say_text(SAY_BOLD, vm[0] == '\0' ? "host" : vm);
+    (void)putchar('\n');
+    for (size_t state = 0; state < STATES; state++)
+        for (size_t i = 0; i < json_count(doctor->findings); i++) {
+            struct json_object *finding = json_element(doctor->findings, i);
 
-    for (size_t i = 0; i < count; i++) {
-        struct json_object *finding = json_element(doctor->findings, i);
-
-        if (strcmp(vm, command_text(finding, "vm")) != 0)
-            continue;
-        if (!told) {
-            say_text(SAY_BOLD, vm[0] == '\0' ? "host" : vm);
-            (void)putchar('\n');
+            if (strcmp(vm, command_text(finding, "vm")) == 0 &&
+                strcmp(states[state].state, command_text(finding, "state")) == 0)
+                print_finding(finding, state);
         }
-        told = true;
-        print_finding(finding);
-    }
 }
 
 static void print(const struct doctor *doctor)
 {
-    print_findings_of(doctor, "");
-    for (size_t i = 0; i < doctor->config->vm_count; i++)
-        print_findings_of(doctor, doctor->config->vms[i].name);
+    for (size_t worst = 0; worst < STATES; worst++) {
+        if (worst_of(doctor, "") == worst)
+            print_findings_of(doctor, "");
+        for (size_t i = 0; i < doctor->config->vm_count; i++)
+            if (worst_of(doctor, doctor->config->vms[i].name) == worst)
+                print_findings_of(doctor, doctor->config->vms[i].name);
+    }
 }
 
 static void look(const struct options *options, struct doctor *doctor, const struct config_vm *vm,
@@ -92,7 +106,7 @@ static void look(const struct options *options, struct doctor *doctor, const str
     else
         doctor_find(doctor, DOCTOR_UNKNOWN, "daemon", "",
                     "systemctl status guestlink-hostd; or --socket PATH names another",
-                    "guestlink-hostd does not answer at %s; what it knows is left out",
+                    "guestlink-hostd does not answer at %s; skipping the checks that need it",
                     options->socket);
     doctor_look_at_host(doctor);
     doctor_look_at_state(doctor, files);

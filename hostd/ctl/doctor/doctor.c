@@ -49,7 +49,7 @@ void doctor_look_at_host(struct doctor *doctor)
         doctor_find(doctor, DOCTOR_RIGHT, "vsock", "", "",
                     "no VM has a CID, so the host needs no vsock device");
     else if (access(device, F_OK) == 0)
-        doctor_find(doctor, DOCTOR_RIGHT, "vsock", "", "", "%s is there", device);
+        doctor_find(doctor, DOCTOR_RIGHT, "vsock", "", "", "%s exists", device);
     else
         doctor_find(doctor, DOCTOR_WRONG, "vsock", "",
                     "modprobe vhost_vsock; if there is no such module, install a kernel with "
@@ -60,27 +60,28 @@ void doctor_look_at_host(struct doctor *doctor)
 void doctor_look_at_state(struct doctor *doctor, struct json_object *files)
 {
     const char *folder = files ? command_text(files, "state_dir") : doctor->config->state_dir;
-    char who[80] = "a process of another PID namespace, or one that cannot be named,";
+    char who[64] = "an unknown process (of another PID namespace?)";
     pid_t pid = 0;
     int r = lock_ask(folder, &pid);
 
     if (pid != 0)
         (void)snprintf(who, sizeof(who), "process %d", (int)pid);
     if (r == -EBUSY && files != NULL)
-        doctor_find(doctor, DOCTOR_RIGHT, "state", "", "", "%s: %s has it, and no other daemon",
+        doctor_find(doctor, DOCTOR_RIGHT, "state", "", "",
+                    "%s: locked by %s, and by no other "
+                    "daemon",
                     folder, who);
     else if (r == -EBUSY)
         doctor_find(doctor, DOCTOR_WRONG, "state", "",
                     "name the socket of that daemon with --socket, or stop that daemon",
-                    "%s: %s has it, and does not answer here; another daemon does not start",
+                    "%s: locked by %s, which does not answer here; another daemon cannot start",
                     folder, who);
     else if (r == 0 && files != NULL)
         doctor_find(doctor, DOCTOR_WRONG, "state", "", "restart guestlink-hostd; its log says why",
-                    "%s: the daemon that answers does not hold its lock; a second daemon could "
-                    "use it, too",
+                    "%s: not locked by the daemon that answers; a second daemon could use it",
                     folder);
     else if (r == 0 || r == -ENOENT)
-        doctor_find(doctor, DOCTOR_RIGHT, "state", "", "", "%s: no daemon has it", folder);
+        doctor_find(doctor, DOCTOR_RIGHT, "state", "", "", "%s: not locked by any daemon", folder);
     else
         doctor_find(doctor, DOCTOR_UNKNOWN, "state", "",
                     r == -EACCES ? "run guestlinkctl doctor as root" : "", "%s: %s", folder,
@@ -112,7 +113,7 @@ static void look_at_serving(struct doctor *doctor, const struct config_vm *vm, c
             doctor_find(doctor, DOCTOR_WRONG, "virtiofsd", vm->name,
                         "name another virtiofsd, or remove that key from the share, and run "
                         "`guestlinkctl reload`",
-                        "share %s: %s: %s; the share is not made", share->tag, program, obstacle);
+                        "share %s: %s: %s; not creating the share", share->tag, program, obstacle);
         else if (remark[0] != '\0')
             doctor_find(doctor, DOCTOR_NOTE, "virtiofsd", vm->name,
                         "name another virtiofsd in \"device_host\": {\"virtiofsd\": PATH}",
@@ -127,13 +128,13 @@ static void look_at_virtiofsd(struct doctor *doctor, const struct config_vm *vm)
 
     found = program_find_virtiofsd(wanted, buffer);
     if (found != NULL) {
-        doctor_find(doctor, DOCTOR_RIGHT, "virtiofsd", vm->name, "", "%s is there", found);
+        doctor_find(doctor, DOCTOR_RIGHT, "virtiofsd", vm->name, "", "%s exists", found);
         look_at_serving(doctor, vm, found);
     } else {
         doctor_find(doctor, DOCTOR_WRONG, "virtiofsd", vm->name,
                     "install virtiofsd (Debian 12: qemu-system-common; later: virtiofsd), or name "
                     "it in \"device_host\": {\"virtiofsd\": PATH}",
-                    "%s: no program that can be executed; virtiofs shares cannot be served",
+                    "%s: not an executable program; virtiofs shares cannot be served",
                     wanted != NULL ? wanted : "virtiofsd");
     }
 }
@@ -144,7 +145,7 @@ static void look_at_passt(struct doctor *doctor, const struct config_vm *vm)
     int r = program_find_passt(vm->device_host.passt, buffer);
 
     if (r == 0)
-        doctor_find(doctor, DOCTOR_RIGHT, "passt", vm->name, "", "%s is there", buffer);
+        doctor_find(doctor, DOCTOR_RIGHT, "passt", vm->name, "", "%s exists", buffer);
     else if (r == -EOPNOTSUPP)
         doctor_find(doctor, DOCTOR_WRONG, "passt", vm->name,
                     "install one with --vhost-user (Debian 13 has one), or name it in "
@@ -158,13 +159,12 @@ static void look_at_passt(struct doctor *doctor, const struct config_vm *vm)
                     "%s: %s; adapters of \"backend\": \"passt\" cannot be served",
                     vm->device_host.passt ? vm->device_host.passt : "passt",
                     r == -ENOEXEC ? "a script, which cannot run in passt's jail"
-                                  : "no program that can be executed");
+                                  : "not an executable program");
 }
 
 void doctor_look_at_shares(struct doctor *doctor, const struct config_vm *vm)
 {
-    if (vm->device_host.type == CONFIG_DEVICE_HOST_QEMU &&
-        doctor_count_virtiofs(doctor->config, vm) > 0)
+    if (config_vm_has_qemu(vm) && doctor_count_virtiofs(doctor->config, vm) > 0)
         look_at_virtiofsd(doctor, vm);
     if (config_vm_has_passt(vm))
         look_at_passt(doctor, vm);
@@ -176,13 +176,13 @@ void doctor_look_at_shares(struct doctor *doctor, const struct config_vm *vm)
         if (stat(share->path, &status) < 0)
             problem = strerror(errno);
         else if (!S_ISDIR(status.st_mode))
-            problem = "is no directory";
+            problem = "not a directory";
         if (problem == NULL)
-            doctor_find(doctor, DOCTOR_RIGHT, "share", vm->name, "", "share %s: %s is there",
+            doctor_find(doctor, DOCTOR_RIGHT, "share", vm->name, "", "share %s: %s exists",
                         share->tag, share->path);
         else
             doctor_find(doctor, DOCTOR_WRONG, "share", vm->name,
-                        "make that directory, or correct \"path\" of the share and run "
+                        "create that directory, or fix \"path\" of the share and run "
                         "`guestlinkctl reload`",
                         "share %s: %s: %s", share->tag, share->path, problem);
     }

@@ -18,12 +18,13 @@ enum doctor_state {
 
 /* Where the kernel shows things; tests have others. */
 struct doctor_places {
-    const char *vhost_vsock, *proc, *udmabuf, *udmabuf_limit;
+    const char *vhost_vsock, *proc, *udmabuf, *udmabuf_limit, *apparmor;
 };
 
 #define DOCTOR_PLACES                                                                              \
     ((struct doctor_places){"/dev/vhost-vsock", "/proc", "/dev/udmabuf",                           \
-                            "/sys/module/udmabuf/parameters/size_limit_mb"})
+                            "/sys/module/udmabuf/parameters/size_limit_mb",                        \
+                            "/etc/apparmor.d/local/abstractions/libvirt-qemu"})
 
 struct doctor {
     struct doctor_places places;
@@ -63,6 +64,14 @@ void doctor_look_at_shares(struct doctor *doctor, const struct config_vm *vm);
  */
 void doctor_look_at_qemu(struct doctor *doctor, const struct config_vm *vm,
                          struct json_object *view);
+
+/* A VM's domain of libvirt's, by what guestlink-libvirt says of it. @param view  as above */
+void doctor_look_at_domain(struct doctor *doctor, const struct config_vm *vm,
+                           struct json_object *view);
+
+/* The same of a description (libvirt/domain_xml.h) that is at hand. */
+void doctor_judge_domain(struct doctor *doctor, const struct config_vm *vm,
+                         struct json_object *description);
 
 struct words;
 

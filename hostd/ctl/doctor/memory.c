@@ -85,15 +85,15 @@ void doctor_look_at_memory(struct doctor *doctor, const struct config_vm *vm,
                     "QEMU does not share the guest's memory; virtiofs and passt cannot work");
     else if (!memory.shared)
         doctor_find(doctor, DOCTOR_WRONG, "memory", vm->name, advice,
-                    "QEMU does not share all of the guest's memory, of which the backend %s is a "
-                    "part; virtiofs and passt cannot work",
+                    "QEMU does not share the memory backend %s, a part of the guest's memory; "
+                    "virtiofs and passt cannot work",
                     memory.private);
     else if (vm->aperture != CONFIG_APERTURE_OFF && !memory.sealed)
         doctor_find(doctor, vm->aperture == CONFIG_APERTURE_REQUIRE ? DOCTOR_WRONG : DOCTOR_NOTE,
                     "memory", vm->name, advice,
-                    "QEMU shares the guest's memory, and not in a sealed memfd: the kernel cannot "
-                    "keep virtiofsd or passt from any of it");
+                    "QEMU shares the guest's memory, but not in a sealed memfd: the kernel "
+                    "cannot keep virtiofsd or passt out of any of it");
     else
         doctor_find(doctor, DOCTOR_RIGHT, "memory", vm->name, "",
-                    "QEMU shares the guest's memory, as virtiofs and passt need it");
+                    "QEMU shares the guest's memory, as virtiofs and passt require");
 }

@@ -46,8 +46,8 @@ static void tell_nested(struct doctor *doctor, const struct config_vm *vm,
     else if (is_in_use(inner))
         doctor_find(doctor, DOCTOR_NOTE, "nested", vm->name,
                     "fix what is wrong with the outer share, then run `guestlinkctl reload`",
-                    "share %s is mounted at %s, and share %s, in which it belongs, is not (%s)",
-                    tag, command_text(inner, "target"), around, command_text(outer, "state"));
+                    "share %s is mounted at %s, but share %s around it is not (%s)", tag,
+                    command_text(inner, "target"), around, command_text(outer, "state"));
     else
         doctor_find(doctor, DOCTOR_NOTE, "nested", vm->name,
                     "run `guestlinkctl doctor` again; a share waits for the one around it",
@@ -69,13 +69,13 @@ void doctor_look_at_nested(struct doctor *doctor, const struct config_vm *vm,
         if (error[0] != '\0' && is_in_use(share))
             doctor_find(doctor, DOCTOR_WRONG, "folder", vm->name,
                         "remove the share and add it again, or run `guestlinkctl reload` after "
-                        "that where the configuration names it",
+                        "removing it if the configuration has it",
                         "share %s: %s: %s", command_text(share, "tag"), command_text(share, "path"),
                         error);
         if (error[0] != '\0' && !is_in_use(share) && strcmp(state, "failed") != 0)
             doctor_find(doctor, DOCTOR_WRONG, "lost", vm->name,
-                        "wait until it is mounted again; where that does not happen, look into the "
-                        "daemon's log",
+                        "wait until the share is mounted again; if it is not, read the daemon's "
+                        "log",
                         "share %s was lost: %s", command_text(share, "tag"), error);
     }
 }

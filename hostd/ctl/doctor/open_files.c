@@ -84,8 +84,8 @@ static void look_at(struct doctor *doctor, const struct config_vm *vm,
     if (limit == 0 || open == 0 || (limit >= USUAL && open < limit / 2))
         return;
     doctor_find(doctor, open > limit / 3 * 2 ? DOCTOR_WRONG : DOCTOR_NOTE, "files", vm->name,
-                "set \"file_handles\": true of the share, or raise the hard limit of open files "
-                "(LimitNOFILE= of the unit, fs.nr_open), and restart the guest",
+                "set \"file_handles\": true for the share, or raise the hard limit of open "
+                "files (LimitNOFILE= of the unit, fs.nr_open), and restart the guest",
                 "share %s: its virtiofsd (process %s) has %lu of at most %lu files open, one for "
                 "each that the guest knows; beyond that the guest gets \"Too many open files\"",
                 share->tag, pid, open, limit);

@@ -88,8 +88,8 @@ static void look_at_cid(struct doctor *doctor, const struct config_vm *vm,
         cid = strtoul(word, NULL, 0);
     }
     (void)snprintf(advice, sizeof(advice),
-                   "start QEMU with -device vhost-vsock-pci,guest-cid=%u, or correct \"cid\" of "
-                   "the VM in %.100s",
+                   "start QEMU with -device vhost-vsock-pci,guest-cid=%u, or fix \"cid\" of the "
+                   "VM in %.100s",
                    vm->cid, doctor->config->file);
     if (cid == vm->cid)
         doctor_find(doctor, DOCTOR_RIGHT, "cid", vm->name, "", "QEMU's CID is %u, as configured",
@@ -99,8 +99,8 @@ static void look_at_cid(struct doctor *doctor, const struct config_vm *vm,
                     "QEMU has no vsock device; the guest cannot reach the host");
     else
         doctor_find(doctor, DOCTOR_WRONG, "cid", vm->name, advice,
-                    "QEMU's CID is %lu, the configuration says %u; the guest is refused as "
-                    "unknown",
+                    "QEMU's CID is %lu, the configuration says %u; guestlink-hostd refuses the "
+                    "guest as unknown",
                     cid, vm->cid);
 }
 
@@ -178,13 +178,13 @@ static void look_at_loopback(struct doctor *doctor, const struct config_vm *vm,
         /* The unit came to do so when it came to pass that descriptor. */
         doctor_find(
             doctor, DOCTOR_NOTE, "loopback", vm->name,
-            "restart the VM: its unit keeps QEMU from them from its next start on",
-            "QEMU (process %s) runs since before an upgrade of guestlink-vm@.service: programs "
+            "restart the VM: its unit blocks them from the next start on",
+            "QEMU (process %s) was started before an upgrade of guestlink-vm@.service: programs "
             "of the guest can reach this host's own addresses",
             words->pid);
     else if (is_in_unit(doctor->places.proc, words->pid))
         doctor_find(doctor, DOCTOR_RIGHT, "loopback", vm->name, "",
-                    "the unit of QEMU keeps programs of the guest from this host's own addresses");
+                    "QEMU's unit keeps programs of the guest from this host's own addresses");
     else
         doctor_find(doctor, DOCTOR_NOTE, "loopback", vm->name,
                     "run QEMU in guestlink-vm@NAME.service, use another \"backend\", or set "
@@ -232,17 +232,19 @@ static void try_qmp(struct doctor *doctor, const struct config_vm *vm,
     else if (problem)
         doctor_find(
             doctor, DOCTOR_WRONG, "qmp", vm->name,
-            "restart the VM (its guest may have taken QEMU over), or correct \"qmp\" of its "
+            "restart the VM (its guest may have taken over QEMU), or fix \"qmp\" of its "
             "\"device_host\"",
-            "%s: %s; guestlink-hostd does not connect to it, for it may lead to another VM", path,
-            problem);
+            "%s: %s; guestlink-hostd does not connect, because the socket may lead to another VM",
+            path, problem);
     else if (r == -EACCES)
         doctor_find(doctor, DOCTOR_UNKNOWN, "qmp", vm->name, "run guestlinkctl doctor as root",
                     "%s: %s", path, strerror(-r));
     else if (r == -EBUSY || r == -EAGAIN)
         doctor_find(doctor, DOCTOR_WRONG, "qmp", vm->name,
-                    "give guestlink-hostd a socket of its own: QEMU takes -qmp more than once",
-                    "%s: QEMU does not greet; it serves one client, and that is another", path);
+                    "give guestlink-hostd its own socket: QEMU accepts -qmp more than once",
+                    "%s: QEMU sends no greeting; another client is connected, and QEMU serves "
+                    "one",
+                    path);
     else
         doctor_find(doctor, DOCTOR_WRONG, "qmp", vm->name, advice, "%s: %s; is QEMU running?", path,
                     strerror(-r));
@@ -256,17 +258,17 @@ static void look_at_version(struct doctor *doctor, const struct config_vm *vm, c
         return;
     if (!version[0])
         doctor_find(doctor, DOCTOR_UNKNOWN, "qemu-version", vm->name, "",
-                    "QEMU's version is not known; \"backend\": \"passt\" needs QEMU %d.0 or later",
+                    "QEMU's version is unknown; \"backend\": \"passt\" needs QEMU %d.0 or later",
                     QEMU_VERSION_FOR_PASST);
     else if (qemu_version_takes_passt(version))
         doctor_find(doctor, DOCTOR_RIGHT, "qemu-version", vm->name, "",
-                    "QEMU %s can have adapters of \"backend\": \"passt\"", version);
+                    "QEMU %s supports adapters of \"backend\": \"passt\"", version);
     else
         doctor_find(doctor, DOCTOR_WRONG, "qemu-version", vm->name,
                     "install QEMU 10.0 or later (Debian 13 has one) and restart the VM, or use the "
                     "\"backend\" \"user\"",
-                    "QEMU %s cannot have adapters of \"backend\": \"passt\", which need %d.0 or "
-                    "later",
+                    "QEMU %s does not support adapters of \"backend\": \"passt\", which need "
+                    "%d.0 or later",
                     version, QEMU_VERSION_FOR_PASST);
 }
 
@@ -288,7 +290,7 @@ static void tell_failed(struct doctor *doctor, const struct config_vm *vm, struc
         if (size < (int)sizeof(name) && strncmp(error, name, (size_t)size) == 0)
             error += size; /* a device host that names it already */
         doctor_find(doctor, DOCTOR_WRONG, "device", vm->name,
-                    "mend that, then `guestlinkctl reload`, or restart the guest", "%s%s", name,
+                    "fix that, then run `guestlinkctl reload`, or restart the guest", "%s%s", name,
                     error);
     }
 }
@@ -308,10 +310,11 @@ void doctor_look_at_qemu(struct doctor *doctor, const struct config_vm *vm,
     if (view == NULL)
         try_qmp(doctor, vm, version);
     else if (command_flag(view, "device_host_up"))
-        doctor_find(doctor, DOCTOR_RIGHT, "qmp", vm->name, "", "guestlink-hostd talks with QEMU");
+        doctor_find(doctor, DOCTOR_RIGHT, "qmp", vm->name, "",
+                    "guestlink-hostd is connected to QEMU");
     else
         doctor_find(doctor, DOCTOR_WRONG, "qmp", vm->name,
-                    "start the VM, or correct \"qmp\" of its \"device_host\"", "%s",
+                    "start the VM, or fix \"qmp\" of its \"device_host\"", "%s",
                     command_text(view, "device_host_error"));
     look_at_version(doctor, vm, view ? command_text(view, "device_host_version") : version);
     words = malloc(sizeof(*words));
@@ -322,8 +325,7 @@ void doctor_look_at_qemu(struct doctor *doctor, const struct config_vm *vm,
         look_at_loopback(doctor, vm, words);
     } else {
         doctor_find(doctor, DOCTOR_UNKNOWN, "qemu", vm->name, "",
-                    "no process has %s on its command line; CID, memory and ports cannot be "
-                    "looked at",
+                    "no process has %s on its command line; cannot check CID, memory and ports",
                     vm->device_host.qmp);
     }
     free(words);

@@ -93,10 +93,10 @@ static void tell_version(struct doctor *doctor, const struct config_vm *vm, cons
 {
     if (last->refused != NULL)
         doctor_find(doctor, DOCTOR_WRONG, "version", vm->name,
-                    "make the guest's image anew with guestlink-init of version " GUESTLINK_VERSION
-                    " (guestlink-mkinitramfs), or install the guestlink-hostd that fits it",
-                    "guestlink-init of the guest speaks another version of the protocol; it was "
-                    "refused at %s",
+                    "recreate the guest's image with guestlink-init " GUESTLINK_VERSION
+                    " (guestlink-mkinitramfs), or install the matching guestlink-hostd",
+                    "guestlink-init of the guest speaks another version of the protocol; "
+                    "guestlink-hostd refused it at %s",
                     command_text(last->refused, "ts"));
     else if (last->connected != NULL)
         doctor_find(doctor, DOCTOR_RIGHT, "version", vm->name, "",
@@ -106,7 +106,7 @@ static void tell_version(struct doctor *doctor, const struct config_vm *vm, cons
         doctor_find(doctor, DOCTOR_UNKNOWN, "version", vm->name,
                     "start the guest; is guestlink-init its PID 1, with what `guestlinkctl "
                     "cmdline` prints on its command line?",
-                    "no guest was heard of");
+                    "no guest has connected");
 }
 
 static void tell_pool(struct doctor *doctor, const struct config_vm *vm, const struct last *last)
@@ -116,7 +116,7 @@ static void tell_pool(struct doctor *doctor, const struct config_vm *vm, const s
 
     if (policy.swiotlb_bytes == 0) {
         doctor_find(doctor, DOCTOR_RIGHT, "kernel", vm->name, "",
-                    "no SWIOTLB pool is asked for, so any kernel will do");
+                    "no SWIOTLB pool is requested, so any kernel works");
     } else if (last->pool != NULL) {
         if (strcmp(reason, "kernel-too-old") == 0 || strcmp(reason, "not-on-command-line") == 0)
             check = "kernel";
@@ -125,11 +125,11 @@ static void tell_pool(struct doctor *doctor, const struct config_vm *vm, const s
                     advice[0] != '\0'
                         ? advice
                         : "set swiotlb to a smaller size or to off, or update the guest's kernel",
-                    "%s (kernel %s); devices are made without a token",
-                    command_text(last->pool, "text"), command_text(last->pool, "release"));
+                    "%s (kernel %s); devices have no token", command_text(last->pool, "text"),
+                    command_text(last->pool, "release"));
     } else if (last->connected != NULL) {
         doctor_find(doctor, DOCTOR_RIGHT, "allocation", vm->name, "",
-                    "kernel %s made its SWIOTLB pool", command_text(last->connected, "release"));
+                    "kernel %s created its SWIOTLB pool", command_text(last->connected, "release"));
     }
 }
 
@@ -142,7 +142,7 @@ void doctor_look_at_telemetry(struct doctor *doctor, const struct config_vm *vms
     if (r < 0)
         doctor_find(doctor, DOCTOR_UNKNOWN, "telemetry", "",
                     "name a file in \"telemetry\": {\"file\": PATH}, or run as its owner",
-                    "%s: %s; what guests said of themselves cannot be looked at",
+                    "%s: %s; cannot check what guests reported",
                     doctor->config->telemetry.file != NULL ? doctor->config->telemetry.file
                                                            : "no telemetry file",
                     strerror(-r));
@@ -153,7 +153,7 @@ void doctor_look_at_telemetry(struct doctor *doctor, const struct config_vm *vms
     if (stranger != NULL)
         doctor_find(doctor, DOCTOR_WRONG, "cid", "",
                     "give the VM that \"cid\" in the configuration, or start it with the right one",
-                    "CID %llu called at %s, and no VM has it; it was refused",
+                    "a guest with CID %llu connected at %s and was refused: no VM has that CID",
                     (unsigned long long)command_number(stranger, "cid"),
                     command_text(stranger, "ts"));
     for (size_t i = 0; last != NULL && i < count; i++) {

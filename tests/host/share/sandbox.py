@@ -218,12 +218,12 @@ def has_no_jail(scene, program):
     script.chmod(0o755)
     with scene.serve(str(script), device=(forged.OPTIONS, "require")) as server:
         words = server.line()
-        need("runs in no jail" in words, f"it is served, or nobody says why it is not: {words}")
+        need("does not run in a jail" in words, f"it is served, or nobody says why it is not: {words}")
     with scene.serve(str(script), device=(forged.OPTIONS, "auto")) as server:
         front = forged.Ear(server.socket)
         forged.converse(front, [], "truth")
         told = pathlib.Path(server.socket).with_suffix(".ap").read_text()
-        need(told.startswith("narrowed ") and "runs in no jail" in told, f"the relay says: {told}")
+        need(told.startswith("narrowed ") and "does not run in a jail" in told, f"the relay says: {told}")
         front.close()
     print(f"  {has_no_jail.__doc__}", flush=True)
 

@@ -1,8 +1,9 @@
-"""An adapter that a passt serves behind the relay: bounced through the pool, narrowed, lives through passt's and the relay's end; and a clear word where it cannot be had."""
+"""An adapter that a passt serves behind the relay: bounced through the pool, narrowed, lives through passt's and the relay's end; ports that it publishes; and a clear word where it cannot be had."""
 
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import threading
 
@@ -10,6 +11,8 @@ import newer
 import process
 from download import Server
 from hostd import adapter
+from image import Image
+from kernel import Kernel
 from network import Namespace, what_is_missing
 from show import need
 from wait import wait_for
@@ -51,9 +54,12 @@ def vm_of(lab, guest, network, program, name="lab"):
 
 def served(lab, namespace, qemu):
     server = namespace.call(Server)
-    guest = lab.guest("lab", "stock", qemu=qemu)
-    hostd = lab.hostd([vm_of(lab, guest, [on(3, host_loopback=True), on(4)],
-                             lab.sockets / "passt")], within=namespace.within).start()
+    image = Image(Kernel("cloud")).add_init().add_program("/bin/services", lab.compile("services"))
+    guest = lab.guest("lab", "stock", image=image, qemu=qemu)
+    settings = vm_of(lab, guest, [on(3, host_loopback=True, publish=["0.0.0.0:8003:7", "8003:7/udp"]),
+                                  on(4, publish=["127.0.0.1:8004:7"])], lab.sockets / "passt")
+    settings["payload"] = {"argv": ["/bin/services"], "restart": "always"}
+    hostd = lab.hostd([settings], within=namespace.within).start()
     guest.start()
     hostd.wait_event("GuestReady", lab.seconds(90))
     narrowed(lab, hostd)
@@ -61,11 +67,12 @@ def served(lab, namespace, qemu):
     bounced(lab, hostd)
     jailed(lab, hostd)
     loopback_is_closed(lab, hostd, server)
+    published(lab, namespace)
     passt_killed(lab, hostd, server)
     relay_killed(lab, hostd, server)
     hostd_restarted(lab, hostd, server)
-    come_and_go(lab, hostd, guest, server)
-    need(len(hostd.failures()) == 1, f"not the keeper's end alone: {hostd.failures()}")
+    come_and_go(lab, hostd, guest, server, namespace)
+    need(len(hostd.failures()) == 2, f"not the keeper's end and the taken port: {hostd.failures()}")
     lab.shut_down(hostd, guest)
     wait_for("the end of passt", lab.seconds(20), lambda: not passts(lab, 3) + passts(lab, 4))
     need(hostd.process.stop(lab.seconds(20)) == 0, f"hostd: {hostd.log()}")
@@ -125,6 +132,49 @@ def loopback_is_closed(lab, hostd, server):
     lab.say("without host_loopback, its gateway is nobody")
 
 
+def published(lab, namespace):
+    """From the host's loopback, and for net3 from another address of the host's; half-closed, too."""
+    for address, port in (("127.0.0.1", 8003), ("10.0.6.2", 8003), ("127.0.0.1", 8004)):
+        sock = wait_for(f"port {port}", lab.seconds(30), lambda at=(address, port): called(namespace, at))
+        with sock:
+            sock.settimeout(lab.seconds(20))
+            sock.sendall(b"hello\n")
+            need(sock.recv(100) == b"hello\n", "other words")
+            sock.shutdown(socket.SHUT_WR)
+            need(sock.recv(100) == b"end\n", "no end")
+    with namespace.call(socket.socket, socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(lab.seconds(20))
+        sock.sendto(b"hello", ("127.0.0.1", 8003))
+        need(sock.recv(100) == b"hello", "UDP: other words")
+    need(called(namespace, ("10.0.6.2", 8004)) is None, "net4 listens on every address")
+    lab.say("published ports: TCP, half-closed, and UDP")
+
+
+def called(namespace, at):
+    try:
+        sock = namespace.call(socket.create_connection, at, 10)
+    except OSError:
+        return None
+    return sock
+
+
+def taken(lab, hostd, namespace):
+    """No passt is started for a port that somebody else has."""
+    vm = hostd.config["vms"][0]
+    with namespace.call(socket.create_server, ("127.0.0.1", 8005)):
+        vm["network"][1]["publish"] = ["127.0.0.1:8005:7"]
+        before = len(hostd.failures("adapter"))
+        hostd.reload()
+        event = wait_for("DeviceFailed", lab.seconds(30), lambda: hostd.failures("adapter")[before:])[0]
+        need("127.0.0.1:8005:7" in event["text"] and "Address already in use" in event["text"], f"{event}")
+        lab.say(f"told: {event['text']}")
+        need(not passts(lab, 4), "a passt for it")
+    added = len(hostd.events("ConfigureNetwork", id="net4", error=0))
+    vm["network"][1]["publish"] = ["127.0.0.1:8004:7"]
+    hostd.reload()
+    hostd.wait_event("ConfigureNetwork", lab.seconds(60), count=added + 1, id="net4", error=0)
+
+
 def passt_killed(lab, hostd, server):
     """In the middle of a transfer."""
     server.half.clear()
@@ -177,7 +227,7 @@ def hostd_restarted(lab, hostd, server):
     fetch(lab, hostd, server, "by the next daemon")
 
 
-def come_and_go(lab, hostd, guest, server):
+def come_and_go(lab, hostd, guest, server, namespace):
     vm = hostd.config["vms"][0]
     whole = vm["network"]
     vm["network"] = whole[1:]
@@ -192,6 +242,8 @@ def come_and_go(lab, hostd, guest, server):
     hostd.reload()
     hostd.wait_event("ConfigureNetwork", lab.seconds(60), count=added + 1, id="net3", error=0)
     fetch(lab, hostd, server, "gone and back")
+    published(lab, namespace)
+    taken(lab, hostd, namespace)
 
 
 def passts(lab, number):
@@ -218,7 +270,7 @@ def refused(lab, namespace):
     programs = [(script, "is a script", "name the program itself"),
                 ("/nonexistent/passt", "/nonexistent/passt", "install passt")]
     if "version 7." in qemu:
-        programs.append((lab.sockets / "passt", "QEMU 7.2 cannot have", "install QEMU 10.0"))
+        programs.append((lab.sockets / "passt", "QEMU 7.2 cannot hot-plug", "install QEMU 10.0"))
     if old and b"vhost-user" not in pathlib.Path(old).read_bytes():
         programs.append((old, f"{old} is too old for vhost-user", "install one with"))
     hostd = lab.hostd([settings], within=namespace.within)
@@ -231,7 +283,7 @@ def refused(lab, namespace):
             if all(part in event["text"] for part in parts)])[0]["text"])
         status, words = lab.control(hostd, "doctor", "--config", str(hostd.config_file))
         need(parts[1] in words and
-             ("QEMU 7.2 cannot have adapters" if program == lab.sockets / "passt" else str(program))
+             ("QEMU 7.2 does not support adapters" if program == lab.sockets / "passt" else str(program))
              in words, f"doctor: {status}: {words}")
         need(hostd.process.stop(lab.seconds(20)) == 0, hostd.log())
     hostd.start()

@@ -39,7 +39,7 @@ def is_not_served(lab, hostd, taker, times):
     taker.start_again()
     event = hostd.wait_event("HandshakeTimeout", lab.seconds(90), count=times, vm="lab",
                              phase="device-host")
-    need("cannot serve who has CID" in hostd.log(), f"the log does not say so: {hostd.log()}")
+    need("cannot serve the guest with CID" in hostd.log(), f"the log does not say so: {hostd.log()}")
     need(len(hostd.events("GuestConnected")) == before, "a guest counts as connected")
     need("welcomed" not in taker.console() and SECRET not in taker.console(), taker.console())
     lab.say(f"not served: {event}")

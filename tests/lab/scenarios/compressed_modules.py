@@ -69,16 +69,16 @@ def boot(lab, kernel):
 
 def looked(lab, host, able):
     def done():
-        _, words = host.shell("cut -d ' ' -f 1 /proc/modules; dmesg | grep 'cannot be loaded'")
+        _, words = host.shell("cut -d ' ' -f 1 /proc/modules; dmesg | grep 'cannot load module'")
         return words if all(re.search(rf"^{name}$|module {name} ", words, re.MULTILINE)
                             for name in LATE.values()) else None
     words = wait_for("every module to be loaded or not", lab.seconds(20), done, 0.2)
     for suffix, name in LATE.items():
         loaded = name in words.splitlines()
         need(loaded == (suffix == able), f"{name}{suffix}: loaded: {loaded}: {words}")
-        why = (f"module {name} (/lib/modules/packed/{name}.ko{suffix}) cannot be loaded: this "
-               f"kernel does not unpack it (CONFIG_MODULE_DECOMPRESS, "
-               f"CONFIG_MODULE_COMPRESS_{COMPRESSORS[suffix][0]}); going on without it")
+        why = (f"cannot load module {name} (/lib/modules/packed/{name}.ko{suffix}): this "
+               f"kernel cannot decompress it (CONFIG_MODULE_DECOMPRESS, "
+               f"CONFIG_MODULE_COMPRESS_{COMPRESSORS[suffix][0]}); continuing without it")
         need((why in words) == (suffix != able), f"{name}{suffix}: {words}")
         lab.say(f"{name}.ko{suffix}: {'loaded' if loaded else 'named, with the reason'}")
 

@@ -9,7 +9,7 @@ from show import need
 from wait import wait_for
 
 NOBODY = 1000
-LOST, WELCOMED = "; trying again in about", "host: welcomed as lab"
+LOST, WELCOMED = "; will retry in about", "host: welcomed as lab"
 
 
 def play(lab):

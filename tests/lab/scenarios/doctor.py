@@ -13,8 +13,8 @@ from show import need
 from wait import TimedOut, wait_for
 
 PORT = "org.guestlink.0"
-MAKE_IT = r"make it, or correct \"path\""
-INSTALL_IT = "install it, or correct that path"
+MAKE_IT = r"create it, or fix \"path\""
+INSTALL_IT = "install it, or fix that path"
 SHARE_MEMORY = "start QEMU with -object memory-backend-memfd,.*share=on"
 ADD_PORT = "add -device pcie-root-port,id=rp9"
 START_QEMU = "start QEMU with -qmp unix:"
@@ -72,7 +72,7 @@ def reload(lab, hostd):
 
 def a_sound_machine(lab):
     guest, hostd = lab.serve("published")
-    need_logged(lab, hostd, str(guest.qmp), "is not there", START_QEMU)  # hostd was there first
+    need_logged(lab, hostd, str(guest.qmp), "does not exist", START_QEMU)  # hostd was there first
     status, found = findings(lab, hostd)
     bad = [one for one in found if one["state"] not in ("right", "note")]
     need(status == 0 and not bad, f"doctor ended with status {status}: {bad}")
@@ -105,8 +105,8 @@ def a_wrong_configuration(lab, hostd):
     reload(lab, hostd)
     need_logged(lab, hostd, "share gone", "does not exist on the host", MAKE_IT)
     need_wrong(lab, hostd, {
-        "share": (f"{gone}: No such file", "make that directory, or correct \"path\""),
-        "device": (f"share gone: its path {gone} does not exist", "mend that")})
+        "share": (f"{gone}: No such file", "create that directory, or fix \"path\""),
+        "device": (f"share gone: its path {gone} does not exist", "fix that")})
     status, words = lab.control(hostd, "share", "add", "lab", "too", str(gone), "/mnt/too")
     need(status == 1 and re.search(MAKE_IT, words), f"share add: {status}: {words}")
     lab.say(f"guestlinkctl share add: {words.strip()}")
@@ -124,8 +124,8 @@ def a_wrong_configuration(lab, hostd):
     reload(lab, hostd)
     need_logged(lab, hostd, "share late", "virtiofsd is not installed", INSTALL_IT)
     need_wrong(lab, hostd, {
-        "virtiofsd": ("/nonexistent/virtiofsd: no program", "install virtiofsd"),
-        "device": ("share late: .*not installed", "mend that")})
+        "virtiofsd": ("/nonexistent/virtiofsd: not an executable program", "install virtiofsd"),
+        "device": ("share late: .*not installed", "fix that")})
     vm.clear()
     vm.update(sound)
     reload(lab, hostd)
@@ -141,7 +141,7 @@ def a_wrong_cid(lab, hostd):
     other["listen"] = ["vsock::50000"]
     file = lab.folder / "other.json"
     file.write_text(json.dumps(other))
-    wrong = {"cid": ("QEMU('s CID is| has no vsock device)", "guest-cid=7777, or correct \"cid\"")}
+    wrong = {"cid": ("QEMU('s CID is| has no vsock device)", "guest-cid=7777, or fix \"cid\"")}
     if not os.path.exists("/dev/vhost-vsock"):
         wrong["vsock"] = ("/dev/vhost-vsock: No such file", "modprobe vhost_vsock")
     need_wrong(lab, hostd, wrong, "--config", str(file))
@@ -156,7 +156,7 @@ def no_qemu(lab, guest, hostd):
                "--config", str(hostd.config_file))
     hostd.start()
     need_logged(lab, hostd, str(guest.qmp), "Connection refused", "is QEMU running[?]")
-    need_wrong(lab, hostd, {"qmp": (f"{guest.qmp} .*Connection refused", "start the VM|correct")})
+    need_wrong(lab, hostd, {"qmp": (f"{guest.qmp}: Connection refused", "start the VM|fix")})
     need(hostd.process.stop(lab.seconds(10)) == 0, "hostd did not end with 0")
 
 
@@ -177,13 +177,13 @@ def a_wrong_machine(lab):
                                     payload=["/bin/sleep", "1000"])]).start()
     guest.start()
     hostd.wait_event("GuestReady", lab.seconds(60), vm="wrong")
-    need_logged(lab, hostd, "share c", "memory shared with virtiofsd", SHARE_MEMORY)
+    need_logged(lab, hostd, "share c", "shared guest memory", SHARE_MEMORY)
     need_logged(lab, hostd, "adapter eth", "no free PCIe root port", ADD_PORT)
     need_logged(lab, hostd, "vm wrong", "could not reserve its SWIOTLB pool",
                 "give the VM more memory")
     need_wrong(lab, hostd, {
-        "memory": ("does not share (all of )?the guest's memory", SHARE_MEMORY),
+        "memory": ("does not share the (guest's memory|memory backend)", SHARE_MEMORY),
         "ports": ("1 PCIe root ports for 3 devices", ADD_PORT),
-        "device": ("memory shared with virtiofsd|no free PCIe root port", "mend that"),
+        "device": ("shared guest memory|no free PCIe root port", "fix that"),
         "allocation": ("could not reserve its SWIOTLB pool", "give the VM more memory")})
     lab.shut_down(hostd, guest, "wrong")

@@ -31,15 +31,15 @@ def play(lab):
     fill(disk)
     lab.say(f"the disk is full: {os.statvfs(disk).f_bfree} blocks are free")
     for number in range(1, 100):
-        if "events are counted as lost" in hostd.log():
+        if "counting events as lost" in hostd.log():
             break
         need(lab.run_in_guest(hostd, "lab", "true")[0] == 0, "exec failed on a full disk")
-    need("events are counted as lost" in hostd.log(), f"hostd says nothing, {number} commands")
+    need("counting events as lost" in hostd.log(), f"hostd says nothing, {number} commands")
     added = share("d", lab.folder / "d", "/mnt/d")
     status, words = lab.control(hostd, "share", "add", "lab", "d", added["path"], "/mnt/d")
     need(status == 1 and "No space left" in words, f"share add on a full disk: {status}: {words}")
-    wait_for("hostd to say that its state could not be written", lab.seconds(10),
-             lambda: "could not be written" in hostd.log())
+    wait_for("hostd to say that VM state was not saved", lab.seconds(10),
+             lambda: "cannot save VM state" in hostd.log())
     need(state.read_text() == old, "the old state does not stand")
     whole_lines(hostd)
     lab.wait_counting()

@@ -51,7 +51,7 @@ def vsock_device_goes(lab, guest, hostd):
     guest.ask_qemu("device_del", id="vsock-device")
     guest.wait_console(r"guestlink-init: host: connection lost", lab.seconds(20))
     # Nobody else says anything now: a line that the kernel keeps back would not come.
-    guest.wait_console(r"guestlink-init: host: no device for it", lab.seconds(20))
+    guest.wait_console(r"guestlink-init: host: no device for the connection", lab.seconds(20))
     lab.say("the vsock device is gone, and PID 1 says so")
     event = hostd.wait_event("GuestDisconnected", lab.seconds(30))
     lab.say(f"telemetry: GuestDisconnected: {event['reason']}")

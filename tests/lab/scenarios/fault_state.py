@@ -57,7 +57,7 @@ def every_byte(lab, guest, text):
     status, words = lab.control(hostd, "list")
     need(status == 0 and len(words.splitlines()) >= len(vms), f"list: {status}: {words[-200:]}")
     aside = len([name for name in os.listdir(folder) if ".bad-" in name])
-    told = hostd.log().count("it is set aside as")
+    told = hostd.log().count("renamed it to")
     need(aside == told >= len(vms) - 1, f"{len(vms)} bad documents, {aside} set aside, {told} told")
     need(hostd.process.stop(lab.seconds(20)) == 0, "hostd did not end well")
     lab.say(f"cut at each of {len(text)} bytes: {aside} set aside and told")

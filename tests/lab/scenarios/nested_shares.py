@@ -101,8 +101,8 @@ def lost_without_a_daemon(lab, hostd, tag):
 def refused(lab, hostd):
     for words, reason in (
             (("add", "lab", "above", str(lab.share_folder("above")), "/mnt"), "would hide"),
-            (("add", "lab", "twin", str(lab.share_folder("twin")), "/mnt//nn/"), "is taken"),
-            (("remove", "lab", "outer"), "is mounted below it")):
+            (("add", "lab", "twin", str(lab.share_folder("twin")), "/mnt//nn/"), "already used"),
+            (("remove", "lab", "outer"), "is mounted inside")):
         status, said = lab.control(hostd, "share", *words)
         need(status == 1 and reason in said, f"share {words}: {status}: {said}")
         lab.say(f"share {words[0]}: {said.strip()}")
@@ -186,18 +186,18 @@ def made_again(lab, hostd):
         need("was removed on the host" in states(lab, hostd)["again"][1], f"{states(lab, hostd)}")
         (lab.folder / "between").mkdir(exist_ok=True)  # takes the number that became free
         lab.share_folder(f"again-{transport}")
-        need("made again" in states(lab, hostd)["again"][1], f"{states(lab, hostd)}")
+        need("created again" in states(lab, hostd)["again"][1], f"{states(lab, hostd)}")
         if transport == "virtiofs":
             hostd.process.kill()
             hostd.process.wait()
             hostd.start()
             wait_for("the next daemon to see it", lab.seconds(30),
-                     lambda: "made again" in states(lab, hostd).get("again", ("", ""))[1])
+                     lambda: "created again" in states(lab, hostd).get("again", ("", ""))[1])
         status, words = lab.control(hostd, "--json", "list")
-        need("made again" in words, f"list: {status}: {words}")
+        need("created again" in words, f"list: {status}: {words}")
         status, words = lab.control(hostd, "--json", "doctor")
         need([one for one in json.loads(words) if one["check"] == "folder"
-              and one["state"] == "wrong" and "made again" in one["text"]], f"doctor: {words}")
+              and one["state"] == "wrong" and "created again" in one["text"]], f"doctor: {words}")
         for words in (("remove", "lab", "again"),
                       ("add", "lab", "again", str(folder), "/mnt/again", "--transport", transport)):
             status, said = lab.control(hostd, "share", *words)

@@ -29,7 +29,7 @@ def play(lab):
                   "guestlink.on_host_loss=loose guestlink.modules=virtio-pci,virtio_console,none",
                   extra=port, arguments=WORDS, vsock_device=False)
     guest.start()
-    guest.wait_console("connect: no host answered in 2000 ms", lab.seconds(40))
+    guest.wait_console("connect: no host answered within 2000 ms", lab.seconds(40))
     guest.wait_console("^words: one two words, 0, /dev/console$", lab.seconds(10))
     lab.say("no host: its own words run, with their quotes, on the console, without PID 1's "
             "parameters")
@@ -48,7 +48,7 @@ def play(lab):
     modules(lab, host)
     _, words = host.shell("dmesg | grep refused")
     need("refused: status 1 (protocol version not supported); it speaks 7.2, this guest 1.1; "
-         "trying again in about 30000 ms" in words, f"the log says {words!r}")
+         "will retry in about 30000 ms" in words, f"the log says {words!r}")
     lab.say(f"it came again after {waited:.0f} s; {words.split('] ')[-1].strip()}")
     need(host.do(ph.COMPLETE_BOOT)[0] == 0, "COMPLETE_BOOT")
     host.wait("READY", lambda: host.ready)
@@ -70,7 +70,7 @@ def modules(lab, host):
     _, words = host.shell("cut -d ' ' -f 1 /proc/modules; dmesg | grep guestlink.modules:")
     need("virtio_console" in words and "virtio_pci" in words, f"not loaded: {words}")
     need("virtiofs" not in words and "vsock" not in words, f"loaded, but not named: {words}")
-    need("guestlink.modules: none is not in /etc/guestlink/modules; left out" in words, words)
+    need("guestlink.modules: none is not in /etc/guestlink/modules; ignoring it" in words, words)
     features = int.from_bytes(host.capabilities[8:16], "little")
     need(features & 0x72 == 0, f"features {features:#x}: a pool, or virtiofs, which is not named")
     lab.say(f"loaded what guestlink.modules= names alone; features {features:#x}")

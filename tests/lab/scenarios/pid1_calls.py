@@ -39,7 +39,7 @@ def late_device(lab, guest, host):
     driver, *options = guest.vsock.qemu[-1].split(",")
     del guest.vsock.qemu[-2:]
     guest.start()
-    guest.wait_console("guestlink-init: host: no device for it yet", lab.seconds(60))
+    guest.wait_console("guestlink-init: host: no device for the connection yet", lab.seconds(60))
     lab.pause(6.5)  # the pauses are of some 5 s now
     guest.ask_qemu("device_add", driver=driver, bus="rp6",
                    **dict(option.split("=") for option in options))
@@ -99,8 +99,8 @@ def bounded(gaps, slack):
 def grows(lab, host):
     gaps = series(host, 8)
     bounded(gaps, lab.seconds(2000))
-    _, words = host.shell("dmesg | grep 'trying again in about'")
-    said = [int(ms) for ms in re.findall(r"trying again in about (\d+) ms", words)]
+    _, words = host.shell("dmesg | grep 'will retry in about'")
+    said = [int(ms) for ms in re.findall(r"will retry in about (\d+) ms", words)]
     need(said[-1] == LAST and said.count(LAST) == 1, f"the log says {said}")
     lab.say("it called after " + ", ".join(f"{gap:.0f}" for gap in gaps) + " ms")
 

@@ -21,7 +21,7 @@ def play(lab):
         if "modules" in words:
             guest.wait_console_after_end("guestlink.modules does not name vmw_vsock_virtio_transport")
         if "HUP" in act:
-            guest.wait_console_after_end(r"signal 1 \(SIGHUP\) from pid \d+ is ignored")
+            guest.wait_console_after_end(r"ignored signal 1 \(SIGHUP\) from pid \d+")
         lab.say(f"{words or 'with ACPI'}: {act}: {said}")
     halted(lab)
 
@@ -37,6 +37,6 @@ def halted(lab):
     need(event["reason"] == "farewell" and event["farewell"], f"{event}")
     need(guest.process.alive(), "QEMU ended")
     wait_for("the reason in the daemon's log", lab.seconds(5), lambda:
-             "said farewell, and its VM still runs" in hostd.log())
+             "sent farewell, but its VM still runs" in hostd.log())
     guest.ask_qemu("quit")
     lab.say("halted: the host closed the connection and said why")

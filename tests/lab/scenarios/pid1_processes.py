@@ -214,7 +214,7 @@ def signals(lab, host):
 def logged(lab, guest):
     """Every end is in the kernel's log, with its cause."""
     for text in (r"payload 30 \(pid \d+\): exit status 1",
-                 r"command 42 \(pid \d+\): ended by signal 15"):
+                 r"command 42 \(pid \d+\): killed by signal 15"):
         guest.wait_console(f"guestlink-init: {text}", lab.seconds(5))
     lab.say("exits, signals and restarts are in the kernel's log")
 
@@ -279,7 +279,7 @@ def end(lab, host, guest):
     need(host.do(ph.SHUT_DOWN, ph.shut_down(ph.POWER_OFF, 5000))[0] == 0, "shut-down")
     host.settle(0.3)
     error, text = host.do(ph.SHUT_DOWN, ph.shut_down(ph.REBOOT, 60000))
-    need((error, text) == (0, "under way already"), f"asked again: {error}: {text}")
+    need((error, text) == (0, "already in progress"), f"asked again: {error}: {text}")
     error, text = host.do(ph.START_PROCESS, ph.process(900, ["/bin/true"]))
     need(error == 108, f"a process while it ends: {error}: {text}")
     need(host.do(ph.PING)[0] == 0, "ping")

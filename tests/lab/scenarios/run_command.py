@@ -96,13 +96,13 @@ def refused(once):
             (("--memory", "1", "--", "true"), "128M"),
             (("--timeout", "soon", "--", "true"), "seconds"),
             (("--publish", "80", "--", "true"), "GUESTPORT"),
-            (("--kernel", "/etc/passwd", "--", "true"), "no bzImage"),
+            (("--kernel", "/etc/passwd", "--", "true"), "not a bzImage"),
             (("--kernel", "/etc", "--", "true"), "it has 0"),
             (("--share", "share:/proc/x", "--", "true"), "expected"),
             (("--disk", "share", "--", "true"), "a file"),
-            (("--qemu", "/bin/false", "--", "true"), "the VM ended"),
+            (("--qemu", "/bin/false", "--", "true"), "the VM exited"),
             (("--virtiofsd", "nosuch", "--", "true"), "No such file"),
             (("--share", "/:/host:ro", "--", "true"), "whole root"),
             (("--nonsense",), "unrecognized option"),
-            ((), "there is none")):
+            ((), "none after the options")):
         once.need(f"refused: {' '.join(words)}", once.run(*words), 125, "", error)

@@ -40,7 +40,7 @@ def play(lab):
     lines = examples.replace("\\-", "-").splitlines()
     need(len(lines) == len(SAYS), f"{len(lines)} examples")
     for line, says in zip(lines, SAYS):
-        ended = subprocess.run(["sh", "-c", line], user=UID, group=UID, extra_groups=[], cwd=share,
+        ended = subprocess.run(["sh", "-c", line], user=UID, group=UID, extra_groups=[UID], cwd=share,
                                env=once.environment() | {"PATH": f"{once.folder}:/usr/bin:/bin"},
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                                timeout=lab.seconds(60), check=False)

@@ -14,7 +14,7 @@ def play(lab):
     guest.start()
     event = hostd.wait_failure(lab.seconds(60))
     need(str(gone) in str(event), f"the event does not name {gone}: {event}")
-    need(f"{gone} does not exist on the host (make it" in hostd.log(), "no next step in the log")
+    need(f"{gone} does not exist on the host (create it" in hostd.log(), "no next step in the log")
     lab.say(f"telemetry: {event}")
     hostd.wait_event("GuestReady", lab.seconds(60))
     lab.wait_counting()

@@ -110,13 +110,13 @@ def in_c(lab, hostd, vm):
         one["target"] += "-c"
     hostd.reload()
     failure = hostd.wait_failure(lab.seconds(30), "share")
-    need(failure["device"] == "map-c" and "cannot map user and group ids" in failure["text"],
+    need(failure["device"] == "map-c" and "cannot map user and group IDs" in failure["text"],
          f"{failure}")
     event = hostd.wait_event("AddVirtioFsShare", lab.seconds(30), tag="many-c")
-    need("knows no file handles" in event["text"], f"{event}")
+    need("does not support file handles" in event["text"], f"{event}")
     wait_for("the others", lab.seconds(30), lambda: len(
         [e for e in hostd.events("MountShare", error=0) if e["tag"].endswith("-c")]) == 3)
     status, words = lab.control(hostd, "--json", "doctor")
-    need(status == 1 and "cannot map user and group ids" in words
-         and "knows no file handles" in words, f"doctor: {status}: {words}")
+    need(status == 1 and "cannot map user and group IDs" in words
+         and "does not support file handles" in words, f"doctor: {status}: {words}")
     lab.say(f"QEMU's own: {failure['text']}; {event['text']}")

@@ -47,11 +47,11 @@ exec /sbin/guestlink-init "$@"
 
 DEFAULT = 3 << 7
 SIZE = 64 << 20
-WARNING = "swiotlb: no pool is reported"
+WARNING = "swiotlb: reporting no pool"
 FORCED = "swiotlb=32768,force iommu=soft"
 
 
-NOT_SAID = "does not say where it is; on x86, add iommu=soft"
+NOT_SAID = "does not have the pool's address; on x86, add iommu=soft"
 # What ran before, the kernel's words, where the pool is (None: as the kernel says), why there is none
 BOOTS = (
     ("lies", FORCED, None, ""),
@@ -60,7 +60,7 @@ BOOTS = (
     ("made_late", "swiotlb=32768,force", 0x2000000, ""),
     ("made_late", FORCED, 0x2000000, ""),
     ("torn_down", FORCED, 0, "the kernel tore its pool down"),
-    ("in_old_words", FORCED, 0, "does not understand"),
+    ("in_old_words", FORCED, 0, "cannot find the pool's address"),
     ("dynamic", FORCED, None, ""),
     ("nothing", "swiotlb=32768 iommu=soft", 0, ""),
 )
@@ -106,5 +106,5 @@ def boot(lab, image, number, before, words, where, why):
 def too_late(lab, host, guest):
     """What was reported once stays for this boot; the log says that it is not true any more."""
     host.shell(f'''insmod /lab/pool.ko says='"{LATE}"' ''')
-    guest.wait_console("swiotlb: the kernel made or tore down its pool after", lab.seconds(20))
+    guest.wait_console("swiotlb: the kernel created or removed its pool after", lab.seconds(20))
     lab.say("a pool that is made after the report is warned about")

@@ -9,10 +9,10 @@ from wait import wait_for
 UNSIGNED = 1 << 13  # TAINT_UNSIGNED_MODULE
 # What makes a kernel demand signatures, and what PID 1 says then.
 DEMANDS = {
-    "module.sig_enforce=1": "no signature by a key of this kernel's, which wants one "
-                            "(module.sig_enforce; --strip-signatures); going on without it",
-    "lockdown=integrity": "forbidden (lockdown= wants signed modules: --strip-signatures? or "
-                          "kernel.modules_disabled); going on without it",
+    "module.sig_enforce=1": "not signed with a key of this kernel, which requires it "
+                            "(module.sig_enforce; --strip-signatures); continuing without it",
+    "lockdown=integrity": "forbidden (lockdown= requires signed modules: --strip-signatures? or "
+                          "kernel.modules_disabled); continuing without it",
 }
 
 
@@ -53,7 +53,7 @@ def taints(host):
 
 def refused(lab, guest, demand):
     """The kernel refuses the first one already, and PID 1 says why. No host is ever reached."""
-    said = guest.wait_console(r"module virtio .*; going on without it$", lab.seconds(60))[0]
+    said = guest.wait_console(r"cannot load module virtio .*; continuing without it$", lab.seconds(60))[0]
     need(said.endswith(DEMANDS[demand]), said)
     guest.process.kill()
     guest.process.wait()

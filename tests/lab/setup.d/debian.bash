@@ -5,10 +5,10 @@
 # What a host of guests has, for a virtual machine with a systemd of its own.
 debian_host_packages=(systemd systemd-sysv udev dbus passwd kmod cpio xz-utils procps iproute2
     libjson-c5 libsystemd0 libseccomp2 qemu-system-x86 qemu-system-common busybox-static diod logrotate
-    socat systemd-journal-remote)
+    socat systemd-journal-remote libvirt-daemon-system libvirt-clients)
 
 # The least that the packages' dependencies need.
-debian_clean_packages=(systemd passwd kmod cpio libjson-c5 libsystemd0 libseccomp2)
+debian_clean_packages=(systemd passwd kmod cpio libjson-c5 libsystemd0 libseccomp2 libvirt0 libxml2)
 
 debian_codename() {
     # shellcheck source=/dev/null
@@ -29,19 +29,24 @@ debian_provide() {
     ! apt_has_candidate virtiofsd || debian_host_packages+=(virtiofsd)
     case $1 in
     clean)
-        [ -e "$to/clean.tar" ] || step "making a clean root of Debian $release" \
-            debian_make "$to/clean.tar" "${debian_clean_packages[*]}" "$release" "${sources[@]}"
+        debian_is_of "$to" clean.tar "${debian_clean_packages[*]}" ||
+            step "making a clean root of Debian $release" \
+                debian_make "$to/clean.tar" "${debian_clean_packages[*]}" "$release" "${sources[@]}"
+        printf '%s' "${debian_clean_packages[*]}" >"$to/clean.packages"
         ;;
     host)
-        # Made anew when the list above is another.
-        { [ -e "$to/host.ext4" ] &&
-            [ "${debian_host_packages[*]}" = "$(cat "$to/host.packages" 2>>/dev/null)" ]; } ||
+        debian_is_of "$to" host.ext4 "${debian_host_packages[*]}" ||
             step "making a Debian $release with systemd" \
                 debian_make_image "$to/host.ext4" "${debian_host_packages[*]}" "$release" \
                 "${sources[@]}"
         printf '%s' "${debian_host_packages[*]}" >"$to/host.packages"
         ;;
     esac
+}
+
+# debian_is_of FOLDER FILE PACKAGES: the file is there, and was made of these.
+debian_is_of() {
+    [ -e "$1/$2" ] && [ "$3" = "$(cat "$1/${2%.*}.packages" 2>>/dev/null)" ]
 }
 
 # debian_make TO PACKAGES RELEASE SOURCES...

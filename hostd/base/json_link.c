@@ -1,11 +1,11 @@
-/* qmp link: one connection to a QMP socket, as lines of JSON in and out. */
-#include "qmp_link.h"
+/* json link: one connection to a peer that may lie, as lines of JSON in and out. */
+#include "json_link.h"
 
-#include "base/json.h"
-#include "qmp.h"
+#include "json.h"
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,11 +15,12 @@
 /* Bytes of the buffer for a line that are kept for the next: most lines fit. */
 #define LINE_KEPT 16384u
 
-struct qmp_link {
+struct json_link {
     int fd;
+    struct json_link_peer peer;
     sd_event_source *source;
-    qmp_link_message_fn on_message;
-    qmp_link_ended_fn on_ended;
+    json_link_message_fn on_message;
+    json_link_ended_fn on_ended;
     void *userdata;
     char *line; /* what has come of the next line */
     size_t line_size, line_capacity;
@@ -29,7 +30,7 @@ struct qmp_link {
     bool freed;    /* by one of them */
 };
 
-static struct qmp_link *destroy(struct qmp_link *link)
+static struct json_link *destroy(struct json_link *link)
 {
     sd_event_source_disable_unref(link->source);
     if (link->fd >= 0)
@@ -40,7 +41,7 @@ static struct qmp_link *destroy(struct qmp_link *link)
     return NULL;
 }
 
-struct qmp_link *qmp_link_free(struct qmp_link *link)
+struct json_link *json_link_free(struct json_link *link)
 {
     if (!link)
         return NULL;
@@ -51,10 +52,19 @@ struct qmp_link *qmp_link_free(struct qmp_link *link)
     return NULL;
 }
 
-static void end(struct qmp_link *link, bool gone, const char *text)
+static void end(struct json_link *link, bool gone, const char *text)
 {
     link->source = sd_event_source_disable_unref(link->source);
     link->on_ended(link->userdata, gone, text);
+}
+
+/* Ends it for what the peer did. */
+static void end_by_peer(struct json_link *link, bool gone, const char *did)
+{
+    char text[128];
+
+    (void)snprintf(text, sizeof(text), "%s %s", link->peer.name, did);
+    end(link, gone, text);
 }
 
 static bool has_too_many_values(const char *line, size_t size)
@@ -63,11 +73,11 @@ static bool has_too_many_values(const char *line, size_t size)
 
     for (size_t i = 0; i < size; i++)
         count += line[i] == '{' || line[i] == '[' || line[i] == ',';
-    return count > QMP_LINK_VALUES_MAX;
+    return count > JSON_LINK_VALUES_MAX;
 }
 
 /* @return 0, or -1 after the end was told */
-static int take_line(struct qmp_link *link, const char *line, size_t size)
+static int take_line(struct json_link *link, const char *line, size_t size)
 {
     struct json_object *message;
 
@@ -76,12 +86,12 @@ static int take_line(struct qmp_link *link, const char *line, size_t size)
     if (size == 0)
         return 0;
     if (has_too_many_values(line, size)) {
-        end(link, false, "QEMU sent a line of too many values");
+        end_by_peer(link, false, "sent a line with too many values");
         return -1;
     }
     message = json_parse_object(line, size, JSON_TOKENER_DEFAULT_DEPTH);
     if (!message) {
-        end(link, false, "what answers on it does not speak QMP (a line is not a JSON object)");
+        end(link, false, link->peer.nonsense);
         return -1;
     }
     link->on_message(link->userdata, message);
@@ -90,15 +100,15 @@ static int take_line(struct qmp_link *link, const char *line, size_t size)
 }
 
 /* @return 0, or -1 after the end was told */
-static int take(struct qmp_link *link, const char *data, size_t size)
+static int take(struct json_link *link, const char *data, size_t size)
 {
     while (size > 0 && !link->freed) {
         const char *newline = memchr(data, '\n', size);
         size_t part = newline ? (size_t)(newline - data) : size;
         int r = 0;
 
-        if (link->line_size + part > QMP_LINE_MAX) {
-            end(link, false, "QEMU sent a line of more than 1 MiB");
+        if (link->line_size + part > JSON_LINK_LINE_MAX) {
+            end_by_peer(link, false, "sent a line of more than 1 MiB");
             return -1;
         }
         if (link->line_size + part > link->line_capacity) {
@@ -133,21 +143,21 @@ static int take(struct qmp_link *link, const char *data, size_t size)
     return 0;
 }
 
-static void receive(struct qmp_link *link)
+static void receive(struct json_link *link)
 {
-    char buffer[QMP_LINK_TURN_BYTES];
+    char buffer[JSON_LINK_TURN_BYTES];
     ssize_t size = recv(link->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
 
     if (size > 0)
         (void)take(link, buffer, (size_t)size);
     else if (size == 0)
-        end(link, true, "QEMU closed the connection");
+        end_by_peer(link, true, "closed the connection");
     else if (errno != EAGAIN && errno != EINTR)
         end(link, true, strerrordesc_np(errno));
 }
 
 /* @return 0, or -errno of the socket */
-static int flush(struct qmp_link *link)
+static int flush(struct json_link *link)
 {
     while (link->output_size > 0) {
         ssize_t size = send(link->fd, link->output, link->output_size, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -167,7 +177,7 @@ static int flush(struct qmp_link *link)
 
 static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
-    struct qmp_link *link = userdata;
+    struct json_link *link = userdata;
 
     (void)source;
     (void)fd;
@@ -175,14 +185,14 @@ static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *us
     if (revents & (EPOLLIN | EPOLLHUP | EPOLLERR))
         receive(link);
     else if (flush(link) < 0)
-        end(link, true, "it cannot be written to");
+        end(link, true, "cannot write to the socket");
     link->busy--;
     if (link->freed)
         (void)destroy(link);
     return 0;
 }
 
-int qmp_link_send(struct qmp_link *link, struct json_object *message)
+int json_link_send(struct json_link *link, struct json_object *message)
 {
     size_t size;
     const char *text = json_object_to_json_string_length(message, JSON_C_TO_STRING_PLAIN, &size);
@@ -192,7 +202,7 @@ int qmp_link_send(struct qmp_link *link, struct json_object *message)
         return -ENOMEM;
     if (!link->source)
         return -ENOTCONN;
-    if (link->output_size + size + 1 > QMP_LINK_OUTPUT_MAX)
+    if (link->output_size + size + 1 > JSON_LINK_OUTPUT_MAX)
         return -ENOBUFS;
     output = realloc(link->output, link->output_size + size + 1);
     if (!output)
@@ -204,10 +214,11 @@ int qmp_link_send(struct qmp_link *link, struct json_object *message)
     return flush(link);
 }
 
-int qmp_link_new(sd_event *event, int fd, qmp_link_message_fn message, qmp_link_ended_fn ended,
-                 void *userdata, struct qmp_link **ret_link)
+int json_link_new(sd_event *event, int fd, const struct json_link_peer *peer,
+                  json_link_message_fn message, json_link_ended_fn ended, void *userdata,
+                  struct json_link **ret_link)
 {
-    struct qmp_link *link = calloc(1, sizeof(*link));
+    struct json_link *link = calloc(1, sizeof(*link));
     int r;
 
     if (!link) {
@@ -215,17 +226,18 @@ int qmp_link_new(sd_event *event, int fd, qmp_link_message_fn message, qmp_link_
         return -ENOMEM;
     }
     link->fd = fd;
+    link->peer = *peer;
     link->on_message = message;
     link->on_ended = ended;
     link->userdata = userdata;
     r = sd_event_add_io(event, &link->source, fd, EPOLLIN, on_socket, link);
     if (r >= 0)
-        r = sd_event_source_set_ratelimit(link->source, 1000000, QMP_LINK_TURNS_PER_S);
+        r = sd_event_source_set_ratelimit(link->source, 1000000, JSON_LINK_TURNS_PER_S);
     if (r < 0) {
         (void)destroy(link);
         return r;
     }
-    (void)sd_event_source_set_description(link->source, "qmp");
+    (void)sd_event_source_set_description(link->source, link->peer.name);
     *ret_link = link;
     return 0;
 }

@@ -1,0 +1,127 @@
+/* pool: the threads in which libvirt's calls block. */
+#include "pool.h"
+
+#include "base/json.h"
+#include "call.h"
+#include "line.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#define NAME_MAX_BYTES ((size_t)1024)
+
+/* A request that waits or is under way. */
+struct job {
+    TAILQ_ENTRY(job) of_all;
+    struct json_object *request;
+    const char *domain; /* the request's; "" if it names none */
+    bool is_running;
+};
+
+static struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    TAILQ_HEAD(, job) jobs; /* in the order in which they came */
+    size_t count;
+    virConnectPtr connection;
+} pool = {
+    .mutex = PTHREAD_MUTEX_INITIALIZER,
+    .changed = PTHREAD_COND_INITIALIZER,
+    .jobs = TAILQ_HEAD_INITIALIZER(pool.jobs),
+};
+
+/* True if an earlier one for its domain is not done. */
+static bool is_blocked(const struct job *job)
+{
+    const struct job *other;
+
+    TAILQ_FOREACH(other, &pool.jobs, of_all) {
+        if (other == job)
+            return false;
+        if (strcmp(other->domain, job->domain) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The first that can begin, or NULL. */
+static struct job *find(void)
+{
+    struct job *job;
+
+    TAILQ_FOREACH(job, &pool.jobs, of_all)
+        if (!job->is_running && !is_blocked(job))
+            return job;
+    return NULL;
+}
+
+static void finish(struct job *job)
+{
+    TAILQ_REMOVE(&pool.jobs, job, of_all);
+    pool.count--;
+    json_object_put(job->request);
+    free(job);
+    (void)pthread_cond_broadcast(&pool.changed);
+}
+
+static void *work(void *argument)
+{
+    (void)argument;
+    (void)pthread_mutex_lock(&pool.mutex);
+    for (;;) {
+        struct job *job = find();
+
+        if (!job) {
+            (void)pthread_cond_wait(&pool.changed, &pool.mutex);
+            continue;
+        }
+        job->is_running = true;
+        (void)pthread_mutex_unlock(&pool.mutex);
+        line_write(call_answer(pool.connection, job->request));
+        (void)pthread_mutex_lock(&pool.mutex);
+        finish(job);
+    }
+    return NULL;
+}
+
+int pool_start(virConnectPtr connection)
+{
+    pool.connection = connection;
+    for (size_t i = 0; i < POOL_THREADS; i++) {
+        pthread_t thread;
+        int r = pthread_create(&thread, NULL, work, NULL);
+
+        if (r != 0)
+            return -r;
+        (void)pthread_detach(thread);
+    }
+    return 0;
+}
+
+int pool_enqueue(struct json_object *request)
+{
+    const char *domain = json_as_text(json_member(request, "domain"), NAME_MAX_BYTES);
+    struct job *job = calloc(1, sizeof(*job));
+    int r = job ? 0 : -ENOMEM;
+
+    (void)pthread_mutex_lock(&pool.mutex);
+    if (job && pool.count >= POOL_WAITING_MAX)
+        r = -ENOBUFS;
+    if (r == 0) {
+        job->request = request;
+        job->domain = domain ? domain : "";
+        TAILQ_INSERT_TAIL(&pool.jobs, job, of_all);
+        pool.count++;
+        (void)pthread_cond_broadcast(&pool.changed);
+    }
+    (void)pthread_mutex_unlock(&pool.mutex);
+    if (r < 0) {
+        free(job);
+        json_object_put(request);
+    }
+    return r;
+}

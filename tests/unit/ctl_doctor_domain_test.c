@@ -1,0 +1,188 @@
+/* guestlinkctl doctor, of a domain of libvirt's: what keeps it from its devices is found, with the
+ * next step; nothing is found where nothing is wrong. */
+#include "base/json.h"
+#include "descriptors.h"
+#include "doctor/doctor.h"
+#include "folder.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define RIGHT                                                                                      \
+    "{\"active\": true, \"security\": [\"dac\"], \"memory\": {\"shared\": true, \"source\": "      \
+    "\"memfd\", \"cells\": 1, \"cells_shared\": 1}, \"ports\": {\"free\": [3, 4]}, "               \
+    "\"channels\": [\"org.guestlink.0\"], \"devices\": [], \"kernel\": \"/k\", \"cmdline\": "      \
+    "\"quiet guestlink.host=virtio-port:org.guestlink.0\"}"
+
+static char folder[FOLDER_BYTES];
+static struct config *config;
+static struct doctor doctor;
+
+static void fail_on_remark(void *userdata, const char *remark)
+{
+    (void)userdata;
+    fail_msg("%s", remark);
+}
+
+/* @param more  keys of the VM */
+static void read_config(const char *more)
+{
+    char text[2048];
+    int size = snprintf(text, sizeof(text),
+                        "{\"state_dir\": \"/var/lib/x\", \"vms\": [{\"name\": \"dev\", \"id\": "
+                        "\"aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee\", \"shares\": [{\"tag\": \"src\", "
+                        "\"path\": \"/\", \"target\": \"/mnt\"}], \"device_host\": {\"type\": "
+                        "\"libvirt\"}, %s}]}",
+                        more);
+
+    assert_int_equal(
+        config_parse(text, (size_t)size, "test", fail_on_remark, fail_on_remark, NULL, &config), 0);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    folder_make(folder);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    json_object_put(doctor.findings);
+    (void)config_free(config);
+    config = NULL;
+    doctor = (struct doctor){.config = NULL};
+    folder_remove(folder);
+    return 0;
+}
+
+/* Judges RIGHT with a key changed; JSON takes the last of two. */
+static void judge(const char *key, const char *value)
+{
+    static char path[128];
+    struct json_object *description = json_tokener_parse(RIGHT);
+
+    (void)snprintf(path, sizeof(path), "%s/apparmor", folder);
+    json_object_put(doctor.findings);
+    doctor = (struct doctor){.places = DOCTOR_PLACES, .config = config};
+    doctor.places.apparmor = path;
+    doctor.findings = json_object_new_array();
+    if (key)
+        json_object_object_add(description, key, json_tokener_parse(value));
+    doctor_judge_domain(&doctor, &config->vms[0], description);
+    json_object_put(description);
+}
+
+/* @param text  a part of the finding, @p advice  of its next step */
+static void expect(const char *check, const char *state, const char *text, const char *advice)
+{
+    for (size_t i = 0; i < json_count(doctor.findings); i++) {
+        struct json_object *finding = json_element(doctor.findings, i);
+
+        if (strcmp(json_object_get_string(json_member(finding, "check")), check) != 0)
+            continue;
+        assert_string_equal(json_object_get_string(json_member(finding, "state")), state);
+        assert_non_null(strstr(json_object_get_string(json_member(finding, "text")), text));
+        assert_non_null(strstr(json_object_get_string(json_member(finding, "advice")), advice));
+        return;
+    }
+    fail_msg("nothing about %s in %s", check, json_object_to_json_string(doctor.findings));
+}
+
+static void nothing_is_wrong_with_a_right_one(void **state)
+{
+    (void)state;
+    read_config("\"socket\": \"/s\"");
+    judge(NULL, NULL);
+    assert_false(doctor.wrong);
+    expect("memory", "right", "shares the guest's memory", "");
+    expect("ports", "right", "2 PCIe root ports for 1 devices", "");
+    expect("channel", "right", "can reach the host", "");
+    expect("cmdline", "right", "has what guestlinkctl cmdline prints", "");
+}
+
+static void what_is_wrong_is_found(void **state)
+{
+    (void)state;
+    read_config("\"socket\": \"/s\"");
+    judge("memory", "{\"shared\": false}");
+    expect("memory", "wrong", "does not share", "<memoryBacking>");
+    judge("memory", "{\"shared\": true, \"source\": \"memfd\", \"cells\": 0}");
+    expect("memory", "wrong", "no NUMA cell", "memAccess='shared'");
+    judge("memory", "{\"shared\": true, \"cells\": 1, \"cells_shared\": 1}");
+    expect("memory", "note", "not in a memfd", "<source type='memfd'/>");
+    judge("ports", "{\"free\": []}");
+    expect("ports", "wrong", "0 PCIe root ports", "pcie-root-port");
+    judge("channels", "[\"org.qemu.guest_agent.0\"]");
+    expect("channel", "wrong", "no <channel>", "org.guestlink.0");
+    judge("cmdline", "\"quiet\"");
+    expect("cmdline", "wrong", "guestlink.host=virtio-port:", "guestlinkctl cmdline");
+    judge("discards", "true");
+    expect("balloon", "note", "has a balloon", "<memballoon model='none'/>");
+    judge("active", "false");
+    expect("domain", "unknown", "does not run", "virsh start");
+}
+
+static void the_wrong_cid_is_found(void **state)
+{
+    (void)state;
+    read_config("\"cid\": 7");
+    judge("cid", "8");
+    expect("vsock", "wrong", "the VM has the CID 7, and the domain has 8", "<vsock");
+    judge("cid", "7");
+    expect("vsock", "right", "can reach", "");
+}
+
+static void apparmor_s_line_is_looked_for(void **state)
+{
+    char path[128];
+    FILE *file;
+
+    (void)state;
+    read_config("\"socket\": \"/s\"");
+    judge("security", "[\"dac\", \"apparmor\"]");
+    expect("apparmor", "wrong", "no share can be attached", "/var/lib/x/fs/** rw,");
+    (void)snprintf(path, sizeof(path), "%s/apparmor", folder);
+    file = fopen(path, "we");
+    assert_non_null(file);
+    (void)fputs("# /var/lib/x/fs/** rw,\n", file);
+    assert_int_equal(fflush(file), 0);
+    judge("security", "[\"dac\", \"apparmor\"]");
+    expect("apparmor", "wrong", "no share can be attached", "/var/lib/x/fs/** rw,");
+    (void)fputs("  /var/lib/x/fs/** rw,\n", file);
+    assert_int_equal(fclose(file), 0);
+    judge("security", "[\"dac\", \"apparmor\"]");
+    expect("apparmor", "right", "lets QEMU connect", "");
+}
+
+static void any_description_is_judged(void **state)
+{
+    (void)state;
+    read_config("\"socket\": \"/s\"");
+    judge("memory", "5");
+    judge("ports", "[]");
+    judge("security", "[5, null, {}]");
+    judge("channels", "[5, null, {}]");
+    assert_true(doctor.wrong);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(nothing_is_wrong_with_a_right_one),
+        TEST(what_is_wrong_is_found),
+        TEST(the_wrong_cid_is_found),
+        TEST(apparmor_s_line_is_looked_for),
+        TEST(any_description_is_judged),
+    };
+
+    return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
+}
