@@ -182,7 +182,7 @@ static void list_that_cannot_be_used_is_told(void **state)
         text = many;
         modules_read(&list, &cmdline);
         (void)snprintf(line, sizeof(line),
-                       "4 " MODULES_LIST_PATH " is longer than %zu bytes; the rest is left out\n",
+                       "4 " MODULES_LIST_PATH " is longer than %zu bytes; ignoring the rest\n",
                        sizeof(list.text) - 1);
         kmsg_expect(size == sizeof(list.text) - 1 ? line : "");
         many[size] = '#';
