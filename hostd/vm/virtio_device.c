@@ -54,13 +54,23 @@ static void forget(struct virtio_device *device, int error)
     destroy(device);
 }
 
+static bool is_wanted(const struct virtio_device *device)
+{
+    for (const struct attachment *a = device->vm->attachments; a; a = a->next) {
+        if (a->device == device && a->wanted)
+            return true;
+    }
+    return false;
+}
+
 void virtio_devices_forget(struct vm *vm)
 {
     struct virtio_device *next;
 
     for (struct virtio_device *device = vm->devices; device; device = next) {
         next = device->next;
-        if (device->state == VIRTIO_DEVICE_THERE)
+        /* One that is about to be removed lives on with its VM, and has still to be removed. */
+        if (device->state == VIRTIO_DEVICE_THERE && (vm->ended || is_wanted(device)))
             forget(device, 0);
     }
 }

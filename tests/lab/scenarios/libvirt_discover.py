@@ -70,4 +70,4 @@ def tell(host, entry, *how):
 def vms(lab, hostd):
     status, words = lab.control(hostd, "--json", "list")
     need(status == 0, words)
-    return sorted(one["name"] for one in json.loads(words))
+    return sorted(one["name"] for one in json.loads(words)["vms"])
