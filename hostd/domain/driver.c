@@ -93,7 +93,7 @@ static void go_up(struct device_domain *domain, struct json_object *description)
 
     own_door(domain, description);
     if (domain->was_up && domain->run != run)
-        go_down(domain, true, "the domain was started anew");
+        go_down(domain, true, "the domain was restarted");
     if (domain->is_up)
         return;
     domain->run = run;
@@ -136,7 +136,7 @@ static void on_description(void *userdata, const struct libvirt_reply *reply)
     } else if (!reply->error && description_is_active(reply->result)) {
         go_up(domain, reply->result);
     } else if (!reply->error) {
-        (void)snprintf(text, sizeof(text), "domain \"%s\" does not run",
+        (void)snprintf(text, sizeof(text), "domain \"%s\" is not running",
                        domain->host.vm->device_host.domain);
         be_absent(domain, text);
     }
