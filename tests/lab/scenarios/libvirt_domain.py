@@ -51,7 +51,7 @@ def telemetry(lab, hostd):
     how = ("narrowed", "enforced")[os.path.exists("/dev/udmabuf")]
     for tag, event in shares.items():
         need(event["created"] and event["iommu_platform"] and event["aperture"] == how and
-             POOL < event["apertureBytes"] <= POOL + RINGS, f"{tag}: {event}")
+             POOL <= event["apertureBytes"] <= POOL + RINGS, f"{tag}: {event}")
     (net,) = hostd.events("AddNetAdapter")
     need(net["options"] == expected and net["iommu_platform"] and net["created"], f"{net}")
     for name, count in (("MountShare", 2), ("ConfigureNetwork", 1)):
