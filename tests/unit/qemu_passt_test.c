@@ -7,9 +7,12 @@
 #include "qemu/name.h"
 #include "qemu_played.h"
 
+#include <arpa/inet.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define ONLY_PORT  "{\"return\": [], \"id\": $}\n"
 #define REFUSED    "{\"error\": {\"class\": \"GenericError\", \"desc\": \"not now\"}, \"id\": $}\n"
@@ -358,6 +361,30 @@ static void one_that_ends_before_it_serves_fails_the_adapter(void **state)
     assert_int_equal(devices->losses, 0);
 }
 
+/* For a while, for one that was replaced may be about to end; then it is told, and none is started.
+ */
+static void a_port_that_somebody_has_is_told_before_one_is_started(void **state)
+{
+    struct devices *devices = *state;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char port[32], *ports[] = {port};
+
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    (void)snprintf(port, sizeof(port), "%u:80/tcp", ntohs(address.sin_port));
+    network.publish = (struct config_strings){ports, 1};
+    start(devices, usual);
+    assert_int_equal(add(devices), EADDRINUSE);
+    need_text(devices, "Address already in use; stop what listens there, or publish another port");
+    need_text(devices, port);
+    assert_int_equal(passt.starts, 0);
+    (void)close(fd);
+    network.publish = (struct config_strings){0};
+}
+
 static void one_that_ends_while_the_device_is_added_fails_it(void **state)
 {
     struct devices *devices = *state;
@@ -578,6 +605,7 @@ int main(void)
         TEST(it_is_made_connected_and_removed),
         TEST(it_is_told_whatever_becomes_of_it),
         TEST(one_that_ends_before_it_serves_fails_the_adapter),
+        TEST(a_port_that_somebody_has_is_told_before_one_is_started),
         TEST(one_that_ends_while_the_device_is_added_fails_it),
         TEST(qemu_that_does_not_connect_fails_it),
         TEST(one_that_cannot_be_started_is_told),
