@@ -241,7 +241,8 @@ static struct json_object *adapter_of(xmlNode *node)
 {
     struct json_object *adapter = json_texts("kind", "adapter", NULL);
     char *network = attribute(child(node, "source"), "network");
-    /* One of a network on a bridge is a bridge's while the domain runs, and still names the network. */
+    /* One of a network on a bridge is a bridge's while the domain runs, and still names the
+     * network. */
     char *type = network ? (char *)xmlStrdup((const xmlChar *)"network") : attribute(node, "type");
 
     xmlFree(network);
