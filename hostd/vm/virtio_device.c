@@ -321,8 +321,12 @@ bool virtio_device_leave(struct attachment *a)
 {
     struct virtio_device *device = a->device;
 
-    if (!device)
+    if (!device) {
+        /* Its device lives on without us, and the device host is told for when it is back. */
+        if (!a->vm->ended && !device_host_is_up(a->vm->host))
+            (void)a->kind->remove_device(a->vm->host, a->name, NULL, NULL);
         return true;
+    }
     a->leaving = true;
     if (has_users(device))
         a->device = NULL;
