@@ -183,8 +183,7 @@ static void on_up(void *userdata)
 static void on_down(void *userdata, const char *text)
 {
     (void)userdata;
-    log_line(LOG_WARNING, "cannot look for domains that are guestlink's VMs: %s; will try again",
-             text);
+    log_line(LOG_WARNING, "cannot look for domains that are guestlink's VMs: %s; will retry", text);
 }
 
 static void on_event(void *userdata, const char *name, struct json_object *message)

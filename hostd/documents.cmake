@@ -1,6 +1,9 @@
 # Manuals, the interface description, and what shells complete; each where its reader looks.
 install(FILES guestlink-hostd.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8 COMPONENT hostd)
 install(FILES guestlink-hostd.json.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5 COMPONENT hostd)
+if(TARGET guestlink-libvirt)
+    install(FILES guestlink-libvirt.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8 COMPONENT libvirt)
+endif()
 install(FILES ctl/guestlinkctl.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT ctl)
 install(FILES once/guestlink.1 once/guestlink-run.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT ctl)
 install(FILES control/io.guestlink.varlink DESTINATION ${CMAKE_INSTALL_DATADIR}/varlink COMPONENT hostd)

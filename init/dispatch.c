@@ -131,6 +131,20 @@ static int resize_terminal(struct dispatch *d)
     return r;
 }
 
+static int output_taken(struct dispatch *d)
+{
+    struct request_output_taken request;
+    int r = request_output_taken_unpack(d->frame->payload, d->frame->length, &request);
+    struct process *process;
+
+    if (r != 0)
+        return r;
+    process = process_find(&d->guest->processes, request.process);
+    if (process)
+        process_output_taken(process, request.bytes);
+    return 0;
+}
+
 static int shut_down(struct dispatch *d)
 {
     struct request_shut_down request;
@@ -244,6 +258,7 @@ static const struct handler {
     {shut_down, FRAME_SHUT_DOWN, false},
     {ping, FRAME_PING, false},
     {process_input_of, FRAME_PROCESS_INPUT, true},
+    {output_taken, FRAME_OUTPUT_TAKEN, false},
     {get_pool_usage, FRAME_GET_POOL_USAGE, false},
     {complete_boot, FRAME_COMPLETE_BOOT, true},
     {set_time, FRAME_SET_TIME, false},

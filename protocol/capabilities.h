@@ -21,6 +21,7 @@
 #define CAPABILITIES_SWIOTLB_DEFAULT    (UINT64_C(1) << 7) /* base, size: the default pool's */
 #define CAPABILITIES_SWIOTLB_DYNAMIC    (UINT64_C(1) << 8) /* which other memory helps out */
 #define CAPABILITIES_TERMINAL           (UINT64_C(1) << 9) /* REQUEST_PROCESS_PTY is understood */
+#define CAPABILITIES_CONNECTIONS        (UINT64_C(1) << 10) /* REQUEST_PROCESS_CONNECTION */
 
 #define CAPABILITIES_RELEASE_SIZE 64u /* bytes, with the NUL at the end */
 #define CAPABILITIES_VERSION_SIZE 32u

@@ -61,6 +61,7 @@ const char *frame_type_name(uint16_t type)
         [FRAME_COMPLETE_BOOT] = "complete-boot",
         [FRAME_SET_TIME] = "set-time",
         [FRAME_RESIZE_TERMINAL] = "resize-terminal",
+        [FRAME_OUTPUT_TAKEN] = "output-taken",
         [FRAME_READY] = "ready",
         [FRAME_CHILD_EXITED] = "child-exited",
         [FRAME_LOG_RECORD] = "log-record",

@@ -42,6 +42,7 @@ enum frame_type {
     FRAME_COMPLETE_BOOT = 27,
     FRAME_SET_TIME = 28,
     FRAME_RESIZE_TERMINAL = 29,
+    FRAME_OUTPUT_TAKEN = 30,
 
     /* guest to host */
     FRAME_READY = 32,

@@ -38,6 +38,10 @@
  * behind it. */
 #define LIMITS_STREAM_CHUNK 16384u
 
+/* Bytes of a connection's output that the host may not have taken yet: what a slow reader makes it
+ * hold, and a round trip's worth for any other. */
+#define LIMITS_CONNECTION_WINDOW 65536u
+
 /* What one START_PROCESS may have of its frame: its directory, its words and its variables, each of
  * the latter with 2 bytes for its length. The rest is for its fixed part, which grows. */
 #define LIMITS_WORDS_BYTES (64u * 1024u - 512u)

@@ -14,6 +14,7 @@
 #define SET_TIME_SIZE          16u
 #define PROCESS_INPUT_SIZE     12u
 #define RESIZE_TERMINAL_SIZE   12u
+#define OUTPUT_TAKEN_SIZE      12u
 
 void request_set_hostname_pack(struct wire_writer *writer, const struct request_set_hostname *m)
 {
@@ -345,4 +346,24 @@ int request_process_input_unpack(const uint8_t *payload, size_t size,
     if (r == 0)
         *ret = m;
     return r;
+}
+
+void request_output_taken_pack(struct wire_writer *writer, const struct request_output_taken *m)
+{
+    wire_put_u32(writer, OUTPUT_TAKEN_SIZE);
+    wire_put_u32(writer, m->process);
+    wire_put_u32(writer, m->bytes);
+}
+
+int request_output_taken_unpack(const uint8_t *payload, size_t size,
+                                struct request_output_taken *ret)
+{
+    struct wire_reader fixed, tail;
+    int r = wire_open_struct(payload, size, &fixed, &tail);
+
+    if (r != 0)
+        return r;
+    ret->process = wire_get_u32(&fixed);
+    ret->bytes = wire_get_u32(&fixed);
+    return 0;
 }

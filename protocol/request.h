@@ -1,5 +1,5 @@
 /*
- * request: what the host asks of the guest, types 16 to 29 (PROTOCOL.md, "Requests").
+ * request: what the host asks of the guest, types 16 to 30 (PROTOCOL.md, "Requests").
  *
  * For each: a struct, _pack() and _unpack(). Texts, lists and data of an unpacked struct point into
  * the payload. Every _unpack() returns 0, WIRE_E_STRUCT_SIZE or WIRE_E_TEXT and checks form alone:
@@ -75,6 +75,10 @@ enum {
 #define REQUEST_PROCESS_TERMINAL UINT32_C(4)  /* a payload that owns the console as its terminal */
 #define REQUEST_PROCESS_UMASK    UINT32_C(8)  /* since 1.1: umask is given */
 #define REQUEST_PROCESS_PTY      UINT32_C(16) /* since 1.1: a command with a terminal of its own */
+/* With CAPABILITIES_CONNECTIONS: no program, argv is where to connect to: "127.0.0.1:80",
+ * "[::1]:80" or the path of a Unix socket. What stands for stdin and stdout is the connection's two
+ * ways, and the latter has a window: OUTPUT_TAKEN. */
+#define REQUEST_PROCESS_CONNECTION UINT32_C(32)
 
 struct request_start_process {
     uint32_t process;           /* the host's number for it, not 0; named by everything about it */
@@ -125,6 +129,11 @@ struct request_process_input {
     struct wire_text data; /* empty: the end of the input */
 };
 
+struct request_output_taken {
+    uint32_t process; /* a connection */
+    uint32_t bytes;   /* of its output, since the last one */
+};
+
 void request_set_hostname_pack(struct wire_writer *writer, const struct request_set_hostname *m);
 int request_set_hostname_unpack(const uint8_t *payload, size_t size,
                                 struct request_set_hostname *ret);
@@ -167,5 +176,9 @@ int request_resize_terminal_unpack(const uint8_t *payload, size_t size,
 void request_process_input_pack(struct wire_writer *writer, const struct request_process_input *m);
 int request_process_input_unpack(const uint8_t *payload, size_t size,
                                  struct request_process_input *ret);
+
+void request_output_taken_pack(struct wire_writer *writer, const struct request_output_taken *m);
+int request_output_taken_unpack(const uint8_t *payload, size_t size,
+                                struct request_output_taken *ret);
 
 #endif

@@ -84,8 +84,11 @@
 /* Requests that may be outstanding to one guest: shares, adapters, and commands of operators. */
 #define LIMITS_REQUESTS 1024u
 
-/* Commands of operators running in one guest. */
-#define LIMITS_EXECS 64u
+/* Commands of operators running in one guest, and connections to its services: a process of the
+ * guest's each, of which it has as many (init/base/limits.h). Connections leave room for commands.
+ */
+#define LIMITS_EXECS       64u
+#define LIMITS_CONNECTIONS 32u
 
 /* Shares of one VM, added at runtime included: QEMU takes far fewer devices. */
 #define LIMITS_SHARES 256u

@@ -29,7 +29,9 @@ static int fill_in(struct config_reader *reader, const struct config_json *root,
         config_reader_error(reader, config_json_find(root, "device_host"),
                             "expected none: the domain is the device host");
     if (config_json_find(root, "name") == NULL && expected != NULL)
-        config_reader_error(reader, root, "no key `name`, and the domain's is none of a VM's (%s)",
+        config_reader_error(reader, root,
+                            "no key `name`, and the domain's name is not a VM's "
+                            "(%s)",
                             expected);
     else if (config_json_find(root, "name") == NULL && (vm->name = strdup(found->domain)) == NULL)
         return -ENOMEM;
@@ -53,8 +55,8 @@ static bool is_taken(const struct config *config, const struct config_vm *vm,
                                                                                         : NULL;
 
         if (what != NULL) {
-            config_reader_error(reader, root, "its %s is VM %s's, expected one of its own", what,
-                                other->name);
+            config_reader_error(reader, root, "its %s is also VM %s's, expected a unique value",
+                                what, other->name);
             return true;
         }
     }

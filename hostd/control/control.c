@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "control_connect.h"
 #include "control_exec.h"
 #include "control_method.h"
 #include "control_peer.h"
@@ -26,6 +27,7 @@ struct control {
     struct listener *listener;
     struct varlink *varlink;
     struct control_execs *execs;
+    struct control_connects *connects;
     gid_t gid;
 };
 
@@ -128,10 +130,17 @@ OF_FLEET(pool_usage)
 OF_FLEET(add_share)
 OF_FLEET(remove_share)
 OF_FLEET(shut_down)
+#define OF_CONNECTS(name)                                                                          \
+    static void name(void *userdata, struct varlink_call *call, struct json_object *params)        \
+    {                                                                                              \
+        control_connect_##name(((struct control *)userdata)->connects, call, params);              \
+    }
+
 OF_EXECS(run)
 OF_EXECS(write_input)
 OF_EXECS(send_signal)
 OF_EXECS(resize_terminal)
+OF_CONNECTS(open)
 
 static void stream_telemetry(void *userdata, struct varlink_call *call, struct json_object *params)
 {
@@ -140,22 +149,23 @@ static void stream_telemetry(void *userdata, struct varlink_call *call, struct j
 }
 
 static const struct varlink_method methods[] = {
-    {"List", list, false},
-    {"Show", show, false},
-    {"Capabilities", capabilities, false},
-    {"CommandLine", command_line, false},
-    {"PoolUsage", pool_usage, false},
-    {"AddShare", add_share, false},
-    {"RemoveShare", remove_share, false},
-    {"Exec", run, true},
-    {"WriteInput", write_input, false},
-    {"SendSignal", send_signal, false},
-    {"ResizeTerminal", resize_terminal, false},
-    {"ShutDown", shut_down, false},
-    {"Telemetry", stream_telemetry, true},
-    {"Files", files, false},
-    {"Metrics", metrics, false},
-    {"Reload", reload, false},
+    {"List", list, VARLINK_ONE},
+    {"Show", show, VARLINK_ONE},
+    {"Capabilities", capabilities, VARLINK_ONE},
+    {"CommandLine", command_line, VARLINK_ONE},
+    {"PoolUsage", pool_usage, VARLINK_ONE},
+    {"AddShare", add_share, VARLINK_ONE},
+    {"RemoveShare", remove_share, VARLINK_ONE},
+    {"Exec", run, VARLINK_STREAM},
+    {"WriteInput", write_input, VARLINK_ONE},
+    {"SendSignal", send_signal, VARLINK_ONE},
+    {"ResizeTerminal", resize_terminal, VARLINK_ONE},
+    {"Connect", open, VARLINK_UPGRADE},
+    {"ShutDown", shut_down, VARLINK_ONE},
+    {"Telemetry", stream_telemetry, VARLINK_STREAM},
+    {"Files", files, VARLINK_ONE},
+    {"Metrics", metrics, VARLINK_ONE},
+    {"Reload", reload, VARLINK_ONE},
 };
 
 static const struct varlink_interface interface = {
@@ -228,7 +238,8 @@ int control_new(struct fleet *fleet, const char *path, const char *group, int li
         r = varlink_new(event, &interface, control, &control->varlink);
     if (r >= 0) {
         control->execs = control_execs_new(fleet);
-        r = control->execs == NULL ? -ENOMEM : 0;
+        control->connects = control_connects_new(fleet);
+        r = control->execs == NULL || control->connects == NULL ? -ENOMEM : 0;
     }
     if (r < 0) {
         (void)control_free(control);
@@ -245,6 +256,7 @@ struct control *control_free(struct control *control)
     (void)listener_free(control->listener);
     (void)varlink_free(control->varlink);
     (void)control_execs_free(control->execs);
+    (void)control_connects_free(control->connects);
     free(control);
     return NULL;
 }

@@ -45,6 +45,7 @@ static struct json_object *view_features(uint64_t features)
         {CAPABILITIES_SWIOTLB_DEFAULT, "swiotlb-default"},
         {CAPABILITIES_SWIOTLB_DYNAMIC, "swiotlb-dynamic"},
         {CAPABILITIES_TERMINAL, "terminal"},
+        {CAPABILITIES_CONNECTIONS, "connections"},
     };
     struct json_object *array = json_object_new_array();
 

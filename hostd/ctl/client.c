@@ -83,7 +83,8 @@ int client_fd(const struct client *client)
     return client->fd;
 }
 
-int client_send(struct client *client, const char *method, struct json_object *params, bool more)
+int client_send(struct client *client, const char *method, struct json_object *params,
+                enum client_answer answer)
 {
     struct json_object *call = json_object_new_object();
     size_t size, sent = 0;
@@ -95,8 +96,8 @@ int client_send(struct client *client, const char *method, struct json_object *p
     json_add_text(call, "method", name);
     if (params != NULL)
         json_object_object_add(call, "parameters", params);
-    if (more)
-        json_add_flag(call, "more", true);
+    if (answer != CLIENT_ONE)
+        json_add_flag(call, answer == CLIENT_MORE ? "more" : "upgrade", true);
     text = json_object_to_json_string_length(call, JSON_C_TO_STRING_NOSLASHESCAPE, &size);
     if (!wire_text_is_valid((struct wire_text){.data = text, .size = size}))
         r = -EILSEQ;
@@ -259,10 +260,20 @@ const char *client_error(const struct client *client, int r)
     }
 }
 
+size_t client_take_rest(struct client *client, void *buffer, size_t capacity)
+{
+    size_t size = client->size < capacity ? client->size : capacity;
+
+    if (size > 0)
+        memcpy(buffer, client->data, size);
+    client->size = 0;
+    return size;
+}
+
 int client_call(struct client *client, const char *method, struct json_object *params,
                 int timeout_ms, struct json_object **ret_params)
 {
-    int r = client_send(client, method, params, false);
+    int r = client_send(client, method, params, CLIENT_ONE);
 
     if (r == 0)
         r = client_receive(client, timeout_ms, ret_params);
@@ -281,7 +292,7 @@ struct json_object *client_ask(const char *socket_path, const char *method,
     (void)client_new_quietly(socket_path, &client);
     if (client == NULL) {
         json_object_put(params);
-    } else if (client_send(client, method, params, false) < 0 ||
+    } else if (client_send(client, method, params, CLIENT_ONE) < 0 ||
                client_receive(client, CLIENT_QUICK_MS, &reply) != 1) {
         json_object_put(reply);
         reply = NULL;

@@ -14,6 +14,13 @@
 
 struct client;
 
+/* What a call is answered with. */
+enum client_answer {
+    CLIENT_ONE,
+    CLIENT_MORE,    /* several replies */
+    CLIENT_UPGRADE, /* one, and then bytes that are no replies */
+};
+
 /*
  * Connects.
  *
@@ -32,7 +39,8 @@ int client_fd(const struct client *client);
  * @param params  consumed; NULL for none
  * @return 0 or -errno (-EILSEQ: something of it is not UTF-8, as a message must be)
  */
-int client_send(struct client *client, const char *method, struct json_object *params, bool more);
+int client_send(struct client *client, const char *method, struct json_object *params,
+                enum client_answer answer);
 
 /*
  * Takes the next reply, waiting for it.
@@ -44,6 +52,10 @@ int client_send(struct client *client, const char *method, struct json_object *p
  *         client_error()
  */
 int client_receive(struct client *client, int timeout_ms, struct json_object **ret_params);
+
+/* Of an upgraded connection: takes what was received behind the reply. @return bytes, at most @p
+ * capacity, of which 65536 are enough */
+size_t client_take_rest(struct client *client, void *buffer, size_t capacity);
 
 /* What is wrong, as a sentence, after client_receive() or client_send() returned @p r < 0. The
  * client's own, until its next call. */

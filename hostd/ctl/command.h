@@ -18,6 +18,7 @@ int command_cmdline(const struct options *options, char **words);
 int command_share_add(const struct options *options, char **words);
 int command_share_remove(const struct options *options, char **words);
 int command_exec(const struct options *options, char **words);
+int command_forward(const struct options *options, char **words);
 int command_shutdown(const struct options *options, char **words);
 int command_telemetry(const struct options *options, char **words);
 int command_timeline(const struct options *options, char **words);

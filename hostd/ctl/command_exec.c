@@ -21,9 +21,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STATUS_FAILED EXEC_PARAMS_FAILED
+
+/* Well before the daemon's VARLINK_IDLE_MS. */
+#define INPUT_IDLE_S 10
 
 /* Replies that are handled before our keys and signals have their turn: a Ctrl-C must get through
  * output without end. */
@@ -37,7 +41,8 @@ struct session {
     int terminal;              /* terminal_watch(), or -1: it has none */
     struct terminal_size size; /* as told */
     bool started, stdin_open;
-    bool writing; /* a piece of input waits for its answer */
+    bool writing;   /* a piece of input waits for its answer */
+    time_t written; /* when input was last passed on */
     uint32_t process;
     int interrupts; /* since the start */
     int status;     /* -1: it runs */
@@ -209,6 +214,21 @@ static void stop_input(struct session *session)
     session->input = client_free(session->input);
 }
 
+/* The daemon closes a connection on which nothing is asked for half a minute: one that was idle for
+ * a while is made anew, before there is anything that could be lost with it. */
+static bool renew_input(struct session *session)
+{
+    time_t before = session->written;
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    session->written = now.tv_sec;
+    if (now.tv_sec - before < INPUT_IDLE_S)
+        return true;
+    session->input = client_free(session->input);
+    return client_new(session->options->socket, &session->input) == 0;
+}
+
 static void pass_input(struct session *session)
 {
     struct json_object *params = process_params(session);
@@ -229,7 +249,12 @@ static void pass_input(struct session *session)
     json_add_text(params, "data", text);
     session->stdin_open = n > 0;
     session->writing = true;
-    if (client_send(session->input, "WriteInput", params, false) < 0)
+    if (!renew_input(session)) {
+        json_object_put(params);
+        stop_input(session);
+        return;
+    }
+    if (client_send(session->input, "WriteInput", params, CLIENT_ONE) < 0)
         stop_input(session);
 }
 
@@ -322,7 +347,7 @@ int command_exec(const struct options *options, char **words)
     }
     if (session.stdin_open && client_new(options->socket, &session.input) != 0)
         session.stdin_open = false;
-    r = client_send(session.output, "Exec", params, true);
+    r = client_send(session.output, "Exec", params, CLIENT_MORE);
     status = r < 0 ? STATUS_FAILED : run(&session);
     terminal_leave();
     if (r < 0)

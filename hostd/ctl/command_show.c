@@ -243,7 +243,7 @@ static struct json_object *query_pools(struct client *client, const char *vm)
 {
     struct json_object *reply = NULL;
 
-    if (client_send(client, "PoolUsage", command_vm_params(vm), false) < 0 ||
+    if (client_send(client, "PoolUsage", command_vm_params(vm), CLIENT_ONE) < 0 ||
         client_receive(client, CLIENT_QUICK_MS, &reply) < 0)
         return NULL;
     return reply;

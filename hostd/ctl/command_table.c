@@ -40,6 +40,8 @@ static const struct command {
      OPTIONS_ENVIRONMENT | OPTIONS_DIRECTORY | OPTIONS_UID | OPTIONS_GID | OPTIONS_NO_INPUT |
          OPTIONS_INTERACTIVE | OPTIONS_TERMINAL,
      command_exec, "run a command in the guest", " dev -- ls /mnt/doc"},
+    {"forward", NULL, " VM HERE THERE", "", 3, 3, OPTIONS_MODE, command_forward,
+     "make a service of the guest reachable here", " dev 8080 80"},
     {"shutdown", NULL, " VM", "", 1, 1, OPTIONS_REBOOT | OPTIONS_GRACE, command_shutdown,
      "power the guest off, or reboot it", " dev"},
     {"telemetry", NULL, "", "", 0, 0,

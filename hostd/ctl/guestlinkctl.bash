@@ -37,7 +37,7 @@ _guestlinkctl() {
             ;;
         --config | --transport | --grace | --file | --vm | --event | --since | --svg | --env | \
             --directory | --uid | --gid | --share | --memory | --cid | --kernel | --initrd | \
-            --vms) skip=1 ;;
+            --vms | --mode) skip=1 ;;
         -*) ;;
         *) words+=("$word") ;;
         esac
@@ -64,6 +64,10 @@ _guestlinkctl() {
         mapfile -t COMPREPLY < <(compgen -W "10m 1h 1d today yesterday" -- "$cur")
         return
         ;;
+    --mode)
+        mapfile -t COMPREPLY < <(compgen -W "0600 0660" -- "$cur")
+        return
+        ;;
     --share | --vms)
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
         return
@@ -82,6 +86,7 @@ _guestlinkctl() {
     new) options+=" --share --network --memory --cid --kernel --initrd --config --vms --dry-run" ;;
     share) [[ ${words[1]-} == add ]] && options+=" --read-only --transport" ;;
     exec) options+=" --env --directory --uid --gid --no-input --interactive --tty --" ;;
+    forward) options+=" --mode" ;;
     shutdown) options+=" --reboot --grace" ;;
     telemetry) options+=" --file --vm --event --since --follow" ;;
     timeline) options+=" --file --svg" ;;
@@ -94,17 +99,18 @@ _guestlinkctl() {
 
     case ${#words[@]}:${words[0]-} in
     0:)
-        mapfile -t COMPREPLY < <(compgen -W "list show capabilities cmdline new share exec shutdown \
+        mapfile -t COMPREPLY < <(compgen -W "list show capabilities cmdline new share exec forward shutdown \
             telemetry timeline doctor metrics reload" -- "$cur")
         ;;
     1:share) mapfile -t COMPREPLY < <(compgen -W "add remove" -- "$cur") ;;
-    1:show | 1:capabilities | 1:cmdline | 1:exec | 1:shutdown | 1:timeline | 1:doctor | 2:share)
+    1:show | 1:capabilities | 1:cmdline | 1:exec | 1:forward | 1:shutdown | 1:timeline | 1:doctor | 2:share)
         mapfile -t COMPREPLY < <(compgen -W "$(_guestlinkctl_vms "${global[@]}")" -- "$cur")
         ;;
     3:share)
         [[ ${words[1]} != remove ]] ||
             mapfile -t COMPREPLY < <(compgen -W "$(_guestlinkctl_tags "${words[2]}" "${global[@]}")" -- "$cur")
         ;;
+    2:forward) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     4:share) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
     esac
 }

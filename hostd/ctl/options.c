@@ -36,6 +36,7 @@ static const struct option table[] = {
     {"no-input", no_argument, NULL, BIT + 16},
     {"interactive", no_argument, NULL, BIT + 17},
     {"tty", no_argument, NULL, BIT + 18},
+    {"mode", required_argument, NULL, BIT + 19},
     {"share", required_argument, NULL, BIT + 20},
     {"network", no_argument, NULL, BIT + 21},
     {"memory", required_argument, NULL, BIT + 22},
@@ -69,7 +70,8 @@ static const char *const abouts[][2] = {
     {"", "standard input is /dev/null"},
     {"", "-i: pass standard input, as by default"},
     {"", "-t: give the command a terminal"},
-    [20] = {"PATH:TARGET[:ro]", "share a folder of the host; may be repeated"},
+    {"MODE", "the Unix socket's mode, by default 0600"},
+    {"PATH:TARGET[:ro]", "share a folder of the host; may be repeated"},
     {"", "give the VM an adapter in QEMU's user network"},
     {"SIZE", "the guest's memory, by default 1280M"},
     {"N", "the vsock CID, by default the next free one"},
@@ -120,6 +122,19 @@ static bool parse_number(const char *name, const char *text, uint32_t *ret_numbe
     return true;
 }
 
+static bool parse_mode(const char *text, uint32_t *ret_mode)
+{
+    char *end;
+    unsigned long mode = strtoul(text, &end, 8);
+
+    if (*text < '0' || *text > '7' || *end != '\0' || mode > 0777) {
+        say_error("--mode: \"%s\", expected an octal number up to 0777, such as 0660", text);
+        return false;
+    }
+    *ret_mode = (uint32_t)mode;
+    return true;
+}
+
 static bool add(struct config_strings *list, char *item)
 {
     char **items = realloc(list->items, (list->count + 1) * sizeof(*items));
@@ -167,6 +182,8 @@ static bool take(struct options *options, unsigned bit, char *value)
         return parse_number("cid", value, &options->cid);
     case OPTIONS_GRACE:
         return parse_number("grace", value, &options->grace_ms);
+    case OPTIONS_MODE:
+        return parse_mode(value, &options->mode);
     case OPTIONS_UID:
         return parse_number("uid", value, &options->uid);
     case OPTIONS_GID:

@@ -32,6 +32,7 @@ enum {
     OPTIONS_NO_INPUT = 1 << 16,
     OPTIONS_INTERACTIVE = 1 << 17,
     OPTIONS_TERMINAL = 1 << 18,
+    OPTIONS_MODE = 1 << 19,
     OPTIONS_SHARE = 1 << 20,
     OPTIONS_NETWORK = 1 << 21,
     OPTIONS_MEMORY = 1 << 22,
@@ -48,7 +49,7 @@ struct options {
     unsigned given; /* OPTIONS_… */
     const char *config, *transport, *file, *vm, *event, *since, *svg, *directory;
     const char *memory, *kernel, *initrd, *vms;
-    uint32_t grace_ms, uid, gid, cid;
+    uint32_t grace_ms, uid, gid, cid, mode;
     /* Items point into argv, the lists are the options'. */
     struct config_strings environment, shares;
     int stop; /* of exec: as soon as this can be read, the command is given up; -1: nothing is */

@@ -16,8 +16,8 @@
 #define NO_TOKEN "the VM has no token"
 
 #define BALLOON_FORBIDDEN                                                                          \
-    "its aperture is required, and the domain has a device that discards pages of its memory; "    \
-    "give it <memballoon model='none'/> and no virtio-mem"
+    "the aperture is required, but the domain has a device that discards pages of its "            \
+    "memory; give it <memballoon model='none'/> and no virtio-mem"
 
 static void on_description(struct domain_task *task, const struct libvirt_reply *reply);
 
@@ -39,11 +39,13 @@ static void succeed(struct domain_task *task, bool created)
 static void on_attached(struct domain_task *task, const struct libvirt_reply *reply)
 {
     if (reply->error) {
-        domain_task_fail(task, "libvirt could not attach the device", reply);
+        domain_task_fail(task, "cannot attach the device", reply);
     } else if (task->device && device_server_has_ended(task->device->server)) {
         (void)libvirt_call(task->domain->libvirt, "detach", json_texts("alias", task->alias, NULL),
                            task->domain->host.timeout_ms, NULL, NULL);
-        domain_task_finish(task, EIO, "adapter %s: passt ended while the device was added; %s",
+        domain_task_finish(task, EIO,
+                           "adapter %s: passt exited while the device was being "
+                           "added; %s",
                            task->name, device_server_describe(task->device->server));
     } else {
         succeed(task, true);
@@ -69,8 +71,8 @@ static const char *obstacle(const struct domain_task *task, struct json_object *
     const char *memory = description_memory_obstacle(description);
 
     if (!qemu_version_takes_passt(libvirt_hypervisor(task->domain->libvirt)))
-        return "its QEMU cannot have a vhost-user adapter hot-plugged (7.2 ends with it); install "
-               "QEMU 10.0 or later (Debian 13 has one), or use the backend \"user\"";
+        return "its QEMU cannot hot-plug a vhost-user adapter (7.2 crashes); install QEMU 10.0 "
+               "or later (Debian 13 has one), or use the backend \"user\"";
     if (memory)
         return memory;
     return task->iommu_platform && task->aperture == CONFIG_APERTURE_REQUIRE &&
@@ -118,12 +120,12 @@ static bool is_equal(const struct domain_task *task, const struct description_de
 static void on_old_unplugged(struct domain_task *task, const struct libvirt_reply *reply)
 {
     if (reply->error) {
-        domain_task_fail(task, "an adapter of that id that is not equal is in the way", reply);
+        domain_task_fail(task, "a different adapter with that id exists", reply);
         return;
     }
     domain_task_sweep_old(task);
     if (domain_task_describe(task, on_description) < 0)
-        domain_task_finish(task, ENOTCONN, "adapter %s: libvirt cannot be reached", task->name);
+        domain_task_finish(task, ENOTCONN, "adapter %s: cannot reach libvirt", task->name);
 }
 
 static void on_description(struct domain_task *task, const struct libvirt_reply *reply)

@@ -13,18 +13,18 @@ static const struct {
                       "mode='shared'/></memoryBacking> and a NUMA cell with memAccess='shared' "
                       "(guestlink-hostd.json(5) has an example), and start it again"},
     {"No more available PCI slots",
-     "; give the domain a <controller type='pci' model='pcie-root-port'/> for each device to come, "
+     "; give the domain a <controller type='pci' model='pcie-root-port'/> for each new device, "
      "and start it again"},
-    {"Attempted double use of PCI", "; somebody else plugged a device into that port meanwhile: "
+    {"Attempted double use of PCI", "; another program plugged a device into that port meanwhile: "
                                     "try again"},
     {"Permission denied",
      "; QEMU's user must be able to pass the state_dir, and AppArmor needs a line for it "
      "(guestlinkctl doctor prints it)"},
     {"cannot acquire state change lock",
-     "; another call for this domain is under way in libvirt, and may hang: look at virsh "
+     "; another call for this domain is in progress in libvirt, and may hang: look at virsh "
      "domjobinfo"},
-    {"Cannot get interface MTU", "; make the interface first, or correct \"interface\""},
-    {"Network not found", "; make the network (virsh net-define), or correct \"network\""},
+    {"Cannot get interface MTU", "; create the interface first, or fix \"interface\""},
+    {"Network not found", "; define the network (virsh net-define), or fix \"network\""},
     {"network", " (is the network started? virsh net-start)"},
 };
 
@@ -33,7 +33,7 @@ const char *advice_find(const struct libvirt_reply *reply)
     if (reply->error != EREMOTEIO)
         return "";
     if (reply->code == LIBVIRT_ERROR_NO_DOMAIN)
-        return "; define it (virsh define), or correct \"domain\"";
+        return "; define it (virsh define), or fix \"domain\"";
     if (reply->code == LIBVIRT_ERROR_AUTH)
         return "; the daemon's user must be allowed to use libvirt (group libvirt)";
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)

@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #define BALLOON                                                                                    \
-    "the domain has a <memballoon> (or virtio-mem) device: pages that QEMU discards and the "      \
-    "guest uses again are other ones than those that the device's process has; give the domain "   \
-    "<memballoon model='none'/>"
+    "the domain has a <memballoon> (or virtio-mem) device: after QEMU discards a page, the "       \
+    "guest and the device's process would use different memory; give the domain <memballoon "      \
+    "model='none'/>"
 
 struct domain_device *domain_device_find(const struct device_domain *domain, bool is_share,
                                          const char *name)
@@ -240,8 +240,8 @@ static void on_ended(void *userdata, const char *text)
         task->awaits_ready = false;
         task->ready(task, &(struct libvirt_reply){.error = EIO,
                                                   .text = device->is_share
-                                                              ? "virtiofsd could not serve it"
-                                                              : "passt could not serve it"});
+                                                              ? "virtiofsd cannot serve the share"
+                                                              : "passt cannot serve the adapter"});
     } else if (!task && !is_unplugged(device)) {
         if (device->is_share)
             unplug_dead(device);
@@ -270,8 +270,7 @@ static void on_restored(void *userdata, const char *text)
     const struct device_host *host = &device->domain->host;
     char whole[DEVICE_SERVER_TEXT_SIZE + 64];
 
-    (void)snprintf(whole, sizeof(whole), "another passt serves it, the guest lost packets: %s",
-                   text);
+    (void)snprintf(whole, sizeof(whole), "started another passt, the guest lost packets: %s", text);
     if (!device->is_share)
         host->events.adapter_lost(host->userdata, device->name, true, whole);
 }

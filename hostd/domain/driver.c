@@ -93,7 +93,7 @@ static void go_up(struct device_domain *domain, struct json_object *description)
 
     own_door(domain, description);
     if (domain->was_up && domain->run != run)
-        go_down(domain, true, "the domain was started anew");
+        go_down(domain, true, "the domain was restarted");
     if (domain->is_up)
         return;
     domain->run = run;
@@ -136,7 +136,7 @@ static void on_description(void *userdata, const struct libvirt_reply *reply)
     } else if (!reply->error && description_is_active(reply->result)) {
         go_up(domain, reply->result);
     } else if (!reply->error) {
-        (void)snprintf(text, sizeof(text), "domain \"%s\" does not run",
+        (void)snprintf(text, sizeof(text), "domain \"%s\" is not running",
                        domain->host.vm->device_host.domain);
         be_absent(domain, text);
     }
@@ -196,10 +196,39 @@ static void on_reboot(struct device_domain *domain)
     domain->host.events.reset(domain->host.userdata);
 }
 
+static bool has_task(const struct device_domain *domain, const char *alias)
+{
+    for (const struct domain_task *task = domain->tasks; task; task = task->next)
+        if (strcmp(task->alias, alias) == 0)
+            return true;
+    return false;
+}
+
+/* That nobody asked for now: by somebody else, or before libvirt was restarted. Where a process
+ * serves the device, its end tells. */
+static void lose_adapter(struct device_domain *domain, const char *alias)
+{
+    const struct config_vm *vm = domain->host.vm;
+
+    for (size_t i = 0; i < vm->network_count; i++) {
+        const struct config_network *network = &vm->networks[i];
+        char own[DEVICE_XML_ALIAS_SIZE];
+
+        if (network->backend != CONFIG_BACKEND_PASST &&
+            device_xml_alias(DEVICE_XML_ADAPTER, network->id, own) == 0 && strcmp(own, alias) == 0)
+            domain->host.events.adapter_lost(domain->host.userdata, network->id, false,
+                                             "the device was removed from the domain");
+    }
+}
+
 static void on_unplugged(struct device_domain *domain, const char *alias, int error)
 {
+    bool expected = has_task(domain, alias);
+
     domain_devices_stay(domain, alias);
     domain_tasks_on_unplugged(domain, alias, error);
+    if (!error && !expected && domain->is_up)
+        lose_adapter(domain, alias);
 }
 
 static void on_event(void *userdata, const char *name, struct json_object *message)

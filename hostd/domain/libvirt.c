@@ -127,7 +127,7 @@ static void lose(struct libvirt *libvirt, const char *text)
         (void)child_end_describe(&end, how);
     (void)snprintf(all_text, sizeof(all_text), "libvirt at %.300s: %s%s%s%s%s", libvirt->uri,
                    libvirt->farewell[0] ? libvirt->farewell : text, how[0] ? "; " : "", how,
-                   words[0] ? "; last words: " : "", words);
+                   words[0] ? "; last output: " : "", words);
     libvirt->link = json_link_free(libvirt->link);
     libvirt->child = child_kill(libvirt->child);
     libvirt->errors = sink_free(libvirt->errors);
@@ -157,7 +157,7 @@ static void ping(struct libvirt *libvirt)
     libvirt->answered = false;
     if (libvirt_calls_send(&libvirt->calls, libvirt->event, libvirt->link, libvirt, "ping", NULL,
                            NULL, LIBVIRT_PING_MS * 2, on_pong, libvirt) < 0)
-        lose(libvirt, "guestlink-libvirt does not read what it is told");
+        lose(libvirt, "guestlink-libvirt does not read its requests");
     else
         set_timer(libvirt, LIBVIRT_PING_MS);
 }
@@ -204,7 +204,7 @@ static void take_message(struct libvirt *libvirt, struct json_object *message)
         pass_on(libvirt, name, message);
     if (!problem || !libvirt->link)
         return;
-    (void)snprintf(text, sizeof(text), "guestlink-libvirt said %s", problem);
+    (void)snprintf(text, sizeof(text), "guestlink-libvirt sent %s", problem);
     lose(libvirt, text);
 }
 
@@ -275,7 +275,7 @@ static int on_timer(sd_event_source *source, uint64_t now, void *userdata)
     else if (!libvirt->is_up)
         lose(libvirt, "guestlink-libvirt has no connection within 30 s (does libvirtd hang?)");
     else if (!libvirt->answered)
-        lose(libvirt, "guestlink-libvirt hangs; it is killed");
+        lose(libvirt, "guestlink-libvirt hangs; killing it");
     else
         ping(libvirt);
     leave_busy(libvirt);
@@ -284,7 +284,7 @@ static int on_timer(sd_event_source *source, uint64_t now, void *userdata)
 
 static struct libvirt *libvirt_free(struct libvirt *libvirt)
 {
-    libvirt_calls_finish(&libvirt->calls, NULL, ECANCELED, "the daemon lets go of libvirt");
+    libvirt_calls_finish(&libvirt->calls, NULL, ECANCELED, "the daemon releases libvirt");
     LIST_REMOVE(libvirt, of_all);
     (void)json_link_free(libvirt->link);
     (void)child_kill(libvirt->child);
@@ -378,7 +378,7 @@ struct libvirt_user *libvirt_leave(struct libvirt_user *user)
     if (!user)
         return NULL;
     libvirt = user->libvirt;
-    libvirt_calls_finish(&libvirt->calls, user, ECANCELED, "the daemon lets go of libvirt");
+    libvirt_calls_finish(&libvirt->calls, user, ECANCELED, "the daemon releases libvirt");
     LIST_REMOVE(user, of_libvirt);
     sd_event_source_disable_unref(user->tell);
     free(user->domain);

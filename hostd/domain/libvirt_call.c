@@ -108,11 +108,11 @@ const char *libvirt_calls_answer(struct libvirt_calls *calls, struct json_object
     int64_t id;
 
     if (!json_as_number(json_member(message, "id"), &id) || id < 1 || id > calls->last_id)
-        return "an answer to nothing that was asked";
+        return "an answer without a question";
     if (error) {
         if (!json_as_words(words, text, sizeof(text)) ||
             !json_as_number(json_member(error, "code"), &reply.code))
-            return "an error without a code and words";
+            return "an error without a code and a description";
         reply = (struct libvirt_reply){.error = EREMOTEIO, .code = reply.code, .text = text};
     }
     while (call && call->id != id)

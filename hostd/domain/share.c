@@ -19,15 +19,15 @@
 #define NO_TOKEN "the VM has no token"
 
 #define IOMMU_REMARK                                                                               \
-    "QEMU cannot do iommu_platform with vhost-user-fs (virtiofsd does not offer "                  \
-    "VIRTIO_F_ACCESS_PLATFORM): the device was added without and does not bounce through the "     \
-    "guest's pool"
+    "QEMU does not support iommu_platform with vhost-user-fs (virtiofsd does not offer "           \
+    "VIRTIO_F_ACCESS_PLATFORM): the device was added without iommu_platform and does not "         \
+    "bounce through the guest's pool"
 #define IOMMU_REQUIRED                                                                             \
-    "its aperture is required, and QEMU cannot have the guest use the pool for it (update QEMU, "  \
-    "or set \"aperture\": \"auto\")"
+    "the aperture is required, but QEMU cannot make the guest use the pool for the device "        \
+    "(update QEMU, or set \"aperture\": \"auto\")"
 #define BALLOON_FORBIDDEN                                                                          \
-    "its aperture is required, and the domain has a device that discards pages of its memory; "    \
-    "give it <memballoon model='none'/> and no virtio-mem"
+    "the aperture is required, but the domain has a device that discards pages of its "            \
+    "memory; give it <memballoon model='none'/> and no virtio-mem"
 
 static void on_description(struct domain_task *task, const struct libvirt_reply *reply);
 
@@ -69,11 +69,13 @@ static void on_attached(struct domain_task *task, const struct libvirt_reply *re
         task->device->server = device_server_stop(task->device->server);
         start_virtiofsd(task);
     } else if (reply->error) {
-        domain_task_fail(task, "libvirt could not attach the device", reply);
+        domain_task_fail(task, "cannot attach the device", reply);
     } else if (device_server_has_ended(task->device->server)) {
         (void)libvirt_call(task->domain->libvirt, "detach", json_texts("alias", task->alias, NULL),
                            task->domain->host.timeout_ms, NULL, NULL);
-        domain_task_finish(task, EIO, "share %s: virtiofsd ended while the device was added; %s",
+        domain_task_finish(task, EIO,
+                           "share %s: virtiofsd exited while the device was being "
+                           "added; %s",
                            task->name, device_server_describe(task->device->server));
     } else {
         succeed(task, true, task->iommu_platform);
@@ -117,12 +119,12 @@ static void start_virtiofsd(struct domain_task *task)
 static void on_old_unplugged(struct domain_task *task, const struct libvirt_reply *reply)
 {
     if (reply->error) {
-        domain_task_fail(task, "a device of that tag that is not equal is in the way", reply);
+        domain_task_fail(task, "a different device with that tag exists", reply);
         return;
     }
     domain_task_sweep_old(task);
     if (domain_task_describe(task, on_description) < 0)
-        domain_task_finish(task, ENOTCONN, "share %s: libvirt cannot be reached", task->name);
+        domain_task_finish(task, ENOTCONN, "share %s: cannot reach libvirt", task->name);
 }
 
 /* What stands in the way of any share. @return NULL: nothing */
@@ -193,8 +195,8 @@ int domain_share_add(struct device_host *host, const struct device_share *share,
         (void)domain_task_abandon(task);
         return device_operation_finish_later(
             operation, ENOENT,
-            "share %s: %s is not a directory of this host; make it, "
-            "or correct \"path\" of the share",
+            "share %s: %s is not a directory of this host; create it, or fix \"path\" of the "
+            "share",
             share->tag, share->path);
     }
     r = begin(task, share);

@@ -101,7 +101,7 @@ int domain_task_new(struct device_host *host, bool is_share, const char *name,
     if (r < 0)
         (void)domain_task_abandon(task);
     else if (is_busy(task))
-        r = refuse(task, EBUSY, "another operation on it is under way");
+        r = refuse(task, EBUSY, "another operation is in progress");
     else
         *ret_task = task;
     return r;
@@ -197,13 +197,13 @@ static void call_next(struct domain_task *task, const char *name, struct json_ob
 static void find_absent(struct domain_task *task)
 {
     task->domain->absent(task->domain, "the domain was stopped");
-    domain_task_finish(task, ENOTCONN, "%s: the domain does not run", task->name);
+    domain_task_finish(task, ENOTCONN, "%s: the domain is not running", task->name);
 }
 
 static void on_described(struct domain_task *task, const struct libvirt_reply *reply)
 {
     if (reply->error)
-        domain_task_fail(task, "libvirt could not tell about the domain", reply);
+        domain_task_fail(task, "cannot query the domain in libvirt", reply);
     else if (description_is_active(reply->result))
         task->made(task, reply);
     else
@@ -230,7 +230,7 @@ bool domain_task_find_port(struct domain_task *task, struct json_object *descrip
     if (count == 0) {
         domain_task_finish(task, ENOSPC,
                            "%s %s: no free PCIe root port; give the domain a <controller "
-                           "type='pci' model='pcie-root-port'/> for each device to come, and start "
+                           "type='pci' model='pcie-root-port'/> for each new device, and start "
                            "it again",
                            task->is_share ? "share" : "adapter", task->name);
         return false;
@@ -256,8 +256,8 @@ static void on_attached(struct domain_task *task, const struct libvirt_reply *re
 {
     if (task->overdue)
         domain_task_finish(task, ETIMEDOUT,
-                           "%s %s: libvirt did not attach it within %u ms, so that what serves it "
-                           "was ended%s%s",
+                           "%s %s: libvirt did not attach the device within %u ms, so its "
+                           "server was stopped%s%s",
                            task->is_share ? "share" : "adapter", task->name, task->attach_ms,
                            reply->error ? ": " : "", reply->text);
     else
@@ -305,7 +305,9 @@ static void check_unplug(struct domain_task *task)
 {
     if (task->unplug_answered && task->unplug_event)
         unplug_end(task, task->unplug_error,
-                   task->unplug_error ? "the guest refused to let go of the device; it stays" : "");
+                   task->unplug_error ? "the guest refused to release the device; the device "
+                                        "stays"
+                                      : "");
 }
 
 static void on_unplug_overdue(struct domain_task *task)
@@ -318,8 +320,9 @@ static void on_unplug_overdue(struct domain_task *task)
     if (leaving)
         leaving->leaving = false; /* the next try asks again */
     (void)snprintf(text, sizeof(text),
-                   "the guest did not let go of device %s within %u ms (is it stopped, or is "
-                   "something still mounted?); the device goes as soon as the guest does",
+                   "the guest did not release device %s within %u ms (is the guest stopped, or "
+                   "is something still mounted?); QEMU removes the device as soon as the guest "
+                   "releases it",
                    task->alias, task->domain->host.timeout_ms);
     unplug_end(task, ETIMEDOUT, text);
 }
@@ -402,7 +405,7 @@ static void on_description_to_remove(struct domain_task *task, const struct libv
         domain_task_unplug(task, on_removed);
     } else {
         domain_task_sweep_old(task);
-        domain_task_finish(task, 0, "the device was not there");
+        domain_task_finish(task, 0, "the device did not exist");
     }
 }
 

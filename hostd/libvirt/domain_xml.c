@@ -240,8 +240,12 @@ static void add_source(struct json_object *adapter, xmlNode *node, const char *t
 static struct json_object *adapter_of(xmlNode *node)
 {
     struct json_object *adapter = json_texts("kind", "adapter", NULL);
-    char *type = attribute(node, "type");
+    char *network = attribute(child(node, "source"), "network");
+    /* One of a network on a bridge is a bridge's while the domain runs, and still names the
+     * network. */
+    char *type = network ? (char *)xmlStrdup((const xmlChar *)"network") : attribute(node, "type");
 
+    xmlFree(network);
     if (type) {
         json_add_text(adapter, "type", type);
         add_source(adapter, node, type);

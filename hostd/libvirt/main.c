@@ -88,7 +88,7 @@ static void *open_connection(void *uri)
     /* One of the same process (test:///default) has none, and needs none. */
     (void)virConnectSetKeepAlive(connection, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT);
     if (pool_start(connection) < 0)
-        end("no thread can be started");
+        end("cannot start a thread");
     tell_connected(connection);
     return NULL;
 }

@@ -2,7 +2,8 @@
  * remains: parts of a device in QEMU that libvirt knows nothing of.
  *
  * A libvirtd that is killed between two steps of an attachment or a removal leaves its netdev, its
- * chardev or the device itself in QEMU and in no XML. Each later attachment of that name fails then.
+ * chardev or the device itself in QEMU and in no XML. Each later attachment of that name fails
+ * then.
  */
 #ifndef GUESTLINK_LIBVIRT_REMAINS_H
 #define GUESTLINK_LIBVIRT_REMAINS_H

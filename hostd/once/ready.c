@@ -217,7 +217,7 @@ int ready_wait(const struct plan *plan, struct supervisor *supervisor, int signa
     socket_path(plan, path);
     if (client_new(path, &client) != 0) /* why, the supervisor hears in a moment */
         return ready_tell_end(plan, supervisor_wait(supervisor, PROGRESS_MS));
-    r = client_send(client, "Telemetry", NULL, true);
+    r = client_send(client, "Telemetry", NULL, CLIENT_MORE);
     if (r < 0)
         say_error("cannot ask guestlink-hostd for its events: %s; stopped the VM", strerror(-r));
     status = r < 0 ? READY_NOT_STARTED : wait_for_guest(plan, supervisor, signals, client);

@@ -16,6 +16,9 @@
 #define PORT_WAIT_US UINT64_C(20000)
 #define PORT_WAITS   50u
 
+/* From its start until a passt has read its options, and listens. */
+#define SETTLE_US UINT64_C(300000)
+
 void qemu_passt_go_on(struct qemu_task *task, int error, const char *text)
 {
     const struct qmp_reply reply = {.error = error, .text = text};
@@ -179,10 +182,9 @@ static void on_chardev_added(struct qemu_task *task, const struct qmp_reply *rep
     qemu_passt_go_on(task, reply->error, reply->text);
 }
 
-static void on_ready(void *userdata, const char *remark)
+static void add_chardev(struct qemu_task *task)
 {
-    const struct qemu_passt *passt = userdata;
-    struct qemu_task *task = passt->task;
+    const struct qemu_passt *passt = task->passt;
     struct json_object *path = json_texts("path", device_server_socket(passt->server), NULL);
     struct json_object *address =
         json_members("type", json_object_new_string("unix"), "data", path, NULL);
@@ -191,7 +193,6 @@ static void on_ready(void *userdata, const char *remark)
     struct json_object *backend =
         json_members("type", json_object_new_string("socket"), "data", data, NULL);
 
-    (void)snprintf(task->remark, sizeof(task->remark), "%s", remark);
     task->awaits_ready = false;
     qemu_task_next(
         task, "chardev-add",
@@ -205,6 +206,8 @@ static bool waits_for_ports(struct qemu_task *task)
     char text[512];
     int r;
 
+    if (task->network->publish.count == 0)
+        return false;
     if (task->port_waits == 0) /* a daemon that died in between may have left it */
         device_server_sweep(task->qemu->host.event, task->qemu->directory, task->passt->name);
     r = config_publish_probe(&task->network->publish, true, text, sizeof(text));
@@ -216,6 +219,18 @@ static bool waits_for_ports(struct qemu_task *task)
     else
         qemu_passt_go_on(task, r, text);
     return true;
+}
+
+/* It listens before it serves, and ends if it cannot; QEMU would wait for another one, and answer
+ * nobody meanwhile. */
+static void on_ready(void *userdata, const char *remark)
+{
+    const struct qemu_passt *passt = userdata;
+    struct qemu_task *task = passt->task;
+
+    (void)snprintf(task->remark, sizeof(task->remark), "%s", remark);
+    if (task->network->publish.count == 0 || qemu_task_wait(task, SETTLE_US, add_chardev) < 0)
+        add_chardev(task);
 }
 
 void qemu_passt_start(struct qemu_task *task)

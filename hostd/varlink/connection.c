@@ -11,6 +11,7 @@
 #include "base/json.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,6 +186,23 @@ void varlink_call_invalid(struct varlink_call *call, const char *parameter)
 {
     reply(call, "org.varlink.service.InvalidParameter", json_texts("parameter", parameter, NULL),
           false);
+}
+
+int varlink_call_upgrade(struct varlink_call *call)
+{
+    struct varlink_connection *connection = call->connection;
+    int fd = -EPIPE;
+
+    varlink_call_watch(call, NULL, NULL, NULL);
+    reply(call, NULL, NULL, false);
+    /* What is sent behind the call and before the answer belongs to neither protocol. */
+    if (!connection->ending && connection->out.size == 0 && connection->in.size == 0)
+        fd = fcntl(connection->fd, F_DUPFD_CLOEXEC, 0);
+    if (fd == -1)
+        fd = -errno;
+    (void)sd_event_source_set_enabled(connection->io, SD_EVENT_OFF);
+    end(connection);
+    return fd;
 }
 
 bool varlink_call_is_full(const struct varlink_call *call)

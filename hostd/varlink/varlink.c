@@ -91,7 +91,10 @@ static void dispatch_own(const struct varlink *varlink, struct varlink_call *cal
 
         if (strcmp(method->name, name) != 0)
             continue;
-        if (method->more && !message->more)
+        if ((method->answer == VARLINK_UPGRADE) != message->upgrade)
+            varlink_call_fail(call, "org.varlink.service.MethodNotImplemented",
+                              json_texts("method", message->method, NULL));
+        else if (method->answer == VARLINK_STREAM && !message->more)
             varlink_call_fail(call, "org.varlink.service.ExpectedMore", NULL);
         else
             method->fn(varlink->userdata, call, message->parameters);
@@ -108,7 +111,7 @@ static void on_call(void *userdata, struct varlink_call *call,
     const struct varlink *varlink = userdata;
     size_t prefix = strlen(varlink->interface->name);
 
-    if (message->upgrade)
+    if (message->upgrade && strncmp(message->method, "org.varlink.service.", 20) == 0)
         varlink_call_fail(call, "org.varlink.service.MethodNotImplemented",
                           json_texts("method", message->method, NULL));
     else if (strcmp(message->method, "org.varlink.service.GetInfo") == 0)

@@ -29,10 +29,16 @@ struct varlink_call;
 typedef void (*varlink_method_fn)(void *userdata, struct varlink_call *call,
                                   struct json_object *parameters);
 
+enum varlink_answer {
+    VARLINK_ONE,
+    VARLINK_STREAM,  /* for callers that say `more` alone */
+    VARLINK_UPGRADE, /* varlink_call_upgrade(): for callers that say `upgrade` alone */
+};
+
 struct varlink_method {
     const char *name; /* "List" */
     varlink_method_fn fn;
-    bool more; /* answers with a stream: only for callers that say `more` */
+    enum varlink_answer answer;
 };
 
 struct varlink_interface {
@@ -70,6 +76,14 @@ void varlink_call_fail(struct varlink_call *call, const char *error,
 
 /* org.varlink.service.InvalidParameter; the call is gone. */
 void varlink_call_invalid(struct varlink_call *call, const char *parameter);
+
+/*
+ * Answers without parameters, after which the connection speaks another protocol: its bytes both
+ * ways are the caller's. The call is gone.
+ *
+ * @return the connection, non-blocking, the caller's; or -errno: it is being closed
+ */
+int varlink_call_upgrade(struct varlink_call *call);
 
 /* True if the client reads too slowly for more now. */
 bool varlink_call_is_full(const struct varlink_call *call);

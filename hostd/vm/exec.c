@@ -22,6 +22,7 @@ struct exec {
     bool ended;
     bool paused;
     bool terminal;
+    bool connection;
     struct exec_input input;
     const struct exec_events *events;
     void *userdata;
@@ -78,6 +79,19 @@ static uint32_t new_number(struct vm *vm)
     return vm->exec_next;
 }
 
+/* @return 0, -EOPNOTSUPP or -EUSERS */
+static int may_connect(const struct vm *vm)
+{
+    const struct exec *exec;
+    unsigned count = 0;
+
+    if (vm->connection && (vm->boot.capabilities.features & CAPABILITIES_CONNECTIONS) == 0)
+        return -EOPNOTSUPP;
+    LIST_FOREACH(exec, &vm->execs, of_vm)
+        count += exec->connection;
+    return count < LIMITS_CONNECTIONS ? 0 : -EUSERS;
+}
+
 int vm_exec(struct vm *vm, const struct exec_command *command, const struct exec_events *events,
             void *userdata, struct exec **ret_exec)
 {
@@ -85,7 +99,8 @@ int vm_exec(struct vm *vm, const struct exec_command *command, const struct exec
         .head = {.role = REQUEST_ROLE_COMMAND,
                  .restart = REQUEST_RESTART_NEVER,
                  .flags = REQUEST_PROCESS_OUTPUT | (command->input ? REQUEST_PROCESS_INPUT : 0) |
-                          (command->terminal ? REQUEST_PROCESS_PTY : 0),
+                          (command->terminal ? REQUEST_PROCESS_PTY : 0) |
+                          (command->connection ? REQUEST_PROCESS_CONNECTION : 0),
                  .rows = command->size.rows,
                  .columns = command->size.columns,
                  .uid = command->uid,
@@ -94,8 +109,10 @@ int vm_exec(struct vm *vm, const struct exec_command *command, const struct exec
         .argv = &command->argv,
         .environment = &command->environment};
     struct exec *exec;
-    int r;
+    int r = command->connection ? may_connect(vm) : 0;
 
+    if (r < 0)
+        return r;
     if (vm->exec_count >= LIMITS_EXECS)
         return -ENOBUFS;
     /* An older guest would start it without one. */
@@ -108,6 +125,7 @@ int vm_exec(struct vm *vm, const struct exec_command *command, const struct exec
     *exec = (struct exec){.vm = vm,
                           .process = new_number(vm),
                           .terminal = command->terminal,
+                          .connection = command->connection,
                           .input = {.guest = vm->guest,
                                     .changed = on_input_changed,
                                     .userdata = exec,
@@ -133,6 +151,24 @@ int exec_input(struct exec *exec, const void *data, size_t size)
     if (!exec->vm->connection)
         return -ENOTCONN;
     return exec_input_give(&exec->input, data, size);
+}
+
+bool exec_takes_input(const struct exec *exec)
+{
+    return !exec->ended && !exec->input.closed;
+}
+
+void exec_taken(struct exec *exec, size_t bytes)
+{
+    uint8_t payload[64];
+    struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
+
+    if (exec->ended || !exec->vm->connection)
+        return;
+    request_output_taken_pack(&writer, &(struct request_output_taken){.process = exec->process,
+                                                                      .bytes = (uint32_t)bytes});
+    /* A guest that does not read is closed for that. */
+    (void)connection_send(exec->vm->connection, FRAME_OUTPUT_TAKEN, 0, 0, payload, writer.size);
 }
 
 static int send_signal(struct vm *vm, uint32_t process, uint32_t number)

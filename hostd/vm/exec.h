@@ -1,5 +1,6 @@
 /*
- * exec: a command that runs in a guest for somebody on the host.
+ * exec: a command that runs in a guest for somebody on the host, or a connection to a service
+ * there.
  *
  * Made by vm_exec(). It ends with the event `exited` or `failed`, whichever comes, exactly once; it
  * is then only good for exec_free().
@@ -28,6 +29,10 @@ struct exec_command {
     /* All of its standard streams are a terminal of its own; its output is EVENT_STDOUT. */
     bool terminal;
     struct exec_size size; /* of that terminal */
+    /* No command: argv is where to connect to. Its input is the one way, `output` of EVENT_STDOUT
+     * the other, of which at most LIMITS_CONNECTION_WINDOW bytes come that exec_taken() did not
+     * have. `started` is that it stands. */
+    bool connection;
 };
 
 struct exec_events {
@@ -53,6 +58,9 @@ struct exec_events {
  */
 int exec_input(struct exec *exec, const void *data, size_t size);
 
+/* False: its input was closed, by either side. */
+bool exec_takes_input(const struct exec *exec);
+
 /* Sends it a signal. @return 0, -EAGAIN or -ENOTCONN */
 int exec_signal(struct exec *exec, uint32_t signal);
 
@@ -62,6 +70,9 @@ int exec_resize(struct exec *exec, struct exec_size size);
 /* Stops (true) and resumes (false) the reading from this guest, for a reader of the output who
  * cannot keep up. Everything else of that guest waits too, so resume within a second or free. */
 void exec_pause(struct exec *exec, bool pause);
+
+/* So many bytes of a connection's output were passed on; as many more may come. */
+void exec_taken(struct exec *exec, size_t bytes);
 
 /* Lets go of it: no event comes any more; what still runs is sent SIGHUP, which also hangs its
  * terminal up. @return NULL */

@@ -54,13 +54,23 @@ static void forget(struct virtio_device *device, int error)
     destroy(device);
 }
 
+static bool is_wanted(const struct virtio_device *device)
+{
+    for (const struct attachment *a = device->vm->attachments; a; a = a->next) {
+        if (a->device == device && a->wanted)
+            return true;
+    }
+    return false;
+}
+
 void virtio_devices_forget(struct vm *vm)
 {
     struct virtio_device *next;
 
     for (struct virtio_device *device = vm->devices; device; device = next) {
         next = device->next;
-        if (device->state == VIRTIO_DEVICE_THERE)
+        /* One that is about to be removed lives on with its VM, and has still to be removed. */
+        if (device->state == VIRTIO_DEVICE_THERE && (vm->ended || is_wanted(device)))
             forget(device, 0);
     }
 }
@@ -311,8 +321,12 @@ bool virtio_device_leave(struct attachment *a)
 {
     struct virtio_device *device = a->device;
 
-    if (!device)
+    if (!device) {
+        /* Its device lives on without us, and the device host is told for when it is back. */
+        if (!a->vm->ended && !device_host_is_up(a->vm->host))
+            (void)a->kind->remove_device(a->vm->host, a->name, NULL, NULL);
         return true;
+    }
     a->leaving = true;
     if (has_users(device))
         a->device = NULL;

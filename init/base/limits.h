@@ -75,6 +75,9 @@
 /* How long PID 1 looks at nothing but the first connection before it sees to the rest. */
 #define INIT_FIRST_CALL_MS 500
 
+/* For a connection to a service of the guest: one that does not take it by then has no room. */
+#define INIT_CONNECTION_MS 5000u
+
 /* From CAPABILITIES to WELCOME, which a host that lives sends at once. One that died before it took
  * the call may never be heard of again: the end of a connection does not always arrive. */
 #define INIT_WELCOME_MS 10000u

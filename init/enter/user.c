@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define GROUPS_MOST 256
@@ -87,6 +89,24 @@ static int find_groups(const char *wanted, struct user *user)
     return found ? 0 : -ENOENT;
 }
 
+/* As PID 1 gives them to who it starts: programs open their standard streams again by name. A
+ * terminal keeps its group (tty). Best effort: a stream that cannot be given is still open. */
+static void give_streams(const struct user *user)
+{
+    enum { PTS_FIRST = 136, PTS_LAST = 143 }; /* UNIX98_PTY_SLAVE_MAJOR */
+    struct stat status;
+
+    for (int fd = 0; fd < 3; fd++) {
+        if (fstat(fd, &status) < 0)
+            continue;
+        if (S_ISFIFO(status.st_mode))
+            (void)!fchown(fd, user->uid, user->gid);
+        else if (S_ISCHR(status.st_mode) && major(status.st_rdev) >= PTS_FIRST &&
+                 major(status.st_rdev) <= PTS_LAST)
+            (void)!fchown(fd, user->uid, (gid_t)-1);
+    }
+}
+
 int user_become(const char *text)
 {
     struct user user = {.home = "/"};
@@ -100,6 +120,7 @@ int user_become(const char *text)
         r = find_groups(colon != NULL ? colon + 1 : NULL, &user);
     if (r < 0)
         return r;
+    give_streams(&user);
     if (setgroups(user.group_count, user.groups) < 0 ||
         setresgid(user.gid, user.gid, user.gid) < 0 || setresuid(user.uid, user.uid, user.uid) < 0)
         return -errno;

@@ -175,6 +175,7 @@ void facts_measure(const struct cmdline *cmdline, struct module_list *list, uint
 
     if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0)
         facts.features |= CAPABILITIES_SECCOMP_USER_NOTIF;
+    facts.features |= CAPABILITIES_CONNECTIONS;
     facts.features |= measure_filesystems(list);
     facts.features |= measure_swiotlb(cmdline, &facts);
     measure_machine(&facts);

@@ -23,7 +23,15 @@ static int run(struct process *process, const struct request_start_process *requ
 
 static const char *role_name(const struct process *process)
 {
+    if (process->flags & REQUEST_PROCESS_CONNECTION)
+        return "connection";
     return process->role == REQUEST_ROLE_PAYLOAD ? "payload" : "command";
+}
+
+/* A connection costs a host nothing that it did not ask for a hundred times a second. */
+static int log_level(const struct process *process)
+{
+    return process->flags & REQUEST_PROCESS_CONNECTION ? LOG_DEBUG : LOG_INFO;
 }
 
 /* Its control group: a payload has the same each time that it is started. */
@@ -108,8 +116,8 @@ static void conclude(struct process *process)
         .exited_ns = process->exited_ns,
     };
 
-    kmsg_log(LOG_INFO, "%s %u (pid %u): %s %u%s", role_name(process), event.process, event.pid,
-             event.signal ? "killed by signal" : "exit status",
+    kmsg_log(log_level(process), "%s %u (pid %u): %s %u%s", role_name(process), event.process,
+             event.pid, event.signal ? "killed by signal" : "exit status",
              event.signal ? event.signal : event.status,
              event.again_ms == EVENT_NOT_AGAIN ? "" : "; restarting it");
     if (!process->orphaned)
@@ -196,11 +204,12 @@ static void on_exec(struct loop_source *source, uint32_t events)
         (void)report_fail(&report, error_of(&failure), "cannot start %s %u: %s: %s",
                           role_name(process), process->number, failure.where,
                           strerror(failure.error));
-        kmsg_log(LOG_ERR, "%s", report.text);
+        kmsg_log(process->flags & REQUEST_PROCESS_CONNECTION ? LOG_DEBUG : LOG_ERR, "%s",
+                 report.text);
         if (process->role == REQUEST_ROLE_PAYLOAD && process->restarts == 0)
             process->owner->payload_ns = 0; /* none was started yet */
     } else {
-        kmsg_log(LOG_INFO, "started %s %u (pid %d)", role_name(process), process->number,
+        kmsg_log(log_level(process), "started %s %u (pid %d)", role_name(process), process->number,
                  process->pid);
     }
     if (process->id == 0)

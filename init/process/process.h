@@ -40,6 +40,7 @@ struct process {
     struct loop_source out[2]; /* stdout, stderr */
     struct loop_source in;
     struct loop_timer timer; /* the end of the streams, or of the pause before a restart */
+    uint32_t untaken;        /* bytes of its output that the host has not taken; of a connection */
     size_t input_size;
     bool input_ended;
     uint32_t input_id; /* of the request whose bytes wait in `input`, 0: none */
@@ -100,6 +101,8 @@ int process_input(struct process *process, const struct request_process_input *i
 /* Sets the size of its own terminal. @return 0, or with the reason in @p report ESRCH or ENOTTY */
 int process_resize(struct processes *processes, const struct request_resize_terminal *request,
                    struct report *report);
+/* The host took so many bytes of a connection's output. */
+void process_output_taken(struct process *process, uint32_t bytes);
 
 /* The process of that number, or NULL. */
 struct process *process_find(struct processes *processes, uint32_t number);

@@ -34,6 +34,13 @@ bool process_stream_is_over(const struct process *process, size_t stream)
             clock_now_ns() - process->exited_ns >= INIT_STREAMS_LONGEST_MS * CLOCK_NS_PER_MS);
 }
 
+/* A connection's reader may be slow, which is to hold up nobody else. */
+static bool has_window(const struct process *process)
+{
+    return (process->flags & REQUEST_PROCESS_CONNECTION) == 0 || process->orphaned ||
+           process->untaken + LIMITS_STREAM_CHUNK <= LIMITS_CONNECTION_WINDOW;
+}
+
 static void on_output(struct process *process, size_t stream)
 {
     struct loop *loop = process->owner->loop;
@@ -41,12 +48,18 @@ static void on_output(struct process *process, size_t stream)
     char data[LIMITS_STREAM_CHUNK];
     ssize_t n;
 
+    if (!has_window(process)) {
+        loop_watch(loop, &process->out[stream], 0); /* until process_output_taken() */
+        return;
+    }
     if (link->state == LINK_UP && !process->orphaned &&
         link_room(link) < INIT_OUTPUT_RESERVE + FRAME_HEADER_SIZE + LIMITS_STREAM_CHUNK + 64) {
         loop_watch(loop, &process->out[stream], 0); /* until process_resume() */
         return;
     }
     n = read(process->out[stream].fd, data, sizeof(data));
+    if (n > 0 && (process->flags & REQUEST_PROCESS_CONNECTION))
+        process->untaken += (uint32_t)n;
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     /* A terminal that nobody has open any more is EIO. */
@@ -160,6 +173,13 @@ int process_input(struct process *process, const struct request_process_input *i
     return 0;
 }
 
+void process_output_taken(struct process *process, uint32_t bytes)
+{
+    process->untaken -= bytes < process->untaken ? bytes : process->untaken;
+    for (size_t stream = 0; stream < 2; stream++)
+        loop_watch(process->owner->loop, &process->out[stream], EPOLLIN);
+}
+
 void process_resume(struct processes *processes)
 {
     for (size_t i = 0; i < INIT_PROCESSES; i++)
@@ -179,6 +199,7 @@ void process_stream_open(struct process *process, const struct spawned *spawned)
     process->input_size = 0;
     process->input_ended = false;
     process->input_id = 0;
+    process->untaken = 0;
     process->in.fd = spawned->in_fd;
     for (size_t i = 0; i < 2; i++) {
         process->out[i].fd = spawned->out_fd[i];

@@ -3,8 +3,9 @@
  *
  * Output is read only while there is room for it in the link, so that a program that writes faster
  * than the host reads has to wait; while there is no host it is read and dropped. Input is answered
- * when it is taken, so that a host that feeds faster than the program reads has to wait, too.
- * process_input() and process_resume() of process.h are here as well.
+ * when it is taken, so that a host that feeds faster than the program reads has to wait, too. Of a
+ * connection no more output is sent than its window holds. process_input(), process_output_taken()
+ * and process_resume() of process.h are here as well.
  */
 #ifndef GUESTLINK_INIT_PROCESS_STREAM_H
 #define GUESTLINK_INIT_PROCESS_STREAM_H

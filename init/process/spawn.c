@@ -24,6 +24,7 @@
 #include "protocol/limits.h"
 #include "protocol/process_limit.h"
 #include "terminal.h"
+#include "work/connection.h"
 
 #define VARIABLES ((size_t)2 * INIT_VARIABLES) /* PID 1's own, and as many of the request */
 
@@ -58,6 +59,10 @@ int spawn_check(const struct request_start_process *order)
     if ((order->flags & REQUEST_PROCESS_PTY) &&
         (order->role != REQUEST_ROLE_COMMAND || !(order->flags & REQUEST_PROCESS_OUTPUT) ||
          (order->flags & REQUEST_PROCESS_TERMINAL)))
+        return EINVAL;
+    if ((order->flags & REQUEST_PROCESS_CONNECTION) &&
+        (order->role != REQUEST_ROLE_COMMAND ||
+         (order->flags & (REQUEST_PROCESS_TERMINAL | REQUEST_PROCESS_PTY))))
         return EINVAL;
     if (order->argv.count > INIT_WORDS || order->environment.count > INIT_VARIABLES)
         return E2BIG;
@@ -249,6 +254,19 @@ static void set_limits(const struct request_start_process *order, int exec_fd)
     (void)umask(order->flags & REQUEST_PROCESS_UMASK ? order->umask & 0777u : 022u);
 }
 
+/* This child of PID 1's is the connection: PID 1 itself waits for nobody, and no program of the
+ * root is needed. */
+__attribute__((noreturn)) static void connect_to(const char *address, int exec_fd)
+{
+    int fd = connection_open(address);
+
+    if (fd < 0) {
+        errno = -fd;
+        give_up(exec_fd, "connection", SPAWN_NOT_EXECUTABLE);
+    }
+    connection_copy(fd);
+}
+
 __attribute__((noreturn)) static void run_child(const struct request_start_process *order,
                                                 const struct spawn_group *group, int exec_fd,
                                                 const int ends[3])
@@ -271,6 +289,8 @@ __attribute__((noreturn)) static void run_child(const struct request_start_proce
     /* As that user: a link of its own leads it nowhere that it could not go by itself. */
     if (chdir(child.directory[0] ? child.directory : "/") < 0)
         give_up(exec_fd, "working directory", SPAWN_NOT_STARTED);
+    if (order->flags & REQUEST_PROCESS_CONNECTION)
+        connect_to(child.argv[0], exec_fd);
     (void)execvp(child.argv[0], child.argv);
     give_up(exec_fd, "exec",
             errno == ENOENT || errno == ENOTDIR ? SPAWN_NOT_FOUND : SPAWN_NOT_EXECUTABLE);

@@ -40,6 +40,9 @@ struct spawned {
  * which are its user's, not protected from the OOM killer, the environment of PID 1 without what
  * was meant for PID 1 alone.
  *
+ * Of a connection (REQUEST_PROCESS_CONNECTION) the child becomes no program, but copies between the
+ * connection and its stdin and stdout (work/connection.h).
+ *
  * @param order  lists already checked by spawn_check()
  * @param ret    all non-blocking and close-on-exec, the caller's
  * @return 0 or a negative errno; with REQUEST_PROCESS_PTY also terminal_open()'s

@@ -17,12 +17,14 @@ VMS = {
 class Call:
     """One Varlink call on the control socket, under way: the guest is to be served meanwhile."""
 
-    def __init__(self, host, method, more=False, **parameters):
+    def __init__(self, host, method, more=False, upgrade=False, **parameters):
         self.connection = connect(str(host.folder / "control.sock"))
         self.data = b""
         call = {"method": "io.guestlink." + method, "parameters": parameters}
         if more:
             call["more"] = True
+        if upgrade:
+            call["upgrade"] = True
         self.connection.sendall(json.dumps(call).encode() + b"\0")
 
     def __enter__(self):

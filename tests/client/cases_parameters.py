@@ -68,7 +68,7 @@ def whole(vm, parameters):
 
 
 def refuse(host, method, parameters, key, why):
-    with Call(host, method, more=method in STREAMS, **parameters) as call:
+    with Call(host, method, more=method in STREAMS, upgrade=method == "Connect", **parameters) as call:
         error, fields = call.reply()
         check(error == "org.varlink.service.InvalidParameter", f"{method} {why}: {error} {fields}")
         check(fields == {"parameter": key}, f"{method} {why}: {fields}")

@@ -18,6 +18,7 @@ CAPABILITIES, WELCOME, GET_CAPABILITIES, RESULT = 1, 2, 3, 4
 SET_HOSTNAME, ADD_ENTROPY, MOUNT, UNMOUNT, CONFIGURE_NETWORK, START_PROCESS = range(16, 22)
 SEND_SIGNAL, SHUT_DOWN, PING, PROCESS_INPUT, GET_POOL_USAGE, COMPLETE_BOOT = range(22, 28)
 SET_TIME, RESIZE_TERMINAL, CLOCK_STEPPED = 28, 29, 39
+OUTPUT_TAKEN = 30
 READY, CHILD_EXITED, LOG_RECORD, PROCESS_OUTPUT, POOL_USAGE, POOL_EXHAUSTED, FAREWELL = range(32, 39)
 
 ENOENT, ENOSYS = 2, 38
@@ -63,6 +64,7 @@ FIELDS = {
     PROCESS_INPUT: [("process", "I"), ("data", "data"), (2, None)],
     SET_TIME: [(4, None), ("realtime_ns", "Q")],
     RESIZE_TERMINAL: [("process", "I"), ("rows", "H"), ("columns", "H")],
+    OUTPUT_TAKEN: [("process", "I"), ("bytes", "I")],
     READY: [(4, None)] + [(name + "_ns", "Q") for name in (
         "started", "modules", "connected", "sent", "welcomed", "mounted", "network", "payload",
         "ready")],

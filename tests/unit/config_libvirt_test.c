@@ -56,7 +56,7 @@ static void a_domain_serves_one_vm(void **state)
                       "\",\"cid\":4,\"device_host\":{\"type\":"
                       "\"libvirt\",\"domain\":\"b\"}},{\"name\":\"b\",\"id\":\"" UUID
                       "\",\"cid\":5,\"device_host\":{\"type\":\"libvirt\"}}]}"));
-    assert_non_null(strstr(heard, "\"b of qemu:///system\" is another VM's too"));
+    assert_non_null(strstr(heard, "\"b of qemu:///system\" is also used by another VM"));
 }
 
 static void a_stream_is_not_libvirt_s(void **state)
@@ -151,9 +151,9 @@ static void a_wrong_element_adds_nothing(void **state)
         {"found", 7, "[]", "expected an object with the keys of a VM"},
         {"found", 7, "{\"shares\": 7}", "shares: 7, expected"},
         {"found", 0, "{}", "neither `cid` nor `socket`"},
-        {"found", 4, "{}", "its cid is VM dev's"},
-        {"found", 7, "{\"name\": \"dev\"}", "its name is VM dev's"},
-        {"found", 7, "{\"id\": \"" ID "\"}", "its id is VM dev's"},
+        {"found", 4, "{}", "its cid is also VM dev's"},
+        {"found", 7, "{\"name\": \"dev\"}", "its name is also VM dev's"},
+        {"found", 7, "{\"id\": \"" ID "\"}", "its id is also VM dev's"},
         {"a b", 7, "{}", "no key `name`"},
         {"found", 7, "{\"device_host\": {\"type\": \"command\", \"argv\": [\"/bin/sh\"]}}",
          "device_host: expected none"},

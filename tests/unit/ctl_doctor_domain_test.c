@@ -126,7 +126,7 @@ static void what_is_wrong_is_found(void **state)
     judge("discards", "true");
     expect("balloon", "note", "has a balloon", "<memballoon model='none'/>");
     judge("active", "false");
-    expect("domain", "unknown", "does not run", "virsh start");
+    expect("domain", "unknown", "is not running", "virsh start");
 }
 
 static void the_wrong_cid_is_found(void **state)
@@ -147,14 +147,14 @@ static void apparmor_s_line_is_looked_for(void **state)
     (void)state;
     read_config("\"socket\": \"/s\"");
     judge("security", "[\"dac\", \"apparmor\"]");
-    expect("apparmor", "wrong", "no share can be attached", "/var/lib/x/fs/** rw,");
+    expect("apparmor", "wrong", "cannot attach any share", "/var/lib/x/fs/** rw,");
     (void)snprintf(path, sizeof(path), "%s/apparmor", folder);
     file = fopen(path, "we");
     assert_non_null(file);
     (void)fputs("# /var/lib/x/fs/** rw,\n", file);
     assert_int_equal(fflush(file), 0);
     judge("security", "[\"dac\", \"apparmor\"]");
-    expect("apparmor", "wrong", "no share can be attached", "/var/lib/x/fs/** rw,");
+    expect("apparmor", "wrong", "cannot attach any share", "/var/lib/x/fs/** rw,");
     (void)fputs("  /var/lib/x/fs/** rw,\n", file);
     assert_int_equal(fclose(file), 0);
     judge("security", "[\"dac\", \"apparmor\"]");

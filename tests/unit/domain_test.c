@@ -118,7 +118,7 @@ static void a_share_is_made_and_removed(void **state)
     assert_int_equal(server(devices), 0);
     assert_int_equal(played->detachments, 1);
     assert_int_equal(devices_remove_share(devices, "c"), 0);
-    expect_text(devices, "the device was not there");
+    expect_text(devices, "the device did not exist");
 }
 
 static void ports_take_turns(void **state)
@@ -195,7 +195,7 @@ static void an_attachment_that_hangs_ends_with_its_server(void **state)
     libvirt_played_release();
     devices_wait(devices, &devices->dones, 1);
     assert_int_equal(devices->outcome.error, ETIMEDOUT);
-    expect_text(devices, "libvirt did not attach it within ");
+    expect_text(devices, "libvirt did not attach the device within ");
     played->holds_attach = false;
     assert_int_equal(add(devices), 0);
 }
@@ -240,7 +240,7 @@ static void a_share_that_cannot_bounce_is_added_without(void **state)
     assert_int_equal(devices_remove_share(devices, "c"), 0);
     share.aperture = CONFIG_APERTURE_REQUIRE;
     assert_int_equal(devices_add_share(devices, &share), EIO);
-    expect_text(devices, "its aperture is required");
+    expect_text(devices, "the aperture is required");
     played->balloon = true;
     assert_int_equal(devices_add_share(devices, &share), ENOTSUP);
     expect_text(devices, "<memballoon model='none'/>");
@@ -273,7 +273,7 @@ static void a_guest_may_keep_a_device(void **state)
     devices->vm.device_host.timeout_ms = 200;
     start(devices);
     assert_int_equal(devices_remove_share(devices, "c"), ETIMEDOUT);
-    expect_text(devices, "did not let go");
+    expect_text(devices, "did not release");
     played->keeps = false;
     assert_int_equal(devices_remove_share(devices, "c"), 0);
 }

@@ -3,6 +3,7 @@
 #include "init/enter/user.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -21,6 +23,8 @@ static size_t group_count;
 static uid_t uid;
 static gid_t gid;
 static unsigned steps;
+static uid_t stream_uid[3]; /* to whom each was given */
+static gid_t stream_gid[3];
 
 FILE *__wrap_fopen(const char *path, const char *mode);
 FILE *__wrap_fopen(const char *path, const char *mode)
@@ -29,6 +33,16 @@ FILE *__wrap_fopen(const char *path, const char *mode)
 
     assert_string_equal(mode, "re");
     return text ? fmemopen((char *)text, strlen(text), "r") : NULL;
+}
+
+int __wrap_fchown(int fd, uid_t owner, gid_t group);
+int __wrap_fchown(int fd, uid_t owner, gid_t group)
+{
+    assert_int_equal(steps, 0); /* as long as it is still allowed */
+    assert_in_range(fd, 0, 2);
+    stream_uid[fd] = owner;
+    stream_gid[fd] = group;
+    return 0;
 }
 
 int __wrap_setgroups(size_t count, const gid_t *list);
@@ -114,6 +128,35 @@ static void user_has_home_and_groups(void **state)
     need_groups(2, (const gid_t[]){6, 5});
 }
 
+static void streams_are_the_users(void **state)
+{
+    int saved[2] = {dup(0), dup(1)}, pipe_fds[2], master = posix_openpt(O_RDWR | O_NOCTTY), slave;
+
+    (void)state;
+    assert_true(saved[0] >= 0 && saved[1] >= 0 && master >= 0);
+    assert_int_equal(pipe(pipe_fds), 0);
+    assert_int_equal(unlockpt(master), 0);
+    slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+    assert_true(slave >= 0);
+    memset(stream_uid, 0x55, sizeof(stream_uid));
+    (void)dup2(pipe_fds[0], 0);
+    (void)fflush(stdout);
+    (void)dup2(slave, 1);
+    (void)become("me");
+    (void)dup2(saved[0], 0);
+    (void)dup2(saved[1], 1);
+    assert_int_equal(stream_uid[0], 1000);
+    assert_int_equal(stream_gid[0], 100);
+    assert_int_equal(stream_uid[1], 1000);
+    assert_int_equal(stream_gid[1], (gid_t)-1); /* tty's, as before */
+    for (size_t i = 0; i < 2; i++) {
+        (void)close(saved[i]);
+        (void)close(pipe_fds[i]);
+    }
+    (void)close(slave);
+    (void)close(master);
+}
+
 static void named_group_is_the_only_one(void **state)
 {
     (void)state;
@@ -190,6 +233,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(user_has_home_and_groups, set_up),
+        cmocka_unit_test_setup(streams_are_the_users, set_up),
         cmocka_unit_test_setup(named_group_is_the_only_one, set_up),
         cmocka_unit_test_setup(numbers_need_no_entry, set_up),
         cmocka_unit_test_setup(root_needs_no_files, set_up),

@@ -116,7 +116,7 @@ static void chosen_modules_alone_are_loaded_with_what_they_need(void **state)
     (void)state;
     cmdline_parse(words, &cmdline);
     modules_read(&list, &cmdline);
-    kmsg_expect("4 guestlink.modules: nothing is not in " MODULES_LIST_PATH "; left out\n");
+    kmsg_expect("4 guestlink.modules: nothing is not in " MODULES_LIST_PATH "; ignoring it\n");
     load(false, "a.ko:0 b.ko.xz:4 ");
     load(true, "c.ko.zst:4 ");
     assert_true(modules_has(&list, "a"));
@@ -143,8 +143,8 @@ static void transport_that_was_not_chosen_is_told(void **state)
         cmdline_parse(words, &cmdline);
         modules_read(&list, &cmdline);
         kmsg_expect(rows[i].is_told
-                        ? "3 guestlink.modules does not name vmw_vsock_virtio_transport: the host "
-                          "cannot be called over vsock without it; add it there\n"
+                        ? "3 guestlink.modules does not name vmw_vsock_virtio_transport: the guest "
+                          "cannot reach the host over vsock without it; add it there\n"
                         : "");
     }
 }
@@ -161,15 +161,16 @@ static void list_that_cannot_be_used_is_told(void **state)
     assert_int_equal(list.count, 0);
     cmdline_parse(words, &cmdline);
     modules_read(&list, &cmdline);
-    kmsg_expect("4 guestlink.modules: a is not in " MODULES_LIST_PATH "; left out\n");
+    kmsg_expect("4 guestlink.modules: a is not in " MODULES_LIST_PATH "; ignoring it\n");
     set_up(NULL);
     read_error = EIO;
     modules_read(&list, &cmdline);
-    kmsg_expect("4 " MODULES_LIST_PATH ": Input/output error; no modules are loaded\n");
+    kmsg_expect("4 cannot read " MODULES_LIST_PATH ": Input/output error; loading no modules\n");
     set_up(NULL);
     text = "# words\n/lib/a.ko\nlib/b.ko\n";
     modules_read(&list, &cmdline);
-    kmsg_expect("4 " MODULES_LIST_PATH ":3: expected the absolute path of a .ko file; left out\n");
+    kmsg_expect("4 " MODULES_LIST_PATH
+                ":3: expected the absolute path of a .ko file; ignoring it\n");
     assert_int_equal(list.count, 1);
     many = malloc(sizeof(list.text));
     memset(many, '#', sizeof(list.text)); /* one comment */
@@ -181,7 +182,7 @@ static void list_that_cannot_be_used_is_told(void **state)
         text = many;
         modules_read(&list, &cmdline);
         (void)snprintf(line, sizeof(line),
-                       "4 " MODULES_LIST_PATH " is longer than %zu bytes; the rest is left out\n",
+                       "4 " MODULES_LIST_PATH " is longer than %zu bytes; ignoring the rest\n",
                        sizeof(list.text) - 1);
         kmsg_expect(size == sizeof(list.text) - 1 ? line : "");
         many[size] = '#';
@@ -196,11 +197,12 @@ static void what_the_kernel_refuses_is_told_with_its_reason(void **state)
         const char *plain, *packed; /* NULL: as errno says */
     } rows[] = {
         {EINVAL, NULL,
-         "this kernel does not unpack it (CONFIG_MODULE_DECOMPRESS, CONFIG_MODULE_COMPRESS_"},
+         "this kernel cannot decompress it (CONFIG_MODULE_DECOMPRESS, CONFIG_MODULE_COMPRESS_"},
         {EOPNOTSUPP, NULL,
-         "this kernel does not unpack it (CONFIG_MODULE_DECOMPRESS, CONFIG_MODULE_COMPRESS_"},
-        {ENOKEY, "no signature by a key", "no signature by a key"},
-        {EKEYREJECTED, "no signature by a key", "no signature by a key"},
+         "this kernel cannot decompress it (CONFIG_MODULE_DECOMPRESS, CONFIG_MODULE_COMPRESS_"},
+        {ENOKEY, "not signed with a key of this kernel", "not signed with a key of this kernel"},
+        {EKEYREJECTED, "not signed with a key of this kernel",
+         "not signed with a key of this kernel"},
         {EPERM, "forbidden (lockdown=", "forbidden (lockdown="},
         {ENOEXEC, NULL, NULL},
     };
@@ -215,14 +217,14 @@ static void what_the_kernel_refuses_is_told_with_its_reason(void **state)
         refusal = rows[i].error;
         modules_load(&list, false, failures, sizeof(failures));
         assert_string_equal(failures, "a b");
-        (void)snprintf(line, sizeof(line), "4 module a (/lib/a.ko) cannot be loaded: %s",
+        (void)snprintf(line, sizeof(line), "4 cannot load module a (/lib/a.ko): %s",
                        rows[i].plain ? rows[i].plain : error);
         assert_non_null(strstr(kmsg_played, line));
-        (void)snprintf(line, sizeof(line), "4 module b (/lib/b.ko.xz) cannot be loaded: %s%s",
+        (void)snprintf(line, sizeof(line), "4 cannot load module b (/lib/b.ko.xz): %s%s",
                        rows[i].packed ? rows[i].packed : error,
                        rows[i].packed && !rows[i].plain ? "XZ)" : "");
         assert_non_null(strstr(kmsg_played, line));
-        assert_non_null(strstr(kmsg_played, "; going on without it\n"));
+        assert_non_null(strstr(kmsg_played, "; continuing without it\n"));
         assert_false(modules_has(&list, "a"));
     }
     kmsg_played[0] = '\0';
@@ -238,7 +240,7 @@ static void failures_fit_into_their_text(void **state)
     modules_load(&list, false, failures, sizeof(failures));
     assert_string_equal(failures, "gon");
     assert_string_equal(loaded, "a.ko:0 ");
-    assert_non_null(strstr(kmsg_played, "gone2 (/lib/gone2.ko) cannot be loaded: No such file"));
+    assert_non_null(strstr(kmsg_played, "cannot load module gone2 (/lib/gone2.ko): No such file"));
     assert_false(modules_has(&list, "gone"));
     assert_true(modules_has(&list, "a"));
 }

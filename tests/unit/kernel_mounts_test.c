@@ -183,7 +183,7 @@ static void missing_directory_is_made_once(void **state)
     mounts_early();
     assert_string_equal(done, "proc:/proc sysfs:/sys mkdir:/sys sysfs:/sys "
                               "devtmpfs:/dev+dev+exec,mode=0755 ");
-    kmsg_expect("3 cannot mount sysfs on /sys: No such file or directory; going on without it\n");
+    kmsg_expect("3 cannot mount sysfs on /sys: No such file or directory; continuing without it\n");
 }
 
 static void what_cannot_be_mounted_is_told(void **state)
@@ -193,11 +193,13 @@ static void what_cannot_be_mounted_is_told(void **state)
         const char *line;
     } rows[] = {
         {EBUSY, 0, ""},
-        {EPERM, 0, "3 cannot mount tmpfs on /run: Operation not permitted; going on without it\n"},
+        {EPERM, 0,
+         "3 cannot mount tmpfs on /run: Operation not permitted; continuing without it\n"},
         {ENODEV, 0,
-         "5 cannot mount tmpfs on /run: this kernel has no such filesystem; going on without it\n"},
+         "5 cannot mount tmpfs on /run: this kernel has no such filesystem; continuing without "
+         "it\n"},
         {ENOENT, EROFS,
-         "3 cannot mount tmpfs on /run: Read-only file system; going on without it\n"},
+         "3 cannot mount tmpfs on /run: Read-only file system; continuing without it\n"},
     };
 
     (void)state;

@@ -173,8 +173,8 @@ static void folders_that_are_there_or_cannot_be_are_left(void **state)
         const char *lines;
     } rows[] = {{EEXIST, ""},
                 {EROFS, ""},
-                {ENOSPC, "4 cannot make /run/lock: No space left on device\n"
-                         "4 cannot make /var/tmp: No space left on device\n"}};
+                {ENOSPC, "4 cannot create /run/lock: No space left on device\n"
+                         "4 cannot create /var/tmp: No space left on device\n"}};
 
     found = NULL;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -25,6 +25,7 @@ MESSAGE(shut_down, request_shut_down)
 MESSAGE(set_time, request_set_time)
 MESSAGE(process_input, request_process_input)
 MESSAGE(resize_terminal, request_resize_terminal)
+MESSAGE(output_taken, request_output_taken)
 MESSAGE(ready, event_ready)
 MESSAGE(child_exited, event_child_exited)
 MESSAGE(log_record, event_log_record)
@@ -55,6 +56,7 @@ const struct message_kind messages[MESSAGES_COUNT] = {
     ROW(FRAME_SET_TIME, 16, set_time),
     ROW(FRAME_PROCESS_INPUT, 12, process_input),
     ROW(FRAME_RESIZE_TERMINAL, 12, resize_terminal),
+    ROW(FRAME_OUTPUT_TAKEN, 12, output_taken),
     ROW(FRAME_READY, 80, ready),
     ROW(FRAME_CHILD_EXITED, 40, child_exited),
     ROW(FRAME_LOG_RECORD, 24, log_record),

@@ -27,6 +27,7 @@ union message {
     struct request_set_time set_time;
     struct request_process_input process_input;
     struct request_resize_terminal resize_terminal;
+    struct request_output_taken output_taken;
     struct event_ready ready;
     struct event_child_exited child_exited;
     struct event_log_record log_record;
@@ -44,7 +45,7 @@ struct message_kind {
     int (*unpack)(const uint8_t *payload, size_t size, union message *ret_message);
 };
 
-#define MESSAGES_COUNT 22u
+#define MESSAGES_COUNT 23u
 
 extern const struct message_kind messages[MESSAGES_COUNT];
 

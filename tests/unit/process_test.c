@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -441,6 +443,52 @@ static void output_waits_for_its_host(void **state)
     assert_int_equal(count_output(), 500000);
 }
 
+/* Of a connection's output no more comes than the host has taken, whatever it could take. */
+static void a_connection_s_output_has_a_window(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct loop_timer tick = {.expired = on_tick};
+    int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), service;
+    uint32_t untaken = 0;
+
+    (void)state;
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/guestlink-window-%d",
+                   (int)getpid());
+    assert_int_equal(bind(listening, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(listening, 1), 0);
+    assert_int_equal(start(address.sun_path, "", REQUEST_ROLE_COMMAND, 0,
+                           REQUEST_PROCESS_INPUT | REQUEST_PROCESS_CONNECTION),
+                     0);
+    service = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    for (unsigned i = 0; i < 300 && untaken <= LIMITS_CONNECTION_WINDOW - LIMITS_STREAM_CHUNK;
+         i++) {
+        (void)!write(service, chunk, sizeof(chunk));
+        loop_arm(&loop, &tick, clock_in_ms(10));
+        loop_turn(&loop);
+        untaken = processes.table[0].untaken;
+    }
+    assert_in_range(untaken, LIMITS_CONNECTION_WINDOW - LIMITS_STREAM_CHUNK + 1,
+                    LIMITS_CONNECTION_WINDOW);
+    for (unsigned i = 0; i < 20; i++) {
+        (void)!write(service, chunk, sizeof(chunk));
+        loop_arm(&loop, &tick, clock_in_ms(5));
+        loop_turn(&loop);
+    }
+    assert_int_equal(processes.table[0].untaken, untaken);
+    assert_int_equal(processes.table[0].out[0].events, 0);
+    process_output_taken(&processes.table[0], untaken + 1); /* more than there was: all of it */
+    assert_int_equal(processes.table[0].untaken, 0);
+    assert_int_equal(processes.table[0].out[0].events, EPOLLIN);
+    loop_disarm(&loop, &tick);
+    process_lost(&processes);
+    assert_int_equal(WTERMSIG(reap()), SIGHUP);
+    while (processes.table[0].used)
+        loop_turn(&loop);
+    (void)close(service);
+    (void)close(listening);
+    (void)unlink(address.sun_path);
+}
+
 static void what_cannot_be_executed_is_answered_and_never_ended(void **state)
 {
     struct frame frame;
@@ -736,6 +784,7 @@ int main(void)
         LIVE(more_input_than_there_is_room_for_is_refused),
         LIVE(output_after_the_end_is_bounded),
         LIVE(output_waits_for_its_host),
+        LIVE(a_connection_s_output_has_a_window),
         LIVE(input_that_nobody_takes_any_more_is_answered_too),
         LIVE(what_cannot_be_executed_is_answered_and_never_ended),
         LIVE(a_payload_is_started_again_with_growing_pauses),

@@ -164,6 +164,7 @@ const struct vector_row vector_rows[] = {
     {"y_set_time", 28, 0, 22, 0, .message = {.set_time = {.realtime_ns = 1795910400000000123}}},
     {"y_resize_terminal", 29, 0, 24, 0,
      .message = {.resize_terminal = {.process = 3, .rows = 50, .columns = 132}}},
+    {"y_output_taken", 30, 0, 0, 0, .message = {.output_taken = {.process = 8000, .bytes = 16384}}},
     {"y_ready", 32, 0, 0, 0,
      .message = {.ready = {.started_ns = 1000000007,
                            .modules_ns = 2000000014,

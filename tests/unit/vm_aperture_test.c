@@ -407,7 +407,7 @@ static void required_of_another_kind_of_host_is_refused(void **state)
     struct fixture *f = *state;
 
     connect_guest(f, POOL);
-    assert_refused(f, "of neither of the types qemu and libvirt");
+    assert_refused(f, "of neither type qemu nor libvirt");
 }
 
 /* A relay that was taken over may say so. */

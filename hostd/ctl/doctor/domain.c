@@ -124,11 +124,11 @@ static void look_at_memory(struct doctor *doctor, const struct config_vm *vm,
     else if (vm->aperture != CONFIG_APERTURE_OFF && !sealed)
         doctor_find(doctor, vm->aperture == CONFIG_APERTURE_REQUIRE ? DOCTOR_WRONG : DOCTOR_NOTE,
                     "memory", vm->name, "give the domain's <memoryBacking> <source type='memfd'/>",
-                    "the domain shares the guest's memory, and not in a memfd: the kernel cannot "
-                    "keep virtiofsd or passt from any of it");
+                    "the domain shares the guest's memory, but not in a memfd: the kernel "
+                    "cannot keep virtiofsd or passt out of any of it");
     else
         doctor_find(doctor, DOCTOR_RIGHT, "memory", vm->name, "",
-                    "the domain shares the guest's memory, as virtiofs and passt need it");
+                    "the domain shares the guest's memory, as virtiofs and passt require");
 }
 
 static void look_at_ports(struct doctor *doctor, const struct config_vm *vm, size_t shares,
@@ -180,8 +180,8 @@ static void look_at_door(struct doctor *doctor, const struct config_vm *vm,
                     "give the domain <channel type='unix'><source mode='connect' path='…'>"
                     "<reconnect enabled='yes' timeout='1'/></source><target type='virtio' "
                     "name='" POLICY_CHANNEL "'/></channel> with the VM's \"socket\"",
-                    "the domain has no <channel> of the name " POLICY_CHANNEL
-                    ", by which its guest would reach the host");
+                    "the domain has no <channel> named " POLICY_CHANNEL
+                    ", so its guest cannot reach the host");
     else
         doctor_find(doctor, DOCTOR_RIGHT, vm->cid != 0 ? "vsock" : "channel", vm->name, "",
                     "the domain's guest can reach the host");
@@ -221,11 +221,11 @@ static void look_at_apparmor(struct doctor *doctor, const struct config_vm *vm, 
                    "add the line `%s** rw,` to %s, and start the domain again", folder, path);
     if (names_folder(path, folder))
         doctor_find(doctor, DOCTOR_RIGHT, "apparmor", vm->name, "",
-                    "AppArmor lets QEMU connect to what serves the shares");
+                    "AppArmor lets QEMU connect to the servers of the shares");
     else
         doctor_find(doctor, DOCTOR_WRONG, "apparmor", vm->name, advice,
-                    "AppArmor confines the domain's QEMU, and %s has no line for %s: no share can "
-                    "be attached",
+                    "AppArmor confines the domain's QEMU, and %s has no line for %s: cannot "
+                    "attach any share",
                     path, folder);
 }
 
@@ -236,8 +236,8 @@ static void look_at_balloon(struct doctor *doctor, const struct config_vm *vm,
     if (command_flag(description, "discards") && vm->aperture != CONFIG_APERTURE_OFF)
         doctor_find(doctor, vm->aperture == CONFIG_APERTURE_REQUIRE ? DOCTOR_WRONG : DOCTOR_NOTE,
                     "balloon", vm->name, "give the domain <memballoon model='none'/>",
-                    "the domain has a balloon, or virtio-mem: pages that QEMU discards and the "
-                    "guest uses again are other ones than those that a device's process has");
+                    "the domain has a balloon, or virtio-mem: after QEMU discards a page, the "
+                    "guest and a device's process would use different memory");
 }
 
 /* Of direct kernel boot: the words that the guest's kernel needs. */
@@ -281,7 +281,7 @@ void doctor_judge_domain(struct doctor *doctor, const struct config_vm *vm,
 
     if (!command_flag(description, "active"))
         doctor_find(doctor, DOCTOR_UNKNOWN, "domain", vm->name, "virsh start",
-                    "the domain %s does not run; what follows is of its next start",
+                    "the domain %s is not running; the following lines are about its next start",
                     vm->device_host.domain);
     if (shares > 0 || config_vm_has_passt(vm))
         look_at_memory(doctor, vm, json_member(description, "memory"));
@@ -315,7 +315,7 @@ void doctor_look_at_domain(struct doctor *doctor, const struct config_vm *vm,
     description = describe(program, vm, text);
     if (description == NULL)
         doctor_find(doctor, DOCTOR_WRONG, "libvirt", vm->name,
-                    "start libvirtd, define the domain, or correct \"uri\" and \"domain\" of the "
+                    "start libvirtd, define the domain, or fix \"uri\" and \"domain\" of the "
                     "\"device_host\"",
                     "%s", text);
     else if (view != NULL && command_flag(description, "active") &&

@@ -7,7 +7,7 @@
  *   port 9, TCP, 127.0.0.1:     sends without end, until nobody takes it any more, and reads
  * nothing port 7, UDP, all addresses: sends each datagram back
  *
- * Says "serving" when all of them can be called.
+ * Says "services can be called" when they can.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -108,7 +108,7 @@ int main(void)
     serve(make_inet(SOCK_STREAM, 8, INADDR_LOOPBACK), echo);
     serve(make_inet(SOCK_STREAM, 9, INADDR_LOOPBACK), flood);
     serve(make_unix("/run/echo.sock"), echo);
-    (void)puts("serving");
+    (void)puts("services can be called");
     (void)fflush(stdout);
     while ((n = recvfrom(udp, bytes, sizeof(bytes), 0, (struct sockaddr *)&peer, &size)) >= 0)
         (void)sendto(udp, bytes, (size_t)n, 0, (const struct sockaddr *)&peer, size);

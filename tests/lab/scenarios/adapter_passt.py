@@ -62,6 +62,7 @@ def served(lab, namespace, qemu):
     hostd = lab.hostd([settings], within=namespace.within).start()
     guest.start()
     hostd.wait_event("GuestReady", lab.seconds(90))
+    guest.wait_console("services can be called", lab.seconds(20))
     narrowed(lab, hostd)
     fetch(lab, hostd, server, "8 MiB")
     bounced(lab, hostd)
@@ -73,6 +74,7 @@ def served(lab, namespace, qemu):
     hostd_restarted(lab, hostd, server)
     come_and_go(lab, hostd, guest, server, namespace)
     need(len(hostd.failures()) == 2, f"not the keeper's end and the taken port: {hostd.failures()}")
+    ends_at_once(lab, hostd)
     lab.shut_down(hostd, guest)
     wait_for("the end of passt", lab.seconds(20), lambda: not passts(lab, 3) + passts(lab, 4))
     need(hostd.process.stop(lab.seconds(20)) == 0, f"hostd: {hostd.log()}")
@@ -173,6 +175,23 @@ def taken(lab, hostd, namespace):
     vm["network"][1]["publish"] = ["127.0.0.1:8004:7"]
     hostd.reload()
     hostd.wait_event("ConfigureNetwork", lab.seconds(60), count=added + 1, id="net4", error=0)
+
+
+def ends_at_once(lab, hostd):
+    """A passt that never serves is not started again and again."""
+    vm = hostd.config["vms"][0]
+    program = lab.sockets / "passt"
+    program.unlink()
+    shutil.copy(lab.compile("passt_ends"), program)
+    vm["network"][1]["mtu"] = 1400
+    before = len(hostd.failures("adapter"))
+    hostd.reload()
+    failed = wait_for("DeviceFailed", lab.seconds(60), lambda: hostd.failures("adapter")[before:])
+    lab.say(f"told: {failed[0]['text']}")
+    lab.pause(4)
+    failed = hostd.failures("adapter")[before:]
+    need(len(failed) <= 8 and "no such port" in failed[0]["text"], f"{len(failed)}: {failed}")
+    lab.say(f"told {len(failed)} times")
 
 
 def passt_killed(lab, hostd, server):

@@ -8,7 +8,7 @@ from hostd import adapter, share, vm_settings
 from show import need
 from wait import wait_for
 
-NAMESPACE = "https://guestlink.io/libvirt/1"
+NAMESPACE = "urn:guestlink:vm:1"
 
 
 def play(lab):
@@ -39,11 +39,13 @@ def play(lab):
     hostd.wait_event("MountShare", lab.seconds(30), vm="found", tag="more", error=0)
     lab.say("a share more, by virsh alone")
 
+    before = len(hostd.log())
     tell(host, {"shares": 7}, "--live", "--config")
-    wait_for("the reason", lab.seconds(20), lambda: "found" in (log := hostd.log()) and "shares" in log)
+    reason = wait_for("the reason", lab.seconds(20), lambda: [
+        line for line in hostd.log()[before:].splitlines() if "shares" in line])
     need(lab.run_in_guest(hostd, "found", "cat", "/mnt/more/from-host.txt")[0] == 0,
          "a wrong element took the VM away")
-    lab.say([line for line in hostd.log().splitlines() if "shares" in line][-1])
+    lab.say(f"a wrong element: {reason[0]}")
 
     hostd.process.kill()
     hostd.process.wait()
@@ -70,4 +72,4 @@ def tell(host, entry, *how):
 def vms(lab, hostd):
     status, words = lab.control(hostd, "--json", "list")
     need(status == 0, words)
-    return sorted(one["name"] for one in json.loads(words))
+    return sorted(one["name"] for one in json.loads(words)["vms"])

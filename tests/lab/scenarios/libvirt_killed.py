@@ -10,7 +10,7 @@ import process
 from hostd import adapter, share, vm_settings
 from scenarios.kill_hostd_at_random import WORKING
 from show import need
-from wait import wait_for
+from wait import TimedOut, wait_for
 
 # The same LAB_SEED kills at the same moments after each start.
 KILLS = int(os.environ.get("LAB_KILLS", "30"))
@@ -71,14 +71,17 @@ def settled(lab, hostd, host, domain, vm):
     """What is configured is there once, in libvirt and in the guest; what is not is nowhere."""
     wanted = sorted([f"ua-guestlink-share-{one['tag']}" for one in vm["shares"]] +
                     [f"ua-guestlink-net-{one['id']}" for one in vm["network"]])
-    wait_for(f"{wanted} in libvirt", lab.seconds(60), lambda: domain.aliases() == wanted, 0.2)
+    try:
+        wait_for(f"{wanted} in libvirt", lab.seconds(20), lambda: domain.aliases() == wanted, 0.2)
+    except TimedOut as error:
+        raise TimedOut(f"{error}, but {domain.aliases()}") from None
     targets = sorted(one["target"] for one in vm["shares"])
 
     def mounted():
         _, words = lab.run_in_guest(hostd, "dev", "cat", "/proc/mounts")
         return targets == sorted(line.split()[1] for line in words.splitlines()
                                  if " virtiofs " in line)
-    wait_for(f"{targets} in the guest", lab.seconds(60), mounted, 0.2)
+    wait_for(f"{targets} in the guest", lab.seconds(20), mounted, 0.2)
     lab.wait_counting("dev")
     need(hostd.process.alive(), hostd.log())
 

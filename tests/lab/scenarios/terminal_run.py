@@ -4,6 +4,7 @@ import os
 import signal
 
 from once import UID, Once
+from scenarios.run_root import make_root
 from show import need
 from tmux import Terminal
 from wait import wait_for
@@ -20,6 +21,7 @@ def play(lab):
     try:
         usual = terminal.settings()
         shell(lab, once, terminal, usual)
+        in_a_root(lab, once, terminal, usual)
         ended(lab, once, terminal, usual)
         without(lab, once, terminal)
     except Exception:
@@ -56,6 +58,17 @@ def shell(lab, once, terminal, usual):
     terminal.say("exit 5")
     need_restored(lab, once, terminal, usual, 5)
     lab.say("a shell of another user's: size, TERM, its terminal is its own, Ctrl-C, its status")
+
+
+def in_a_root(lab, once, terminal, usual):
+    """By guestlink-enter, as a user whom the root knows."""
+    begin(once, terminal, "--root", make_root(once), "--user", "u", "--directory", "/home/u", "--", "sh")
+    terminal.wait(r"\$$", 60)
+    terminal.say("busybox stty size; busybox tty; busybox stat -c %u $(busybox tty); echo again >$(busybox tty)")
+    terminal.wait(r"^33 99\n/dev/pts/\d+\n1000\nagain$")
+    terminal.say("exit 4")
+    need_restored(lab, once, terminal, usual, 4)
+    lab.say("in a root, as a user of its own")
 
 
 def ended(lab, once, terminal, usual):

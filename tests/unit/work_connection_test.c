@@ -1,0 +1,278 @@
+/* connection: which addresses are ones, and that both ways pass on everything, each to its own end.
+ */
+#include "descriptors.h"
+#include "init/work/connection.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define SIZE ((size_t)300000)
+
+static char folder[] = "/tmp/guestlink-connection-XXXXXX";
+static char path[sizeof(folder) + 8];
+
+/* A service's socket, and the ends of the child that is connected to it. */
+static struct played {
+    int listening, service;
+    int in, out; /* we write, we read */
+    pid_t child;
+} played;
+
+static int listen_at(const struct sockaddr *address, socklen_t size)
+{
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(fd, address, size), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    return fd;
+}
+
+static int listen_local(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    return listen_at((const struct sockaddr *)&address, sizeof(address));
+}
+
+static int begin(void **state)
+{
+    int in[2], out[2];
+
+    (void)state;
+    played.listening = listen_local();
+    assert_int_equal(pipe(in), 0);
+    assert_int_equal(pipe(out), 0);
+    played.child = fork();
+    if (played.child == 0) {
+        (void)dup2(in[0], STDIN_FILENO);
+        (void)dup2(out[1], STDOUT_FILENO);
+        (void)close(in[1]);
+        (void)close(out[0]);
+        connection_copy(connection_open(path));
+    }
+    (void)close(in[0]);
+    (void)close(out[1]);
+    played.in = in[1];
+    played.out = out[0];
+    played.service = accept(played.listening, NULL, NULL);
+    assert_true(played.service >= 0);
+    return 0;
+}
+
+static void close_one(int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
+
+static int finish(void **state)
+{
+    int status;
+
+    (void)state;
+    close_one(&played.in);
+    close_one(&played.out);
+    close_one(&played.service);
+    close_one(&played.listening);
+    if (played.child > 0)
+        (void)waitpid(played.child, &status, 0);
+    (void)unlink(path);
+    return 0;
+}
+
+/* @return the child's exit status */
+static int end_of_child(void)
+{
+    int status;
+
+    assert_int_equal(waitpid(played.child, &status, 0), played.child);
+    played.child = 0;
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void read_all(int fd, char *bytes, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n = read(fd, bytes + done, size - done);
+
+        assert_true(n > 0);
+        done += (size_t)n;
+    }
+}
+
+static bool is_at_its_end(int fd)
+{
+    char byte;
+
+    return read(fd, &byte, 1) == 0;
+}
+
+static void what_is_no_address_is_refused(void **state)
+{
+    static const char *const texts[] = {"",
+                                        "80",
+                                        ":80",
+                                        "127.0.0.1",
+                                        "127.0.0.1:",
+                                        "[::1]",
+                                        "[::1]80",
+                                        "::1:80",
+                                        "[::1:80",
+                                        "127.0.0.1:0",
+                                        "localhost:1",
+                                        "127.0.0.1:1x",
+                                        "127.0.0.1:65536",
+                                        "127.0.0.1:-1",
+                                        "[127.0.0.1]:80",
+                                        "service.sock",
+                                        "[]:80",
+                                        "1234567890123456789012345678901234567890123456789:80"};
+    char longest[200];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        if (connection_open(texts[i]) != -EINVAL)
+            fail_msg("\"%s\" is taken", texts[i]);
+    memset(longest, '/', sizeof(longest) - 1);
+    longest[sizeof(longest) - 1] = '\0';
+    assert_int_equal(connection_open(longest), -EINVAL);
+    assert_int_equal(connection_open("/nonexistent/service.sock"), -ENOENT);
+}
+
+static void each_kind_of_address_is_connected_to(void **state)
+{
+    struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    socklen_t size = sizeof(ipv4);
+    int fd = listen_at((const struct sockaddr *)&ipv4, sizeof(ipv4)), connected;
+    char text[64];
+
+    (void)state;
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&ipv4, &size), 0);
+    (void)snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(ipv4.sin_port));
+    connected = connection_open(text);
+    assert_true(connected >= 0);
+    (void)close(connected);
+    (void)close(fd);
+    assert_int_equal(connection_open(text), -ECONNREFUSED);
+    fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&ipv6, sizeof(ipv6)) < 0)
+        return; /* no IPv6 here */
+    size = sizeof(ipv6);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&ipv6, &size), 0);
+    (void)snprintf(text, sizeof(text), "[::1]:%u", ntohs(ipv6.sin6_port));
+    connected = connection_open(text);
+    assert_true(connected >= 0);
+    (void)close(connected);
+    (void)close(fd);
+}
+
+/* More than all the buffers hold, in both directions, of which nobody reads the one before the
+ * other has gone through. */
+static void one_way_does_not_wait_for_the_other(void **state)
+{
+    char *bytes = malloc(SIZE), *got = malloc(SIZE);
+    pid_t writer;
+
+    (void)state;
+    for (size_t i = 0; i < SIZE; i++)
+        bytes[i] = (char)(i * i % 251);
+    writer = fork(); /* the service writes, and nobody takes it yet */
+    if (writer == 0) {
+        (void)!write(played.service, bytes, SIZE);
+        _exit(0);
+    }
+    for (size_t done = 0; done < SIZE; done += 10000) {
+        assert_int_equal(write(played.in, bytes + done, 10000), 10000);
+        read_all(played.service, got + done, 10000);
+    }
+    assert_memory_equal(bytes, got, SIZE);
+    memset(got, 0, SIZE);
+    read_all(played.out, got, SIZE);
+    assert_memory_equal(bytes, got, SIZE);
+    assert_int_equal(waitpid(writer, NULL, 0), writer);
+    free(bytes);
+    free(got);
+}
+
+static void each_way_ends_by_itself(void **state)
+{
+    char bytes[8];
+
+    (void)state;
+    assert_int_equal(write(played.in, "ask", 3), 3);
+    close_one(&played.in);
+    read_all(played.service, bytes, 3);
+    assert_true(is_at_its_end(played.service));
+    assert_int_equal(write(played.service, "answer", 6), 6);
+    read_all(played.out, bytes, 6);
+    close_one(&played.service);
+    assert_true(is_at_its_end(played.out));
+    assert_int_equal(end_of_child(), 0);
+}
+
+static void and_in_the_other_order(void **state)
+{
+    char bytes[8];
+
+    (void)state;
+    assert_int_equal(shutdown(played.service, SHUT_WR), 0);
+    assert_true(is_at_its_end(played.out));
+    assert_int_equal(write(played.in, "late", 4), 4);
+    read_all(played.service, bytes, 4);
+    close_one(&played.in);
+    assert_true(is_at_its_end(played.service));
+    assert_int_equal(end_of_child(), 0);
+}
+
+/* It is told by a pipe without a reader, not by a write that comes. */
+static void a_service_that_is_gone_takes_nothing_more(void **state)
+{
+    struct pollfd poller = {.fd = played.in};
+
+    (void)state;
+    close_one(&played.service);
+    assert_int_equal(poll(&poller, 1, 60000), 1);
+    assert_true(poller.revents & POLLERR);
+    assert_int_equal(end_of_child(), 0);
+}
+
+int main(void)
+{
+#define PLAYED(test) cmocka_unit_test_setup_teardown(test, begin, finish)
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_no_address_is_refused),
+        cmocka_unit_test(each_kind_of_address_is_connected_to),
+        PLAYED(one_way_does_not_wait_for_the_other),
+        PLAYED(each_way_ends_by_itself),
+        PLAYED(and_in_the_other_order),
+        PLAYED(a_service_that_is_gone_takes_nothing_more),
+    };
+    int failed;
+
+    if (mkdtemp(folder) == NULL)
+        return 1;
+    (void)snprintf(path, sizeof(path), "%s/socket", folder);
+    failed = cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
+    (void)rmdir(folder);
+    return failed;
+}
