@@ -415,13 +415,13 @@ int domain_task_begin_removal(struct device_host *host, bool is_share, const cha
     struct domain_task *task;
     int r = domain_task_new(host, is_share, name, operation, &task);
 
-    if (r == -ENOTCONN && device_domain_of(host)->was_up)
+    if (r == 0) {
+        task->is_removal = true;
+        r = domain_task_describe(task, on_description_to_remove);
+        if (r < 0)
+            (void)domain_task_abandon(task);
+    }
+    if (r < 0 && device_domain_of(host)->was_up)
         domain_leftover_note(device_domain_of(host), is_share, name);
-    if (r != 0)
-        return r < 0 ? r : 0;
-    task->is_removal = true;
-    r = domain_task_describe(task, on_description_to_remove);
-    if (r < 0)
-        (void)domain_task_abandon(task);
-    return r;
+    return r < 0 ? r : 0;
 }

@@ -35,7 +35,7 @@ def example():
 
 
 def emulated(top, nested=False):
-    """Has a domain's document ask for no KVM; nested: what emulates it is emulated, too (guest.py)."""
+    """Has a domain's document ask for no KVM; nested: what emulates it is emulated too (guest.py)."""
     top.set("type", "qemu")
     cpu = top.find("cpu")
     if not nested:
