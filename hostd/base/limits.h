@@ -85,7 +85,8 @@
 #define LIMITS_REQUESTS 1024u
 
 /* Commands of operators running in one guest, and connections to its services: a process of the
- * guest's each, of which it has as many (init/base/limits.h). Connections leave room for commands. */
+ * guest's each, of which it has as many (init/base/limits.h). Connections leave room for commands.
+ */
 #define LIMITS_EXECS       64u
 #define LIMITS_CONNECTIONS 32u
 

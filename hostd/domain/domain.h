@@ -3,7 +3,7 @@
  * guestlink-libvirt. What it knows of them it reads from the live XML before each operation: a
  * libvirtd, a guestlink-libvirt or a daemon that was restarted has nothing to remember.
  *
- * From the top: driver.c, share.c and adapter.c, task.c, device.c.
+ * From the top: driver.c, share.c, adapter.c and remove.c, task.c, device.c.
  */
 #ifndef GUESTLINK_HOSTD_DOMAIN_DOMAIN_H
 #define GUESTLINK_HOSTD_DOMAIN_DOMAIN_H
@@ -203,6 +203,8 @@ void domain_tasks_on_unplugged(struct device_domain *domain, const char *alias, 
 
 /* Ends the unplugging that waits for libvirt's word. */
 void domain_tasks_lose_unplugs(struct device_domain *domain, const char *text);
+
+/* ---- remove.c */
 
 /* Removes a device of which no more than its name is known. @return 0 or -errno */
 int domain_task_begin_removal(struct device_host *host, bool is_share, const char *name,

@@ -85,6 +85,9 @@ int main(int argc, char **argv)
         (void)puts("guestlink " GUESTLINK_VERSION);
         return 0;
     }
-    say_error("cannot do \"%s\": expected run; `guestlink --help` has more", word);
+    if (*word == '\0')
+        say_error("no command, expected run; `guestlink --help` has more");
+    else
+        say_error("unknown command \"%s\", expected run; `guestlink --help` has more", word);
     return EXIT_USAGE;
 }

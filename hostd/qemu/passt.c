@@ -206,6 +206,8 @@ static bool waits_for_ports(struct qemu_task *task)
     char text[512];
     int r;
 
+    if (task->network->publish.count == 0)
+        return false;
     if (task->port_waits == 0) /* a daemon that died in between may have left it */
         device_server_sweep(task->qemu->host.event, task->qemu->directory, task->passt->name);
     r = config_publish_probe(&task->network->publish, true, text, sizeof(text));

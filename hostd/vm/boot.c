@@ -7,8 +7,7 @@ void boot_begin(struct boot *boot, const struct guest_capabilities *report,
                 const struct config_vm *config)
 {
     uint64_t memory = config->memory;
-    struct pool_ram ram =
-        pool_ram_here(memory, config_vm_has_qemu(config));
+    struct pool_ram ram = pool_ram_here(memory, config_vm_has_qemu(config));
 
     *boot = (struct boot){.known = true, .capabilities = *report};
     text_uuid(report->boot_id, boot->id);

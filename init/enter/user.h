@@ -5,9 +5,9 @@
 #define GUESTLINK_ENTER_USER_H
 
 /*
- * Becomes a user, with that one's groups, HOME, USER and LOGNAME. Standard streams that are pipes or
- * a pseudo-terminal belong to the user then. /etc/passwd and /etc/group are
- * those of this process' root.
+ * Becomes a user, with that one's groups, HOME, USER and LOGNAME. Standard streams that are pipes
+ * or a pseudo-terminal belong to the user then. /etc/passwd and /etc/group are those of this
+ * process' root.
  *
  * @param text  "NAME", "NAME:GROUP", "UID", "UID:GID", or one of each
  * @return 0; -ENOENT: there is no such user or group; -errno

@@ -283,6 +283,29 @@ def reload(host):
         call.result()
 
 
+def counters(host):
+    with Call(host, "Metrics") as call:
+        return call.result()["counters"]
+
+
+def case_counters_count_what_happens(host, vm):
+    before = counters(host)
+    check(sorted(before) == sorted((
+        "vms", "open", "connections", "accepted", "malformed", "timed_out", "frames_in", "frames_out", "bytes_in",
+        "bytes_out", "boots", "slow_guests", "reloads", "reloads_refused", "telemetry_lost")), f"{before}")
+    check(before["vms"] == len(host.vms), f"{before}")
+    with booted(host, vm):
+        now = counters(host)
+        for name in ("connections", "accepted", "frames_in", "frames_out", "bytes_in", "bytes_out", "boots"):
+            check(now[name] > before[name], f"{name}: {before[name]}, then {now[name]}")
+        check(now["open"] >= 1, f"{now}")
+    with connect(host.path(vm)) as stranger:
+        stranger.sendall(b"HTTP")
+        wait_until("malformed", lambda: counters(host)["malformed"] > now["malformed"])
+    reload(host)
+    check(counters(host)["reloads"] > now["reloads"], "reloads")
+
+
 def case_every_vm_may_become_another_machine_in_one_reload(host, vm):
     before = host.vms
     guest = Guest(host.path(vm))

@@ -193,9 +193,11 @@ static void what_cannot_be_mounted_is_told(void **state)
         const char *line;
     } rows[] = {
         {EBUSY, 0, ""},
-        {EPERM, 0, "3 cannot mount tmpfs on /run: Operation not permitted; continuing without it\n"},
+        {EPERM, 0,
+         "3 cannot mount tmpfs on /run: Operation not permitted; continuing without it\n"},
         {ENODEV, 0,
-         "5 cannot mount tmpfs on /run: this kernel has no such filesystem; continuing without it\n"},
+         "5 cannot mount tmpfs on /run: this kernel has no such filesystem; continuing without "
+         "it\n"},
         {ENOENT, EROFS,
          "3 cannot mount tmpfs on /run: Read-only file system; continuing without it\n"},
     };

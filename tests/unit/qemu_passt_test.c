@@ -7,9 +7,12 @@
 #include "qemu/name.h"
 #include "qemu_played.h"
 
+#include <arpa/inet.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define ONLY_PORT  "{\"return\": [], \"id\": $}\n"
 #define REFUSED    "{\"error\": {\"class\": \"GenericError\", \"desc\": \"not now\"}, \"id\": $}\n"
@@ -168,7 +171,7 @@ struct device_server *__wrap_device_server_stop(struct device_server *server)
 
 static char qmp_path[128];
 static pid_t qemu;
-static const struct config_network network = {
+static struct config_network network = {
     .id = (char *)"c", .backend = CONFIG_BACKEND_PASST, .mac = {2, 0, 0, 0, 0, 1}};
 
 static int set_up(void **state)
@@ -310,7 +313,7 @@ static void it_is_made_connected_and_removed(void **state)
         "qom-get {\"path\":\"/machine/peripheral/guestlink-net-c\",\"property\":\"netdev\"}\n"
         "device_del {\"id\":\"guestlink-net-c\"}\nnetdev_del {\"id\":\"%\"}\n" REMOVED);
     assert_int_equal(passt.stops, 1);
-    assert_int_equal(passt.sweeps, 3); /* before each of two starts, and now */
+    assert_int_equal(passt.sweeps, 1); /* before each of two starts, and now */
     assert_string_equal(passt.swept, passt.name);
 }
 
@@ -356,6 +359,31 @@ static void one_that_ends_before_it_serves_fails_the_adapter(void **state)
     need_heard(LOOKED REMOVED);
     assert_int_equal(passt.stops, 1);
     assert_int_equal(devices->losses, 0);
+}
+
+/* For a while, for one that was replaced may be about to end; then it is told, and none is started.
+ */
+static void a_port_that_somebody_has_is_told_before_one_is_started(void **state)
+{
+    struct devices *devices = *state;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char port[32], *ports[] = {port};
+
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    (void)snprintf(port, sizeof(port), "%u:80/tcp", ntohs(address.sin_port));
+    network.publish = (struct config_strings){ports, 1};
+    start(devices, usual);
+    assert_int_equal(add(devices), EADDRINUSE);
+    need_text(devices,
+              "Address already in use; stop the program that listens there, or publish another");
+    need_text(devices, port);
+    assert_int_equal(passt.starts, 0);
+    (void)close(fd);
+    network.publish = (struct config_strings){0};
 }
 
 static void one_that_ends_while_the_device_is_added_fails_it(void **state)
@@ -506,7 +534,7 @@ static void it_is_taken_over_if_it_runs(void **state)
     assert_int_equal(add(devices), 0);
     assert_true(devices->outcome.created);
     assert_int_equal(passt.starts, 2);
-    assert_int_equal(passt.sweeps, 3); /* before each of two starts, and now */
+    assert_int_equal(passt.sweeps, 1); /* before each of two starts, and now */
 }
 
 static void its_aperture_is_the_relays_where_there_is_one(void **state)
@@ -578,6 +606,7 @@ int main(void)
         TEST(it_is_made_connected_and_removed),
         TEST(it_is_told_whatever_becomes_of_it),
         TEST(one_that_ends_before_it_serves_fails_the_adapter),
+        TEST(a_port_that_somebody_has_is_told_before_one_is_started),
         TEST(one_that_ends_while_the_device_is_added_fails_it),
         TEST(qemu_that_does_not_connect_fails_it),
         TEST(one_that_cannot_be_started_is_told),

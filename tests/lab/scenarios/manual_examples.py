@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 import paths
-from guest import Guest
+from guest import Guest, reconnecting
 from hostd import vm_settings
 from image import BUSYBOX, libraries
 from kernel import Kernel
@@ -140,7 +140,7 @@ def over_a_port(lab, place, cmdline):
     door = lab.sockets / "door"
     guest = place.guest("port", cmdline, "app.img", vsock_device=False,
                         extra=["-device", "virtio-serial-pci",
-                               "-chardev", f"socket,id=port,path={door},server=off,reconnect=1",
+                               "-chardev", f"socket,id=port,path={door},server=off,{reconnecting()}",
                                "-device", "virtserialport,chardev=port,name=org.guestlink.0"])
     hostd = lab.hostd([vm_settings(guest, "port", socket=str(door),
                                    payload=["/usr/bin/app", "sleep", "1000"])]).start()
