@@ -35,7 +35,7 @@
 static char input[LINE_MAX_BYTES];
 static size_t input_size;
 
-static void end(const char *text)
+static _Noreturn void end(const char *text)
 {
     line_write(json_texts("event", "closed", "text", text, NULL));
     _exit(EXIT_FAILURE);
@@ -150,7 +150,6 @@ static int serve(char *uri)
     while (virEventRunDefaultImpl() == 0)
         ;
     end(virGetLastErrorMessage());
-    return EXIT_FAILURE;
 }
 
 static int describe(const char *uri, const char *domain)
