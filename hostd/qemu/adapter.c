@@ -254,11 +254,12 @@ static void name_backend(struct qemu_task *task, const struct config_network *ne
 {
     char hash[DEVICE_NAME_HASH_SIZE], mac[TEXT_MAC_SIZE];
     char ports[CONFIG_PUBLISH_MAX * CONFIG_PUBLISH_HOSTFWD] = "";
+    size_t used = 0;
 
     text_mac(network->mac, mac);
     for (size_t i = 0; i < network->publish.count; i++)
-        (void)strncat(strncat(ports, network->publish.items[i], CONFIG_PUBLISH_HOSTFWD - 2), ",",
-                      1);
+        used += (size_t)snprintf(ports + used, CONFIG_PUBLISH_HOSTFWD, "%.*s,",
+                                 (int)CONFIG_PUBLISH_HOSTFWD - 2, network->publish.items[i]);
     device_name_hash(
         hash, task->qemu->host.vm->id, network->id, mac, config_backend_names[network->backend],
         network->interface ? network->interface : "",
