@@ -322,8 +322,9 @@ bool virtio_device_leave(struct attachment *a)
     struct virtio_device *device = a->device;
 
     if (!device) {
-        /* Its device lives on without us, and the device host is told for when it is back. */
-        if (!a->vm->ended && !device_host_is_up(a->vm->host))
+        /* Its device may live on from before the device host went: it goes when that is back. */
+        if (!a->vm->ended && (!device_host_is_up(a->vm->host) ||
+                              a->vm->config->device_host.type == CONFIG_DEVICE_HOST_LIBVIRT))
             (void)a->kind->remove_device(a->vm->host, a->name, NULL, NULL);
         return true;
     }
