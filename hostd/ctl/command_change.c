@@ -4,8 +4,10 @@
 #include "command.h"
 #include "say.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* The daemon's own limit of a grace, an hour. */
 #define GRACE_MAX_MS 3600000u
@@ -28,21 +30,42 @@ static int change(const struct options *options, const char *method, struct json
     return status;
 }
 
-/* The daemon runs elsewhere: a path is made absolute here, where it was typed. */
-static char *absolute_path(const char *path)
+/*
+ * The daemon runs elsewhere: a path is made absolute here, where it was typed. What this user may
+ * not look at, the daemon may.
+ *
+ * @return malloc()ed; NULL: said why not
+ */
+static char *find_folder(const char *path)
 {
     char *absolute = realpath(path, NULL);
+    int error = absolute == NULL ? errno : 0;
+    struct stat status;
 
-    return absolute != NULL ? absolute : strdup(path);
+    if (error == 0 && stat(absolute, &status) == 0 && !S_ISDIR(status.st_mode))
+        error = ENOTDIR;
+    if (error != 0 && error != ENOENT && error != ENOTDIR) {
+        absolute = strdup(path);
+        error = absolute == NULL ? ENOMEM : 0;
+    }
+    if (error == 0)
+        return absolute;
+    free(absolute);
+    say_error("cannot share \"%s\": %s; nothing was added; create the folder, or name another",
+              path, strerror(error));
+    return NULL;
 }
 
 int command_share_add(const struct options *options, char **words)
 {
-    struct json_object *params = command_vm_params(words[0]);
-    char *path = absolute_path(words[2]);
+    char *path = find_folder(words[2]);
+    struct json_object *params;
 
+    if (path == NULL)
+        return 1;
+    params = command_vm_params(words[0]);
     json_add_text(params, "tag", words[1]);
-    json_add_text(params, "path", path != NULL ? path : words[2]);
+    json_add_text(params, "path", path);
     json_add_text(params, "target", words[3]);
     if ((options->given & OPTIONS_READ_ONLY) != 0)
         json_add_flag(params, "read_only", true);
