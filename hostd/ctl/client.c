@@ -57,13 +57,16 @@ int client_new(const char *socket_path, struct client **ret_client)
     if (r == 0)
         return 0;
     if (r == -EACCES || r == -EPERM)
-        say_error("%s: %s; the control socket is for root and the group guestlink (usermod -aG "
-                  "guestlink USER, then log in again)",
-                  socket_path, strerror(-r));
+        say_error(
+            "cannot reach guestlink-hostd at \"%s\": %s; nothing was done; the control socket "
+            "is for root and the group guestlink (usermod -aG guestlink USER, then log in "
+            "again)",
+            socket_path, strerror(-r));
     else
-        say_error("%s: %s; is guestlink-hostd running (systemctl status guestlink-hostd)? --socket "
-                  "names another control socket",
-                  socket_path, strerror(-r));
+        say_error(
+            "cannot reach guestlink-hostd at \"%s\": %s; nothing was done; start it (systemctl "
+            "start guestlink-hostd), or name another control socket with --socket",
+            socket_path, strerror(-r));
     return 1;
 }
 

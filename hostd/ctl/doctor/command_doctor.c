@@ -105,7 +105,7 @@ static void look(const struct options *options, struct doctor *doctor, const str
                     options->socket);
     else
         doctor_find(doctor, DOCTOR_UNKNOWN, "daemon", "",
-                    "systemctl status guestlink-hostd; or --socket PATH names another",
+                    "systemctl start guestlink-hostd; or --socket PATH names another",
                     "guestlink-hostd does not answer at %s; skipping the checks that need it",
                     options->socket);
     doctor_look_at_host(doctor);

@@ -6,6 +6,7 @@
 #include "base/qmp_socket.h"
 #include "command.h"
 #include "doctor.h"
+#include "protocol/limits.h"
 #include "words.h"
 
 #include <ctype.h>
@@ -221,12 +222,20 @@ static void try_qmp(struct doctor *doctor, const struct config_vm *vm,
                     char ret_version[QEMU_VERSION_SIZE])
 {
     const char *path = vm->device_host.qmp;
-    char advice[512];
+    char advice[512], unit_path[LIMITS_VM_NAME + 64];
     const char *problem = NULL;
     int r = greet(path, ret_version, &problem);
 
-    (void)snprintf(advice, sizeof(advice), "start QEMU with -qmp unix:%.300s,server=on,wait=off",
-                   path);
+    (void)snprintf(unit_path, sizeof(unit_path), "/run/guestlink/vm/%.64s/qmp.sock", vm->name);
+    if (strcmp(path, unit_path) == 0)
+        (void)snprintf(
+            advice, sizeof(advice),
+            "systemctl start guestlink-vm@%.64s; if it does not keep running: journalctl "
+            "-u guestlink-vm@%.64s",
+            vm->name, vm->name);
+    else
+        (void)snprintf(advice, sizeof(advice),
+                       "start QEMU with -qmp unix:%.300s,server=on,wait=off", path);
     if (r == 0)
         doctor_find(doctor, DOCTOR_RIGHT, "qmp", vm->name, "", "%s: QEMU answers", path);
     else if (problem)
