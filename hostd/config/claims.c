@@ -79,10 +79,9 @@ static void add_ports(struct claims *claims, const struct config_json *node,
 
         if (config_publish_parse(list->items[i], &publish) < 0)
             continue;
-        (void)snprintf(text, sizeof(text), "%u/%s IPv%c ", publish.port,
-                       publish.is_udp ? "udp" : "tcp", publish.is_ipv6 ? '6' : '4');
-        if (!config_publish_is_any(&publish))
-            (void)strcat(text, publish.address);
+        (void)snprintf(text, sizeof(text), "%u/%s IPv%c %s", publish.port,
+                       publish.is_udp ? "udp" : "tcp", publish.is_ipv6 ? '6' : '4',
+                       config_publish_is_any(&publish) ? "" : publish.address);
         add(claims, PORT, text, "publish", one, vm);
     }
 }

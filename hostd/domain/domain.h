@@ -63,35 +63,31 @@ struct domain_task {
     struct device_operation *operation;
     uint64_t deadline; /* CLOCK_BOOTTIME, µs */
     domain_step_fn step;
+    domain_step_fn made; /* what describes, unplugs or attaches goes on with */
     sd_event_source *timer;
     void (*timed)(struct domain_task *task);
-    bool is_share;
     char *name;
+    unsigned port; /* reserved while the task lives */
+    int unplug_error;
     char alias[DEVICE_XML_ALIAS_SIZE];
     char old_file[PASST_SERVER_NAME_SIZE]; /* domain_task_note_old() */
-    unsigned port;                         /* reserved while the task lives */
-    domain_step_fn made;                   /* what describes, unplugs or attaches goes on with */
-
-    /* domain_task_unplug() */
-    bool unplugging, unplug_answered, unplug_event;
-    int unplug_error;
-
-    bool is_removal;
+    bool is_share, is_removal;
+    bool unplugging, unplug_answered, unplug_event; /* domain_task_unplug() */
 
     /* of an addition */
-    struct domain_device *device;
-    bool adopted;         /* its server is an earlier daemon's */
-    bool awaits_ready;    /* it was started; no call is under way */
-    domain_step_fn ready; /* what comes then; the reply's error: it ended */
-    uint32_t attach_ms;   /* the bound of an attachment */
-    bool overdue;         /* it was ended, for the attachment took too long */
+    bool adopted;      /* its server is an earlier daemon's */
+    bool awaits_ready; /* it was started; no call is under way */
+    bool overdue;      /* it was ended, for the attachment took too long */
     bool iommu_platform;
+    struct domain_device *device;
+    domain_step_fn ready;            /* what comes then; the reply's error: it ended */
     const char *serving_remark;      /* static */
     struct share_server_place place; /* of a share */
     struct share_server_spec share;
     const struct config_network *network;
-    char options[OPTIONS_SIZE];
+    uint32_t attach_ms; /* the bound of an attachment */
     enum config_aperture aperture;
+    char options[OPTIONS_SIZE];
     char remark[512];
 };
 

@@ -125,14 +125,12 @@ static void on_description(void *userdata, const struct libvirt_reply *reply)
     char text[DEVICE_TEXT_SIZE];
 
     domain->looking = false;
-    if (domain->look_again) {
+    if (domain->look_again || reply->error == ETIMEDOUT) {
         look(domain);
     } else if (reply->error == EREMOTEIO) {
         (void)snprintf(text, sizeof(text), "domain \"%s\": %s%s",
                        domain->host.vm->device_host.domain, reply->text, advice_find(reply));
         be_absent(domain, text);
-    } else if (reply->error == ETIMEDOUT) {
-        look(domain);
     } else if (!reply->error && description_is_active(reply->result)) {
         go_up(domain, reply->result);
     } else if (!reply->error) {

@@ -122,17 +122,23 @@ const char *libvirt_calls_answer(struct libvirt_calls *calls, struct json_object
     return NULL;
 }
 
+/* @param owner  NULL: anybody's */
+static struct libvirt_open_call *first_of(const struct libvirt_calls *calls, const void *owner)
+{
+    struct libvirt_open_call *call = calls->first;
+
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): finish() took the freed ones off the list */
+    while (call && owner && call->owner != owner)
+        call = call->next;
+    return call;
+}
+
 void libvirt_calls_finish(struct libvirt_calls *calls, const void *owner, int error,
                           const char *text)
 {
     const struct libvirt_reply reply = {.error = error, .text = text};
     struct libvirt_open_call *call;
 
-    do {
-        call = calls->first;
-        while (call && owner && call->owner != owner)
-            call = call->next;
-        if (call)
-            finish(call, &reply);
-    } while (call);
+    while ((call = first_of(calls, owner)))
+        finish(call, &reply);
 }

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,7 @@ static struct json_object *parse(const char *text)
     struct json_object *object;
 
     assert_non_null(copy);
-    memcpy(copy, text, size);
+    memcpy(copy, text, size); /* NOLINT(bugprone-not-null-terminated-result): it has none */
     object = json_parse_object(copy, size, 4);
     free(copy);
     return object;
@@ -36,14 +37,11 @@ static void characters_beyond_ascii_arrive(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        char document[128] = "{\"";
+        char document[128];
         struct json_object *object;
 
         /* As a key, as a value, and behind an escaped backslash. */
-        strcat(document, texts[i]);
-        strcat(document, "\": \"\\\\");
-        strcat(document, texts[i]);
-        strcat(document, "\"}");
+        (void)snprintf(document, sizeof(document), "{\"%s\": \"\\\\%s\"}", texts[i], texts[i]);
         object = parse(document);
         assert_non_null(object);
         assert_string_equal(json_object_get_string(json_member(object, texts[i])) + 1, texts[i]);

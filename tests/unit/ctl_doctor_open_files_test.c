@@ -37,10 +37,9 @@ static void run_process(const char *pid, const char *words, const char *limit, u
     char name[96], text[512];
     size_t size = strlen(words) + 1;
 
-    (void)snprintf(name, sizeof(name), "%s/%s/fd", proc, pid);
-    *strrchr(name, '/') = '\0';
+    (void)snprintf(name, sizeof(name), "%s/%s", proc, pid);
     assert_int_equal(mkdir(name, 0700), 0);
-    strcat(name, "/fd");
+    (void)snprintf(name, sizeof(name), "%s/%s/fd", proc, pid);
     assert_int_equal(mkdir(name, 0700), 0);
     for (unsigned i = 0; i < open_files; i++) {
         (void)snprintf(name, sizeof(name), "%s/fd/%u", pid, i);

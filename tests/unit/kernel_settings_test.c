@@ -39,8 +39,7 @@ int __wrap_fd_read_file(const char *path, char *buffer, size_t capacity)
     if (!text)
         return -ENOENT;
     assert_in_range(strlen(text), 0, capacity - 1);
-    strcpy(buffer, text);
-    return (int)strlen(text);
+    return snprintf(buffer, capacity, "%s", text);
 }
 
 int __wrap_fd_write_file(const char *path, const char *text);
@@ -232,7 +231,7 @@ static void hosts_are_written_until_somebody_else_writes_them(void **state)
     settings_write_hosts();
     assert_string_equal(hosts, LOCALHOST "127.0.1.1 other\n");
     is_link = false;
-    strcat(hosts, "192.0.2.1 more\n");
+    (void)snprintf(hosts + strlen(hosts), sizeof(hosts) - strlen(hosts), "192.0.2.1 more\n");
     settings_write_hosts();
     assert_string_equal(hosts, LOCALHOST "127.0.1.1 other\n192.0.2.1 more\n");
     hosts[0] = '\0'; /* removed: written anew */
