@@ -52,7 +52,7 @@ guestlink run starts a virtual machine for one command, as an ordinary user.")
 
 set(CPACK_DEBIAN_LIBVIRT_PACKAGE_NAME guestlink-libvirt)
 set(CPACK_DEBIAN_LIBVIRT_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_LIBVIRT_PACKAGE_DEPENDS "guestlink-hostd (= ${PROJECT_VERSION})")
+set(CPACK_DEBIAN_LIBVIRT_PACKAGE_DEPENDS "guestlink-hostd (>= ${PROJECT_VERSION})")
 set(CPACK_DEBIAN_LIBVIRT_PACKAGE_RECOMMENDS "libvirt-daemon-system")
 set(CPACK_COMPONENT_LIBVIRT_DESCRIPTION
     "This is for virtual machines that libvirt runs.
