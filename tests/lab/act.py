@@ -112,6 +112,8 @@ class Act:
     def aperture_made(self):
         """What keeps virtiofsd from the rest of the memory, as telemetry and `show` have it."""
         kind, size = self.aperture
+        if kind == "narrowed":
+            self.event("DeviceAperture")  # the next line, which may not be written yet
         told = self.hostd.events("DeviceAperture", vm=self.name)
         if not self.pool:
             need((kind, size, told) == ("none", 0, []), f"{kind}, {size} without a pool: {told}")
