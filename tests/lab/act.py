@@ -51,7 +51,7 @@ class Act:
         return self.hostd.wait_event(name, seconds, vm=self.name, **fields)
 
     def options(self):
-        """What DESIGN.md says that a device of this guest gets."""
+        """What PROTOCOL.md says that a device of this guest gets."""
         return ";".join(part for part in (self.token, f"vmId={self.settings['id']}") if part)
 
     # -- the steps ---------------------------------------------------------------------------------
