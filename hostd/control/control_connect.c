@@ -65,8 +65,8 @@ static struct connect *connect_free(struct connect *connect)
 
 struct control_connects *control_connects_free(struct control_connects *connects)
 {
-    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): connect_free() takes it off the list */
     while (connects != NULL && !LIST_EMPTY(&connects->list))
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): connect_free() takes it off the list */
         (void)connect_free(LIST_FIRST(&connects->list));
     free(connects);
     return NULL;

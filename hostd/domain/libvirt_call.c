@@ -127,9 +127,9 @@ static struct libvirt_open_call *first_of(const struct libvirt_calls *calls, con
 {
     struct libvirt_open_call *call = calls->first;
 
-    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): finish() took the freed ones off the list */
     while (call && owner && call->owner != owner)
         call = call->next;
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): finish() took the freed ones off the list */
     return call;
 }
 
