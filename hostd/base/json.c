@@ -139,7 +139,7 @@ static char *put_escape(char *out, uint32_t character)
 static char *escape(const char *text, size_t size, size_t *ret_size)
 {
     /* Two bytes become six, four become twelve. */
-    char *copy = malloc(3 * size), *out = copy;
+    char *copy = malloc(3 * size + 1), *out = copy; /* sprintf() ends it */
     bool escaping = false, good = copy != NULL;
     size_t taken;
 

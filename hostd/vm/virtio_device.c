@@ -281,6 +281,8 @@ static int take(struct attachment *a, const struct virtio_device *wanted)
         if (!device_host_is_up(vm->host))
             return -EAGAIN;
         r = add(a, wanted, options, &folder, &device);
+        if (r == -ENOTCONN || r == -EPIPE || r == -ECONNRESET)
+            return -EAGAIN; /* the device host is gone, which it says in a moment */
         if (r < 0)
             return r;
     }

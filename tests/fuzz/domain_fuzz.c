@@ -11,6 +11,7 @@
 #include "fuzz.h"
 #include "hostd/device/device_host.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
@@ -283,7 +284,7 @@ static void end_children(void)
         if (found != 1)
             return;
         (void)kill(pid, SIGKILL);
-        FUZZ_CHECK(waitpid(pid, NULL, 0) == pid);
+        FUZZ_CHECK(TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0)) == pid);
     }
 }
 

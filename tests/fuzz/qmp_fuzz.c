@@ -9,6 +9,7 @@
 #include "fuzz.h"
 #include "hostd/device/device_host.h"
 
+#include <errno.h>
 #include <ftw.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -272,7 +273,7 @@ static void end_children(void)
         if (found != 1)
             return;
         (void)kill(pid, SIGKILL);
-        FUZZ_CHECK(waitpid(pid, NULL, 0) == pid);
+        FUZZ_CHECK(TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0)) == pid);
     }
 }
 

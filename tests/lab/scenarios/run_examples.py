@@ -1,6 +1,8 @@
 """guestlink-run(1)'s examples as they stand; --print-config's hostd.json; sid's kernel, by file and by folder."""
 
+import os
 import re
+import select
 import shlex
 import shutil
 import subprocess
@@ -13,7 +15,25 @@ from show import need
 NEEDS = "newest"
 PAGE = paths.ROOT / "hostd/once/guestlink-run.1"
 # What each has to print, in their order.
-SAYS = ("Linux guestlink ", "from-host", "HELLO", "inet 10.0.2.15/24", "", "PRETTY_NAME=", "")
+SAYS = ("Linux guestlink ", "from-host", "HELLO", "# ", "inet 10.0.2.15/24", "", "PRETTY_NAME=", "")
+
+
+def at_terminal(lab, command, **options):
+    """What the command writes to its terminal, where `exit` is typed at its prompt; and its exit status."""
+    master, slave = os.openpty()
+    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, **options) as child:
+        os.close(slave)
+        text = b""
+        try:
+            while b"# " not in text:
+                need(select.select([master], [], [], lab.seconds(60))[0], f"no prompt: {text}")
+                text += os.read(master, 4096)
+            os.write(master, b"exit\r")
+            status = child.wait(lab.seconds(60))
+        finally:
+            child.kill()
+            os.close(master)
+    return subprocess.CompletedProcess(command, status, text.decode(errors="replace"))
 
 
 def make_root(root):
@@ -40,10 +60,13 @@ def play(lab):
     lines = examples.replace("\\-", "-").splitlines()
     need(len(lines) == len(SAYS), f"{len(lines)} examples")
     for line, says in zip(lines, SAYS):
-        ended = subprocess.run(["sh", "-c", line], user=UID, group=UID, extra_groups=[UID], cwd=share,
-                               env=once.environment() | {"PATH": f"{once.folder}:/usr/bin:/bin"},
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-                               timeout=lab.seconds(60), check=False)
+        options = {"user": UID, "group": UID, "extra_groups": [UID], "cwd": share,
+                   "env": once.environment() | {"PATH": f"{once.folder}:/usr/bin:/bin"}}
+        if " -t " in line:
+            ended = at_terminal(lab, ["sh", "-c", line], **options)
+        else:
+            ended = subprocess.run(["sh", "-c", line], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   text=True, timeout=lab.seconds(60), check=False, **options)
         need(ended.returncode == 0 and says in ended.stdout, f"{line}: {ended}")
         once.need_nothing_left()
         lab.say(line)
