@@ -131,7 +131,7 @@ def reloads(lab, hostd, shares):
     vm["shares"] = [one for one in shares if one["tag"] == "outer"]
     hostd.reload()
     wait_for("the outer one to be refused", lab.seconds(20),
-             lambda: "share inner is mounted below" in states(lab, hostd)["outer"][1])
+             lambda: "share inner, which is mounted below" in states(lab, hostd)["outer"][1])
     need(states(lab, hostd)["inner"] == ("in-use", ""), f"{states(lab, hostd)}")
     need_all(lab, hostd, ("inner",))
     lab.say(f"above one in use: {states(lab, hostd)['outer'][1]}")

@@ -141,7 +141,7 @@ def two(lab, host, guest):
     set_up(host, MAC, metric=102, **WHOLE)
     order(host, "eth1")
     lab.say("two gateways, one of them off its subnet: the order is that of the metrics, of DNS as well")
-    for target, word in (("/mnt/none/resolv.conf", "/mnt/none"), ("../etc/resolv.conf", "nowhere")):
+    for target, word in (("/mnt/none/resolv.conf", "/mnt/none"), ("../etc/resolv.conf", "dangling")):
         host.shell(f"rm -f /etc/resolv.conf; ln -s {target} /etc/resolv.conf")
         error, text = host.do(ph.CONFIGURE_NETWORK, ph.network(MAC, metric=102, **WHOLE))
         need(error == 0 and word in text and "/run/guestlink/resolv.conf" in text, f"{error}: {text}")
