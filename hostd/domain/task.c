@@ -202,11 +202,11 @@ static void find_absent(struct domain_task *task)
 
 static void on_described(struct domain_task *task, const struct libvirt_reply *reply)
 {
-    if (reply->error == EREMOTEIO && reply->code == LIBVIRT_ERROR_NO_DOMAIN)
-        find_absent(task);
-    else if (reply->error)
+    bool is_gone = reply->error == EREMOTEIO && reply->code == LIBVIRT_ERROR_NO_DOMAIN;
+
+    if (reply->error && !is_gone)
         domain_task_fail(task, "cannot query the domain in libvirt", reply);
-    else if (description_is_active(reply->result))
+    else if (!is_gone && description_is_active(reply->result))
         task->made(task, reply);
     else
         find_absent(task);
