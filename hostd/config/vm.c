@@ -217,8 +217,7 @@ static const struct config_field fields[] = {
     {.key = "timeouts_ms", .read = config_vm_read_timeouts, .offset = AT(timeouts)},
 };
 
-/* Nobody else than the QEMU that the daemon drives is told of them, and with no other networking.
- */
+/* Only a QEMU that the daemon drives gets them, and only with the networking virtioproxy. */
 static void check_publish(struct config_reader *reader, const struct config_json *node,
                           const struct config_vm *vm)
 {

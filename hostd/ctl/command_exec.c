@@ -158,7 +158,7 @@ static void take_terminal_signal(struct session *session)
     if (info.ssi_signo == SIGTSTP)
         terminal_stop();
     else if (info.ssi_signo == SIGCONT && session->started)
-        enter_terminal(session); /* whoever had it meanwhile may have left it otherwise */
+        enter_terminal(session); /* another program may have changed its mode meanwhile */
     else
         pass_size(session);
 }
@@ -215,7 +215,7 @@ static void stop_input(struct session *session)
 }
 
 /* The daemon closes a connection on which nothing is asked for half a minute: one that was idle for
- * a while is made anew, before there is anything that could be lost with it. */
+ * a while is created again, before there is anything that could be lost with it. */
 static bool renew_input(struct session *session)
 {
     time_t before = session->written;

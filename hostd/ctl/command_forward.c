@@ -73,7 +73,7 @@ static int listen_at(struct sockaddr_storage *address, socklen_t size, mode_t mo
     return fd;
 }
 
-/* A guest that cannot is told before anybody is listened to. */
+/* Report a guest that cannot do this before listening. */
 static bool guest_can(const struct forward *forward)
 {
     struct json_object *reply = NULL, *features, *one;
