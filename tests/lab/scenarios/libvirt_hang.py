@@ -31,8 +31,9 @@ def play(lab):
     stuck.start()
     hostd.wait_event("ApplyGuestCapabilities", lab.seconds(60), vm="stuck")
     began = time.monotonic()
-    meanwhile(lab, hostd, vms[1], other)
-    event = hostd.wait_event("DeviceFailed", lab.seconds(20), vm="stuck")
+    before = meanwhile(lab, hostd, vms[1], other)
+    need(lab.run_in_guest(hostd, "other", "true")[0] == 0, "the other one is not served")
+    event = hostd.wait_event("DeviceFailed", lab.seconds(20), vm="stuck", count=before + 1)
     took = time.monotonic() - began
     need(event["device"] == "c" and event["error"] == errno.ETIMEDOUT, f"{event}")
     # Only where the machine is not so slow that nothing can be said of it.
@@ -59,15 +60,23 @@ def play(lab):
 
 
 def meanwhile(lab, hostd, vm, domain):
-    """Another domain of the same libvirtd: commands, and a share more."""
-    need(lab.run_in_guest(hostd, "other", "true")[0] == 0, "the other one is not served")
-    vm["shares"].append(share("more", lab.share_folder("more"), "/mnt/more"))
-    hostd.reload()
-    event = hostd.wait_event("MountShare", lab.seconds(30), vm="other", tag="more", error=0)
-    failed = hostd.events("DeviceFailed", vm="stuck")
-    lab.say(f"the other one got a share {'while the first waits' if not failed else 'afterwards'}")
-    need(not failed or failed[0]["ts"] > event["ts"], "the other one had to wait for it")
-    need(len(domain.tags()) == 2, f"{domain.tags()}")
+    """Another domain of the same libvirtd gets a share before libvirt is done with the stuck one.
+
+    One try proves that. A busy machine may need longer for the share than libvirt waits for the
+    stuck one, so there are three; if the other one had to wait its turn, none would pass.
+    Returns how often the stuck one had failed before the try that proves it."""
+    for name in ("more", "again", "last"):
+        vm["shares"].append(share(name, lab.share_folder(name), f"/mnt/{name}"))
+        failed = len(hostd.events("DeviceFailed", vm="stuck"))
+        hostd.reload()  # tries the stuck share again, if libvirt was done with it
+        event = hostd.wait_event("MountShare", lab.seconds(30), vm="other", tag=name, error=0)
+        need(name in domain.tags(), f"{domain.tags()}")
+        over = hostd.events("DeviceFailed", vm="stuck")[failed:]
+        if not over or over[0]["ts"] > event["ts"]:
+            lab.say(f"the other one got share {name} while the stuck one waited")
+            return failed
+        lab.say(f"share {name} was later than the stuck one's end: once more")
+    need(False, "the other one had to wait for it")
 
 
 def libvirtd_hangs(lab, hostd, host, vm, domain):
@@ -88,5 +97,6 @@ def libvirtd_hangs(lab, hostd, host, vm, domain):
         os.kill(host.pid, signal.SIGCONT)
     hostd.reload()
     hostd.wait_event("MountShare", lab.seconds(60), vm="other", tag="late", error=0)
-    need(sorted(domain.tags()) == ["c", "late", "more"], f"{domain.tags()}")
+    tags = domain.tags()
+    need("late" in tags and len(tags) == len(set(tags)), f"{tags}")
     lab.say("it goes on, and the share is there, once")
