@@ -142,6 +142,7 @@ void config_reader_object(struct config_reader *reader, const struct config_json
         config_reader_expected(reader, node, "an object");
         return;
     }
+    check_keys(reader, node, fields, count); /* first: a misspelled key explains later remarks */
     for (size_t i = 0; i < count; i++) {
         const struct config_json *child = config_json_find(node, fields[i].key);
 
@@ -150,7 +151,6 @@ void config_reader_object(struct config_reader *reader, const struct config_json
         else if (fields[i].required)
             config_reader_error(reader, node, "no key `%s`, expected one", fields[i].key);
     }
-    check_keys(reader, node, fields, count);
 }
 
 bool config_reader_list(struct config_reader *reader, const struct config_json *node, size_t limit,

@@ -385,6 +385,30 @@ static void test_errors_name_the_place_and_what_was_expected(void **state)
     }
 }
 
+static void test_a_misspelled_key_comes_before_what_it_causes(void **state)
+{
+    static const struct {
+        const char *text, *first, *then;
+    } cases[] = {
+        {VM(",\"shares\":[{\"tag\":\"a\",\"path\":\"/a\",\"targt\":\"/m\"}]"),
+         "shares[0].targt: unknown key", "shares[0]: no key `target`"},
+        {"{\"vms\":[{\"name\":\"a\",\"id\":\"" ID "\",\"sid\":4}]}", "vms[0].sid: unknown key",
+         "vms[0]: neither `cid` nor `socket`"},
+        {"{\"lisen\":[],\"vms\":[{\"name\":1}]}", "lisen: unknown key", "vms[0].name: "},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct heard heard;
+        const char *first;
+
+        assert_null(parse(cases[i].text, &heard));
+        first = strstr(heard.errors, cases[i].first);
+        if (first == NULL || strstr(first, cases[i].then) == NULL)
+            fail_msg("%s\ngave: %s", cases[i].text, heard.errors);
+    }
+}
+
 #define A(more) "{\"name\":\"a\",\"id\":\"" ID "\",\"cid\":4" more "}"
 #define B(more)                                                                                    \
     "\n{\"name\":\"b\",\"id\":\"11111111-2222-3333-4444-555555555555\",\"cid\":5" more "}"
@@ -840,6 +864,7 @@ int main(void)
         cmocka_unit_test(test_an_adapter_s_metric_is_its_place),
         cmocka_unit_test(test_an_mtu_without_ipv6_is_a_warning),
         cmocka_unit_test(test_errors_name_the_place_and_what_was_expected),
+        cmocka_unit_test(test_a_misspelled_key_comes_before_what_it_causes),
         cmocka_unit_test(test_what_has_one_owner_is_not_given_twice),
         cmocka_unit_test(test_every_error_is_told),
         cmocka_unit_test(test_a_bad_pool_is_a_warning),
