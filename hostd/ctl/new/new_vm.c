@@ -43,12 +43,13 @@ static bool has_tag(struct json_object *shares, const char *tag)
     return false;
 }
 
-/* PATH:TARGET[:ro]. A path may have colons, a target has none. */
+/* PATH:TARGET[:ro|:rw]. A path may have colons, a target has none. */
 static bool add_share(struct json_object *shares, const char *text)
 {
     size_t size = strlen(text);
     bool read_only = size > 3 && strcmp(text + size - 3, ":ro") == 0;
-    char *copy = strndup(text, read_only ? size - 3 : size), *path, tag[64];
+    bool writable = size > 3 && strcmp(text + size - 3, ":rw") == 0;
+    char *copy = strndup(text, read_only || writable ? size - 3 : size), *path, tag[64];
     char *colon = copy != NULL ? strrchr(copy, ':') : NULL;
     struct stat status = {0};
     struct json_object *share;
