@@ -36,7 +36,7 @@ static void print_run_help(void)
                "  --root-rw          write into that root itself\n"
                "  --share PATH:TARGET[:ro]  show a folder of the host\n"
                "  --disk FILE        a disk: raw, or qcow2 if it is called so\n"
-               "  --memory SIZE      (1G)\n"
+               "  --memory SIZE      (1280M)\n"
                "  --cpus N           (1)\n"
                "  --net              a network; --publish [ADDR:]PORT:GUESTPORT opens a port\n"
                "  --aperture auto|require|off  what virtiofsd can reach of the guest's memory\n"

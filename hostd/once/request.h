@@ -15,6 +15,8 @@
 #define REQUEST_SHARES  24u
 #define REQUEST_DISKS   8u
 #define REQUEST_PUBLISH CONFIG_PUBLISH_MAX
+/* Bytes, without --memory: the least round number with which shares get a pool (config/policy.h). */
+#define REQUEST_MEMORY (UINT64_C(1280) << 20)
 
 struct request_share {
     char *path;   /* absolute, of a folder that exists; the request's */
@@ -54,7 +56,7 @@ struct request {
 
 #define REQUEST_NULL                                                                               \
     ((struct request){                                                                             \
-        .memory = UINT64_C(1) << 30, .cpus = 1, .aperture = "auto", .qemu = "qemu-system-x86_64"})
+        .memory = REQUEST_MEMORY, .cpus = 1, .aperture = "auto", .qemu = "qemu-system-x86_64"})
 
 /* @return 0; or 125 after an explanation on stderr */
 int request_parse(int argc, char **argv, struct request *request);
