@@ -101,6 +101,7 @@ static int check(struct config *config)
     for (size_t i = 0; i < config->vm_count; i++)
         (void)policy_decide(config, &config->vms[i], on_warning, NULL);
     config_tell_unreachable(config, on_warning, NULL);
+    config_tell_missing_folders(config, on_warning, NULL);
     printf("%s: %zu VM%s, no error\n", config->file, config->vm_count,
            config->vm_count == 1 ? "" : "s");
     (void)config_free(config);

@@ -247,6 +247,13 @@ int config_adopt(struct config *config, const struct config_found *found,
 void config_tell_unreachable(const struct config *config, config_remark_fn on_warning,
                              void *userdata);
 
+/*
+ * Warns of shares whose folder does not exist, or is none. Blocks as long as their file systems do,
+ * so the daemon, which looks when it creates a share, does not call this.
+ */
+void config_tell_missing_folders(const struct config *config, config_remark_fn on_warning,
+                                 void *userdata);
+
 /* Frees @p config with all that it holds; NULL is fine. @return NULL */
 struct config *config_free(struct config *config);
 
