@@ -269,6 +269,7 @@ struct json_object *control_view_vm(const struct vm *vm)
     json_add_text(object, "kernel", view.config->bundled_kernel ? "bundled" : "custom");
     json_object_object_add(object, "policy", view_policy(view.policy));
     json_add_text(object, "device_host", config_device_host_names[view.config->device_host.type]);
+    json_add_text(object, "domain", view.config->device_host.domain);
     json_add_flag(object, "device_host_up", view.device_host_up);
     json_add_text(object, "device_host_error", view.device_host_error);
     json_add_text(object, "device_host_version", view.device_host_version);

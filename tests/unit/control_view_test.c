@@ -11,14 +11,15 @@
 
 #include <cmocka.h>
 
-static const struct config_vm config = {.name = "dev",
-                                        .id = "8c5a1e5e-6f0b-4d3c-9b1a-2f6e7d8c9b0a",
-                                        .cid = 101,
-                                        .socket = "/run/socket",
-                                        .memory = 102,
-                                        .bundled_kernel = true,
-                                        .aperture = CONFIG_APERTURE_REQUIRE,
-                                        .device_host = {.type = CONFIG_DEVICE_HOST_COMMAND}};
+static const struct config_vm config = {
+    .name = "dev",
+    .id = "8c5a1e5e-6f0b-4d3c-9b1a-2f6e7d8c9b0a",
+    .cid = 101,
+    .socket = "/run/socket",
+    .memory = 102,
+    .bundled_kernel = true,
+    .aperture = CONFIG_APERTURE_REQUIRE,
+    .device_host = {.type = CONFIG_DEVICE_HOST_COMMAND, .domain = (char[]){"a-domain"}}};
 static const struct policy policy = {
     .virtiofs = true, .networking = CONFIG_NETWORKING_NAT, .swiotlb_bytes = 103};
 static const struct guest_capabilities capabilities = {.major = 1,
@@ -168,11 +169,11 @@ static void test_a_whole_view_has_every_value(void **state)
            "\"id\":\"8c5a1e5e-6f0b-4d3c-9b1a-2f6e7d8c9b0a\"", "\"state\":\"ready\"", "\"cid\":101",
            "\"socket\":\"/run/socket\"", "\"memory_bytes\":102", "\"kernel\":\"bundled\"",
            "\"virtiofs\":true", "\"networking\":\"nat\"", "\"swiotlb_bytes\":103",
-           "\"device_host\":\"command\"", "\"device_host_up\":true", "\"device_host_error\":\"\"",
-           "\"device_host_version\":\"10.0\"", "\"pool\":\"usable\"", "\"token\":\"a-token\"",
-           "\"aperture\":\"require\"", "\"version\":\"1.7\"", "\"features\":[\"9p\"]",
-           "\"swiotlb_base\":\"0x14000000\"", "\"swiotlb_size\":104", "\"memory_bytes\":105",
-           "\"page_size\":106", "\"cpu_count\":107",
+           "\"device_host\":\"command\"", "\"domain\":\"a-domain\"", "\"device_host_up\":true",
+           "\"device_host_error\":\"\"", "\"device_host_version\":\"10.0\"", "\"pool\":\"usable\"",
+           "\"token\":\"a-token\"", "\"aperture\":\"require\"", "\"version\":\"1.7\"",
+           "\"features\":[\"9p\"]", "\"swiotlb_base\":\"0x14000000\"", "\"swiotlb_size\":104",
+           "\"memory_bytes\":105", "\"page_size\":106", "\"cpu_count\":107",
            "\"boot_id\":\"01234567-8900-0000-0000-000000000000\"", "\"kernel_release\":\"6.1.0-x\"",
            "\"init_version\":\"0.9\"", "\"started_ns\":108", "\"sent_ns\":109",
            "\"accepted_us\":201", "\"capabilities_ms\":202", "\"devices_ms\":203",

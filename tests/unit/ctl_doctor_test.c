@@ -110,7 +110,7 @@ static void look(struct fixture *fixture, const char *vhost_vsock)
 
     (void)snprintf(limit, sizeof(limit), "%s/limit", fixture->folder);
     fixture->doctor.places = (struct doctor_places){vhost_vsock, fixture->folder, fixture->udmabuf,
-                                                    limit, "/nonexistent"};
+                                                    limit,       "/nonexistent",  "/dev/null"};
     doctor_look_at_host(&fixture->doctor);
     doctor_look_at_shares(&fixture->doctor, vm);
     doctor_look_at_qemu(&fixture->doctor, vm, NULL);
@@ -554,12 +554,121 @@ static void test_a_qemu_of_before_an_upgrade_is_found(void **state)
     tear_down_folder(&fixture);
 }
 
+/* Where there is no configuration. */
+static void test_a_host_is_looked_at_without_a_configuration(void **state)
+{
+    static const char *const checks[] = {"kvm", "vsock", "udmabuf"};
+
+    (void)state;
+    for (unsigned missing = 0; missing < 8; missing++) {
+        struct fixture fixture;
+        const char *devices[3];
+
+        for (unsigned i = 0; i < 3; i++)
+            devices[i] = (missing & (1u << i)) ? "/nonexistent/device" : "/dev/null";
+        set_up_folder(&fixture);
+        fixture.doctor.findings = json_object_new_array();
+        fixture.doctor.places = (struct doctor_places){
+            .kvm = devices[0], .vhost_vsock = devices[1], .udmabuf = devices[2]};
+        doctor_look_at_machine(&fixture.doctor);
+        for (unsigned i = 0; i < 3; i++)
+            if (missing & (1u << i))
+                assert_found(&fixture, checks[i], "note", "/nonexistent/device: No such file",
+                             "modprobe");
+            else
+                assert_found(&fixture, checks[i], "right", "/dev/null exists", "");
+        assert_false(fixture.doctor.wrong);
+        tear_down_folder(&fixture);
+    }
+}
+
+#define SHARE(tag, path, configured)                                                               \
+    "{\"tag\": \"" tag "\", \"path\": \"" path "\", \"target\": \"/mnt/" tag                       \
+    "\", \"read_only\": false, \"transport\": \"virtiofs\", \"configured\": " configured "}"
+
+static void add_view(struct fixture *fixture, const char *text)
+{
+    struct json_object *view = json_tokener_parse(text);
+
+    assert_non_null(view);
+    doctor_add_view(fixture->config, view);
+    json_object_put(view);
+}
+
+/* Shares that were added at runtime; a share that the file has no longer is not one. */
+static void test_what_was_added_at_runtime_is_looked_at(void **state)
+{
+    struct fixture fixture;
+    const struct config_vm *vm;
+
+    (void)state;
+    set_up_folder(&fixture);
+    read_config(&fixture, "/tmp", "/bin/true");
+    vm = &fixture.config->vms[0];
+    add_view(&fixture,
+             "{\"id\": \"" VM_ID
+             "\", \"name\": \"dev\", \"shares\": [" SHARE("src", "/tmp", "true") "," SHARE(
+                 "late", "/nonexistent/late", "false") "," SHARE("removed", "/tmp", "true") "]}");
+    assert_int_equal(fixture.config->vm_count, 1);
+    assert_int_equal(vm->share_count, 2);
+    doctor_look_at_shares(&fixture.doctor, vm);
+    assert_found(&fixture, "share", "right", "share src: /tmp exists", "");
+    assert_found(&fixture, "share", "wrong", "share late: /nonexistent/late: No such file",
+                 "guestlinkctl share remove");
+    tear_down_folder(&fixture);
+}
+
+/* VMs that the file has not: a domain that libvirt has, and another. */
+static void test_vms_of_the_daemon_are_looked_at(void **state)
+{
+    static const struct {
+        const char *domain;
+        enum config_device_host_type type;
+    } cases[] = {{"the-domain", CONFIG_DEVICE_HOST_LIBVIRT}, {"", CONFIG_DEVICE_HOST_NONE}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct fixture fixture;
+        const struct config_vm *vm;
+        char text[2048];
+
+        set_up_folder(&fixture);
+        read_config(&fixture, "/tmp", "/bin/true");
+        (void)snprintf(
+            text, sizeof(text),
+            "{\"id\": \"11111111-2222-3333-4444-555555555555\", \"name\": \"found\","
+            "\"cid\": 9, \"socket\": \"\", \"memory_bytes\": 2147483648, \"aperture\": "
+            "\"require\", \"domain\": \"%s\", \"shares\": [" SHARE(
+                "a", "/nonexistent/a", "true") "," SHARE("b", "/nonexistent/b", "false") "]}",
+            cases[i].domain);
+        add_view(&fixture, text);
+        add_view(&fixture, text); /* the second time, the VM is known */
+        assert_int_equal(fixture.config->vm_count, 2);
+        vm = &fixture.config->vms[1];
+        assert_string_equal(vm->name, "found");
+        assert_int_equal(vm->cid, 9);
+        assert_int_equal(vm->memory, UINT64_C(2) << 30);
+        assert_int_equal(vm->aperture, CONFIG_APERTURE_REQUIRE);
+        assert_int_equal(vm->device_host.type, cases[i].type);
+        if (cases[i].domain[0] != '\0')
+            assert_string_equal(vm->device_host.domain, cases[i].domain);
+        assert_int_equal(vm->share_count, 2);
+        doctor_look_at_shares(&fixture.doctor, vm);
+        assert_found(&fixture, "share", "wrong", "share a: ", "fix \"path\"");
+        assert_found(&fixture, "share", "wrong", "share b: ", "guestlinkctl share remove");
+        tear_down_folder(&fixture);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_qemu_of_before_an_upgrade_is_found),
         cmocka_unit_test(test_a_qemu_that_is_too_old_for_passt_is_found),
         cmocka_unit_test(test_the_likeliest_failures_are_found),
+        cmocka_unit_test(test_a_host_is_looked_at_without_a_configuration),
+        cmocka_unit_test(test_what_was_added_at_runtime_is_looked_at),
+        cmocka_unit_test(test_vms_of_the_daemon_are_looked_at),
         cmocka_unit_test(test_a_pool_that_was_not_made_is_found),
         cmocka_unit_test(test_another_client_of_qmp_is_found),
         cmocka_unit_test(test_what_keeps_virtiofsd_from_memory_is_found),

@@ -4,10 +4,13 @@
 #include "doctor.h"
 #include "say.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEFAULT_CONFIG "/etc/guestlink/hostd.json"
+#define EMPTY          "{\"vms\": []}"
 /* "WRONG  allocation  " */
 #define MARGIN 19u
 
@@ -108,45 +111,81 @@ static void look(const struct options *options, struct doctor *doctor, const str
                     "systemctl start guestlink-hostd; or --socket PATH names another",
                     "guestlink-hostd does not answer at %s; skipping the checks that need it",
                     options->socket);
-    doctor_look_at_host(doctor);
+    if (doctor->has_config)
+        doctor_look_at_host(doctor);
+    else
+        doctor_look_at_machine(doctor);
     doctor_look_at_state(doctor, files);
     for (size_t i = 0; i < config->vm_count; i++)
         if (vm == NULL || vm == &config->vms[i])
             look_at_vm(options, doctor, &config->vms[i]);
     if (vm != NULL)
         doctor_look_at_telemetry(doctor, vm, 1);
-    else
+    else if (doctor->has_config) /* which names its file */
         doctor_look_at_telemetry(doctor, config->vms, config->vm_count);
+}
+
+/* @return the file; or an empty one, after noting what is wrong with it */
+static struct config *load(struct doctor *doctor, const char *file)
+{
+    struct config *config = NULL;
+    int reason = access(file, R_OK) < 0 ? errno : 0;
+
+    if (reason == 0 && config_load(file, tell, tell, NULL, &config) == 0) {
+        doctor->has_config = true;
+        return config;
+    }
+    (void)config_parse(EMPTY, strlen(EMPTY), file, NULL, NULL, NULL, &config);
+    if (reason == ENOENT)
+        doctor_find(doctor, DOCTOR_WRONG, "config", "",
+                    "create one with `guestlinkctl new VM`, or name it with --config FILE",
+                    "%s does not exist; checking only what every VM needs", file);
+    else if (reason != 0)
+        doctor_find(doctor, DOCTOR_WRONG, "config", "",
+                    reason == EACCES ? "run guestlinkctl doctor as root" : "fix that",
+                    "cannot read %s: %s; skipping the checks that need it", file, strerror(reason));
+    else
+        doctor_find(doctor, DOCTOR_WRONG, "config", "",
+                    "fix the errors that `guestlink-hostd --config FILE --check-config` reports",
+                    "cannot use %s; skipping the checks that need it", file);
+    return config;
+}
+
+/* The daemon's own file, or none that can be read: another one may be what is to come. */
+static bool is_daemons(const struct doctor *doctor, const char *file, struct json_object *files)
+{
+    return files != NULL &&
+           (!doctor->has_config || strcmp(file, command_text(files, "configuration")) == 0);
 }
 
 int command_doctor(const struct options *options, char **words)
 {
-    struct doctor doctor = {.places = DOCTOR_PLACES};
+    struct doctor doctor = {.places = DOCTOR_PLACES, .findings = json_object_new_array()};
     struct json_object *files = client_ask(options->socket, "Files", NULL);
     const char *file = command_text(files, "configuration");
     const struct config_vm *vm = NULL;
-    struct config *config = NULL;
+    struct config *config;
     int status = 1;
 
     if (options->config != NULL)
         file = options->config;
     else if (file[0] == '\0')
         file = DEFAULT_CONFIG;
-    if (config_load(file, tell, tell, NULL, &config) == 0) {
-        if (words[0] != NULL)
-            vm = command_find_vm(config, words[0]);
-        if (words[0] == NULL || vm != NULL) {
-            doctor.config = config;
-            doctor.findings = json_object_new_array();
-            look(options, &doctor, vm, files);
-            if (options->json)
-                say_json(doctor.findings);
-            else
-                print(&doctor);
-            json_object_put(doctor.findings);
-            status = doctor.wrong ? 1 : 0;
-        }
+    config = load(&doctor, file);
+    if (config != NULL && is_daemons(&doctor, file, files))
+        doctor_add_running(config, options->socket);
+    if (config != NULL && words[0] != NULL && doctor.has_config)
+        vm = command_find_vm(config, words[0]);
+    if (config != NULL && (words[0] == NULL || vm != NULL || !doctor.has_config)) {
+        doctor.config = config;
+        look(options, &doctor, vm, files);
+        if (options->json)
+            say_json(doctor.findings);
+        else
+            print(&doctor);
+        status = doctor.wrong ? 1 : 0;
     }
+    json_object_put(doctor.findings);
     (void)config_free(config);
     json_object_put(files);
     return status;

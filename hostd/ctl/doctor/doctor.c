@@ -182,8 +182,11 @@ void doctor_look_at_shares(struct doctor *doctor, const struct config_vm *vm)
                         share->tag, share->path);
         else
             doctor_find(doctor, DOCTOR_WRONG, "share", vm->name,
-                        "create that directory, or fix \"path\" of the share and run "
-                        "`guestlinkctl reload`",
+                        share->line == 0
+                            ? "create that directory, or remove the share, which was added at "
+                              "runtime, with `guestlinkctl share remove`"
+                            : "create that directory, or fix \"path\" of the share and run "
+                              "`guestlinkctl reload`",
                         "share %s: %s: %s", share->tag, share->path, problem);
     }
 }

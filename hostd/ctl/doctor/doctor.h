@@ -18,19 +18,20 @@ enum doctor_state {
 
 /* Where the kernel shows things; tests have others. */
 struct doctor_places {
-    const char *vhost_vsock, *proc, *udmabuf, *udmabuf_limit, *apparmor;
+    const char *vhost_vsock, *proc, *udmabuf, *udmabuf_limit, *apparmor, *kvm;
 };
 
 #define DOCTOR_PLACES                                                                              \
     ((struct doctor_places){"/dev/vhost-vsock", "/proc", "/dev/udmabuf",                           \
                             "/sys/module/udmabuf/parameters/size_limit_mb",                        \
-                            "/etc/apparmor.d/local/abstractions/libvirt-qemu"})
+                            "/etc/apparmor.d/local/abstractions/libvirt-qemu", "/dev/kvm"})
 
 struct doctor {
     struct doctor_places places;
     const struct config *config;
     struct json_object *findings; /* array of {"state", "check", "vm", "text", "advice"} */
     bool wrong;                   /* one of them is */
+    bool has_config;              /* false: there is no file, and `config` is what a daemon says */
 };
 
 /*
@@ -49,6 +50,18 @@ size_t doctor_count_virtiofs(const struct config *config, const struct config_vm
 
 /* The host: its vsock device. */
 void doctor_look_at_host(struct doctor *doctor);
+
+/* The host, where there is no configuration: KVM, vsock, udmabuf, virtiofsd. */
+void doctor_look_at_machine(struct doctor *doctor);
+
+/*
+ * Adds to @p config what io.guestlink.Vm @p view shows and @p config has not: the VM, or its shares
+ * that were added at runtime, whose `line` is 0. What is not understood is not added.
+ */
+void doctor_add_view(struct config *config, struct json_object *view);
+
+/* The same of all VMs of the daemon at @p socket, if it answers. */
+void doctor_add_running(struct config *config, const char *socket);
 
 /* Which daemon has the state directory. @param files  io.guestlink.Files, NULL without a daemon */
 void doctor_look_at_state(struct doctor *doctor, struct json_object *files);
