@@ -75,8 +75,10 @@ int main(int argc, char **argv)
     (void)setlocale(LC_CTYPE, "");
     say_set_program("guestlink");
     tool_extend_path();
-    if (strcmp(word, "run") == 0)
+    if (strcmp(word, "run") == 0) {
+        argv[1] = argv[0]; /* getopt_long() says so */
         return run(argc - 1, argv + 1);
+    }
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
         print_help();
         return 0;

@@ -1,6 +1,8 @@
 /* once: the steps of a run, in order. */
 #include "once.h"
 
+#include "base/program.h"
+
 #include "ctl/say.h"
 #include "ctl/signal_watch.h"
 #include "image.h"
@@ -76,12 +78,36 @@ static bool ports_are_free(const struct request *request)
     return false;
 }
 
+/* Without one of them, the VM would end or the guest wait, in words of the daemon's. */
+static bool programs_exist(const struct request *request)
+{
+    bool shares = request->share_count > 0 || request->root != NULL;
+    char path[LIMITS_PATH];
+    int r = program_find(request->qemu, path, sizeof(path));
+
+    if (r < 0) {
+        say_error("cannot run \"%s\": %s; nothing was started; install QEMU (the package "
+                  "qemu-system-x86), or name it with --qemu FILE",
+                  request->qemu, strerror(-r));
+        return false;
+    }
+    if (!shares || program_find_virtiofsd(request->virtiofsd, path) != NULL)
+        return true;
+    say_error("cannot run \"%s\", which serves shares and root: not an executable program; nothing "
+              "was started; install virtiofsd (Debian 12: qemu-system-common; later: virtiofsd), "
+              "or name it with --virtiofsd FILE",
+              request->virtiofsd != NULL ? request->virtiofsd : "virtiofsd");
+    return false;
+}
+
 int once_run(const struct request *request)
 {
     struct kernel kernel;
     struct plan plan = {.request = request, .kernel = &kernel};
 
     if (!request->print_config && !ports_are_free(request))
+        return READY_NOT_STARTED;
+    if (!request->print_config && !programs_exist(request))
         return READY_NOT_STARTED;
     if (kernel_find(request->kernel, &kernel) < 0)
         return READY_NOT_STARTED;

@@ -54,6 +54,14 @@ static bool take_file(const char *option, const char *file, char path[LIMITS_PAT
     return plain && access(path, R_OK) == 0;
 }
 
+/* What to do where a folder cannot be used. */
+static const char *what_next(int error)
+{
+    return error == EACCES   ? "; run guestlinkctl new as root"
+           : error == ENOENT ? "; create that folder, or name another one with --config and --vms"
+                             : "";
+}
+
 /* The kernel, and the image that is given or will be made. */
 static bool plan_files(struct plan *plan, const char *name, const struct options *options,
                        const struct utsname *host)
@@ -62,8 +70,8 @@ static bool plan_files(struct plan *plan, const char *name, const struct options
     char vms[LIMITS_PATH - LIMITS_VM_NAME - 8], *real = realpath(wanted, NULL);
 
     if (real == NULL || strlen(real) >= sizeof(vms)) {
-        say_error("cannot write into the folder \"%s\": %s; nothing was changed", wanted,
-                  strerror(real ? ENAMETOOLONG : errno));
+        say_error("cannot write into the folder \"%s\": %s; nothing was changed%s", wanted,
+                  strerror(real ? ENAMETOOLONG : errno), what_next(errno));
         free(real);
         return false;
     }
@@ -250,7 +258,8 @@ int command_new(const struct options *options, char **words)
         *slash = '\0';
     folder = open(slash ? plan.config : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0 || flock(folder, LOCK_EX) < 0)
-        say_error("cannot lock the folder of \"%s\": %s", wanted, strerror(errno));
+        say_error("cannot lock the folder of \"%s\": %s; nothing was changed%s", wanted,
+                  strerror(errno), what_next(errno));
     if (slash != NULL)
         *slash = '/';
     if (folder >= 0 && access(plan.unit, F_OK) == 0)
