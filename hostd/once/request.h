@@ -15,7 +15,7 @@
 #define REQUEST_SHARES  24u
 #define REQUEST_DISKS   8u
 #define REQUEST_PUBLISH CONFIG_PUBLISH_MAX
-/* Bytes, without --memory: the least round number with which shares get a pool (config/policy.h). */
+/* Bytes, without --memory: a round number, enough for a pool (POLICY_SWIOTLB_AUTO_MEMORY). */
 #define REQUEST_MEMORY (UINT64_C(1280) << 20)
 
 struct request_share {
