@@ -57,6 +57,7 @@ static int print_of_config(const struct options *options, const struct config *c
 int command_cmdline(const struct options *options, char **words)
 {
     struct json_object *reply = NULL;
+    struct client *client = NULL;
     struct config *config = NULL;
     int status = 1;
 
@@ -66,12 +67,15 @@ int command_cmdline(const struct options *options, char **words)
         (void)config_free(config);
         return status;
     }
-    status =
-        command_call(options, "CommandLine", command_vm_params(words[0]), CLIENT_QUICK_MS, &reply);
+    status = client_new(options->socket, &client);
+    if (status != 0)
+        say_error("with --config FILE, cmdline works without a running daemon");
+    else
+        status = client_call(client, "CommandLine", command_vm_params(words[0]), CLIENT_QUICK_MS,
+                             &reply);
     if (status == 0)
         (void)print(options, NULL, command_text(reply, "command_line"));
-    else
-        say_error("with --config FILE, cmdline works without a running daemon");
+    (void)client_free(client);
     json_object_put(reply);
     return status;
 }

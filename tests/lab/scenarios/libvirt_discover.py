@@ -38,6 +38,7 @@ def play(lab):
     tell(host, entry, "--live", "--config")
     hostd.wait_event("MountShare", lab.seconds(30), vm="found", tag="more", error=0)
     lab.say("a share more, by virsh alone")
+    need_looked_at(lab, hostd)
 
     before = len(hostd.log())
     tell(host, {"shares": 7}, "--live", "--config")
@@ -61,6 +62,16 @@ def play(lab):
     lab.say("taken away by virsh alone")
     host.ask("destroy", "found")
     lab.shut_down(hostd, named, "named")
+
+
+def need_looked_at(lab, hostd):
+    """doctor looks at it as at a VM of the file: its domain, by that name, and its shares."""
+    status, words = lab.control(hostd, "--json", "doctor", "found")
+    found = [one for one in json.loads(words) if one["vm"] == "found"]
+    right = " ".join(one["text"] for one in found if one["state"] == "right")
+    need(status == 0 and all(text in right for text in ("libvirt has the domain found", "share c: ", "share more: ")),
+         f"doctor: {status}: {words}")
+    lab.say(f"doctor: {right}")
 
 
 def tell(host, entry, *how):
