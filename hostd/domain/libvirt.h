@@ -67,8 +67,6 @@ int libvirt_join(sd_event *event, const char *uri, const char *domain,
 /* Answers the open calls with ECANCELED; the last one's guestlink-libvirt ends. @return NULL */
 struct libvirt_user *libvirt_leave(struct libvirt_user *user);
 
-bool libvirt_is_up(const struct libvirt_user *user);
-
 /* Which QEMU libvirt starts: "7.2.19"; "" if it is not up, or did not say. */
 const char *libvirt_hypervisor(const struct libvirt_user *user);
 
