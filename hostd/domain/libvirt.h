@@ -28,10 +28,8 @@
 #define LIBVIRT_TEXT_MAX ((size_t)4096)
 
 /* VIR_ERR_… of libvirt's virterror.h, of those that decide something here. */
-#define LIBVIRT_ERROR_NO_CONNECT     38
 #define LIBVIRT_ERROR_NO_DOMAIN      42
 #define LIBVIRT_ERROR_AUTH           45
-#define LIBVIRT_ERROR_INVALID        55
 #define LIBVIRT_ERROR_DEVICE_MISSING 99
 
 struct libvirt_user;
