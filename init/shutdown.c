@@ -146,7 +146,7 @@ static void on_timer(struct loop_timer *timer)
         finish(shutdown);
         break;
     case SHUTDOWN_RUNNING:
-    case SHUTDOWN_UNMOUNTING: /* the job has a deadline of its own */
+    case SHUTDOWN_UNMOUNTING: /* the job has its own deadline */
         break;
     }
 }

@@ -195,7 +195,7 @@ static void on_detached(void *userdata, const struct libvirt_reply *reply)
 }
 
 /* What serves a device is gone. At once, and before anybody unmounts: what the guest asks of a
- * device that nobody serves is never answered, and its driver waits for ever; of a device that is
+ * device that nobody serves is never answered, and its driver waits forever; of a device that is
  * gone it fails with ENOTCONN. */
 static void unplug_dead(struct domain_device *device)
 {

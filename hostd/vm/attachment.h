@@ -29,7 +29,7 @@ enum attachments_occasion {
     ATTACHMENTS_BOOT,  /* another boot: its guest has nothing set up, its token may be another */
 };
 
-/* What shares and adapters do in a way of their own. */
+/* What shares and adapters do differently. */
 struct attachment_kind {
     const char *name;  /* "share", "adapter" */
     const char *phase; /* in which the guest sets it up: "mount", "network" */

@@ -42,7 +42,7 @@ struct share *share_find(const struct vm *vm, const char *tag);
 int share_new(struct vm *vm, const struct config_share *config, bool configured,
               struct share **ret_share);
 
-/* What serves a device ended. @p restored  it was started again and the device lives on */
+/* What serves a device ended. @p restored  it was started again and the device keeps working */
 void shares_lost(struct vm *vm, const char *tag, bool restored, const char *text);
 
 /* Nothing serves a device any more, nor will: its aperture cannot be kept, for @p reason. */
