@@ -20,8 +20,6 @@ struct share {
     bool aside;  /* it is unmounted for the sake of one around it, and mounted again after that */
     enum policy_transport transport;
     struct p9_share *p9; /* 9P; virtiofs: attachment.device */
-    unsigned retries;    /* after its server was lost */
-    uint64_t retried_us;
 };
 
 extern const struct attachment_kind share_kind;
