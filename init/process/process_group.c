@@ -52,7 +52,7 @@ void process_group_end(const struct process *process)
     if (process->owner->cgroups > 0)
         (void)cgroup_kill(process->owner->cgroups, process_group_name(process, name));
     else
-        (void)kill(-process->pid, SIGKILL);
+        (void)kill(-process->pid, SIGKILL); /* its own number may be another's by now */
 }
 
 void process_group_remove(const struct process *process)
