@@ -268,7 +268,7 @@ static void on_warning(void *userdata, const char *remark)
     log_line(LOG_WARNING, "%s", remark);
 }
 
-/* Of VMs without a door of their own or a shared one. */
+/* Of VMs with neither their own door nor a shared one. */
 static void tell_unreachable(const struct doors *doors)
 {
     for (const struct door *door = doors->first; door; door = door->next) {

@@ -12,6 +12,7 @@
 #include "base/kmsg_log.h"
 #include "kernel/power.h"
 #include "notify.h"
+#include "process/payload.h"
 #include "protocol/event.h"
 #include "protocol/request.h"
 #include "work/real_init.h"
@@ -130,7 +131,7 @@ static void on_timer(struct loop_timer *timer)
     case SHUTDOWN_STOPPING:
         kmsg_log(LOG_WARNING, "the payload did not exit in time; sending SIGKILL");
         shutdown->forced = true;
-        processes_kill_payload(shutdown->processes);
+        payload_kill(shutdown->processes);
         terminate_all(shutdown);
         break;
     case SHUTDOWN_TERMINATING:
@@ -145,7 +146,7 @@ static void on_timer(struct loop_timer *timer)
         finish(shutdown);
         break;
     case SHUTDOWN_RUNNING:
-    case SHUTDOWN_UNMOUNTING: /* the job has a deadline of its own */
+    case SHUTDOWN_UNMOUNTING: /* the job has its own deadline */
         break;
     }
 }
@@ -206,7 +207,7 @@ bool shutdown_begin(struct shutdown *shutdown, uint16_t how, uint16_t reason, ui
              grace_ms);
     if (shutdown->agent)
         return tell_init(shutdown);
-    stop_ms = processes_stop_payload(shutdown->processes, grace_ms);
+    stop_ms = payload_stop(shutdown->processes, grace_ms);
     if (stop_ms > 0)
         loop_arm(shutdown->loop, &shutdown->timer, clock_in_ms(stop_ms));
     else
@@ -216,7 +217,7 @@ bool shutdown_begin(struct shutdown *shutdown, uint16_t how, uint16_t reason, ui
 
 void shutdown_program_ended(struct shutdown *shutdown)
 {
-    if (shutdown->phase == SHUTDOWN_STOPPING && !processes_payload_runs(shutdown->processes))
+    if (shutdown->phase == SHUTDOWN_STOPPING && !payload_runs(shutdown->processes))
         terminate_all(shutdown);
 }
 

@@ -4,7 +4,7 @@
  *     RUNNING ─▶ STOPPING ─▶ TERMINATING ─▶ KILLING ─▶ UNMOUNTING ─▶ FAREWELL ─▶ reboot(2)
  *                (payload)   (SIGTERM)      (SIGKILL)  (in a job)    (until acknowledged)
  *
- * STOPPING is for a payload that has a stop signal or a time of its own, and ends with it.
+ * STOPPING is for a payload that has its own stop signal or timeout, and ends with it.
  * TERMINATING and KILLING end early when no child is left. A second request does not restart any
  * clock.
  */

@@ -62,7 +62,7 @@ static void obey(struct guest *guest, int number, uint32_t sender)
             return;
         }
     if (sender == 1)
-        return; /* SIGPIPE of our own */
+        return; /* our own SIGPIPE */
     kmsg_log(LOG_NOTICE, "ignored signal %d (SIG%s) from pid %u", number,
              number < SIGRTMIN ? sigabbrev_np(number) : "RT", sender);
 }

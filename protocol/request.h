@@ -74,7 +74,7 @@ enum {
 #define REQUEST_PROCESS_INPUT    UINT32_C(2)  /* stdin is fed by PROCESS_INPUT, else /dev/null */
 #define REQUEST_PROCESS_TERMINAL UINT32_C(4)  /* a payload that owns the console as its terminal */
 #define REQUEST_PROCESS_UMASK    UINT32_C(8)  /* since 1.1: umask is given */
-#define REQUEST_PROCESS_PTY      UINT32_C(16) /* since 1.1: a command with a terminal of its own */
+#define REQUEST_PROCESS_PTY      UINT32_C(16) /* since 1.1: a command with its own terminal */
 /* With CAPABILITIES_CONNECTIONS: no program, argv is where to connect to: "127.0.0.1:80",
  * "[::1]:80" or the path of a Unix socket. What stands for stdin and stdout is the connection's two
  * ways, and the latter has a window: OUTPUT_TAKEN. */

@@ -30,11 +30,11 @@ struct child_spec {
     /* Not bound by the limits of the daemon's unit, where there is a way (launch.h). Its exit
      * status is then not known, and the gate not used. */
     bool outside;
-    bool detached; /* a session of its own: no signal to the daemon's process group reaches it */
+    bool detached; /* its own session: no signal to the daemon's process group reaches it */
     /* A file in which the child notes who it is before it executes, for child_recall(); or NULL. */
     const char *record;
     /* A directory whose device nodes open nothing and whose set-user-ID programs are none, for the
-     * child and what it starts, with all that is mounted below, in a mount namespace of its own; or
+     * child and what it starts, with all that is mounted below, in a new mount namespace; or
      * NULL. Left out where it takes a privilege (CAP_SYS_ADMIN) that the child has not: without it,
      * there is nothing to be gained from either. */
     const char *folder;
@@ -76,7 +76,7 @@ int child_start(sd_event *event, const struct child_spec *spec, child_ended_fn e
 int child_recall(sd_event *event, const char *record, child_ended_fn ended, void *userdata,
                  struct child **ret_child);
 
-/* Stops watching; the process lives on (see child_signal()). NULL is fine. @return NULL */
+/* Stops watching; the process keeps running (see child_signal()). NULL is fine. @return NULL */
 struct child *child_free(struct child *child);
 
 /* Kills it (and its group, if detached), and waits for it in the background. NULL is fine.

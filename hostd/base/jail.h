@@ -2,8 +2,8 @@
  * jail: where a program runs that somebody hostile talks to, and that is root in name.
  *
  * A mount namespace whose root holds the program, its libraries (read-only), /dev/null and one
- * folder, and nothing else: no procfs, and the old root is detached. Process, IPC, UTS, cgroup and
- * network namespaces of its own; the last has no interface, unless the spec says otherwise. Only
+ * folder, and nothing else: no procfs, and the old root is detached. Its own process, IPC, UTS,
+ * cgroup and network namespaces; the last has no interface, unless the spec says otherwise. Only
  * the capabilities and system calls that the spec names. Names that the program is asked for are
  * not looked at: there is nothing else to reach.
  *
@@ -40,7 +40,7 @@ struct jail {
     /* A library that is loaded into it before its own (LD_PRELOAD), or NULL; an absolute path. */
     const char *library;
     const char *calls; /* the names of the system calls that it may make, one blank between;
-                        * NULL: it has a filter of its own, and limits itself */
+                        * NULL: it has its own filter, and limits itself */
 };
 
 /*
@@ -50,7 +50,7 @@ struct jail {
  * connection, has no capability, waits for the one inside and ends as that did. If it is killed, so
  * is everything inside.
  *
- * Without CAP_SYS_ADMIN the jail has a user namespace of its own, in which the caller's user is
+ * Without CAP_SYS_ADMIN the jail has its own user namespace, in which the caller's user is
  * root and nobody else exists.
  *
  * @param program   an absolute path

@@ -26,7 +26,7 @@
  */
 int jail_libraries(const char *program, char *buffer, size_t capacity, const char **ret_paths);
 
-/* Makes the jail's root and changes into it. In a mount namespace of its own. @return as
+/* Makes the jail's root and changes into it; call it in a new mount namespace. @return as
  * jail_enter() */
 int jail_root_enter(const struct jail *jail, const char *program, const char **ret_step);
 

@@ -161,7 +161,7 @@ static int refuse_families(scmp_filter_ctx filter)
     return r;
 }
 
-/* Also sets no_new_privs. A program with a filter of its own is only told what allow() tells the
+/* Also sets no_new_privs. A program with its own filter is only told what allow() tells the
  * others of setgroups(2), and which sockets there are. */
 static int set_calls(const struct jail *jail, bool own_users)
 {

@@ -1,5 +1,5 @@
 /*
- * jail root: the file tree of a jail. Everything in it is a mount of its own in a small tmpfs,
+ * jail root: the file tree of a jail. Everything in it is a separate mount in a small tmpfs,
  * which is read-only when the program begins.
  */
 #include "fd.h"

@@ -56,8 +56,8 @@
 #define LIMITS_REFUSED_PER_VM 4u
 #define LIMITS_REFUSED_IN_ALL 64u
 
-/* A guest answers a request that takes no time of its own (hostname, entropy, ping, signals) within
- * this, or never. */
+/* A guest answers a request that it acts on at once (hostname, entropy, ping, signals) within this,
+ * or never. */
 #define LIMITS_ANSWER_MS 10000u
 
 /* The guest keeps the deadlines that it was given and says which step failed; the host waits this

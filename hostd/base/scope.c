@@ -1,5 +1,5 @@
 /*
- * scope: moves a process into a transient systemd unit of its own. A scope, not a service: systemd
+ * scope: moves a process into its own transient systemd unit. A scope, not a service: systemd
  * then takes a process as it is, with its mounts and descriptors, and we still wait for it.
  */
 #include "scope.h"

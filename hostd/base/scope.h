@@ -1,5 +1,5 @@
 /*
- * scope: moves a process into a transient systemd unit of its own, so that it lives on when the
+ * scope: moves a process into its own transient systemd unit, so that it keeps running when the
  * daemon's unit is stopped. Where systemd does not run there is nothing to do.
  */
 #ifndef GUESTLINK_HOSTD_SCOPE_H
@@ -20,7 +20,7 @@ typedef void (*scope_done_fn)(void *userdata, const char *remark);
 /*
  * Begins to move @p pid into the unit @p name (".scope" at its end), over the system bus.
  *
- * @param pid   0: it is in a unit of its own already
+ * @param pid   0: it already has its own unit
  * @param done  called once, from the event loop, also where systemd does not run
  * @return 0 or -errno
  */

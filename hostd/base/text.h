@@ -23,7 +23,7 @@
  * The bytes of the character that @p text begins with, if a reader sees it for what it is.
  *
  * @return 0 for a byte that is not UTF-8, a control character (C0, DEL, C1), a separator of lines
- *         or paragraphs, and what has no picture of its own: bidirectional marks, zero-width
+ *         or paragraphs, and what is not visible itself: bidirectional marks, zero-width
  *         characters, tags, variation selectors, byte order marks
  */
 size_t text_visible_size(struct wire_text text);

@@ -172,7 +172,7 @@ static uint64_t decide_swiotlb(const struct policy *policy, const struct config_
     }
 }
 
-/* What a process of its own serves, and so has an aperture, for a person; NULL: nothing. */
+/* Which devices a separate process serves, so that they have an aperture, for a person; or NULL. */
 static const char *confined_devices(const struct policy *policy, const struct config_vm *vm,
                                     bool shares)
 {

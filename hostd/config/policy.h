@@ -17,7 +17,7 @@ enum policy_transport { POLICY_TRANSPORT_NONE, POLICY_TRANSPORT_VIRTIOFS, POLICY
 
 struct policy {
     bool virtiofs; /* virtiofs devices may be made */
-    bool p9;       /* 9P over a vsock connection may be used (needs no virtio device of its own) */
+    bool p9;       /* 9P over a vsock connection may be used (needs no further virtio device) */
     enum config_networking networking;
     uint64_t swiotlb_bytes; /* the pool to ask the guest's kernel for; 0: none */
     bool calls_by_channel;  /* the guest, of libvirt's, through a <channel> (POLICY_CHANNEL) */

@@ -2,9 +2,9 @@
 #include "vm.h"
 
 #include "protocol/pool.h"
-#include "publish.h"
 #include "strings.h"
 #include "text.h"
+#include "vm_networks.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -128,38 +128,6 @@ static void read_shares(struct config_reader *reader, const struct config_json *
     }
 }
 
-static void read_networks(struct config_reader *reader, const struct config_json *node,
-                          const struct config_field *field, void *to)
-{
-    struct config_vm *vm = to;
-    void *networks;
-
-    (void)field;
-    if (!config_reader_list(reader, node, CONFIG_VM_ADAPTERS, sizeof(*vm->networks), &networks))
-        return;
-    vm->networks = networks;
-    vm->network_count = node->count;
-    for (const struct config_json *one = node->first; one != NULL; one = one->next) {
-        struct config_network *network = &vm->networks[one->index];
-
-        config_network_read(reader, one, network);
-        for (size_t i = 0; i < one->index; i++) {
-            const struct config_network *other = &vm->networks[i];
-
-            if (network->id != NULL && other->id != NULL && strcmp(network->id, other->id) == 0)
-                config_reader_error(reader, config_json_find(one, "id"),
-                                    "\"%s\" is already used by network[%zu], expected a unique "
-                                    "id",
-                                    network->id, i);
-            if (memcmp(network->mac, other->mac, 6) == 0 && config_json_find(one, "mac") != NULL &&
-                memcmp(network->mac, (uint8_t[6]){0}, 6) != 0)
-                config_reader_error(reader, config_json_find(one, "mac"),
-                                    "already used by network[%zu], expected a unique MAC address",
-                                    i);
-        }
-    }
-}
-
 void config_vm_read_timeouts(struct config_reader *reader, const struct config_json *node,
                              const struct config_field *field, void *to)
 {
@@ -211,61 +179,11 @@ static const struct config_field fields[] = {
      .names = resolv_confs},
     CONFIG_KEY(config_vm, hostname, text, .check = config_text_check_hostname),
     {.key = "shares", .read = read_shares},
-    {.key = "network", .read = read_networks},
+    {.key = "network", .read = config_vm_read_networks},
     {.key = "payload", .read = config_payload_read, .offset = AT(payload)},
     {.key = "device_host", .read = config_device_host_read, .offset = AT(device_host)},
     {.key = "timeouts_ms", .read = config_vm_read_timeouts, .offset = AT(timeouts)},
 };
-
-/* Only a QEMU that the daemon drives gets them, and only with the networking virtioproxy. */
-static void check_publish(struct config_reader *reader, const struct config_json *node,
-                          const struct config_vm *vm)
-{
-    const struct config_json *list = config_json_find(node, "network");
-    const struct config_json *one = list != NULL ? list->first : NULL;
-    size_t count = 0;
-
-    for (size_t i = 0; i < vm->network_count && one != NULL; i++, one = one->next) {
-        const struct config_json *publish =
-            one->type == CONFIG_JSON_OBJECT ? config_json_find(one, "publish") : NULL;
-
-        if (publish == NULL)
-            continue;
-        count += vm->networks[i].publish.count;
-        if (vm->device_host.type != CONFIG_DEVICE_HOST_QEMU)
-            config_reader_error(reader, publish, "expected only with device_host.type \"qemu\"");
-        else if (!vm->virtio || vm->networking != CONFIG_NETWORKING_VIRTIOPROXY)
-            config_reader_error(reader, publish,
-                                "expected only with `networking` \"virtioproxy\" and `virtio`: the "
-                                "adapter is not the daemon's to make");
-        else if (count > CONFIG_PUBLISH_VM_MAX)
-            config_reader_error(reader, publish, "%zu ports of one VM, expected at most %u", count,
-                                CONFIG_PUBLISH_VM_MAX);
-    }
-}
-
-/* An adapter of a backend that its device host has not. */
-static void check_backends(struct config_reader *reader, const struct config_json *node,
-                           const struct config_vm *vm)
-{
-    const struct config_json *list =
-        node->type == CONFIG_JSON_OBJECT ? config_json_find(node, "network") : NULL;
-    const struct config_json *one = list != NULL ? list->first : NULL;
-    bool is_libvirt = vm->device_host.type == CONFIG_DEVICE_HOST_LIBVIRT;
-
-    for (size_t i = 0; i < vm->network_count && one != NULL; i++, one = one->next) {
-        enum config_backend backend = vm->networks[i].backend;
-
-        if (!is_libvirt && (backend == CONFIG_BACKEND_NETWORK || backend == CONFIG_BACKEND_BRIDGE))
-            config_reader_error(reader, one,
-                                "the backend \"%s\" needs a device_host of the type libvirt",
-                                config_backend_names[backend]);
-        if (is_libvirt && backend == CONFIG_BACKEND_STREAM)
-            config_reader_error(reader, one,
-                                "libvirt has no backend \"stream\", expected \"user\", \"tap\", "
-                                "\"passt\", \"network\" or \"bridge\"");
-    }
-}
 
 static void read_by(struct config_reader *reader, const struct config_json *node,
                     const struct config_field *table, struct config_vm *vm)
@@ -273,14 +191,12 @@ static void read_by(struct config_reader *reader, const struct config_json *node
     vm->line = node->line;
     config_reader_object(reader, node, table, sizeof(fields) / sizeof(fields[0]), vm);
     config_device_host_name_domain(reader, &vm->device_host, vm->name);
-    check_backends(reader, node, vm);
+    config_vm_check_networks(reader, node, vm);
     if (node->type == CONFIG_JSON_OBJECT && vm->cid == 0 && config_json_find(node, "cid") == NULL &&
         config_json_find(node, "socket") == NULL)
         config_reader_error(reader, node,
                             "neither `cid` nor `socket`, expected one to identify the "
                             "VM's connections");
-    if (node->type == CONFIG_JSON_OBJECT)
-        check_publish(reader, node, vm);
 }
 
 void config_vm_read(struct config_reader *reader, const struct config_json *node,
@@ -313,23 +229,6 @@ void config_vm_init(struct config_vm *vm, const struct config_timeouts *timeouts
     };
 }
 
-bool config_vm_has_user_network(const struct config_vm *vm)
-{
-    for (size_t i = 0; i < vm->network_count; i++)
-        if (vm->networks[i].backend == CONFIG_BACKEND_USER)
-            return true;
-    return false;
-}
-
-uint32_t config_vm_metric(const struct config_vm *vm, const char *id)
-{
-    for (size_t i = 0; i < vm->network_count; i++)
-        if (strcmp(vm->networks[i].id, id) == 0)
-            return vm->networks[i].metric ? vm->networks[i].metric
-                                          : CONFIG_METRIC_FIRST + (uint32_t)i;
-    return 0;
-}
-
 bool config_vm_has_qemu(const struct config_vm *vm)
 {
     return vm->device_host.type == CONFIG_DEVICE_HOST_QEMU ||
@@ -342,27 +241,6 @@ bool config_vm_has_passt(const struct config_vm *vm)
         if (vm->networks[i].backend == CONFIG_BACKEND_PASST)
             return config_vm_has_qemu(vm);
     return false;
-}
-
-bool config_vm_has_host_loopback(const struct config_vm *vm)
-{
-    for (size_t i = 0; i < vm->network_count; i++)
-        if (vm->networks[i].backend == CONFIG_BACKEND_USER && vm->networks[i].host_loopback)
-            return true;
-    return false;
-}
-
-void config_vm_name_ports(const struct config_vm *vm, char *text, size_t capacity)
-{
-    size_t used = 0;
-
-    text[0] = '\0';
-    for (size_t i = 0; i < vm->network_count; i++) {
-        const struct config_network *network = &vm->networks[i];
-
-        if (network->backend == CONFIG_BACKEND_USER)
-            used += config_publish_name_ports(&network->publish, text + used, capacity - used);
-    }
 }
 
 static bool timeouts_equal(const struct config_timeouts *a, const struct config_timeouts *b)

@@ -1,5 +1,5 @@
 /*
- * config vm: one entry of "vms" and the parts of it, of which each has its keys in a .c of its own.
+ * config vm: one entry of "vms" and the parts of it, each in its own .c.
  */
 #ifndef GUESTLINK_HOSTD_CONFIG_VM_H
 #define GUESTLINK_HOSTD_CONFIG_VM_H
@@ -19,13 +19,12 @@
 void config_vm_read(struct config_reader *reader, const struct config_json *node,
                     struct config_vm *vm);
 
-/* @param timeouts  the defaults of the whole file */
-
 /* As config_vm_read(), of an object that need not say what @p vm has already: name, id, CID and
  * device host. */
 void config_vm_read_found(struct config_reader *reader, const struct config_json *node,
                           struct config_vm *vm);
 
+/* @param timeouts  the defaults of the whole file */
 void config_vm_init(struct config_vm *vm, const struct config_timeouts *timeouts);
 void config_vm_done(struct config_vm *vm);
 

@@ -9,6 +9,7 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "control_command.h"
 #include "control_method.h"
 #include "control_params.h"
 #include "protocol/event.h"
@@ -172,48 +173,6 @@ static void on_failed(void *userdata, int error, uint32_t status, const char *te
     finish(userdata, status, 0, text != NULL && text[0] != '\0' ? text : strerror(error));
 }
 
-typedef bool read_number_fn(struct varlink_call *call, struct json_object *params, const char *key,
-                            uint32_t max, uint32_t *ret_number);
-
-static bool read_size(struct varlink_call *call, struct json_object *params,
-                      read_number_fn *read_number, struct exec_size *ret_size)
-{
-    uint32_t rows = 0, columns = 0;
-
-    if (!read_number(call, params, "rows", UINT16_MAX, &rows) ||
-        !read_number(call, params, "columns", UINT16_MAX, &columns))
-        return false;
-    *ret_size = (struct exec_size){.rows = (uint16_t)rows, .columns = (uint16_t)columns};
-    return true;
-}
-
-static bool read_command(struct varlink_call *call, struct json_object *params,
-                         struct exec_command *ret_command)
-{
-    struct exec_command command = {0};
-
-    if (!control_params_texts(call, params, "argv", &command.argv))
-        return false;
-    if (command.argv.count == 0) {
-        free(command.argv.items);
-        varlink_call_invalid(call, "argv");
-        return false;
-    }
-    if (!control_params_texts(call, params, "environment", &command.environment) ||
-        !control_params_optional_text(call, params, "directory", &command.directory) ||
-        !control_params_optional_number(call, params, "uid", UINT32_MAX - 1, &command.uid) ||
-        !control_params_optional_number(call, params, "gid", UINT32_MAX - 1, &command.gid) ||
-        !control_params_optional_flag(call, params, "input", &command.input) ||
-        !control_params_optional_flag(call, params, "terminal", &command.terminal) ||
-        !read_size(call, params, control_params_optional_number, &command.size)) {
-        free(command.argv.items);
-        free(command.environment.items);
-        return false;
-    }
-    *ret_command = command;
-    return true;
-}
-
 void control_exec_run(struct control_execs *execs, struct varlink_call *call,
                       struct json_object *params)
 {
@@ -227,12 +186,11 @@ void control_exec_run(struct control_execs *execs, struct varlink_call *call,
     struct running *running;
     int r;
 
-    if (vm == NULL || !read_command(call, params, &command))
+    if (vm == NULL || !control_command_read(call, params, &command))
         return;
     running = calloc(1, sizeof(*running));
     r = running == NULL ? -ENOMEM : vm_exec(vm, &command, &events, running, &running->exec);
-    free(command.argv.items);
-    free(command.environment.items);
+    control_command_done(&command);
     if (r < 0) {
         free(running);
         control_method_fail_vm(call, vm, r);
@@ -391,7 +349,7 @@ void control_exec_resize_terminal(struct control_execs *execs, struct varlink_ca
     int r;
 
     if (!control_params_number(call, params, "process", UINT32_MAX, &process) ||
-        !read_size(call, params, control_params_number, &size))
+        !control_command_read_size(call, params, &size))
         return;
     running = find_or_fail(execs, call, process);
     if (running == NULL)

@@ -1,4 +1,4 @@
-/* pair: two ways, each with a buffer of its own, so that none waits for the other. */
+/* pair: two ways, each with its own buffer, so that none waits for the other. */
 #include "pair.h"
 
 #include "base/json.h"

@@ -33,7 +33,7 @@ struct device_adapter {
     const struct config_network *network; /* id, mac, mtu, backend */
     bool iommu_platform;
     const char *options;
-    enum config_aperture aperture; /* of one that a process of its own serves, likewise */
+    enum config_aperture aperture; /* of one that a separate process serves, likewise */
 };
 
 struct device_outcome {
@@ -56,13 +56,13 @@ struct device_host_events {
     /* The VM goes on after a pause, or was restored from a snapshot. */
     void (*resumed)(void *userdata);
     /* What serves a share's device ended by itself; @p text has its status and last words.
-     * @p restored: it was started again and the device lives on. */
+     * @p restored: it was started again and the device keeps working. */
     void (*share_lost)(void *userdata, const char *tag, bool restored, const char *text);
     /* Nothing serves the share's device any more, for its aperture cannot be kept: @p reason. */
     void (*share_refused)(void *userdata, const char *tag, const char *reason);
     /* The aperture of the share's device may be another: device_host_get_aperture(). */
     void (*aperture_changed)(void *userdata, const char *tag);
-    /* Likewise of an adapter that a process of its own serves. */
+    /* Likewise of an adapter that a separate process serves. */
     void (*adapter_lost)(void *userdata, const char *id, bool restored, const char *text);
     void (*adapter_refused)(void *userdata, const char *id, const char *reason);
     void (*adapter_aperture_changed)(void *userdata, const char *id);
@@ -103,7 +103,7 @@ int device_host_remove_adapter(struct device_host *host, const char *id, device_
 int device_host_get_aperture(const struct device_host *host, const char *tag,
                              struct aperture_status *ret_status);
 
-/* As device_host_get_aperture(), of an adapter that a process of its own serves. */
+/* As device_host_get_aperture(), of an adapter that a separate process serves. */
 int device_host_get_adapter_aperture(const struct device_host *host, const char *id,
                                      struct aperture_status *ret_status);
 

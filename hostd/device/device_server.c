@@ -187,7 +187,7 @@ static int do_without_relay(const struct device_server *server,
                                   .reason = "guestlink-virtiofs-relay is not installed"});
 }
 
-/* passt wants a folder of that name, to cover it with a root of its own. @return 0 or -errno */
+/* passt wants a folder of that name, to cover it with its own root. @return 0 or -errno */
 static int make_command(const struct device_server_spec *spec, bool relay,
                         struct virtiofsd_command *command)
 {

@@ -75,7 +75,7 @@ static void add_user(struct words *words, struct passt_command *command)
     add(words, "--runas", command->user);
 }
 
-/* Where it has no unit of its own, it shares the daemon's cgroup, or a person's. */
+/* Without its own unit, it shares the daemon's cgroup, or a person's. */
 static int add_guard(const struct config_network *network, struct passt_command *command)
 {
     struct words words = {.argv = command->guard};

@@ -23,7 +23,7 @@ struct passt_command {
     /* NULL-terminated; it finds its connection as descriptor 3 */
     const char *argv[32 + 2 * CONFIG_PUBLISH_MAX];
     /* What keeps it from the host's own addresses, but for name servers there: words before a
-     * command, NULL-terminated; none where it may reach them, or has no unit of its own. */
+     * command, NULL-terminated; none where it may reach them, or does not have its own unit. */
     const char *guard[PASST_COMMAND_GUARD];
     char guard_program[LIMITS_PATH];
     char program[LIMITS_PATH];

@@ -21,7 +21,7 @@
 /* The share in the jail: nothing else is below this. */
 #define PLACE "/share"
 
-/* In the jail, instead of a sandbox of its own, and with the limit of open files that the relay has
+/* In the jail, instead of its own sandbox, and with the limit of open files that the relay has
  * set. */
 #define JAIL_SANDBOX "sandbox=chroot"
 #define JAIL_LIMIT   "--rlimit-nofile=0"

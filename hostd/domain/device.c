@@ -12,8 +12,8 @@
     "guest and the device's process would use different memory; give the domain <memballoon "      \
     "model='none'/>"
 
-struct domain_device *domain_device_find(const struct device_domain *domain, bool is_share,
-                                         const char *name)
+static struct domain_device *find(const struct device_domain *domain, bool is_share,
+                                  const char *name)
 {
     struct domain_device *device = domain->devices;
 
@@ -51,7 +51,7 @@ struct domain_device *domain_device_new(struct domain_task *task, const char *fi
         return NULL;
     }
     /* looked at as by a new daemon */
-    (void)domain_device_free(domain_device_find(domain, task->is_share, task->name), false);
+    (void)domain_device_free(find(domain, task->is_share, task->name), false);
     device->domain = domain;
     device->task = task;
     device->is_share = task->is_share;
@@ -115,7 +115,7 @@ void domain_task_note_old(struct domain_task *task, const struct description_dev
 void domain_task_sweep_old(struct domain_task *task)
 {
     struct device_domain *domain = task->domain;
-    struct domain_device *device = domain_device_find(domain, task->is_share, task->name);
+    struct domain_device *device = find(domain, task->is_share, task->name);
 
     if (device && !device->task)
         (void)domain_device_free(device, true);
@@ -195,7 +195,7 @@ static void on_detached(void *userdata, const struct libvirt_reply *reply)
 }
 
 /* What serves a device is gone. At once, and before anybody unmounts: what the guest asks of a
- * device that nobody serves is never answered, and its driver waits for ever; of a device that is
+ * device that nobody serves is never answered, and its driver waits forever; of a device that is
  * gone it fails with ENOTCONN. */
 static void unplug_dead(struct domain_device *device)
 {
@@ -206,11 +206,18 @@ static void unplug_dead(struct domain_device *device)
                      domain->host.timeout_ms, on_detached, domain) == 0;
 }
 
+/* True if there is no device of it, for its aperture cannot be kept. @param ret_status  says why */
+static bool is_refused(const struct domain_device *device, struct aperture_status *ret_status)
+{
+    return device->server && device_server_get_aperture(device->server, ret_status) == 0 &&
+           ret_status->state == APERTURE_REFUSED;
+}
+
 static void tell_lost(const struct domain_device *device, const char *text)
 {
     const struct device_host *host = &device->domain->host;
     struct aperture_status status;
-    bool refused = domain_device_is_refused(device, &status);
+    bool refused = is_refused(device, &status);
 
     if (device->is_share && refused)
         host->events.share_refused(host->userdata, device->name, status.reason);
@@ -284,13 +291,6 @@ const struct device_server_events domain_device_events = {
 
 /* ---- its aperture */
 
-bool domain_device_is_refused(const struct domain_device *device,
-                              struct aperture_status *ret_status)
-{
-    return device->server && device_server_get_aperture(device->server, ret_status) == 0 &&
-           ret_status->state == APERTURE_REFUSED;
-}
-
 static int get_aperture(const struct domain_device *device, struct aperture_status *ret_status)
 {
     int r;
@@ -317,23 +317,21 @@ static int confirm(const struct domain_device *device, uint64_t number)
 int domain_get_share_aperture(const struct device_host *host, const char *tag,
                               struct aperture_status *ret_status)
 {
-    return get_aperture(domain_device_find((const struct device_domain *)host, true, tag),
-                        ret_status);
+    return get_aperture(find((const struct device_domain *)host, true, tag), ret_status);
 }
 
 int domain_get_adapter_aperture(const struct device_host *host, const char *id,
                                 struct aperture_status *ret_status)
 {
-    return get_aperture(domain_device_find((const struct device_domain *)host, false, id),
-                        ret_status);
+    return get_aperture(find((const struct device_domain *)host, false, id), ret_status);
 }
 
 int domain_confirm_share_aperture(const struct device_host *host, const char *tag, uint64_t number)
 {
-    return confirm(domain_device_find((const struct device_domain *)host, true, tag), number);
+    return confirm(find((const struct device_domain *)host, true, tag), number);
 }
 
 int domain_confirm_adapter_aperture(const struct device_host *host, const char *id, uint64_t number)
 {
-    return confirm(domain_device_find((const struct device_domain *)host, false, id), number);
+    return confirm(find((const struct device_domain *)host, false, id), number);
 }

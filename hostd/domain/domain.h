@@ -104,9 +104,6 @@ struct domain_device *domain_device_new(struct domain_task *task, const char *fi
 /* Takes it off the list and frees it. @p stop: its server ends too. @return NULL */
 struct domain_device *domain_device_free(struct domain_device *device, bool stop);
 
-struct domain_device *domain_device_find(const struct device_domain *domain, bool is_share,
-                                         const char *name);
-
 /* Ends what serves all devices, and what an earlier daemon remembered: QEMU is gone. */
 void domain_devices_clean_up(struct device_domain *domain);
 
@@ -123,10 +120,6 @@ void domain_task_sweep_old(struct domain_task *task);
 
 /* Its socket's path, "" if that does not fit. @param buffer  of DEVICE_SERVER_FILE_SIZE bytes */
 const char *domain_device_socket(const struct domain_device *device, char *buffer);
-
-/* True if there is no device of it, for its aperture cannot be kept. @param ret_status  says why */
-bool domain_device_is_refused(const struct domain_device *device,
-                              struct aperture_status *ret_status);
 
 struct json_object *domain_devices_remember(const struct device_domain *domain);
 

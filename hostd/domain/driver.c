@@ -162,7 +162,7 @@ static void on_libvirt_down(void *userdata, const char *text)
     struct device_domain *domain = userdata;
     bool first = !domain->was_told && !domain->is_up;
 
-    /* The domain lives on, and its devices with it. */
+    /* The domain keeps running, with its devices. */
     domain->was_told = true;
     go_down(domain, false, text);
     if (first)

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/qemu_version.h"
 #include "libvirt_call.h"
+#include "libvirt_user.h"
 #include "program.h"
 
 #include <errno.h>
@@ -22,7 +23,7 @@
 
 struct libvirt {
     LIST_ENTRY(libvirt) of_all;
-    LIST_HEAD(, libvirt_user) users;
+    struct libvirt_users users;
     sd_event *event;
     char *uri;
     struct child *child;
@@ -31,24 +32,12 @@ struct libvirt {
     struct libvirt_calls calls;
     sd_event_source *timer; /* of the next start, the connection, or the next ping */
     unsigned busy;          /* callbacks under way */
-    bool is_up;
-    bool was_told; /* that it is down */
-    bool answered; /* the last ping */
+    bool was_told;          /* that it is down */
+    bool answered;          /* the last ping */
     uint64_t up_us;
     uint32_t pause_ms;
     char hypervisor[QEMU_VERSION_SIZE];
     char farewell[LIMITS_TEXT]; /* why it said that it ends */
-};
-
-struct libvirt_user {
-    LIST_ENTRY(libvirt_user) of_libvirt;
-    struct libvirt *libvirt;
-    char *domain;
-    struct libvirt_events events;
-    void *userdata;
-    bool knows;            /* whether it is up */
-    sd_event_source *tell; /* of one that came later */
-    uint64_t round;        /* of the walk that called it last */
 };
 
 static LIST_HEAD(, libvirt) all = LIST_HEAD_INITIALIZER(all);
@@ -67,57 +56,13 @@ static void set_timer(struct libvirt *libvirt, uint32_t ms)
     (void)sd_event_source_set_enabled(libvirt->timer, SD_EVENT_ONESHOT);
 }
 
-/* A user may leave, or another join, while one is called: begins anew behind each call. @return the
- * next that this round has not called, or NULL */
-static struct libvirt_user *next_of_round(struct libvirt *libvirt, uint64_t round)
-{
-    struct libvirt_user *user;
-
-    LIST_FOREACH(user, &libvirt->users, of_libvirt) {
-        if (user->round != round) {
-            user->round = round;
-            return user;
-        }
-    }
-    return NULL;
-}
-
-static uint64_t new_round(void)
-{
-    static uint64_t last;
-
-    return ++last;
-}
-
-static void tell_up(struct libvirt *libvirt)
-{
-    uint64_t round = new_round();
-    struct libvirt_user *user;
-
-    while (libvirt->is_up && (user = next_of_round(libvirt, round))) {
-        user->knows = true;
-        user->events.up(user->userdata);
-    }
-}
-
-static void tell_down(struct libvirt *libvirt, const char *text)
-{
-    uint64_t round = new_round();
-    struct libvirt_user *user;
-
-    while (!libvirt->is_up && (user = next_of_round(libvirt, round))) {
-        user->knows = true;
-        user->events.down(user->userdata, text);
-    }
-}
-
 /* Ends what runs, and starts the next after a pause. */
 static void lose(struct libvirt *libvirt, const char *text)
 {
     char words[SINK_LAST_WORDS + 1] = "", how[CHILD_END_SIZE] = "";
     char all_text[LIMITS_TEXT * 3 + SINK_LAST_WORDS];
     struct child_end end;
-    bool was_up = libvirt->is_up;
+    bool was_up = libvirt->users.is_up;
 
     if (libvirt->errors) {
         sink_drain(libvirt->errors);
@@ -131,7 +76,7 @@ static void lose(struct libvirt *libvirt, const char *text)
     libvirt->link = json_link_free(libvirt->link);
     libvirt->child = child_kill(libvirt->child);
     libvirt->errors = sink_free(libvirt->errors);
-    libvirt->is_up = false;
+    libvirt->users.is_up = false;
     libvirt->hypervisor[0] = '\0';
     if (was_up && now_us(libvirt) - libvirt->up_us >= (uint64_t)LIBVIRT_PAUSE_LAST_MS * 1000)
         libvirt->pause_ms = LIBVIRT_PAUSE_FIRST_MS;
@@ -141,7 +86,7 @@ static void lose(struct libvirt *libvirt, const char *text)
     libvirt_calls_finish(&libvirt->calls, NULL, ECONNRESET, all_text);
     if (was_up || !libvirt->was_told) {
         libvirt->was_told = true;
-        tell_down(libvirt, all_text);
+        libvirt_users_tell_down(&libvirt->users, all_text);
     }
 }
 
@@ -164,27 +109,16 @@ static void ping(struct libvirt *libvirt)
 
 static void on_connected(struct libvirt *libvirt, struct json_object *message)
 {
-    if (libvirt->is_up)
+    if (libvirt->users.is_up)
         return;
     if (!json_as_words(json_member(message, "hypervisor"), libvirt->hypervisor,
                        sizeof(libvirt->hypervisor)))
         libvirt->hypervisor[0] = '\0';
-    libvirt->is_up = true;
+    libvirt->users.is_up = true;
     libvirt->was_told = false;
     libvirt->up_us = now_us(libvirt);
     ping(libvirt);
-    tell_up(libvirt);
-}
-
-static void pass_on(struct libvirt *libvirt, const char *name, struct json_object *message)
-{
-    const char *domain = json_as_text(json_member(message, "domain"), LIBVIRT_TEXT_MAX);
-    uint64_t round = new_round();
-    struct libvirt_user *user;
-
-    while (domain && libvirt->is_up && (user = next_of_round(libvirt, round)))
-        if (user->knows && (!user->domain || strcmp(user->domain, domain) == 0))
-            user->events.event(user->userdata, name, message);
+    libvirt_users_tell_up(&libvirt->users);
 }
 
 static void take_message(struct libvirt *libvirt, struct json_object *message)
@@ -201,7 +135,7 @@ static void take_message(struct libvirt *libvirt, struct json_object *message)
         (void)json_as_words(json_member(message, "text"), libvirt->farewell,
                             sizeof(libvirt->farewell));
     else
-        pass_on(libvirt, name, message);
+        libvirt_users_tell_event(&libvirt->users, name, message);
     if (!problem || !libvirt->link)
         return;
     (void)snprintf(text, sizeof(text), "guestlink-libvirt sent %s", problem);
@@ -210,11 +144,17 @@ static void take_message(struct libvirt *libvirt, struct json_object *message)
 
 static struct libvirt *libvirt_free(struct libvirt *libvirt);
 
+static void free_unused(struct libvirt *libvirt)
+{
+    if (libvirt->busy == 0 && LIST_EMPTY(&libvirt->users.list))
+        (void)libvirt_free(libvirt);
+}
+
 /* The last user may have left while it was called. */
 static void leave_busy(struct libvirt *libvirt)
 {
-    if (--libvirt->busy == 0 && LIST_EMPTY(&libvirt->users))
-        (void)libvirt_free(libvirt);
+    libvirt->busy--;
+    free_unused(libvirt);
 }
 
 static void on_message(void *userdata, struct json_object *message)
@@ -272,7 +212,7 @@ static int on_timer(sd_event_source *source, uint64_t now, void *userdata)
     libvirt->busy++;
     if (!libvirt->link)
         start(libvirt);
-    else if (!libvirt->is_up)
+    else if (!libvirt->users.is_up)
         lose(libvirt, "guestlink-libvirt has no connection within 30 s (does libvirtd hang?)");
     else if (!libvirt->answered)
         lose(libvirt, "guestlink-libvirt hangs; killing it");
@@ -329,46 +269,19 @@ static struct libvirt *find(const sd_event *event, const char *uri)
     return NULL;
 }
 
-static int on_tell(sd_event_source *source, void *userdata)
-{
-    struct libvirt_user *user = userdata;
-
-    (void)source;
-    if (!user->knows && user->libvirt->is_up) {
-        user->knows = true;
-        user->events.up(user->userdata);
-    }
-    return 0;
-}
-
 int libvirt_join(sd_event *event, const char *uri, const char *domain,
                  const struct libvirt_events *events, void *userdata,
                  struct libvirt_user **ret_user)
 {
     struct libvirt *libvirt = find(event, uri);
-    struct libvirt_user *user = calloc(1, sizeof(*user));
-    int r = user ? 0 : -ENOMEM;
+    int r = libvirt ? 0 : libvirt_new(event, uri, &libvirt);
 
-    if (r == 0 && !libvirt)
-        r = libvirt_new(event, uri, &libvirt);
-    if (r < 0) {
-        free(user);
+    if (r < 0)
         return r;
-    }
-    LIST_INSERT_HEAD(&libvirt->users, user, of_libvirt);
-    user->libvirt = libvirt;
-    user->events = *events;
-    user->userdata = userdata;
-    if (domain && !(user->domain = strdup(domain)))
-        r = -ENOMEM;
-    if (r == 0)
-        r = sd_event_add_defer(event, &user->tell, on_tell, user);
-    if (r < 0) {
-        (void)libvirt_leave(user);
-        return r;
-    }
-    *ret_user = user;
-    return 0;
+    r = libvirt_user_new(&libvirt->users, libvirt, event, domain, events, userdata, ret_user);
+    if (r < 0)
+        free_unused(libvirt);
+    return r;
 }
 
 struct libvirt_user *libvirt_leave(struct libvirt_user *user)
@@ -379,18 +292,9 @@ struct libvirt_user *libvirt_leave(struct libvirt_user *user)
         return NULL;
     libvirt = user->libvirt;
     libvirt_calls_finish(&libvirt->calls, user, ECANCELED, "the daemon releases libvirt");
-    LIST_REMOVE(user, of_libvirt);
-    sd_event_source_disable_unref(user->tell);
-    free(user->domain);
-    free(user);
-    if (LIST_EMPTY(&libvirt->users) && libvirt->busy == 0)
-        (void)libvirt_free(libvirt);
+    (void)libvirt_user_free(user);
+    free_unused(libvirt);
     return NULL;
-}
-
-bool libvirt_is_up(const struct libvirt_user *user)
-{
-    return user->libvirt->is_up;
 }
 
 const char *libvirt_hypervisor(const struct libvirt_user *user)
@@ -403,7 +307,7 @@ int libvirt_call(struct libvirt_user *user, const char *call, struct json_object
 {
     struct libvirt *libvirt = user->libvirt;
 
-    if (!libvirt->is_up) {
+    if (!libvirt->users.is_up) {
         json_object_put(arguments);
         return -ENOTCONN;
     }

@@ -28,10 +28,8 @@
 #define LIBVIRT_TEXT_MAX ((size_t)4096)
 
 /* VIR_ERR_… of libvirt's virterror.h, of those that decide something here. */
-#define LIBVIRT_ERROR_NO_CONNECT     38
 #define LIBVIRT_ERROR_NO_DOMAIN      42
 #define LIBVIRT_ERROR_AUTH           45
-#define LIBVIRT_ERROR_INVALID        55
 #define LIBVIRT_ERROR_DEVICE_MISSING 99
 
 struct libvirt_user;
@@ -66,8 +64,6 @@ int libvirt_join(sd_event *event, const char *uri, const char *domain,
 
 /* Answers the open calls with ECANCELED; the last one's guestlink-libvirt ends. @return NULL */
 struct libvirt_user *libvirt_leave(struct libvirt_user *user);
-
-bool libvirt_is_up(const struct libvirt_user *user);
 
 /* Which QEMU libvirt starts: "7.2.19"; "" if it is not up, or did not say. */
 const char *libvirt_hypervisor(const struct libvirt_user *user);

@@ -62,8 +62,8 @@ static int on_ending(sd_event_source *source, void *userdata)
     return 0;
 }
 
-/* Whoever is in the middle of sending does not lose it: the loop tells its end later, on_io() if it
- * is at work. */
+/* A caller that is sending does not lose the connection: the loop tells its end later, on_io() if
+ * it is at work. */
 static void end(struct connection *connection, enum connection_end how, int error)
 {
     if (connection->ended)

@@ -2,7 +2,7 @@
  * listener: a listening socket, AF_VSOCK or Unix, and the connections that arrive on it.
  *
  * A socket whose connections cannot be accepted because there are no file descriptors would be
- * readable for ever; it is left alone for a while instead of being asked in a loop.
+ * readable forever; it is left alone for a while instead of being asked in a loop.
  */
 #include "listener.h"
 

@@ -2,7 +2,7 @@
  * guestlink-launch: becomes the program that guestlink-hostd asks for.
  *
  * systemd starts one for each connection to guestlink-launch.socket, which root alone can open, in
- * a unit of its own (guestlink-launch@.service). ../launch.h has the conversation.
+ * its own unit (guestlink-launch@.service). ../launch.h has the conversation.
  *
  *   descriptor 0: the connection
  *   descriptor 2: for what goes wrong before there is a program

@@ -1,8 +1,8 @@
 /*
  * mounted files: what is loaded into virtiofsd, so that files that are mounted in a share by
- * themselves have numbers of their own.
+ * themselves have their own numbers.
  *
- * virtiofsd announces folders that are mount points, and each gets a device number of its own in
+ * virtiofsd announces folders that are mount points, and each gets its own device number in
  * the guest. A file cannot be announced: it would have the number that it has where it comes from,
  * beside the files of the folder around it. Loaded into a jail (base/jail.h) alone.
  */

@@ -4,7 +4,7 @@
  *
  * diod opens what its client asks for, waits for a pipe's other end, and holds a lock meanwhile
  * that every other request of the connection needs. A kernel that mounts a share never asks for
- * that: a pipe is a matter of its own. So a pipe is answered as a socket in the file tree is:
+ * that: it implements pipes itself. So a pipe is answered as a socket in the file tree is:
  * ENXIO.
  *
  * For diod's convenience alone, not what keeps a guest in: the jail does that.

@@ -3,7 +3,7 @@
  *
  * diod shows a folder of another device as an empty one, for its client to mount what belongs
  * there, and takes the number of a file for its identity. To it all is one device, in which each
- * file has a number of its own. Loaded into a jail (base/jail.h) alone.
+ * file has its own number. Loaded into a jail (base/jail.h) alone.
  */
 #include "renumber.h"
 

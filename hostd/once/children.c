@@ -43,8 +43,8 @@ static bool write_file(const char *path, const char *text)
 }
 
 /* A share that is read-only is a mount, and QEMU's own virtiofsd makes a sandbox of mounts: both
- * take CAP_SYS_ADMIN, which an ordinary user has in a namespace of its own. Where a host grants
- * none, what needs it fails, and the daemon says so. */
+ * take CAP_SYS_ADMIN, which an ordinary user has only in a new user namespace. Where a host
+ * allows none, what needs it fails, and the daemon reports that. */
 static void become_root(void)
 {
     char uid[32], gid[32];

@@ -65,7 +65,7 @@ static int run(struct plan *plan)
     return status;
 }
 
-/* QEMU would end with it, in words of its own. */
+/* QEMU would exit because of that, with its own error message. */
 static bool ports_are_free(const struct request *request)
 {
     const struct config_strings list = {.items = (char **)(uintptr_t)request->published,

@@ -39,8 +39,4 @@ int plan_make_qemu(const struct plan *plan, struct json_object *config, struct w
 /* Writes both to stdout: the configuration, with QEMU's command line as comments behind it. */
 void plan_print(struct json_object *config, const struct words *qemu);
 
-/* True if the processor can do it and this user may: a machine inside another one may have the
- * device and no such processor, and its guests then hang. */
-bool plan_has_kvm(void);
-
 #endif

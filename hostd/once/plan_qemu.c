@@ -22,7 +22,9 @@
  * and ciphers are tested in no other boot either. */
 #define EMULATED "mitigations=off cryptomgr.notests "
 
-bool plan_has_kvm(void)
+/* True if the processor can do it and this user may: a machine inside another one may have the
+ * device and no such processor, and its guests then hang. */
+static bool kvm_is_usable(void)
 {
     char line[4096];
     bool able = false;
@@ -66,7 +68,7 @@ static bool has_kvm(const struct request *request)
 {
     const char *wanted = request->accelerator;
 
-    return wanted == NULL || strcmp(wanted, "auto") == 0 ? plan_has_kvm()
+    return wanted == NULL || strcmp(wanted, "auto") == 0 ? kvm_is_usable()
                                                          : strcmp(wanted, "kvm") == 0;
 }
 

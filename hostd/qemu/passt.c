@@ -1,4 +1,4 @@
-/* qemu passt: what an adapter of the backend "passt" needs of its own. */
+/* qemu passt: what only an adapter of the backend "passt" needs. */
 #include "passt.h"
 
 #include "config/publish.h"

@@ -1,5 +1,5 @@
 /*
- * qemu passt: what an adapter of the backend "passt" needs of its own: a QEMU that can do it, its
+ * qemu passt: what only an adapter of the backend "passt" needs: a QEMU that can do it, its
  * passt, and the chardev between them.
  */
 #ifndef GUESTLINK_HOSTD_QEMU_PASST_H

@@ -7,7 +7,7 @@
  *
  * After an end the socket is tried at once: if nobody answers on it, QEMU ended.
  *
- * Whoever speaks there out of turn, or what is no message of QMP's, is hung up on.
+ * A peer that sends out of turn, or sends no QMP message, is disconnected.
  */
 #include "qmp.h"
 

@@ -171,7 +171,7 @@ int aperture_find(const struct aperture *aperture, const struct session *session
 
 /* ---- how a process gets it */
 
-/* One region as a file of its own. @return 0 or -errno */
+/* One region as a separate file. @return 0 or -errno */
 static int confine(int device, struct vhost_user_region *region, struct memory_file *file)
 {
     int fd = udmabuf_make(device, file->fd, region->file_offset, region->size);
@@ -201,7 +201,7 @@ static int lend(const struct vhost_user_region *region, struct memory_file *file
     return 0;
 }
 
-/* A message of a table, with descriptors of its own. @param device  negative: without dma-bufs */
+/* A message of a table, with its own descriptors. @param device  negative: without dma-bufs */
 static int make(int device, struct memory_table table, struct vhost_user_message *ret_message)
 {
     size_t count = table.count;

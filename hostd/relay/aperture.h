@@ -3,7 +3,7 @@
  * it: the pool that the token names, and the pages of the device's own rings.
  *
  * What it is follows from the token and from the session alone, so that the relay that takes over
- * comes to the same. A region of it that the process is given is a dma-buf of its own (udmabuf.h),
+ * comes to the same. A region of it that the process is given is a separate dma-buf (udmabuf.h),
  * or, where that cannot be had for a reason that stays, QEMU's own file: then the process is told
  * of no more than the aperture, and could take more. Which of both is found out when the memory is
  * first handed over; what was enforced once is enforced or ends.

@@ -26,7 +26,7 @@ struct backend_spec {
     const struct kind *kind;
     const char *socket;      /* path for its listening socket, there for a moment */
     char *const *argv;       /* NULL-terminated; argv[0] is a path */
-    const struct jail *jail; /* where it runs, or NULL: it makes a sandbox of its own */
+    const struct jail *jail; /* where it runs, or NULL: it makes its own sandbox */
     bool stubborn;           /* it does not heed SIGTERM */
 };
 

@@ -20,7 +20,7 @@ enum filter_way {
     FILTER_REFUSE = 0,
     FILTER_PASS,
     FILTER_ANSWER,   /* by the relay alone */
-    FILTER_MEMORY,   /* by the relay, and the process gets a table of its own (aperture.h) */
+    FILTER_MEMORY,   /* by the relay, and the process gets its own table (aperture.h) */
     FILTER_TRANSLATE /* passed on with other addresses (aperture.h) */
 };
 

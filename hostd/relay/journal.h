@@ -1,7 +1,7 @@
 /*
  * journal: what a process must know to take the relay's place, and how it is told as it happens.
  *
- * The relay writes it, and its keeper (keeper.h) hears each entry in a record of its own, which
+ * The relay writes it, and its keeper (keeper.h) receives each entry in a separate record, which
  * holds nothing of QEMU's but as the message of the first:
  *
  *     relay -> keeper    QEMU sent this (with the descriptors that came with it)

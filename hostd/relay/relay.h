@@ -21,7 +21,7 @@ struct relay {
     const char *socket;   /* for backend_start() */
     const char *end_file; /* for end_as() */
     char *const *argv;    /* of the process */
-    struct jail jail;     /* where it runs; without a place: it makes a sandbox of its own */
+    struct jail jail;     /* where it runs; without a place: it makes its own sandbox */
     struct journal journal;
     struct backend backend;
     struct aperture aperture;

@@ -1,4 +1,4 @@
-/* udmabuf: a part of a memory file as a file of its own. */
+/* udmabuf: a part of a memory file as a separate file. */
 #include "udmabuf.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
- * udmabuf: a part of a memory file as a file of its own, a dma-buf of exactly these pages: who has
- * that has no way to the rest of the file.
+ * udmabuf: a part of a memory file as a separate file, a dma-buf of exactly these pages: its
+ * holder cannot reach the rest of the file.
  */
 #ifndef GUESTLINK_HOSTD_RELAY_UDMABUF_H
 #define GUESTLINK_HOSTD_RELAY_UDMABUF_H

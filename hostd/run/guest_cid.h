@@ -1,6 +1,6 @@
 /*
- * guest CID: who a VM is to its host. Whoever holds /dev/vhost-vsock can give itself any CID that
- * no running VM has, so it is set before QEMU starts, and QEMU cannot set another.
+ * guest CID: who a VM is to its host. A process that holds /dev/vhost-vsock can give itself any CID
+ * that no running VM has, so it is set before QEMU starts, and QEMU cannot set another.
  */
 #ifndef GUESTLINK_RUN_GUEST_CID_H
 #define GUESTLINK_RUN_GUEST_CID_H

@@ -1,5 +1,6 @@
 /*
- * guestlink-no-loopback: keeps the processes of its own cgroup from the host's own addresses.
+ * guestlink-no-loopback: keeps the processes of the cgroup that it runs in from the host's own
+ * addresses.
  *
  *   guestlink-no-loopback [--host-loopback] [--publish PORTS] [NAME-SERVER]...
  *                         [-- PROGRAM [ARGUMENT]...]

@@ -1,5 +1,5 @@
 /*
- * json line: an object of JSON on a line of its own, written member by member.
+ * json line: a JSON object on a separate line, written member by member.
  *
  * Whatever bytes a text has, the line is JSON and UTF-8: quotes, backslashes and what is not
  * visible (text.h) are escaped, and each byte that is not UTF-8 becomes U+FFFD.

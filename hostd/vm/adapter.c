@@ -2,7 +2,6 @@
 #include "adapter.h"
 
 #include "base/clock.h"
-#include "base/limits.h"
 #include "config/settings.h"
 #include "device_aperture.h"
 #include "guest/network_request.h"
@@ -169,17 +168,6 @@ const struct attachment_kind adapter_kind = {.name = "adapter",
     "its server exited too often in a short time; will retry on reload, or when the guest "        \
     "connects again"
 
-/* @return true if the adapter has another try */
-static bool may_retry(struct adapter *adapter)
-{
-    uint64_t now_us = clock_now_us();
-
-    if (now_us - adapter->retried_us > LIMITS_SHARE_RETRY_FORGIVE_MS * UINT64_C(1000))
-        adapter->retries = 0;
-    adapter->retried_us = now_us;
-    return adapter->retries++ < LIMITS_SHARE_RETRIES;
-}
-
 /* The guest has it configured no more when the device has gone. */
 static void let_go(struct attachment *a)
 {
@@ -202,8 +190,7 @@ void adapters_lost(struct vm *vm, const char *id, bool restored, const char *tex
     device->stale = true;
     if (a && a->device == device) {
         let_go(a);
-        if (!may_retry(adapter_of(a)))
-            attachment_fail(a, "serve", EPIPE, GIVEN_UP);
+        attachment_retry(a, GIVEN_UP);
     }
     saver_now(&vm->saver);
     vm_wake(vm);

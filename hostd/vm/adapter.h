@@ -11,8 +11,6 @@ struct adapter {
     struct attachment attachment; /* the first: adapter_of() */
     struct settings *settings;    /* holds `config` */
     const struct config_network *config;
-    unsigned retries; /* after its server was lost */
-    uint64_t retried_us;
 };
 
 extern const struct attachment_kind adapter_kind;

@@ -1,7 +1,7 @@
 /*
  * allowance: how many lines others may cause, by what kind of line.
  *
- * Each kind has a bucket of its own, so that none can use up another's: a program in a guest that
+ * Each kind has its own bucket, so that none can use up another's: a program in a guest that
  * only connects, or a payload that prints without end, keeps nobody from hearing that the guest
  * ended. Kinds that cost their author nothing pass one more bucket, which all VMs share, but for
  * the few lines of a guest that says little.

@@ -143,6 +143,17 @@ void attachment_fail(struct attachment *a, const char *phase, int error, const c
     vm_wake(a->vm);
 }
 
+void attachment_retry(struct attachment *a, const char *given_up)
+{
+    uint64_t now_us = clock_now_us();
+
+    if (now_us - a->retried_us > LIMITS_SHARE_RETRY_FORGIVE_MS * UINT64_C(1000))
+        a->retries = 0;
+    a->retried_us = now_us;
+    if (a->retries++ >= LIMITS_SHARE_RETRIES)
+        attachment_fail(a, "serve", EPIPE, given_up);
+}
+
 static int on_device_late(sd_event_source *source, uint64_t at_us, void *userdata)
 {
     struct attachment *a = userdata;

@@ -29,7 +29,7 @@ enum attachments_occasion {
     ATTACHMENTS_BOOT,  /* another boot: its guest has nothing set up, its token may be another */
 };
 
-/* What shares and adapters do in a way of their own. */
+/* What shares and adapters do differently. */
 struct attachment_kind {
     const char *name;  /* "share", "adapter" */
     const char *phase; /* in which the guest sets it up: "mount", "network" */
@@ -84,6 +84,8 @@ struct attachment {
     uint64_t asked_us;
     sd_event_source *timer; /* of the device phase */
     struct operation *operation;
+    unsigned retries; /* after its server was lost */
+    uint64_t retried_us;
 };
 
 /* Puts a new one, of which kind and name are set, at the end of the VM's list. */
@@ -115,6 +117,10 @@ void attachment_settle(struct attachment *a, int error, const char *text);
 
 /* Gives up for now. @p error a positive errno */
 void attachment_fail(struct attachment *a, const char *phase, int error, const char *text);
+
+/* What served it was lost: leaves it another try, or gives up if there were too many in a short
+ * time. */
+void attachment_retry(struct attachment *a, const char *given_up);
 
 /* Replaces its `error`. @p text NULL: nothing is wrong */
 void attachment_set_error(struct attachment *a, const char *text);

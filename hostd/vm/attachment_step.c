@@ -46,7 +46,7 @@ static void fail_preparing(struct attachment *a, int error)
     attachment_fail(a, "device", error, text);
 }
 
-/* Those have deadlines of their own. */
+/* Those have their own deadlines. */
 static bool waits_for_others(struct attachment *a)
 {
     if ((a->is_set && !a->renew) || !a->kind->must_wait || !a->kind->must_wait(a))
@@ -73,7 +73,7 @@ static void step_up(struct attachment *a)
     }
     r = a->kind->prepare(a);
     if (r == -EAGAIN && !a->device && vm->host_error) {
-        /* What is set up lives on without a device host, and is looked at when that is back. */
+        /* What is set up stays without a device host, and is checked when that is back. */
         if (!a->is_set)
             attachment_fail(a, "device", ENOTCONN, vm->host_error);
     } else if (r == -EAGAIN) {

@@ -26,7 +26,7 @@ struct exec_command {
     const char *directory;             /* NULL: / */
     uint32_t uid, gid;
     bool input; /* stdin is fed by exec_input(); else it is /dev/null */
-    /* All of its standard streams are a terminal of its own; its output is EVENT_STDOUT. */
+    /* All of its standard streams are its own terminal; its output is EVENT_STDOUT. */
     bool terminal;
     struct exec_size size; /* of that terminal */
     /* No command: argv is where to connect to. Its input is the one way, `output` of EVENT_STDOUT

@@ -27,7 +27,7 @@ struct operation {
 /* Begins one as @p begun says, and puts it on the VM's list. @return NULL: no memory */
 struct operation *operation_new(struct vm *vm, const struct operation *begun);
 
-/* Calls whichever `done` there is, with no result of its own, and frees it. NULL is fine. */
+/* Calls the `done` that is set, without a result, and frees the operation. NULL is fine. */
 void operation_finish(struct operation *operation, int error, const char *text);
 
 /* As operation_finish(), in the loop's next turn. */

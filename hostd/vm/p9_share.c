@@ -1,7 +1,7 @@
 /*
- * p9 share: a share served over 9P on a vsock port of its own.
+ * p9 share: a share served over 9P on its own vsock port.
  *
- * Every connection has a diod of its own. A guest reaches no share but those of its own VM: on
+ * Every connection has its own diod. A guest reaches no share but those of its own VM: on
  * AF_VSOCK the peer's CID is checked, and that the VM's own VMM has it (device_host_vouches()); a
  * hybrid socket is the VM's anyway.
  */

@@ -1,5 +1,5 @@
 /*
- * p9 share: a share served over 9P on a vsock port of its own.
+ * p9 share: a share served over 9P on its own vsock port.
  */
 #ifndef GUESTLINK_HOSTD_P9_SHARE_H
 #define GUESTLINK_HOSTD_P9_SHARE_H

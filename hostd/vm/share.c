@@ -1,7 +1,6 @@
 /* share: a directory of the host's on its way to a mount in the guest. */
 #include "share.h"
 
-#include "base/clock.h"
 #include "base/limits.h"
 #include "config/text.h"
 #include "device_aperture.h"
@@ -206,7 +205,7 @@ static void begin(struct attachment *a, enum attachments_occasion occasion)
         share->unsure = occasion == ATTACHMENTS_BACK && !a->is_set;
     if (occasion != ATTACHMENTS_BOOT)
         return;
-    share->retries = 0;
+    a->retries = 0;
     share->aside = false;
     share->p9 = p9_share_free(share->p9);
 }
@@ -257,17 +256,6 @@ const struct attachment_kind share_kind = {.name = "share",
     "its server exited too often in a short time; will retry when the share is removed and "       \
     "added, on reload, or when the guest connects again"
 
-/* @return true if the share has another try */
-static bool may_retry(struct share *share)
-{
-    uint64_t now_us = clock_now_us();
-
-    if (now_us - share->retried_us > LIMITS_SHARE_RETRY_FORGIVE_MS * UINT64_C(1000))
-        share->retries = 0;
-    share->retried_us = now_us;
-    return share->retries++ < LIMITS_SHARE_RETRIES;
-}
-
 /* The mount is of no use any more: it is taken away, and the share made again, or given up. One
  * that is just being made is, too; whether it was made in time the answer does not say. Where the
  * guest has none of ours, nothing is: what is on that target then is its own. */
@@ -288,8 +276,7 @@ static void let_go(struct share *share)
 static void lose(struct share *share)
 {
     let_go(share);
-    if (!may_retry(share))
-        attachment_fail(&share->attachment, "serve", EPIPE, GIVEN_UP);
+    attachment_retry(&share->attachment, GIVEN_UP);
 }
 
 void shares_lost(struct vm *vm, const char *tag, bool restored, const char *text)

@@ -20,8 +20,6 @@ struct share {
     bool aside;  /* it is unmounted for the sake of one around it, and mounted again after that */
     enum policy_transport transport;
     struct p9_share *p9; /* 9P; virtiofs: attachment.device */
-    unsigned retries;    /* after its server was lost */
-    uint64_t retried_us;
 };
 
 extern const struct attachment_kind share_kind;
@@ -42,7 +40,7 @@ struct share *share_find(const struct vm *vm, const char *tag);
 int share_new(struct vm *vm, const struct config_share *config, bool configured,
               struct share **ret_share);
 
-/* What serves a device ended. @p restored  it was started again and the device lives on */
+/* What serves a device ended. @p restored  it was started again and the device keeps working */
 void shares_lost(struct vm *vm, const char *tag, bool restored, const char *text);
 
 /* Nothing serves a device any more, nor will: its aperture cannot be kept, for @p reason. */

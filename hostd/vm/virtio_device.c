@@ -69,7 +69,7 @@ void virtio_devices_forget(struct vm *vm)
 
     for (struct virtio_device *device = vm->devices; device; device = next) {
         next = device->next;
-        /* One that is about to be removed lives on with its VM, and has still to be removed. */
+        /* One that is about to be removed stays with its VM, and is still to be removed. */
         if (device->state == VIRTIO_DEVICE_THERE && (vm->ended || is_wanted(device)))
             forget(device, 0);
     }

@@ -68,8 +68,8 @@
 #define INIT_LOG_RECORDS 65536u
 
 /* For a vsock connection to stand: the kernel's own deadline is 2 s, and a margin lets its better
- * error come first. Whoever listens is reached by the host's kernel or VMM at once, however busy
- * the daemon; a call that is dropped is better repeated soon. */
+ * error come first. The host's kernel or VMM reaches a listener at once, however busy the daemon; a
+ * call that is dropped is better repeated soon. */
 #define INIT_CONNECT_MS 3000u
 
 /* How long PID 1 looks at nothing but the first connection before it sees to the rest. */

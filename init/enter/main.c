@@ -4,7 +4,7 @@
  *   guestlink-enter [--overlay] [--bind PATH]... [--user USER[:GROUP]] [--directory DIR] ROOT
  *                   COMMAND [WORD]...
  *
- * In a mount namespace of its own ROOT becomes the root, with the guest's /proc, /sys, /dev and
+ * In a new mount namespace ROOT becomes the root, with the guest's /proc, /sys, /dev and
  * /run, its name servers, and each PATH (a share) at the same place. With --overlay what is written
  * to that root lands in memory. `guestlink run --root` is made of this.
  *

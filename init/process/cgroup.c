@@ -1,4 +1,4 @@
-/* cgroup: a control group of its own for the payload and for each command. */
+/* cgroup: a separate control group for the payload and for each command. */
 #include "cgroup.h"
 
 #include <errno.h>

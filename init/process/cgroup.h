@@ -1,6 +1,6 @@
 /*
- * cgroup: a control group of its own for the payload and for each command, so that whatever one of
- * them started can be bounded, signaled and ended, sessions of its own or not.
+ * cgroup: a separate control group for the payload and for each command, so that everything that
+ * one of them started can be bounded, signaled and ended, even in other sessions.
  *
  * The groups are directories in `guestlink` of cgroup2's root. The tree is reached by a mount that
  * nobody sees: it does not matter where cgroup2 is mounted, or if it is. Where the kernel has no

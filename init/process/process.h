@@ -53,7 +53,7 @@ struct processes {
     struct loop *loop;
     struct link *link;
     struct exit_reports *exits;
-    /* An output of a process has ended; process.c's own. */
+    /* An output of a process has ended; process_run.c's. */
     void (*stream_ended)(struct process *process);
     uint64_t payload_ns; /* CLOCK_BOOTTIME when the payload was last started; 0: never */
     bool stopping;       /* nothing is started (again) any more */
@@ -107,25 +107,8 @@ void process_output_taken(struct process *process, uint32_t bytes);
 /* The process of that number, or NULL. */
 struct process *process_find(struct processes *processes, uint32_t number);
 
-/*
- * Sends the payload its stop signal, if one runs that has a signal or a time of its own.
- *
- * @param grace_ms  what the shut-down gives
- * @return for how many ms it is to be waited for; 0: it is none of those
- */
-uint32_t processes_stop_payload(struct processes *processes, uint32_t grace_ms);
-
-/* SIGKILL to the payload and all that it started. */
-void processes_kill_payload(struct processes *processes);
-
-/* True if a payload runs now. */
-bool processes_payload_runs(const struct processes *processes);
-
 /* SIGHUP to programs with a terminal: a shell there does not end by SIGTERM. */
 void processes_hang_up_terminals(struct processes *processes);
-
-/* True if a payload runs or is about to be started again. */
-bool process_has_payload(const struct processes *processes);
 
 /* Takes note of the end of @p pid. @return false if it is none of these */
 bool process_reaped(struct processes *processes, pid_t pid, int status);

@@ -2,7 +2,9 @@
 #include "process_stream.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -27,7 +29,9 @@ static bool send_output(struct process *process, size_t stream, struct wire_text
     return link_end(process->owner->link) == 0;
 }
 
-bool process_stream_is_over(const struct process *process, size_t stream)
+/* Has the process exited, and is no more of that stream to be taken, though somebody else may still
+ * write? limits.h, INIT_STREAMS_MS. */
+static bool is_over(const struct process *process, size_t stream)
 {
     return process->exited && process->after_exit[stream] >= process->owed[stream] &&
            (process->after_exit[stream] > INIT_AFTER_EXIT ||
@@ -67,7 +71,7 @@ static void on_output(struct process *process, size_t stream)
                       (struct wire_text){.data = data, .size = n > 0 ? (size_t)n : 0});
     if (process->exited && n > 0)
         process->after_exit[stream] += (size_t)n;
-    if (n <= 0 || process_stream_is_over(process, stream)) {
+    if (n <= 0 || is_over(process, stream)) {
         loop_close(loop, &process->out[stream]);
         process->owner->stream_ended(process);
     }
@@ -205,5 +209,31 @@ void process_stream_open(struct process *process, const struct spawned *spawned)
         process->out[i].fd = spawned->out_fd[i];
         if (process->out[i].fd >= 0)
             (void)loop_add(process->owner->loop, &process->out[i], EPOLLIN);
+    }
+}
+
+/* Is there something in a stream, or has it ended, and was not read yet? */
+static bool has_more(const struct loop_source *stream)
+{
+    struct pollfd poll_stream = {.fd = stream->fd, .events = POLLIN};
+
+    return poll(&poll_stream, 1, 0) > 0;
+}
+
+void process_stream_close_quiet(struct process *process)
+{
+    for (size_t i = 0; i < 2; i++)
+        if (!has_more(&process->out[i]) || is_over(process, i))
+            loop_close(process->owner->loop, &process->out[i]);
+}
+
+void process_stream_note_owed(struct process *process)
+{
+    for (size_t i = 0; i < 2; i++) {
+        int size = 0;
+
+        process->owed[i] = 0;
+        if (process->out[i].fd >= 0 && ioctl(process->out[i].fd, FIONREAD, &size) == 0 && size > 0)
+            process->owed[i] = (size_t)size;
     }
 }

@@ -18,15 +18,18 @@ void process_stream_init(struct process *process);
 /* Takes the pipes of @p spawned over. processes->stream_ended is called when an output ends. */
 void process_stream_open(struct process *process, const struct spawned *spawned);
 
-/* True if a process has exited and no more is to be taken of that stream, though somebody else may
- * still write: limits.h, INIT_STREAMS_MS. */
-bool process_stream_is_over(const struct process *process, size_t stream);
-
 /* Hangs up the process' own terminal, if it has one: no more of its output is taken. Whoever has it
  * as its terminal gets SIGHUP. */
 void process_stream_hang_up(struct process *process);
 
 /* Closes stdin, if it is open; input that it did not take is answered EPIPE. */
 void process_stream_close_input(struct process *process);
+
+/* Notes how many bytes were in the outputs when the process exited. */
+void process_stream_note_owed(struct process *process);
+
+/* Closes the outputs of a process that exited which have nothing to read now, or of which enough
+ * was read since. */
+void process_stream_close_quiet(struct process *process);
 
 #endif

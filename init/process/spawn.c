@@ -286,7 +286,7 @@ __attribute__((noreturn)) static void run_child(const struct request_start_proce
     set_limits(order, exec_fd);
     if (setgroups(0, NULL) < 0 || setgid(order->gid) < 0 || setuid(order->uid) < 0)
         give_up(exec_fd, "user and group", SPAWN_NOT_STARTED);
-    /* As that user: a link of its own leads it nowhere that it could not go by itself. */
+    /* As that user, whose symlinks then lead only where the user could go anyway. */
     if (chdir(child.directory[0] ? child.directory : "/") < 0)
         give_up(exec_fd, "working directory", SPAWN_NOT_STARTED);
     if (order->flags & REQUEST_PROCESS_CONNECTION)

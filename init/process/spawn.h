@@ -50,8 +50,8 @@ struct spawned {
 int spawn(const struct request_start_process *order, const struct spawn_group *group,
           struct spawned *ret);
 
-/* @return 0, E2BIG (too many words) or EINVAL (no argv, a variable without `=`, a bad limit, a
- * terminal of its own that is a payload's or whose output nobody wants) */
+/* @return 0, E2BIG (too many words) or EINVAL (no argv, a variable without `=`, a bad limit, its
+ * own terminal for a payload, or for a command whose output nobody wants) */
 int spawn_check(const struct request_start_process *order);
 
 /* True if a variable of PID 1's environment (NAME=VALUE) is not for its children. */

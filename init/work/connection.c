@@ -1,4 +1,4 @@
-/* connection: two ways, each with a buffer of its own, so that none waits for the other. */
+/* connection: two ways, each with its own buffer, so that none waits for the other. */
 #include "connection.h"
 
 #include <arpa/inet.h>

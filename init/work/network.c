@@ -213,7 +213,7 @@ static void configure(struct network_job *job, const struct network_order *order
     }
     if (wait_for_interface(job, order) != 0)
         return;
-    /* A host of protocol 1.0 names none: still one of its own for each interface. */
+    /* A host of protocol 1.0 names none: still a different one for each interface. */
     job->metric = request->metric ? request->metric : INIT_METRIC_FIRST + (uint32_t)job->index;
     if (request->flags & REQUEST_NETWORK_NO_RA)
         refuse_advertisements(job);

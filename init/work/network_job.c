@@ -52,7 +52,7 @@ void network_job_listen(struct network_job *job)
 {
     const int on = 1;
 
-    /* Kernels before 4.12 have no words of their own. */
+    /* Kernels before 4.12 send no error text. */
     (void)setsockopt(nl_socket_get_fd(job->socket), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
     (void)nl_socket_modify_err_cb(job->socket, NL_CB_CUSTOM, on_kernel_error, job);
 }

@@ -135,7 +135,8 @@ static int put_away(const char *path, bool last)
     return freeze(path) ? QUIET : BUSY;
 }
 
-/* Whoever is in a share now is a process that SIGKILL did not reach: its server does not answer. */
+/* A process that still uses a share now is one that SIGKILL did not reach: its server does not
+ * answer. */
 static int put_share_away(const char *path)
 {
     int error = unmount(path, 0);

@@ -1,8 +1,13 @@
 # What the daemon reads: its configuration, guests as sequences of frames, operators' calls, QEMU, libvirt;
 # and what guestlinkctl reads of it.
 if(TARGET hostd_core)
-    foreach(name config session varlink text qmp domain)
+    foreach(name config session varlink text)
         guestlink_fuzz_target(${name} LIBS hostd_core)
+    endforeach()
+    add_library(device_play STATIC device_play.c)
+    target_link_libraries(device_play PUBLIC unit_support hostd_core)
+    foreach(name qmp domain)
+        guestlink_fuzz_target(${name} LIBS device_play)
     endforeach()
     foreach(program replay_domain fuzz_domain) # guestlink-libvirt is played
         if(TARGET ${program})

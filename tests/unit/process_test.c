@@ -2,6 +2,7 @@
 #include "descriptors.h"
 #include "init/base/clock.h"
 #include "init/base/fd.h"
+#include "init/process/payload.h"
 #include "init/process/process.h"
 #include "link_support.h"
 #include "protocol/event.h"
@@ -224,7 +225,7 @@ static void a_number_is_used_once_and_one_payload_runs(void **state)
 
     (void)state;
     assert_int_equal(start("/bin/sh", "exec sleep 60", REQUEST_ROLE_PAYLOAD, 0, 0), 0);
-    assert_true(process_has_payload(&processes));
+    assert_true(payload_exists(&processes));
     assert_int_equal(start("/bin/sh", "true", REQUEST_ROLE_PAYLOAD, 0, 0), EALREADY);
     assert_int_equal(start("/bin/sh", "true", REQUEST_ROLE_COMMAND, 0, 0), EEXIST);
     assert_int_equal(start("/bin/sh", "true", REQUEST_ROLE_COMMAND, REQUEST_RESTART_ALWAYS, 0),
@@ -232,7 +233,7 @@ static void a_number_is_used_once_and_one_payload_runs(void **state)
     assert_int_equal(start("/bin/sh", "true", 9, 0, 0), EINVAL);
     assert_int_equal(process_signal(&processes, 7, SIGKILL, &report), 0);
     (void)run_to_end();
-    assert_false(process_has_payload(&processes));
+    assert_false(payload_exists(&processes));
 }
 
 static void input_is_fed_and_ended(void **state)
@@ -516,7 +517,7 @@ static void a_payload_is_started_again_with_growing_pauses(void **state)
     first = run_to_end();
     assert_int_equal(first.event.again_ms, INIT_RESTART_FIRST_MS);
     assert_int_equal(first.event.restarts, 0);
-    assert_true(process_has_payload(&processes));
+    assert_true(payload_exists(&processes));
     second = run_to_end();
     assert_int_equal(second.event.again_ms, 2 * INIT_RESTART_FIRST_MS);
     assert_int_equal(second.event.restarts, 1);

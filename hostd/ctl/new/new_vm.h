@@ -10,8 +10,8 @@
 #include <json-c/json.h>
 
 /*
- * Makes a VM's object from the options of `guestlinkctl new`, with a UUID, a CID and a MAC address
- * of its own.
+ * Makes a VM's object from the options of `guestlinkctl new`, with a unique UUID, CID and MAC
+ * address.
  *
  * @param config  the configuration that it is added to
  * @return the caller's; NULL after saying on stderr what is wrong
