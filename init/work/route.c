@@ -38,7 +38,6 @@ static struct rtnl_route *route_of(const struct network_job *job, const struct i
     rtnl_route_set_protocol(route, RTPROT_STATIC);
     rtnl_route_set_type(route, RTN_UNICAST);
     rtnl_route_set_priority(route, job->metric);
-    rtnl_route_set_flags(route, hop_flags);
     route = NULL;
     return made;
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -71,7 +72,11 @@ int __wrap_mount(const char *source, const char *target, const char *type, unsig
     if (errno != 0)
         return -1;
     (void)snprintf(shown, sizeof(shown), "%s:%s", type, source);
-    assert_int_equal(__real_mount(shown, target, "tmpfs", flags, NULL), 0);
+    assert_int_equal(__real_mount(shown, target, "tmpfs", flags & ~(unsigned long)MS_RDONLY, NULL),
+                     0);
+    if (played->fill)
+        played->fill(played->target);
+    assert_int_equal(__real_mount(NULL, played->target, NULL, flags | MS_REMOUNT, NULL), 0);
     errno = EXDEV; /* of a success it says nothing */
     return 0;
 }
@@ -102,7 +107,7 @@ FILE *__wrap_fopen(const char *path, const char *mode)
     if (strcmp(path, "/proc/self/mountinfo") != 0)
         return __real_fopen(path, mode);
     table = __real_fopen(path, mode);
-    shown = tmpfile();
+    shown = fdopen(memfd_create("shown", MFD_CLOEXEC), "w+");
     assert_non_null(table);
     assert_non_null(shown);
     while (fgets(line, sizeof(line), table)) {

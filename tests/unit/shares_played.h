@@ -6,8 +6,9 @@
 #define GUESTLINK_TESTS_SHARES_PLAYED_H
 
 extern struct shares_played {
-    int errors[8];                                      /* of the next mounts; 0: it is mounted */
-    int count;                                          /* of those that were tried */
+    int errors[8];                    /* of the next mounts; 0: it is mounted */
+    int count;                        /* of those that were tried */
+    void (*fill)(const char *target); /* puts something into one that is mounted; or NULL */
     char source[300], target[256], type[16], data[512]; /* of the last one, data of NULL: "-" */
     unsigned long flags;
     unsigned long remount_flags; /* of the last change of a mount */

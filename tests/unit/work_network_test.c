@@ -402,6 +402,8 @@ static void routes_of_earlier_requests_are_replaced(void **state)
                            "10.0.0.0/8 via 192.0.2.8 inside 7\n"
                            "198.51.100.0/24 via 192.0.2.10 inside 9\n");
     wanted.routes = "198.51.0.0/16 192.0.2.10";
+    add_foreign("0.0.0.0/0", "192.0.2.30", "inside", 30, RTPROT_STATIC, RT_TABLE_MAIN);
+    add_foreign("0.0.0.0/0", "192.0.2.31", "inside", 31, RTPROT_STATIC, RT_TABLE_MAIN);
     set(&wanted);
     expect_routes(AF_INET, "none via 192.0.2.2 inside 9\n"
                            "10.0.0.0/8 via 192.0.2.8 inside 7\n"
