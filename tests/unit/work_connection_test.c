@@ -157,6 +157,30 @@ static void what_is_no_address_is_refused(void **state)
     assert_int_equal(connection_open("/nonexistent/service.sock"), -ENOENT);
 }
 
+/* Whether or not somebody listens there. */
+static void first_and_last_ports_are_ones(void **state)
+{
+    static const char *const texts[] = {"127.0.0.1:1", "127.0.0.1:9", "127.0.0.1:65535", "[::1]:1"};
+    struct sockaddr_un address;
+    char longest[sizeof(address.sun_path) + 1];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        int fd = connection_open(texts[i]);
+
+        if (fd >= 0)
+            (void)close(fd);
+        if (fd == -EINVAL)
+            fail_msg("\"%s\" is refused", texts[i]);
+    }
+    memset(longest, 'x', sizeof(longest));
+    longest[0] = '/';
+    longest[sizeof(address.sun_path)] = '\0';
+    assert_int_equal(connection_open(longest), -EINVAL);
+    longest[sizeof(address.sun_path) - 1] = '\0';
+    assert_int_equal(connection_open(longest), -ENOENT);
+}
+
 static void each_kind_of_address_is_connected_to(void **state)
 {
     struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -261,6 +285,7 @@ int main(void)
 #define PLAYED(test) cmocka_unit_test_setup_teardown(test, begin, finish)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_no_address_is_refused),
+        cmocka_unit_test(first_and_last_ports_are_ones),
         cmocka_unit_test(each_kind_of_address_is_connected_to),
         PLAYED(one_way_does_not_wait_for_the_other),
         PLAYED(each_way_ends_by_itself),

@@ -217,6 +217,16 @@ static void device_is_found_by_its_name(void **state)
     assert_int_equal(played.waits, 0);
 }
 
+static void device_may_be_smaller_than_what_is_looked_at(void **state)
+{
+    (void)state;
+    place_folder(SYS_BLOCK "vda");
+    write_bytes("/dev/vda", 0x438, "\x53\xef", 2);
+    write_bytes("/dev/vda", 0x478, "tiny\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+    mounted("LABEL=tiny", "");
+    assert_string_equal(shares_played.type, "ext4");
+}
+
 static void device_is_found_by_label_and_uuid(void **state)
 {
     (void)state;
@@ -430,6 +440,7 @@ static int all_tests(void)
 #define PLACED(test) cmocka_unit_test_setup_teardown(test, begin, finish)
     const struct CMUnitTest tests[] = {
         PLACED(device_is_found_by_its_name),
+        PLACED(device_may_be_smaller_than_what_is_looked_at),
         PLACED(device_is_found_by_label_and_uuid),
         PLACED(partition_is_found_by_the_disks_table),
         PLACED(options_are_the_filesystems_but_ro_and_rw),
