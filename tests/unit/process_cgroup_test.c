@@ -162,10 +162,14 @@ int __wrap_kill(pid_t pid, int signal)
 
 static int begin(void **state)
 {
+    int fd;
+
     (void)state;
     memset(&played, 0, sizeof(played));
     folder_make(folder);
-    tree = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    tree = fcntl(fd, F_DUPFD_CLOEXEC, 10); /* 0 is for what is tested */
+    (void)close(fd);
     make_file(tree, "cgroup.subtree_control", "");
     return tree < 0;
 }
