@@ -80,7 +80,7 @@ int network_job_fail(struct network_job *job, int nl_error, const char *what,
     const char *said = job->kernel_errno != 0 ? strerror(job->kernel_errno) : nl_geterror(nl_error);
     char text[INIT_TEXT_SIZE];
 
-    (void)snprintf(text, sizeof(text), "%s %.*s: %s%s%s", what,
+    (void)snprintf(text, sizeof(text), "%s%s%.*s: %s%s%s", what, value.size > 0 ? " " : "",
                    (int)(value.size > 60 ? 60 : value.size), value.data ? value.data : "", said,
                    job->kernel_text[0] ? ": " : "", job->kernel_text);
     return add_failure(job, network_job_error(job), text);

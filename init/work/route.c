@@ -38,7 +38,6 @@ static struct rtnl_route *route_of(const struct network_job *job, const struct i
     rtnl_route_set_protocol(route, RTPROT_STATIC);
     rtnl_route_set_type(route, RTN_UNICAST);
     rtnl_route_set_priority(route, job->metric);
-    rtnl_route_set_flags(route, hop_flags);
     route = NULL;
     return made;
 }
@@ -71,18 +70,51 @@ static bool is_outdated(const struct network_job *job, struct rtnl_route *route,
            nl_addr_cmp(rtnl_route_nh_get_gateway(hop), gateway) != 0;
 }
 
+struct search {
+    const struct network_job *job;
+    const struct inet_route *order;
+    struct rtnl_route *found; /* owned; NULL: none so far */
+};
+
+static void look_at(struct nl_object *object, void *context)
+{
+    struct search *search = context;
+    struct rtnl_route *route = (struct rtnl_route *)object;
+
+    if (search->found || !is_outdated(search->job, route, search->order))
+        return;
+    nl_object_get(object);
+    search->found = route;
+}
+
+static int on_message(struct nl_msg *message, void *context)
+{
+    (void)nl_msg_parse(message, look_at, context);
+    return NL_OK;
+}
+
+/* Without a cache of libnl's, which keeps one of the routes that differ only in interface and
+ * gateway. @return a route, the caller's; NULL: none is outdated */
+static struct rtnl_route *find_outdated(struct network_job *job, const struct inet_route *order)
+{
+    struct rtmsg header = {.rtm_family = (unsigned char)order->destination.family};
+    struct search search = {.job = job, .order = order};
+
+    if (nl_send_simple(job->socket, RTM_GETROUTE, NLM_F_DUMP, &header, sizeof(header)) < 0)
+        return NULL;
+    (void)nl_socket_modify_cb(job->socket, NL_CB_VALID, NL_CB_CUSTOM, on_message, &search);
+    (void)nl_recvmsgs_default(job->socket);
+    (void)nl_socket_modify_cb(job->socket, NL_CB_VALID, NL_CB_DEFAULT, NULL, NULL);
+    return search.found;
+}
+
 static void delete_outdated(struct network_job *job, const struct inet_route *order)
 {
-    NETWORK_CACHE_FREE struct nl_cache *cache = NULL;
+    for (;;) {
+        ROUTE_FREE struct rtnl_route *route = find_outdated(job, order);
 
-    if (rtnl_route_alloc_cache(job->socket, order->destination.family, 0, &cache) < 0)
-        return;
-    for (struct nl_object *object = nl_cache_get_first(cache); object;
-         object = nl_cache_get_next(object)) {
-        struct rtnl_route *route = (struct rtnl_route *)object;
-
-        if (is_outdated(job, route, order))
-            (void)rtnl_route_delete(job->socket, route, 0);
+        if (!route || rtnl_route_delete(job->socket, route, 0) < 0)
+            return;
     }
 }
 

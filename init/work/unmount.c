@@ -174,22 +174,27 @@ static size_t reap(struct items *items)
     return running;
 }
 
-/* Waits until no more than @p most children run, or @p until_ns. SIGCHLD is blocked here, so that
- * none is missed. */
-static void wait_for_children(struct items *items, size_t most, uint64_t until_ns)
+/* Waits until a child ends, or @p until_ns. SIGCHLD is blocked here, so that none is missed.
+ * @return false: it is that late */
+static bool wait_for_child(uint64_t until_ns)
 {
+    int ms = clock_ms_until(until_ns);
+    struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
     sigset_t set;
 
+    if (ms == 0)
+        return false;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
-    while (reap(items) > most) {
-        int ms = clock_ms_until(until_ns);
-        struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+    (void)sigtimedwait(&set, NULL, &left);
+    return true;
+}
 
-        if (ms == 0)
-            return;
-        (void)sigtimedwait(&set, NULL, &left);
-    }
+/* Waits until no more than @p most children run, or @p until_ns. */
+static void wait_for_children(struct items *items, size_t most, uint64_t until_ns)
+{
+    while (reap(items) > most && wait_for_child(until_ns))
+        ;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -291,7 +296,8 @@ static void force_read_only(struct items *items, uint64_t until_ns)
     if (fd_write_file("/proc/sysrq-trigger", "u") < 0)
         return;
     while (count_left(items) > 0 && clock_ms_until(until_ns) > 0) {
-        wait_for_children(items, 0, earlier(until_ns, clock_in_ms(INIT_UNMOUNT_LOOK_MS)));
+        (void)wait_for_child(earlier(until_ns, clock_in_ms(INIT_UNMOUNT_LOOK_MS)));
+        (void)reap(items);
         (void)mountinfo_walk(note_read_only, items);
     }
 }
@@ -304,6 +310,13 @@ static void log_left(const struct items *items)
                      items->table[i].child != 0 ? "no answer" : "busy");
 }
 
+static void forget(struct items *items)
+{
+    for (size_t i = 0; i < items->count; i++)
+        free(items->table[i].target);
+    free(items->table);
+}
+
 void unmount_all(const void *argument, struct report *report)
 {
     struct items own = {0}, shares = {.shares = true};
@@ -313,7 +326,7 @@ void unmount_all(const void *argument, struct report *report)
     (void)argument;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
-    (void)sigprocmask(SIG_BLOCK, &set, NULL); /* wait_for_children() takes it */
+    (void)sigprocmask(SIG_BLOCK, &set, NULL); /* wait_for_child() takes it */
     /* What nobody swaps to is safe before swapoff(2), which may take long or run out of memory. */
     put_all_away(&own, false, own_until);
     if (count_left(&own) > 0) {
@@ -326,4 +339,6 @@ void unmount_all(const void *argument, struct report *report)
     log_left(&own);
     log_left(&shares);
     report->error = count_left(&own) + count_left(&shares);
+    forget(&own);
+    forget(&shares);
 }

@@ -1,9 +1,11 @@
 /* connection: which addresses are ones, and that both ways pass on everything, each to its own end.
  */
 #include "descriptors.h"
+#include "init/base/limits.h"
 #include "init/work/connection.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -33,6 +35,23 @@ static struct played {
     pid_t child;
 } played;
 
+static int refusal; /* of the next connections; 0: none */
+
+int __real_connect(int fd, const struct sockaddr *address, socklen_t size);
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size);
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+    struct timeval patience = {0};
+    socklen_t length = sizeof(patience);
+
+    if (refusal == 0)
+        return __real_connect(fd, address, size);
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, &length), 0);
+    assert_int_equal(patience.tv_sec, INIT_CONNECTION_MS / 1000);
+    errno = refusal;
+    return -1;
+}
+
 static int listen_at(const struct sockaddr *address, socklen_t size)
 {
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -58,6 +77,7 @@ static int begin(void **state)
     played.listening = listen_local();
     assert_int_equal(pipe(in), 0);
     assert_int_equal(pipe(out), 0);
+    assert_true(fcntl(out[1], F_SETPIPE_SZ, 4096) > 0); /* takes a part at a time */
     played.child = fork();
     if (played.child == 0) {
         (void)dup2(in[0], STDIN_FILENO);
@@ -155,6 +175,30 @@ static void what_is_no_address_is_refused(void **state)
     longest[sizeof(longest) - 1] = '\0';
     assert_int_equal(connection_open(longest), -EINVAL);
     assert_int_equal(connection_open("/nonexistent/service.sock"), -ENOENT);
+}
+
+/* Whether or not somebody listens there. */
+static void first_and_last_ports_are_ones(void **state)
+{
+    static const char *const texts[] = {"127.0.0.1:1", "127.0.0.1:9", "127.0.0.1:65535", "[::1]:1"};
+    struct sockaddr_un address;
+    char longest[sizeof(address.sun_path) + 1];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        int fd = connection_open(texts[i]);
+
+        if (fd >= 0)
+            (void)close(fd);
+        if (fd == -EINVAL)
+            fail_msg("\"%s\" is refused", texts[i]);
+    }
+    memset(longest, 'x', sizeof(longest));
+    longest[0] = '/';
+    longest[sizeof(address.sun_path)] = '\0';
+    assert_int_equal(connection_open(longest), -EINVAL);
+    longest[sizeof(address.sun_path) - 1] = '\0';
+    assert_int_equal(connection_open(longest), -ENOENT);
 }
 
 static void each_kind_of_address_is_connected_to(void **state)
@@ -256,16 +300,61 @@ static void a_service_that_is_gone_takes_nothing_more(void **state)
     assert_int_equal(end_of_child(), 0);
 }
 
+/* What was on its way is lost, which is no success. */
+static void a_service_that_resets_is_a_failure(void **state)
+{
+    struct pollfd poller = {.fd = played.service, .events = POLLIN};
+
+    (void)state;
+    assert_int_equal(write(played.in, "ask", 3), 3);
+    assert_int_equal(poll(&poller, 1, 60000), 1);
+    close_one(&played.service); /* unread */
+    assert_int_equal(end_of_child(), 1);
+}
+
+static void without_a_reader_the_other_way_stays(void **state)
+{
+    char bytes[8];
+
+    (void)state;
+    close_one(&played.out);
+    assert_int_equal(write(played.service, "answer", 6), 6);
+    assert_int_equal(write(played.in, "ask", 3), 3);
+    read_all(played.service, bytes, 3);
+    close_one(&played.in);
+    assert_true(is_at_its_end(played.service));
+    assert_int_equal(end_of_child(), 0);
+}
+
+/* One that does not accept in time. */
+static void patience_is_bounded(void **state)
+{
+    static const int errors[] = {EAGAIN, EINPROGRESS};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        refusal = errors[i];
+        assert_int_equal(connection_open(path), -ETIMEDOUT);
+    }
+    refusal = EPERM;
+    assert_int_equal(connection_open(path), -EPERM);
+    refusal = 0;
+}
+
 int main(void)
 {
 #define PLAYED(test) cmocka_unit_test_setup_teardown(test, begin, finish)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_no_address_is_refused),
+        cmocka_unit_test(first_and_last_ports_are_ones),
         cmocka_unit_test(each_kind_of_address_is_connected_to),
         PLAYED(one_way_does_not_wait_for_the_other),
         PLAYED(each_way_ends_by_itself),
         PLAYED(and_in_the_other_order),
         PLAYED(a_service_that_is_gone_takes_nothing_more),
+        PLAYED(a_service_that_resets_is_a_failure),
+        PLAYED(without_a_reader_the_other_way_stays),
+        PLAYED(patience_is_bounded),
     };
     int failed;
 
