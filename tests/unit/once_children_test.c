@@ -38,7 +38,7 @@
     "  echo \"pid $LISTEN_PID is $$\"; echo \"passed $LISTEN_FDS <$LISTEN_FDNAMES>\"\n"            \
     "  echo \"others <$NOTIFY_SOCKET$GUESTLINK_LAUNCH>\"\n"                                        \
     "} >%1$s/%2$s.new\n"                                                                           \
-    "(ls -l /proc/$$/fd >>%1$s/%2$s.new)\n"                                                        \
+    "(ls -l /proc/$$/fd; grep -E 'Sig(Blk|Ign)' /proc/self/status) >>%1$s/%2$s.new\n"              \
     "echo \"%2$s says\"; echo \"%2$s complains\" >&2\n"                                            \
     "[ %2$s = daemon ] || echo booting >&3\n"                                                      \
     "(trap '' TERM INT HUP; exec sleep 1000) &\n"                                                  \
@@ -190,11 +190,13 @@ static void need_both(const char *users)
     need(said, "passed  <z>\nothers <>\n"); /* the daemon's sockets are not QEMU's */
     need_descriptors(said, (const char *const[]){"pipe", "pipe", "pipe", NULL});
     need(said, "words -nodefaults ");
+    need(said, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"); /* ours are not its */
 }
 
 static void both_have_what_they_need_and_nothing_else(void **state)
 {
     struct children children = CHILDREN_NULL;
+    sigset_t blocked, before;
     char map[64];
 
     (void)state;
@@ -202,6 +204,10 @@ static void both_have_what_they_need_and_nothing_else(void **state)
     (void)setenv("GUESTLINK_LAUNCH", "/run/y", 1);
     (void)setenv("LISTEN_FDNAMES", "z", 1);
     (void)unsetenv("LISTEN_FDS");
+    (void)sigemptyset(&blocked);
+    (void)sigaddset(&blocked, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &blocked, &before);
+    (void)signal(SIGPIPE, SIG_IGN);
     assert_int_equal(children_start(&plan, &children), 0);
     assert_true(is_running(children.daemon) && is_running(children.qemu));
     assert_true(is_listening(FOLDER_CONTROL));
@@ -215,6 +221,8 @@ static void both_have_what_they_need_and_nothing_else(void **state)
     children_end(&children);
     assert_false(is_running(children.daemon) || is_running(children.qemu));
     close_all(&children);
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    (void)signal(SIGPIPE, SIG_DFL);
     (void)unsetenv("NOTIFY_SOCKET");
     (void)unsetenv("GUESTLINK_LAUNCH");
     (void)unsetenv("LISTEN_FDNAMES");
