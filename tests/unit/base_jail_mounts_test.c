@@ -142,12 +142,15 @@ static bool is_covered(const char *name)
 static int cover(const char *place)
 {
     FILE *mountinfo = list[0] ? fmemopen(list, strlen(list), "r") : fopen("/dev/null", "re");
-    int root = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC), r;
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC), /* is 0 where standard input is closed */
+        root = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC), r;
 
-    NEED(mountinfo && root >= 0);
+    NEED(mountinfo && root > 0);
+    (void)close(STDIN_FILENO); /* the next one to be opened is 0: a descriptor like any other */
     r = jail_mounts_cover(root, folder, place, mountinfo);
     (void)fclose(mountinfo);
     NEED(close(root) == 0);
+    (void)close(null);
     return r;
 }
 

@@ -497,6 +497,43 @@ static void huge_pages_are_handed_over_whole(void **state)
     (void)close(memory);
 }
 
+/* Where standard input is closed, the next one to be opened is 0. */
+static void zero_is_a_descriptor_like_any_other(void **state)
+{
+    int input = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 50), first = make_memory(),
+        memory = fcntl(first, F_DUPFD_CLOEXEC, 50);
+    const struct memory_table table = table_of(memory);
+    struct vhost_user_message message;
+    struct aperture aperture;
+    const char *reason = NULL;
+
+    (void)state;
+    (void)close(first); /* which is 0 if that is closed already */
+    (void)close(STDIN_FILENO);
+    assert_int_equal(begin(&aperture, TOKEN, "auto"), 0);
+    assert_int_equal(aperture.device, STDIN_FILENO);
+    assert_null(aperture.obstacle);
+    assert_int_equal(aperture_hand_over(&aperture, &table, &message, &reason), 0);
+    assert_int_equal(makes, 2);
+    vhost_user_close(&message);
+    end(&aperture);
+
+    aperture.device = device = 77; /* at 0 there is what it makes */
+    assert_int_equal(aperture_hand_over(&aperture, &table, &message, &reason), 0);
+    assert_int_equal(message.fds[0], STDIN_FILENO);
+    need_message(&message, memory, 0);
+    vhost_user_close(&message);
+    aperture.obstacle = "no jail";
+    assert_int_equal(aperture_hand_over(&aperture, &table, &message, &reason), 0);
+    assert_int_equal(message.fds[0], STDIN_FILENO);
+    vhost_user_close(&message);
+    open_error = EPERM;
+    assert_int_equal(udmabuf_open(), -EACCES);
+    (void)dup2(input, STDIN_FILENO);
+    (void)close(input);
+    (void)close(memory);
+}
+
 static void daemon_is_asked_who_runs(void **state)
 {
     struct aperture aperture;
@@ -563,6 +600,7 @@ int main(void)
         TEST(memory_of_which_there_are_none_is_narrowed_or_refused),
         TEST(passing_error_narrows_nothing),
         TEST(huge_pages_are_handed_over_whole),
+        TEST(zero_is_a_descriptor_like_any_other),
         TEST(daemon_is_asked_who_runs),
         TEST(answer_restores_what_was_told),
     };
