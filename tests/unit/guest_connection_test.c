@@ -203,6 +203,51 @@ static void a_guest_that_does_not_read_is_ended_at_the_bound(void **state)
     assert_int_equal(f->end, CONNECTION_END_SLOW);
 }
 
+/* Sends until the room for what waits is as large as it may be, and larger than that. */
+static void fill_half(struct fixture *f)
+{
+    static const uint8_t payload[1024];
+
+    while (connection_held(f->connection) < LIMIT)
+        assert_int_equal(connection_send(f->connection, FRAME_PING, 0, 1, payload, sizeof(payload)),
+                         0);
+    assert_int_equal(connection_held(f->connection), LIMIT);
+}
+
+static void room_that_nothing_needs_makes_way_for_a_frame(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t bytes[FRAME_SIZE_MAX];
+    size_t size = put_frame(bytes, sizeof(bytes), FRAME_LOG_RECORD, 0, FRAME_PAYLOAD_MAX);
+
+    fill_half(f);
+    send_all(f, bytes, FRAME_HEADER_SIZE + 1);
+    assert_false(f->ended);
+    assert_in_range(connection_held(f->connection), LIMIT / 2 + size, LIMIT - 1);
+    send_all(f, bytes + FRAME_HEADER_SIZE + 1, size - FRAME_HEADER_SIZE - 1);
+    assert_int_equal(f->frames, 1);
+    assert_int_equal(f->last_length, FRAME_PAYLOAD_MAX);
+    assert_false(f->ended);
+}
+
+static void frame_that_finds_no_room_ends_it(void **state)
+{
+    static const uint8_t payload[1024];
+    struct fixture *f = *state;
+    uint8_t bytes[FRAME_SIZE_MAX];
+
+    (void)put_frame(bytes, sizeof(bytes), FRAME_LOG_RECORD, 0, FRAME_PAYLOAD_MAX);
+    fill_half(f);
+    for (size_t sent = LIMIT / 2; sent + FRAME_PAYLOAD_MAX / 2 < LIMIT; sent += sizeof(payload))
+        assert_int_equal(connection_send(f->connection, FRAME_PING, 0, 1, payload, sizeof(payload)),
+                         0);
+    send_all(f, bytes, FRAME_HEADER_SIZE + 1);
+    assert_true(f->ended);
+    assert_int_equal(f->end, CONNECTION_END_SLOW);
+    assert_int_equal(f->frames, 0);
+    assert_in_range(connection_held(f->connection), 1, LIMIT);
+}
+
 static void what_waits_is_written_when_the_guest_reads(void **state)
 {
     static const uint8_t payload[FRAME_PAYLOAD_MAX];
@@ -251,6 +296,8 @@ int main(void)
         TEST(too_long_a_frame_ends_it_by_its_header),
         TEST(the_peers_end_is_told_once),
         TEST(a_guest_that_does_not_read_is_ended_at_the_bound),
+        TEST(room_that_nothing_needs_makes_way_for_a_frame),
+        TEST(frame_that_finds_no_room_ends_it),
         TEST(what_waits_is_written_when_the_guest_reads),
         TEST(a_paused_connection_is_not_read),
     };

@@ -19,6 +19,8 @@
 
 #include <cmocka.h>
 
+#include <linux/vm_sockets.h>
+
 struct fixture {
     sd_event *event;
     char folder[64];
@@ -27,11 +29,64 @@ struct fixture {
     unsigned paused;
 };
 
+/* A vsock, which is a Unix socket of the test's here (CMakeLists.txt): no test opens one. */
+static struct {
+    const char *path; /* of that socket; NULL: there are no vsocks */
+    int bind_error, accept_error;
+    struct sockaddr_vm bound, caller; /* `caller` of no family: as it is */
+} vsock;
+
+int __real_socket(int family, int type, int protocol);
+int __wrap_socket(int family, int type, int protocol);
+int __wrap_socket(int family, int type, int protocol)
+{
+    if (family != AF_VSOCK)
+        return __real_socket(family, type, protocol);
+    assert_int_equal(type, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK);
+    errno = EAFNOSUPPORT;
+    return vsock.path ? __real_socket(AF_UNIX, type, 0) : -1;
+}
+
+int __real_bind(int fd, const struct sockaddr *address, socklen_t size);
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t size);
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t size)
+{
+    struct sockaddr_un local = {.sun_family = AF_UNIX};
+
+    if (address->sa_family != AF_VSOCK)
+        return __real_bind(fd, address, size);
+    assert_int_equal(size, sizeof(vsock.bound));
+    memcpy(&vsock.bound, address, size);
+    errno = vsock.bind_error;
+    if (vsock.bind_error)
+        return -1;
+    (void)snprintf(local.sun_path, sizeof(local.sun_path), "%s", vsock.path);
+    return __real_bind(fd, (const struct sockaddr *)&local, sizeof(local));
+}
+
+int __real_accept4(int fd, struct sockaddr *address, socklen_t *size, int flags);
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *size, int flags);
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *size, int flags)
+{
+    int r;
+
+    errno = vsock.accept_error;
+    vsock.accept_error = 0;
+    if (errno)
+        return -1;
+    r = __real_accept4(fd, address, size, flags);
+    if (r >= 0 && vsock.caller.svm_family == AF_VSOCK)
+        memcpy(address, &vsock.caller, sizeof(vsock.caller));
+    return r;
+}
+
 static void on_accepted(void *userdata, int fd, const struct peer *peer)
 {
     struct fixture *f = userdata;
 
-    assert_false(peer->vsock);
+    assert_int_equal(peer->vsock, vsock.caller.svm_family == AF_VSOCK);
+    assert_int_equal(peer->cid, vsock.caller.svm_cid);
+    assert_int_equal(peer->port, vsock.caller.svm_port);
     assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
     f->accepted++;
     (void)close(fd);
@@ -185,6 +240,60 @@ static void a_successors_socket_is_not_removed(void **state)
     second = listener_free(second);
 }
 
+static void vsock_listens_and_knows_its_callers(void **state)
+{
+    struct fixture *f = *state;
+    struct listener *listener;
+    int caller;
+
+    vsock.path = f->path;
+    vsock.caller = (struct sockaddr_vm){.svm_family = AF_VSOCK, .svm_cid = 42, .svm_port = 1023};
+    assert_int_equal(listener_new_vsock(f->event, 2, 50000, &events, f, &listener), 0);
+    assert_int_equal(vsock.bound.svm_cid, 2);
+    assert_int_equal(vsock.bound.svm_port, 50000);
+    caller = call(f);
+    (void)sd_event_run(f->event, 1000000);
+    assert_int_equal(f->accepted, 1);
+    (void)close(caller);
+    listener = listener_free(listener);
+    vsock.path = NULL;
+    vsock.caller = (struct sockaddr_vm){.svm_family = 0};
+}
+
+static void vsock_that_cannot_be_had_is_an_error(void **state)
+{
+    struct fixture *f = *state;
+    struct listener *listener = NULL;
+
+    assert_int_equal(listener_new_vsock(f->event, 2, 50000, &events, f, &listener), -EAFNOSUPPORT);
+    vsock.path = f->path;
+    vsock.bind_error = EADDRINUSE;
+    assert_int_equal(listener_new_vsock(f->event, 2, 50000, &events, f, &listener), -EADDRINUSE);
+    assert_null(listener);
+    vsock.path = NULL;
+    vsock.bind_error = 0;
+}
+
+/* One that hung up while it waited holds up nobody: the next is accepted in the same turn. */
+static void caller_that_is_gone_is_skipped(void **state)
+{
+    static const int errors[] = {ECONNABORTED, EINTR};
+    struct fixture *f = *state;
+    struct listener *listener;
+
+    assert_int_equal(listener_new_unix(f->event, f->path, &events, f, &listener), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        int caller = call(f);
+
+        vsock.accept_error = errors[i];
+        (void)sd_event_run(f->event, 1000000);
+        assert_int_equal(f->accepted, i + 1);
+        (void)close(caller);
+    }
+    assert_int_equal(f->paused, 0);
+    listener = listener_free(listener);
+}
+
 static void without_descriptors_it_waits_and_then_goes_on(void **state)
 {
     struct fixture *f = *state;
@@ -222,6 +331,9 @@ int main(void)
         TEST(a_file_that_is_no_socket_stays),
         TEST(a_missing_folder_and_a_long_path_are_told_apart),
         TEST(a_successors_socket_is_not_removed),
+        TEST(vsock_listens_and_knows_its_callers),
+        TEST(vsock_that_cannot_be_had_is_an_error),
+        TEST(caller_that_is_gone_is_skipped),
         TEST(without_descriptors_it_waits_and_then_goes_on),
     };
 

@@ -183,6 +183,7 @@ static void need_table(struct play *play, bool stopped, size_t count,
     }
     if (r < 0)
         fail_msg("%s", reason);
+    assert_string_equal(reason, "");
     assert_int_equal(table.count, count);
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(table.regions[i].guest_address, wanted[i].guest_address);
@@ -190,6 +191,17 @@ static void need_table(struct play *play, bool stopped, size_t count,
         assert_int_equal(table.regions[i].size, wanted[i].size);
         assert_int_equal(table.regions[i].file_offset, wanted[i].file_offset);
     }
+}
+
+/* Why there can be no device. */
+static void need_reason(struct play *play, const char *words)
+{
+    struct memory_table table = {.count = 0};
+    const char *reason = "";
+
+    assert_true(aperture_find(&play->aperture, &play->session, false, &table, &reason) < 0);
+    if (!strstr(reason, words))
+        fail_msg("\"%s\", expected \"%s\"", reason, words);
 }
 
 #define POOL_REGION                                                                                \
@@ -257,6 +269,7 @@ static void ring_that_lies_wrong_is_the_guests_fault(void **state)
 
         note_ring(&play, 0, 128, places[i], LOW_USER, LOW_USER + 512);
         need_table(&play, false, 0, NULL);
+        need_reason(&play, "placed a ring where its device must not reach");
         end(&play);
         if (i < 4) /* the others are shorter: some are in order then */
             continue;
@@ -328,6 +341,7 @@ static void more_parts_than_vhost_user_carries_are_refused(void **state)
                                            {HIGH + 12 * PAGE, PAGE, 0, 32 * MB + 12 * PAGE}});
     note_ring(&play, 7, 16, HIGH_USER + MB, HIGH_USER + MB + 512, HIGH_USER + MB + 1024);
     need_table(&play, false, 0, NULL);
+    need_reason(&play, "more than 8 separate memory regions");
     for (uint32_t i = 0; i < 200; i++)
         note_ring(&play, i, 16, HIGH_USER + i * PAGE, HIGH_USER + i * PAGE + 512,
                   HIGH_USER + i * PAGE + 1024);
@@ -386,6 +400,7 @@ static void ring_without_size_is_refused(void **state)
     (void)state;
     note(&play, VHOST_USER_SET_VRING_ADDR, &address, sizeof(address));
     need_table(&play, false, 0, NULL);
+    need_reason(&play, "before setting its size");
     end(&play);
 }
 
@@ -419,6 +434,8 @@ static void pool_without_memory_is_refused(void **state)
             fail_msg("pool %zu: %s", i, reason);
         if (pools[i].is_there)
             assert_int_equal(memory_table_bytes(&table), pools[i].size);
+        else
+            assert_non_null(strstr(reason, "outside the memory that QEMU shares"));
         end(&play);
     }
 }
