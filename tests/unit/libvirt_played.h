@@ -22,6 +22,7 @@ struct libvirt_played {
     bool absent, inactive, not_shared, balloon;
     unsigned run, ports;
     struct libvirt_played_device devices[LIBVIRT_PLAYED_DEVICES];
+    const char *hypervisor; /* its QEMU's version */
     /* What it does. */
     bool not_installed, mute;  /* it says nothing, not even that it is connected */
     bool holds_attach;         /* no answer until libvirt_played_release() */
