@@ -195,8 +195,11 @@ static void take(struct json_object *request)
     const char *call = json_object_get_string(json_member(request, "call"));
     int64_t id = json_object_get_int64(json_member(request, "id"));
 
-    if (strcmp(call, "ping") == 0) {
+    if (strcmp(call, "ping") == 0)
         played->pings++;
+    if (played->hangs)
+        return;
+    if (strcmp(call, "ping") == 0) {
         answer(id, json_object_new_object());
         return;
     }
