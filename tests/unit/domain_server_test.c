@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TOKEN   "swiotlb=0x1000000,16777216"
 #define STOPPED "{\"event\":\"lifecycle\",\"domain\":\"dev\",\"state\":\"stopped\"}"
@@ -25,6 +26,8 @@ static struct server {
     void *userdata;
     char directory[128], name[64], options[64], socket[160];
     bool has_ended, is_passt;
+    uid_t uid;
+    gid_t gid;
     enum config_aperture aperture;
     int start_error, adopt_error, command_error, status_error;
     unsigned starts, adoptions, stops, frees, sweeps;
@@ -89,6 +92,8 @@ int __wrap_device_server_start(sd_event *event, const struct device_server_spec 
     server.is_passt = spec->passt != NULL;
     (void)snprintf(server.options, sizeof(server.options), "%s", spec->options);
     server.aperture = spec->aperture;
+    server.uid = spec->uid;
+    server.gid = spec->gid;
     *ret_server = SERVER;
     return 0;
 }
@@ -280,7 +285,7 @@ static void expect_aperture(const struct devices *devices, bool is_share,
 static void a_passt_is_started_taken_over_and_ended(void **state)
 {
     struct devices *devices = *state;
-    char part[256];
+    char part[512];
 
     start(devices);
     assert_int_equal(add(devices), 0);
@@ -356,6 +361,69 @@ static void one_that_is_another_is_replaced(void **state)
     network.mac[5]++;
     assert_int_equal(add_as(devices, false, CONFIG_APERTURE_AUTO, as_it_goes), EBUSY);
     expect_text(devices, "adapter e: a different adapter with that id exists: the guest refused");
+}
+
+static void a_share_that_nobody_serves_is_replaced(void **state)
+{
+    struct devices *devices = *state;
+    char name[64];
+
+    start(devices);
+    assert_int_equal(add_share(devices), 0);
+    strcpy(name, server.name);
+    server.adopt_error = -ESRCH;
+    server.sweeps = 0;
+    assert_int_equal(add_share(devices), 0);
+    assert_true(devices->outcome.created);
+    assert_int_equal(played->detachments, 1);
+    assert_string_equal(server.swept[0], name);
+}
+
+/* What serves a device of that alias is ours only in the VM's own folder. */
+static void somebody_else_s_server_is_left_alone(void **state)
+{
+    static const struct {
+        bool begins_as_ours;
+        const char *more;
+    } elsewhere[] = {{false, "/elsewhere"}, {true, "/sub"}, {true, "x"}, {false, ""}};
+    struct devices *devices = *state;
+    char directory[160];
+
+    start(devices);
+    assert_int_equal(add(devices), 0); /* which tells the folder, and a name */
+    assert_int_equal(devices_remove_adapter(devices, "e"), 0);
+    for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
+        (void)snprintf(directory, sizeof(directory), "%s%s",
+                       elsewhere[i].begins_as_ours ? server.directory : "", elsewhere[i].more);
+        strcpy(played->devices[0].alias, ALIAS);
+        (void)snprintf(played->devices[0].xml, sizeof(played->devices[0].xml),
+                       "<interface type='vhostuser'><source type='unix' path='%s/%s.sock'/>",
+                       directory, server.name);
+        server.sweeps = 0;
+        assert_int_equal(devices_remove_adapter(devices, "e"), 0);
+        assert_int_equal(played->detachments, i + 2);
+        assert_int_equal(server.sweeps, 0);
+    }
+}
+
+static void its_socket_is_qemu_s_user_s(void **state)
+{
+    struct devices *devices = *state;
+    bool root = geteuid() == 0; /* nobody else can give it away */
+
+    start(devices);
+    assert_int_equal(add(devices), 0);
+    assert_int_equal(server.uid, (uid_t)-1);
+    assert_int_equal(server.gid, (gid_t)-1);
+    assert_int_equal(devices_remove_adapter(devices, "e"), 0);
+    played->uid = 64055;
+    assert_int_equal(add(devices), 0);
+    assert_int_equal(server.uid, (uid_t)-1); /* it says one of two */
+    assert_int_equal(devices_remove_adapter(devices, "e"), 0);
+    played->gid = 108;
+    assert_int_equal(add(devices), 0);
+    assert_int_equal(server.uid, root ? 64055 : (uid_t)-1);
+    assert_int_equal(server.gid, root ? 108 : (gid_t)-1);
 }
 
 static void what_stands_in_passt_s_way_is_told(void **state)
@@ -748,6 +816,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_passt_is_started_taken_over_and_ended),
         TEST(one_that_is_another_is_replaced),
+        TEST(a_share_that_nobody_serves_is_replaced),
+        TEST(somebody_else_s_server_is_left_alone),
+        TEST(its_socket_is_qemu_s_user_s),
         TEST(what_stands_in_passt_s_way_is_told),
         TEST(an_old_qemu_has_no_passt),
         TEST(one_that_ends_meanwhile_is_told_with_its_words),

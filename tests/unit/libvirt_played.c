@@ -121,6 +121,10 @@ static struct json_object *describe(void)
         (void)json_object_array_add(ports, json_object_new_int((int)i + 5));
     json_add_flag(description, "active", !played->inactive);
     json_add_number(description, "run", played->run);
+    if (played->uid > 0)
+        json_add_number(description, "uid", played->uid);
+    if (played->gid > 0)
+        json_add_number(description, "gid", played->gid);
     json_add_flag(description, "discards", played->balloon);
     (void)json_object_object_add(
         description, "memory",

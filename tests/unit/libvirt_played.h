@@ -21,6 +21,7 @@ struct libvirt_played {
     /* The domain. */
     bool absent, inactive, not_shared, balloon;
     unsigned run, ports;
+    unsigned uid, gid; /* QEMU's; 0: it does not say */
     struct libvirt_played_device devices[LIBVIRT_PLAYED_DEVICES];
     const char *hypervisor; /* its QEMU's version */
     /* What it does. */
