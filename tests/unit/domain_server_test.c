@@ -376,7 +376,9 @@ static void a_share_that_nobody_serves_is_replaced(void **state)
     assert_int_equal(add_share(devices), 0);
     assert_true(devices->outcome.created);
     assert_int_equal(played->detachments, 1);
+    assert_int_equal(server.sweeps, 2); /* and where a former version had its files */
     assert_string_equal(server.swept[0], name);
+    assert_string_equal(server.swept[1], name);
 }
 
 /* What serves a device of that alias is ours only in the VM's own folder. */
