@@ -137,6 +137,7 @@ static void look(struct discovery *discovery);
 static void on_list(void *userdata, const struct libvirt_reply *reply)
 {
     struct discovery *discovery = userdata;
+    bool changed;
 
     discovery->looking = false;
     if (reply->error == ECANCELED)
@@ -144,10 +145,11 @@ static void on_list(void *userdata, const struct libvirt_reply *reply)
     if (reply->error == EREMOTEIO)
         log_line(LOG_WARNING, "cannot look for domains that are guestlink's VMs: libvirt: %s",
                  reply->text);
-    if (!reply->error && take(discovery, reply->result))
-        discovery->changed(discovery->userdata);
-    else if (discovery->look_again || reply->error == ETIMEDOUT)
+    changed = !reply->error && take(discovery, reply->result);
+    if (discovery->look_again || reply->error == ETIMEDOUT)
         look(discovery);
+    if (changed)
+        discovery->changed(discovery->userdata);
 }
 
 static void look(struct discovery *discovery)

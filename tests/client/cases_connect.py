@@ -2,11 +2,12 @@
 
 import contextlib
 import socket
+import threading
 
 import guestlink_guest as g
 from cases_control import Call, booted, take
 from cases_wire import check, check_ping
-from host import connect
+from host import connect, wait_until
 
 VMS = {}
 CONNECTIONS = {"features": 1 << 10}
@@ -155,6 +156,94 @@ def case_connection_that_cannot_be_is_told(host, vm):
         check_ping(guest)
     with Call(host, "Connect", upgrade=True, vm=vm, to="80") as call:
         check(call.failure()[0] == "NotConnected", "without a guest")
+
+
+def case_connection_may_end_before_it_stands(host, vm):
+    with booted(host, vm, CONNECTIONS) as guest:
+        call, frame = asked(host, vm, guest)
+        with call:
+            exited(guest, frame.fields()["process"])
+            reason = call.failure()[1]["reason"]
+            check(reason == "the connection ended as it began", reason)
+        call, frame = asked(host, vm, guest)
+        with call:
+            for _ in range(WINDOW // 16384 + 1):
+                output(guest, frame.fields()["process"], bytes(16384))
+            reason = call.failure()[1]["reason"]
+            check(reason == "the guest sends more than it may", reason)
+        check(take(guest, g.SEND_SIGNAL).fields()["process"] == frame.fields()["process"], "who?")
+        call, frame = asked(host, vm, guest)
+        call.connection.close()  # the client does not wait for it
+        guest.answer(frame)
+        check(take(guest, g.SEND_SIGNAL).fields()["process"] == frame.fields()["process"], "who?")
+        with connected(host, vm, guest):
+            check_ping(guest)
+
+
+def case_connection_ends_with_its_client(host, vm):
+    with booted(host, vm, CONNECTIONS) as guest:
+        with connected(host, vm, guest) as (sock, process):  # with something unread
+            output(guest, process, b"unread")
+            check(take(guest, g.OUTPUT_TAKEN).fields()["bytes"] == 6, "not taken")
+        check(take(guest, g.SEND_SIGNAL).fields()["process"] == process, "unread: it stands")
+        with connected(host, vm, guest) as (sock, process):
+            sock.shutdown(socket.SHUT_WR)
+            frame = take(guest, g.PROCESS_INPUT)
+            guest.answer(frame)
+            sock.shutdown(socket.SHUT_RD)  # it has closed both ways
+            check(take(guest, g.SEND_SIGNAL).fields()["process"] == process, "both ways: it stands")
+        with connected(host, vm, guest) as (sock, process):
+            sock.shutdown(socket.SHUT_RD)
+            output(guest, process, b"nobody reads this")
+            check(take(guest, g.SEND_SIGNAL).fields()["process"] == process, "a reader that left")
+        check_ping(guest)
+
+
+def fill(sock, data):
+    """@return how much of it has room while nobody takes any"""
+    sent = 0
+    sock.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while sent < len(data):
+            sent += sock.send(data[sent:])
+    sock.settimeout(20)
+    return sent
+
+
+def is_broken(sock):
+    """True if nothing can be sent any more; poll(2) does not tell that of a full socket."""
+    try:
+        fill(sock, bytes(WINDOW))
+    except BrokenPipeError:
+        sock.settimeout(20)
+        return True
+    return False
+
+
+def case_connection_s_input_waits_for_the_guest(host, vm):
+    """What the guest has no room for is held, and a client learns that it takes no more."""
+    data = bytes(range(256)) * 4096
+    with booted(host, vm, CONNECTIONS) as guest:
+        with connected(host, vm, guest) as (sock, process):
+            sent = fill(sock, data)
+            writer = threading.Thread(target=sock.sendall, args=(data[sent:],))
+            writer.start()
+            got = b""
+            while len(got) < len(data):
+                frame = take(guest, g.PROCESS_INPUT)
+                got += frame.fields()["data"]
+                guest.answer(frame)
+            writer.join()
+            check(got == data, "other bytes")
+            output(guest, process, b"well")
+            check(read(sock, 4) == b"well", "the other way")
+        with connected(host, vm, guest) as (sock, process):
+            fill(sock, data)
+            guest.answer(take(guest, g.PROCESS_INPUT), 32, "its input is closed")
+            wait_until("an error for who writes", lambda: is_broken(sock))  # noqa: B023
+            output(guest, process, b"well")
+            check(read(sock, 4) == b"well", "the other way")
+        check_ping(guest)
 
 
 def case_connections_have_a_bound_and_end_with_the_guest(host, vm):

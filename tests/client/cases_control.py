@@ -241,6 +241,55 @@ def case_input_that_nobody_takes_is_bounded_and_ends(host, vm):
         check_ping(guest)
 
 
+def case_calls_for_commands_are_checked(host, vm):
+    def fails(method, error, part="", **more):
+        with Call(host, method, **more) as call:
+            name, parameters = call.failure()
+            check(name == error and part in str(parameters), f"{method} {more}: {name} {parameters}")
+
+    with booted(host, vm) as guest:
+        fails("WriteInput", "NoSuchProcess", "12345", process=12345, data="YQ==")
+        fails("SendSignal", "NoSuchProcess", "12345", process=12345, signal=15)
+        fails("ResizeTerminal", "NoSuchProcess", "12345", process=12345, rows=2, columns=3)
+        with Call(host, "Exec", more=True, vm=vm, argv=["cat"], input=True) as call:
+            guest.answer(take(guest, g.START_PROCESS))
+            process = call.result()["process"]
+            too_much = base64.b64encode(bytes(16385)).decode()
+            for data in ("*", "YQ=", "YQ==YQ==", "Y Q=", too_much):
+                fails("WriteInput", "InvalidParameter", "data", process=process, data=data)
+            fails("WriteInput", "InvalidParameter", "data", process=process)
+            fails("WriteInput", "InvalidParameter", "process", process="x", data="YQ==")
+            fails("SendSignal", "InvalidParameter", "signal", process=process, signal=65)
+            fails("SendSignal", "InvalidParameter", "process", process=-1, signal=15)
+            fails("ResizeTerminal", "Failed", "without one", process=process, rows=2, columns=3)
+            with Call(host, "SendSignal", process=process, signal=64) as other:
+                frame = take(guest, g.SEND_SIGNAL)
+                check(frame.fields() == {"process": frame.fields()["process"], "signal": 64}, "64")
+                guest.answer(frame)
+                other.result()
+        check_ping(guest)
+
+
+def case_call_whose_client_leaves_disturbs_nobody(host, vm):
+    """The answer that it waited for comes all the same."""
+    share = {"vm": vm, "tag": "left", "path": "/tmp", "target": "/mnt/left"}
+    calls = [("Capabilities", g.GET_CAPABILITIES, {"vm": vm, "refresh": True}),
+             ("AddShare", g.MOUNT, share), ("RemoveShare", g.UNMOUNT, {"vm": vm, "tag": "left"}),
+             ("Exec", g.START_PROCESS, {"vm": vm, "argv": ["true"]})]  # fmt: skip
+    with booted(host, vm) as guest:
+        for method, kind, parameters in calls:
+            with Call(host, method, more=method == "Exec", **parameters):
+                frame = take(guest, kind)
+            with Call(host, "List") as other:  # its end has been noticed
+                other.result()
+            guest.serve(frame)
+            check_ping(guest)
+        with Call(host, "Capabilities", vm=vm, refresh=True) as call:
+            guest.serve(take(guest, g.GET_CAPABILITIES))
+            call.result()
+        check_ping(guest)
+
+
 def case_share_is_added_and_removed(host, vm):
     with booted(host, vm) as guest:
         with Call(host, "AddShare", vm=vm, tag="late", path="/tmp", target="/mnt/late") as call:

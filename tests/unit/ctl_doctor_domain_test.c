@@ -1,6 +1,7 @@
 /* guestlinkctl doctor, of a domain of libvirt's: what keeps it from its devices is found, with the
  * next step; nothing is found where nothing is wrong. */
 #include "base/json.h"
+#include "base/program.h"
 #include "descriptors.h"
 #include "doctor/doctor.h"
 #include "folder.h"
@@ -10,6 +11,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -172,6 +174,122 @@ static void any_description_is_judged(void **state)
     assert_true(doctor.wrong);
 }
 
+/* ---- guestlink-libvirt, which a shell plays */
+
+static char program[128]; /* "": it is not installed */
+
+const char *__wrap_program_find_own(const char *name, char buffer[LIMITS_PATH]);
+
+const char *__wrap_program_find_own(const char *name, char buffer[LIMITS_PATH])
+{
+    assert_string_equal(name, "guestlink-libvirt");
+    if (program[0] == '\0')
+        return NULL;
+    (void)snprintf(buffer, LIMITS_PATH, "%s", program);
+    return buffer;
+}
+
+/* Looks at the first VM's domain, of which the script tells. @param view  the daemon's, or NULL */
+static void look(const char *script, const char *view)
+{
+    struct json_object *seen = view ? json_tokener_parse(view) : NULL;
+    FILE *file;
+
+    (void)snprintf(program, sizeof(program), "%s/guestlink-libvirt", folder);
+    file = fopen(program, "we");
+    assert_non_null(file);
+    (void)fprintf(file, "#!/bin/sh\n%s\n", script);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(program, 0700), 0);
+    json_object_put(doctor.findings);
+    doctor = (struct doctor){.places = DOCTOR_PLACES, .config = config};
+    doctor.findings = json_object_new_array();
+    doctor_look_at_domain(&doctor, &config->vms[0], seen);
+    json_object_put(seen);
+}
+
+#define SAY_RIGHT "echo '" RIGHT "'"
+
+static void a_domain_is_asked_for_by_its_name(void **state)
+{
+    (void)state;
+    read_config("\"socket\": \"/s\"");
+    look("[ \"$*\" = '--describe qemu:///system dev' ] && " SAY_RIGHT, NULL);
+    expect("libvirt", "right", "libvirt has the domain dev", "");
+    expect("memory", "right", "shares the guest's memory", "");
+    assert_false(doctor.wrong);
+    look("printf '{\"active\": '; sleep 0.1; echo false}", NULL); /* in two pieces */
+    expect("libvirt", "right", "libvirt has the domain dev", "");
+    expect("domain", "unknown", "is not running", "");
+    look("head -c 200000 /dev/zero | tr '\\0' ' '; " SAY_RIGHT, NULL); /* more than a pipe holds */
+    expect("libvirt", "right", "libvirt has the domain dev", "");
+}
+
+static void what_it_says_instead_is_told(void **state)
+{
+    static const struct {
+        const char *script, *text;
+    } cases[] = {
+        {"echo 'cannot describe it'; echo more; exit 1", "cannot describe it"},
+        {"echo 'on standard error' >&2; exit 1", "on standard error"},
+        {SAY_RIGHT "; exit 1", "{"},
+        {SAY_RIGHT "; kill -9 $$", "{"},
+        {"echo no JSON", "no JSON"},
+        {"echo '[]'", "[]"},
+        {"exit 0", "exited without an answer"},
+    };
+
+    (void)state;
+    read_config("\"socket\": \"/s\"");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *text;
+
+        look(cases[i].script, NULL);
+        assert_int_equal(json_count(doctor.findings), 1);
+        expect("libvirt", "wrong", cases[i].text, "define the domain");
+        text = json_object_get_string(json_member(json_element(doctor.findings, 0), "text"));
+        assert_null(strchr(text, '\n')); /* the first line */
+        assert_true(doctor.wrong);
+    }
+    look("cat /dev/zero | tr '\\0' x", NULL); /* without end */
+    expect("libvirt", "wrong", "xxx", "define the domain");
+}
+
+static void the_daemon_s_word_counts(void **state)
+{
+    (void)state;
+    read_config("\"socket\": \"/s\"");
+    look(SAY_RIGHT, "{\"device_host_up\": true, \"device_host_error\": \"\"}");
+    expect("libvirt", "right", "libvirt has the domain dev", "");
+    look(SAY_RIGHT, "{\"device_host_up\": false, \"device_host_error\": \"it hangs\"}");
+    expect("libvirt", "wrong", "it hangs", "");
+    expect("ports", "right", "", ""); /* it is judged all the same */
+    look("echo '{\"active\": false}'", "{\"device_host_up\": false}");
+    expect("libvirt", "right", "libvirt has the domain dev", "");
+}
+
+static void one_that_is_not_there_is_told(void **state)
+{
+    (void)state;
+    read_config("\"socket\": \"/s\"");
+    look("", NULL);
+    program[0] = '\0';
+    json_object_put(doctor.findings);
+    doctor.findings = json_object_new_array();
+    doctor.wrong = false;
+    doctor_look_at_domain(&doctor, &config->vms[0], NULL);
+    assert_int_equal(json_count(doctor.findings), 1);
+    expect("libvirt", "wrong", "is not installed", "install the package guestlink-libvirt");
+    assert_true(doctor.wrong);
+    (void)snprintf(program, sizeof(program), "%s/nonexistent", folder);
+    doctor_look_at_domain(&doctor, &config->vms[0], NULL);
+    assert_int_equal(json_count(doctor.findings), 2);
+    assert_non_null(strstr(json_object_to_json_string(doctor.findings), "cannot start"));
+    config->vms[0].device_host.type = CONFIG_DEVICE_HOST_NONE;
+    doctor_look_at_domain(&doctor, &config->vms[0], NULL);
+    assert_int_equal(json_count(doctor.findings), 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -182,6 +300,10 @@ int main(void)
         TEST(the_wrong_cid_is_found),
         TEST(apparmor_s_line_is_looked_for),
         TEST(any_description_is_judged),
+        TEST(a_domain_is_asked_for_by_its_name),
+        TEST(what_it_says_instead_is_told),
+        TEST(the_daemon_s_word_counts),
+        TEST(one_that_is_not_there_is_told),
     };
 
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);

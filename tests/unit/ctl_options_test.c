@@ -57,6 +57,10 @@ static void a_text_lands_in_its_place(void **state)
         {"--since", OPTIONS_SINCE, &options.since},
         {"--svg", OPTIONS_SVG, &options.svg},
         {"--directory", OPTIONS_DIRECTORY, &options.directory},
+        {"--memory", OPTIONS_MEMORY, &options.memory},
+        {"--kernel", OPTIONS_KERNEL, &options.kernel},
+        {"--initrd", OPTIONS_INITRD, &options.initrd},
+        {"--vms", OPTIONS_VMS, &options.vms},
     };
 
     (void)state;
@@ -79,9 +83,18 @@ static void a_switch_is_noted(void **state)
     static const struct {
         const char *name;
         unsigned bit;
-    } switches[] = {{"--refresh", OPTIONS_REFRESH},   {"--read-only", OPTIONS_READ_ONLY},
-                    {"--reboot", OPTIONS_REBOOT},     {"--follow", OPTIONS_FOLLOW},
-                    {"--no-input", OPTIONS_NO_INPUT}, {"-f", OPTIONS_FOLLOW}};
+    } switches[] = {{"--refresh", OPTIONS_REFRESH},
+                    {"--read-only", OPTIONS_READ_ONLY},
+                    {"--reboot", OPTIONS_REBOOT},
+                    {"--follow", OPTIONS_FOLLOW},
+                    {"--no-input", OPTIONS_NO_INPUT},
+                    {"-f", OPTIONS_FOLLOW},
+                    {"--interactive", OPTIONS_INTERACTIVE},
+                    {"-i", OPTIONS_INTERACTIVE},
+                    {"--tty", OPTIONS_TERMINAL},
+                    {"-t", OPTIONS_TERMINAL},
+                    {"--network", OPTIONS_NETWORK},
+                    {"--dry-run", OPTIONS_DRY_RUN}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
@@ -124,7 +137,8 @@ static void a_number_is_whole_and_fits(void **state)
         const uint32_t *place;
     } numbers[] = {{"--grace", OPTIONS_GRACE, &options.grace_ms},
                    {"--uid", OPTIONS_UID, &options.uid},
-                   {"--gid", OPTIONS_GID, &options.gid}};
+                   {"--gid", OPTIONS_GID, &options.gid},
+                   {"--cid", OPTIONS_CID, &options.cid}};
     static const char *const wrong[] = {
         "", "x", "-1", "+1", " 1", "1x", "4294967295", "18446744073709551616", "0x", "99999999999"};
 
@@ -139,7 +153,30 @@ static void a_number_is_whole_and_fits(void **state)
         assert_int_equal(*numbers[i].place, UINT32_MAX - 1);
         for (size_t k = 0; k < sizeof(wrong) / sizeof(wrong[0]); k++)
             assert_int_equal(parse(numbers[i].name, wrong[k], NULL), 2);
+        assert_string_equal(options_name(numbers[i].bit), numbers[i].name + 2);
     }
+}
+
+static void a_mode_is_octal(void **state)
+{
+    static const struct {
+        const char *text;
+        uint32_t mode;
+    } right[] = {{"0", 0}, {"7", 7}, {"660", 0660}, {"0660", 0660}, {"0777", 0777}};
+    static const char *const wrong[] = {"",   "8",  "-1",    " 7",  "+7",
+                                        "7x", "78", "01000", "0x1", "rw"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
+        assert_int_equal(parse("--mode", right[i].text, NULL), 0);
+        assert_int_equal(options.mode, right[i].mode);
+        assert_int_equal(options.given, OPTIONS_MODE);
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(parse("--mode", wrong[i], NULL), 2);
+        assert_int_equal(options.mode, 0);
+    }
+    assert_string_equal(options_name(OPTIONS_MODE), "mode");
 }
 
 static void variables_are_gathered(void **state)
@@ -159,6 +196,51 @@ static void variables_are_gathered(void **state)
     options_done(&options);
 }
 
+static void shares_are_gathered(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("--share=/a:/b", "--share", "/c:/d:ro"), 0);
+    assert_int_equal(options.given, OPTIONS_SHARE);
+    assert_string_equal(options_name(OPTIONS_SHARE), "share");
+    assert_int_equal(options.shares.count, 2);
+    assert_string_equal(options.shares.items[0], "/a:/b");
+    assert_string_equal(options.shares.items[1], "/c:/d:ro");
+    assert_int_equal(options.environment.count, 0);
+    options_done(&options);
+    assert_int_equal(options.shares.count, 0);
+    assert_null(options.shares.items);
+}
+
+/* What options_describe() writes of some bits. */
+static const char *describe(unsigned bits, bool about)
+{
+    static char text[4096];
+    FILE *file = fmemopen(text, sizeof(text), "w");
+
+    assert_non_null(file);
+    options_describe(file, bits, about);
+    assert_int_equal(fclose(file), 0);
+    return text;
+}
+
+static void each_is_described_by_its_name(void **state)
+{
+    (void)state;
+    assert_string_equal(describe(OPTIONS_MODE | OPTIONS_DRY_RUN | OPTIONS_REFRESH, false),
+                        " [--refresh] [--mode MODE] [--dry-run]");
+    assert_string_equal(describe(OPTIONS_REFRESH | OPTIONS_VMS, true),
+                        "  --refresh                        ask the guest again\n"
+                        "  --vms DIR                        another folder than "
+                        "/etc/guestlink/vms\n");
+    for (unsigned bit = OPTIONS_REFRESH; bit <= OPTIONS_DRY_RUN; bit <<= 1) {
+        char begin[64];
+
+        (void)snprintf(begin, sizeof(begin), "  --%s ", options_name(bit));
+        assert_int_equal(strncmp(describe(bit, true), begin, strlen(begin)), 0);
+        assert_non_null(strchr(describe(bit, true), '\n'));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +249,9 @@ int main(void)
         cmocka_unit_test(what_belongs_to_no_command_is_read_too),
         cmocka_unit_test(a_number_is_whole_and_fits),
         cmocka_unit_test(variables_are_gathered),
+        cmocka_unit_test(a_mode_is_octal),
+        cmocka_unit_test(shares_are_gathered),
+        cmocka_unit_test(each_is_described_by_its_name),
     };
 
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);

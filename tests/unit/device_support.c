@@ -106,8 +106,8 @@ void devices_start(struct devices *devices)
         .adapter_aperture_changed = on_aperture_changed,
     };
 
-    assert_int_equal(device_host_new(devices->event, &devices->vm, devices->directory, NULL,
-                                     &events, devices, &devices->host),
+    assert_int_equal(device_host_new(devices->event, &devices->vm, devices->directory,
+                                     devices->memory, &events, devices, &devices->host),
                      0);
 }
 

@@ -24,6 +24,7 @@ struct devices {
     sd_event *event;
     char directory[FOLDER_BYTES]; /* made anew, removed at the end */
     struct config_vm vm;
+    struct json_object *memory; /* for the next device host; the test's own */
     struct device_host *host;
     unsigned ups, downs, resets, losses, restorations, refusals, apertures, dones;
     bool ended;

@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#define CONNECTED "{\"event\":\"connected\",\"libvirt\":\"9.0.0\",\"hypervisor\":\"10.0.3\"}"
+#define CONNECTED "{\"event\":\"connected\",\"libvirt\":\"9.0.0\",\"hypervisor\":\"%s\"}"
 
 struct libvirt_played libvirt_played = {.fd = -1};
 
@@ -26,7 +26,7 @@ static struct libvirt_played *const played = &libvirt_played;
 
 void libvirt_played_begin(void)
 {
-    *played = (struct libvirt_played){.run = 1, .ports = 4, .fd = -1};
+    *played = (struct libvirt_played){.hypervisor = "10.0.3", .run = 1, .ports = 4, .fd = -1};
 }
 
 void libvirt_played_end(void)
@@ -81,6 +81,16 @@ static const char *between(const char *xml, const char *before, char *buffer, si
     return buffer;
 }
 
+static const char *source_of(const char *xml, char *buffer, size_t capacity)
+{
+    static const char *const before[] = {"<source bridge='", "<source network='", " path='"};
+
+    buffer[0] = '\0';
+    for (size_t i = 0; i < sizeof(before) / sizeof(before[0]) && !buffer[0]; i++)
+        (void)between(xml, before[i], buffer, capacity);
+    return buffer;
+}
+
 static struct json_object *device_of(const struct libvirt_played_device *from)
 {
     bool share = strncmp(from->xml, "<filesystem", 11) == 0;
@@ -92,7 +102,7 @@ static struct json_object *device_of(const struct libvirt_played_device *from)
             : json_texts("kind", "adapter", "type",
                          between(from->xml, "<interface type='", a, sizeof(a)), "mac",
                          between(from->xml, "mac address='", b, sizeof(b)), "source",
-                         between(from->xml, "<source bridge='", c, sizeof(c)), NULL);
+                         source_of(from->xml, c, sizeof(c)), NULL);
 
     json_add_text(device, "alias", from->alias);
     json_add_flag(device, "iommu", strstr(from->xml, "iommu='on'") != NULL);
@@ -111,6 +121,10 @@ static struct json_object *describe(void)
         (void)json_object_array_add(ports, json_object_new_int((int)i + 5));
     json_add_flag(description, "active", !played->inactive);
     json_add_number(description, "run", played->run);
+    if (played->uid > 0)
+        json_add_number(description, "uid", played->uid);
+    if (played->gid > 0)
+        json_add_number(description, "gid", played->gid);
     json_add_flag(description, "discards", played->balloon);
     (void)json_object_object_add(
         description, "memory",
@@ -185,8 +199,11 @@ static void take(struct json_object *request)
     const char *call = json_object_get_string(json_member(request, "call"));
     int64_t id = json_object_get_int64(json_member(request, "id"));
 
-    if (strcmp(call, "ping") == 0) {
+    if (strcmp(call, "ping") == 0)
         played->pings++;
+    if (played->hangs)
+        return;
+    if (strcmp(call, "ping") == 0) {
         answer(id, json_object_new_object());
         return;
     }
@@ -242,6 +259,7 @@ int __wrap_domain_program_start(sd_event *event, const char *uri, child_ended_fn
                                 int *ret_socket)
 {
     int sockets[2];
+    char line[256];
 
     (void)ended;
     (void)userdata;
@@ -255,8 +273,10 @@ int __wrap_domain_program_start(sd_event *event, const char *uri, child_ended_fn
     played->fd = sockets[1];
     assert_int_equal(sd_event_add_io(event, &played->source, played->fd, EPOLLIN, on_request, NULL),
                      0);
-    if (!played->mute)
-        libvirt_played_say(CONNECTED);
+    if (!played->mute) {
+        (void)snprintf(line, sizeof(line), CONNECTED, played->hypervisor);
+        libvirt_played_say(line);
+    }
     *ret_child = NULL;
     *ret_errors = NULL;
     *ret_socket = sockets[0];

@@ -21,9 +21,12 @@ struct libvirt_played {
     /* The domain. */
     bool absent, inactive, not_shared, balloon;
     unsigned run, ports;
+    unsigned uid, gid; /* QEMU's; 0: it does not say */
     struct libvirt_played_device devices[LIBVIRT_PLAYED_DEVICES];
+    const char *hypervisor; /* its QEMU's version */
     /* What it does. */
     bool not_installed, mute;  /* it says nothing, not even that it is connected */
+    bool hangs;                /* it answers nothing */
     bool holds_attach;         /* no answer until libvirt_played_release() */
     bool keeps, refuses;       /* the guest: lets no device go, and is silent, or says so */
     const char *attach_error;  /* for the next attachment alone */

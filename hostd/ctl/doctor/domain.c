@@ -31,26 +31,28 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Reads to the end, or until PATIENCE_MS are over. @return bytes; the buffer has a NUL behind them
- */
-static size_t read_all(int fd, char *buffer)
+/* Reads to the end, or until PATIENCE_MS are over. The buffer has a NUL behind the bytes. @return
+ * true: that was the end */
+static bool read_all(int fd, char *buffer, size_t *ret_size)
 {
     int64_t end = now_ms() + PATIENCE_MS;
+    bool ended = false;
     size_t size = 0;
 
-    for (int64_t left = PATIENCE_MS; left > 0 && size < OUTPUT_MAX; left = end - now_ms()) {
+    for (int64_t left = PATIENCE_MS; !ended && left > 0 && size < OUTPUT_MAX;
+         left = end - now_ms()) {
         struct pollfd wait = {.fd = fd, .events = POLLIN};
         ssize_t n;
 
         if (poll(&wait, 1, (int)left) <= 0)
             continue;
         n = read(fd, buffer + size, OUTPUT_MAX - size);
-        if (n <= 0)
-            break;
-        size += (size_t)n;
+        ended = n <= 0;
+        size += n > 0 ? (size_t)n : 0;
     }
     buffer[size] = '\0';
-    return size;
+    *ret_size = size;
+    return ended;
 }
 
 static int start(const char *program, const struct config_vm *vm, int output, pid_t *ret_pid)
@@ -77,6 +79,7 @@ static struct json_object *describe(const char *program, const struct config_vm 
 {
     struct json_object *description = NULL;
     int pipe_ends[2], status = 1, r;
+    bool ended;
     size_t size;
     pid_t pid;
 
@@ -85,12 +88,16 @@ static struct json_object *describe(const char *program, const struct config_vm 
         return NULL;
     r = start(program, vm, pipe_ends[1], &pid);
     (void)close(pipe_ends[1]);
+    if (r != 0)
+        (void)snprintf(text, OUTPUT_MAX, "cannot start %s: %s", program, strerror(r));
     if (r == 0) {
-        size = read_all(pipe_ends[0], text);
-        if (size == 0) { /* it hangs, and a call of libvirt's cannot be cancelled */
-            (void)snprintf(text, OUTPUT_MAX, "no answer within 15 s");
+        ended = read_all(pipe_ends[0], text, &size);
+        if (!ended) /* it hangs, and a call of libvirt's cannot be cancelled; or it is endless */
             (void)kill(pid, SIGKILL);
-        }
+        if (size == 0)
+            (void)snprintf(text, OUTPUT_MAX, "%s",
+                           ended ? "guestlink-libvirt exited without an answer"
+                                 : "no answer within 15 s");
         (void)waitpid(pid, &status, 0);
         if (status == 0)
             description = json_parse_object(text, size, 8);
