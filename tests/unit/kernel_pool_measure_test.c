@@ -56,9 +56,25 @@ int __wrap_fsmount(int fd, unsigned flags, unsigned attributes)
     return open("/debug", O_PATH | O_CLOEXEC);
 }
 
+static int interruptions[3]; /* errors of the first reads; 0: no more */
+
+ssize_t __real_read(int fd, void *bytes, size_t size);
+ssize_t __wrap_read(int fd, void *bytes, size_t size);
+ssize_t __wrap_read(int fd, void *bytes, size_t size)
+{
+    for (size_t i = 0; i < sizeof(interruptions) / sizeof(interruptions[0]); i++)
+        if (interruptions[i]) {
+            errno = interruptions[i];
+            interruptions[i] = 0;
+            return -1;
+        }
+    return __real_read(fd, bytes, size);
+}
+
 static int begin(void **state)
 {
     (void)state;
+    memset(interruptions, 0, sizeof(interruptions));
     fails = NULL;
     kmsg_played[0] = '\0';
     place_folder("/dev");
@@ -143,6 +159,21 @@ static void reason_for_none_is_logged(void **state)
     }
 }
 
+/* By a signal, or as records were overwritten meanwhile. */
+static void reads_that_are_interrupted_are_tried_again(void **state)
+{
+    (void)state;
+    interruptions[0] = EINTR;
+    interruptions[1] = EPIPE;
+    log_line(FIRST);
+    log_line(MAPPED);
+    expect(CAPABILITIES_SWIOTLB_DEFAULT, 0x1b000000, 0x4000000);
+    interruptions[0] = EIO;
+    expect(0, 0, 0);
+    kmsg_expect("4 cannot read /dev/kmsg: Input/output error; reporting no SWIOTLB pool to the "
+                "host\n");
+}
+
 static void log_that_cannot_be_read_is_told(void **state)
 {
     (void)state;
@@ -159,6 +190,7 @@ static int all_tests(void)
         PLACED(pool_is_reported),
         PLACED(pool_that_grows_is_reported_so),
         PLACED(reason_for_none_is_logged),
+        PLACED(reads_that_are_interrupted_are_tried_again),
         PLACED(log_that_cannot_be_read_is_told),
     };
 
