@@ -3,11 +3,14 @@
 #include "init/base/clock.h"
 #include "init/base/fd.h"
 #include "init/base/job.h"
+#include "init/base/kmsg_log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +49,44 @@ static void die(const void *argument, struct report *report)
     (void)argument;
     (void)report;
     _exit(3);
+}
+
+static void sink(void *context, int level, uint32_t dropped, const char *text)
+{
+    (void)level;
+    (void)dropped;
+    (void)text;
+    (*(unsigned *)context)++;
+}
+
+/* The log of a child is its own, but not this machine's. */
+static unsigned opened;
+
+void __wrap_kmsg_log_open(void);
+void __wrap_kmsg_log_open(void)
+{
+    opened++;
+}
+
+static unsigned sunk; /* lines that went to PID 1's sink */
+
+/* The child's state: what is blocked or ignored, which of PID 1's descriptors are open, and where
+ * its log goes. */
+static void look_around(const void *argument, struct report *report)
+{
+    const int *fd = argument;
+    struct sigaction action;
+    sigset_t blocked;
+    bool is_blocked, is_ignored;
+
+    (void)sigprocmask(SIG_SETMASK, NULL, &blocked);
+    (void)sigaction(SIGUSR1, NULL, &action);
+    is_blocked = sigismember(&blocked, SIGCHLD);
+    is_ignored = action.sa_handler != SIG_DFL;
+    kmsg_log(LOG_ERR, "of a job");
+    (void)report_fail(report, 1, "blocked %d ignored %d inherited %d flags %d sunk %u opened %u",
+                      is_blocked, is_ignored, fcntl(*fd, F_GETFD) >= 0, fcntl(3, F_GETFD), sunk,
+                      opened);
 }
 
 static pid_t start(job_work *work, uint32_t timeout_ms)
@@ -168,10 +209,34 @@ static void the_same_request_of_a_later_connection_adopts_the_job(void **state)
     reap(pid);
 }
 
+/* Nothing of PID 1's is in the child but the streams and its report. */
+static void a_child_begins_clean(void **state)
+{
+    int fd = fcntl(loop.epoll_fd, F_DUPFD_CLOEXEC, 20);
+    const struct job_order order = {
+        .name = "test", .work = look_around, .argument = &fd, .timeout_ms = 60000, .done = on_done};
+    sigset_t chld, before;
+
+    (void)state;
+    sigemptyset(&chld);
+    sigaddset(&chld, SIGCHLD);
+    (void)sigprocmask(SIG_BLOCK, &chld, &before);
+    (void)signal(SIGUSR1, SIG_IGN);
+    kmsg_log_set_sink(sink, &sunk);
+    done_count = 0;
+    reap(jobs_start(&jobs, &order));
+    kmsg_log_set_sink(NULL, NULL);
+    (void)signal(SIGUSR1, SIG_DFL);
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    (void)close(fd);
+    assert_string_equal(last.text, "blocked 0 ignored 0 inherited 0 flags 1 sunk 0 opened 1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_report_comes_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_child_begins_clean, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_follows_a_job_may_take_its_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_death_without_a_word_is_an_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_job_beyond_its_deadline_is_answered_and_killed, set_up,

@@ -184,6 +184,7 @@ static void virtio_port_is_found_by_its_name(void **state)
     place_folder("/sys/class/virtio-ports/vport0p2");
     place_folder("/sys/class/virtio-ports/vport0p3");
     place_file("/sys/class/virtio-ports/vport0p3/name", "guestlink\n");
+    place_folder("/sys/class/virtio-ports/vport0p4"); /* in either order */
     place_file("/dev/vport0p1", "1");
     assert_int_equal(dial_open(&address, &port), -ENOENT);
     place_file("/dev/vport0p3", "3");

@@ -10,12 +10,14 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -50,6 +52,16 @@ int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size)
     assert_int_equal(patience.tv_sec, INIT_CONNECTION_MS / 1000);
     errno = refusal;
     return -1;
+}
+
+static atomic_uint *polls; /* of the child */
+
+int __real_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    (void)atomic_fetch_add(polls, timeout_ms < 0);
+    return __real_poll(fds, count, timeout_ms);
 }
 
 static int listen_at(const struct sockaddr *address, socklen_t size)
@@ -326,6 +338,27 @@ static void without_a_reader_the_other_way_stays(void **state)
     assert_int_equal(end_of_child(), 0);
 }
 
+/* A spin would count thousands meanwhile. */
+static void what_has_nothing_to_do_waits(void **state)
+{
+    char bytes[8];
+
+    (void)state;
+    atomic_store(polls, 0);
+    assert_int_equal(write(played.in, "ask", 3), 3);
+    read_all(played.service, bytes, 3);
+    (void)usleep(20000);
+    assert_int_equal(write(played.service, "answer", 6), 6);
+    read_all(played.out, bytes, 6);
+    (void)usleep(20000);
+    close_one(&played.in);
+    assert_true(is_at_its_end(played.service));
+    (void)usleep(20000);
+    assert_in_range(atomic_load(polls), 1, 20);
+    close_one(&played.service);
+    assert_int_equal(end_of_child(), 0);
+}
+
 /* One that does not accept in time. */
 static void patience_is_bounded(void **state)
 {
@@ -354,11 +387,13 @@ int main(void)
         PLAYED(a_service_that_is_gone_takes_nothing_more),
         PLAYED(a_service_that_resets_is_a_failure),
         PLAYED(without_a_reader_the_other_way_stays),
+        PLAYED(what_has_nothing_to_do_waits),
         PLAYED(patience_is_bounded),
     };
     int failed;
 
-    if (mkdtemp(folder) == NULL)
+    polls = mmap(NULL, sizeof(*polls), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (polls == MAP_FAILED || mkdtemp(folder) == NULL)
         return 1;
     (void)snprintf(path, sizeof(path), "%s/socket", folder);
     failed = cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
