@@ -48,7 +48,7 @@
 static struct request request;
 static const struct kernel kernel = {.image = "/k", .release = "1", .modules = "/m"};
 static struct plan plan;
-static char qemu[64], daemon_path[64];
+static char qemu[FOLDER_SIZE + 16], daemon_path[FOLDER_SIZE + 16];
 
 /* The daemon is the test's. */
 int __wrap_tool_find(const char *name, const char *package, char ret_path[LIMITS_PATH]);
@@ -74,7 +74,10 @@ static int set_up(void **state)
     (void)state;
     request = REQUEST_NULL;
     plan = (struct plan){.request = &request, .kernel = &kernel, .image = "/i"};
-    (void)snprintf(plan.folder, sizeof(plan.folder), "/tmp/children-XXXXXX");
+    /* of the greatest length */
+    memset(plan.folder, 'f', sizeof(plan.folder) - 1);
+    memcpy(plan.folder, "/tmp/children-", 14);
+    memcpy(plan.folder + sizeof(plan.folder) - 7, "XXXXXX", 7);
     assert_non_null(mkdtemp(plan.folder));
     (void)snprintf(qemu, sizeof(qemu), "%s/qemu", plan.folder);
     (void)snprintf(daemon_path, sizeof(daemon_path), "%s/daemon", plan.folder);
