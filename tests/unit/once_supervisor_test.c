@@ -31,11 +31,12 @@ enum { QEMU, DAEMON, CONSOLE, LOG, PIPES };
 
 static struct {
     volatile unsigned images, starts, ends, removals, consoles, logs;
-    volatile pid_t orphan;
+    volatile pid_t orphan, runs;
 } * noted;
 
 /* The host. */
 static int image_error, start_error;
+static bool goes_on; /* one of two children does, until it is killed */
 static int pipes[PIPES][2];
 static struct request request;
 static struct plan plan;
@@ -55,6 +56,8 @@ int __wrap_image_get(const struct request *asked, const struct kernel *kernel, c
 int __wrap_children_start(const struct plan *started, struct children *children);
 int __wrap_children_start(const struct plan *started, struct children *children)
 {
+    pid_t pid;
+
     noted->starts += started == &plan && strcmp(started->image, "/i") == 0;
     children->qemu = pipes[QEMU][0];
     children->daemon = pipes[DAEMON][0];
@@ -63,9 +66,14 @@ int __wrap_children_start(const struct plan *started, struct children *children)
     for (size_t i = 0; i < PIPES; i++)
         (void)close(pipes[i][1]);
     if (!start_error) {
-        noted->orphan = fork();
-        if (noted->orphan == 0)
+        pid = fork();
+        if (pid == 0)
             _exit(0);
+        noted->orphan = pid;
+        pid = goes_on ? fork() : -1;
+        while (pid == 0)
+            (void)pause();
+        noted->runs = pid;
     }
     return start_error;
 }
@@ -74,6 +82,8 @@ void __wrap_children_end(struct children *children);
 void __wrap_children_end(struct children *children)
 {
     (void)children;
+    if (noted->runs > 0)
+        (void)kill(noted->runs, SIGKILL);
     noted->ends += noted->removals == 0;
 }
 
@@ -113,6 +123,7 @@ static int set_up(void **state)
     request = REQUEST_NULL;
     plan = (struct plan){.request = &request, .folder = "/nonexistent/f"};
     image_error = start_error = 0;
+    goes_on = false;
     for (size_t i = 0; i < PIPES; i++)
         assert_int_equal(pipe2(pipes[i], O_CLOEXEC | O_NONBLOCK), 0);
     return 0;
@@ -274,6 +285,7 @@ static void children_that_ended_are_waited_for(void **state)
     char path[64];
 
     (void)state;
+    goes_on = true;
     start();
     assert_int_equal(supervisor_wait(&supervisor, WAIT_MS), SUPERVISOR_STARTED);
     (void)snprintf(path, sizeof(path), "/proc/%d", (int)noted->orphan);
