@@ -89,6 +89,7 @@ static const char *read_some(int fd)
 
 static void end_is_told_as_in_a_shell(void **state)
 {
+    sigset_t blocked, before;
     int ends[2];
 
     (void)state;
@@ -107,6 +108,13 @@ static void end_is_told_as_in_a_shell(void **state)
     write_program("exit 0", 0600);
     assert_int_equal(run(program, "", ends[1], -1), 126);
     assert_non_null(strstr(read_some(ends[0]), "Permission denied"));
+    (void)sigemptyset(&blocked);
+    (void)sigaddset(&blocked, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &blocked, &before);
+    write_program("grep SigBlk /proc/self/status", 0700);
+    assert_int_equal(run(program, "", ends[1], -1), 0);
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    assert_string_equal(read_some(ends[0]), "SigBlk:\t0000000000000000\n");
     (void)close(ends[0]);
     (void)close(ends[1]);
 }
