@@ -1,14 +1,17 @@
 /* child: what a process that the daemon starts finds, and how its end is told. */
 #include "base/child.h"
+#include "base/child_exec.h"
 #include "base/sink.h"
 #include "descriptors.h"
 #include "device_support.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -176,6 +179,68 @@ static void devices_in_the_directory_open_nothing_for_the_child(void **state)
     (void)close(fd);
 }
 
+/* @return what is said of a child that is not started, of which the caller frees the sink */
+static struct sink *run_nothing(struct devices *devices, struct child_spec *spec)
+{
+    struct devices_told told = {0};
+    struct sink *sink = run(devices, "echo begun", spec, &told);
+
+    assert_true(told.end.known && !told.end.signaled);
+    assert_int_equal(told.end.status, CHILD_NOT_STARTED);
+    assert_null(strstr(sink_data(sink, NULL), "begun"));
+    return sink;
+}
+
+static void child_without_its_directory_or_its_record_does_not_start(void **state)
+{
+    struct child_spec spec = {.directory = "/nonexistent/folder"};
+    struct sink *sink = run_nothing(*state, &spec);
+
+    assert_string_equal(sink_data(sink, NULL),
+                        "cannot change to /nonexistent/folder: No such file or directory\n");
+    sink_free(sink);
+    spec = (struct child_spec){.record = "/nonexistent/record"};
+    sink = run_nothing(*state, &spec);
+    assert_string_equal(sink_data(sink, NULL),
+                        "cannot write /nonexistent/record: No such file or directory\n");
+    sink_free(sink);
+    spec = (struct child_spec){.folder = "/nonexistent/folder"};
+    if (geteuid() == 0) {
+        sink = run_nothing(*state, &spec);
+        assert_string_equal(sink_data(sink, NULL),
+                            "cannot mount /nonexistent/folder nodev,nosuid (needs CAP_SYS_ADMIN): "
+                            "No such file or directory; not started\n");
+        sink_free(sink);
+    }
+}
+
+/* What cannot be done without a right to mount is done without, but for what was promised. */
+static void without_a_right_to_mount_only_a_read_only_folder_is_refused(void **state)
+{
+    struct devices *devices = *state;
+    struct child_spec spec = {.folder = devices->directory};
+    struct devices_told told = {0};
+    struct sink *sink = run(devices, "echo begun", &spec, &told);
+
+    assert_int_equal(told.end.status, 0);
+    assert_string_equal(sink_data(sink, NULL), "begun\n");
+    sink_free(sink);
+    spec.read_only = true;
+    sink = run_nothing(devices, &spec);
+    assert_non_null(strstr(sink_data(sink, NULL),
+                           " read-only,nodev,nosuid (needs CAP_SYS_ADMIN): Operation not "
+                           "permitted; not started\n"));
+    sink_free(sink);
+}
+
+static int drop_capabilities(void **state)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+    return syscall(SYS_capset, &header, none) < 0 ? -1 : descriptors_note(state);
+}
+
 static void last_words_are_the_last_in_one_line(void **state)
 {
     struct devices_told told = {0};
@@ -220,7 +285,13 @@ int main(void)
         TEST(directory_is_read_only_for_the_child_alone),
         TEST(devices_in_the_directory_open_nothing_for_the_child),
         TEST(last_words_are_the_last_in_one_line),
+        TEST(child_without_its_directory_or_its_record_does_not_start),
+    };
+    const struct CMUnitTest others[] = {
+        TEST(without_a_right_to_mount_only_a_read_only_folder_is_refused),
     };
 
-    return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
+    return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare) +
+           cmocka_run_group_tests_name("without capabilities", others, drop_capabilities,
+                                       descriptors_compare);
 }

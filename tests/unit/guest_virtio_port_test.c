@@ -1,11 +1,20 @@
-/* virtio port: handed over with its first byte unread, closed without one. */
+/* virtio port: handed over with its first byte unread, closed without one; and whose
+ * it is. */
+#include "folder.h"
 #include "guest/virtio_port.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -40,6 +49,83 @@ static void what_is_said_is_left_to_the_handshake(void **state)
     (void)sd_event_unref(event);
 }
 
+/* In a process of its own: connects to @p path, and goes by @p name. */
+static int call(const char *path, const char *name, bool stays)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char byte;
+
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    if (prctl(PR_SET_NAME, name) < 0 ||
+        connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        return 1;
+    return stays ? (int)read(fd, &byte, 1) : 0;
+}
+
+/* Copies this program to @p path. */
+static void copy_self(const char *path)
+{
+    int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC),
+        to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+    struct stat st;
+
+    assert_int_equal(fstat(from, &st), 0);
+    for (off_t sent = 0; sent < st.st_size;)
+        assert_true(sendfile(to, from, &sent, (size_t)(st.st_size - sent)) > 0);
+    (void)close(from);
+    (void)close(to);
+}
+
+/*
+ * @param program  a file that the caller executes, or NULL: it has ended when it is looked at
+ * @param name     that it goes by
+ */
+static bool is_qemus(const char *folder, const char *program, const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), fd;
+    siginfo_t end;
+    bool is;
+    pid_t pid;
+
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", folder);
+    assert_int_equal(bind(listener, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    pid = fork();
+    if (pid == 0 && program)
+        (void)execl(program, program, address.sun_path, name, (char *)NULL);
+    if (pid == 0)
+        _exit(program ? 99 : call(address.sun_path, name, false));
+    fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(fd >= 0);
+    if (!program) /* not waited for yet: of such a one nobody sees the file */
+        assert_int_equal(waitid(P_PID, (id_t)pid, &end, WEXITED | WNOWAIT), 0);
+    is = virtio_port_is_qemus(fd);
+    (void)close(fd);
+    (void)close(listener);
+    (void)unlink(address.sun_path);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    return is;
+}
+
+static void caller_is_known_by_its_program_or_its_name(void **state)
+{
+    char folder[FOLDER_BYTES], qemu[FOLDER_BYTES + 32], other[FOLDER_BYTES + 32];
+
+    (void)state;
+    folder_make(folder);
+    (void)snprintf(qemu, sizeof(qemu), "%s/qemu-system-x", folder);
+    (void)snprintf(other, sizeof(other), "%s/other-qemu", folder);
+    copy_self(qemu);
+    copy_self(other);
+    assert_true(is_qemus(folder, qemu, "anybody"));
+    assert_false(is_qemus(folder, other, "qemu-kvm")); /* anybody may say that */
+    assert_true(is_qemus(folder, NULL, "qemu-kvm"));
+    assert_false(is_qemus(folder, NULL, "kvm-qemu"));
+    folder_remove(folder);
+}
+
 static void one_that_ends_in_silence_is_closed(void **state)
 {
     struct virtio_port *port = NULL;
@@ -64,12 +150,15 @@ static void one_that_ends_in_silence_is_closed(void **state)
     (void)sd_event_unref(event);
 }
 
-int main(void)
+int main(int argc, char *argv[])
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(caller_is_known_by_its_program_or_its_name),
         cmocka_unit_test(what_is_said_is_left_to_the_handshake),
         cmocka_unit_test(one_that_ends_in_silence_is_closed),
     };
 
+    if (argc == 3)
+        return call(argv[1], argv[2], true);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

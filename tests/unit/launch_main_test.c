@@ -108,7 +108,8 @@ struct asked {
     size_t fd_count;
 };
 
-static void ask(const struct launch *launch, const struct asked *asked)
+/* @param cut  so many bytes of its end are not sent */
+static void ask_for(const struct launch *launch, const struct asked *asked, size_t cut)
 {
     static char text[LAUNCH_MESSAGE_SIZE];
     size_t size = 0;
@@ -119,7 +120,12 @@ static void ask(const struct launch *launch, const struct asked *asked)
                 1;
     for (size_t i = 0; asked->words[i]; i++)
         size += (size_t)snprintf(text + size, sizeof(text) - size, "%s", asked->words[i]) + 1;
-    send_bytes(launch, text, size, asked->fds, asked->fd_count);
+    send_bytes(launch, text, size - cut, asked->fds, asked->fd_count);
+}
+
+static void ask(const struct launch *launch, const struct asked *asked)
+{
+    ask_for(launch, asked, 0);
 }
 
 /* Takes its answer: that it is this process. */
@@ -224,6 +230,25 @@ static void program_is_what_was_asked_for(void **state)
     folder_remove(path);
 }
 
+static void folder_is_read_only_if_that_is_asked_for(void **state)
+{
+    struct asked asked = {SHELL("echo x >made")};
+    char said[1024], path[FOLDER_BYTES], made[FOLDER_BYTES + 8];
+
+    (void)state;
+    folder_make(path);
+    (void)snprintf(made, sizeof(made), "%s/made", path);
+    asked.fields[LAUNCH_FOLDER] = asked.fields[LAUNCH_DIRECTORY] = path;
+    asked.fields[LAUNCH_READ_ONLY] = "1";
+    assert_int_not_equal(run(&asked, said),
+                         0); /* or it was not started: it takes a right to mount */
+    assert_int_equal(access(made, F_OK), -1);
+    asked.fields[LAUNCH_READ_ONLY] = "";
+    assert_int_equal(run(&asked, said), 0);
+    assert_int_equal(access(made, F_OK), 0);
+    folder_remove(path);
+}
+
 static void session_is_its_own_if_it_is_detached(void **state)
 {
     /* the session's number is the sixth word, and the process's own the first */
@@ -311,7 +336,7 @@ static void need_refused(const struct asked *asked, const char *words)
 static void request_that_is_none_is_refused(void **state)
 {
     static char large[LAUNCH_MESSAGE_SIZE + 1];
-    struct asked few = {.fields = {""}}, many = {SHELL("exit 5")};
+    struct asked few = {.fields = {""}}, many = {SHELL("exit 5")}, cut = {SHELL("exit 5")};
     struct launch launch = start();
 
     (void)state;
@@ -321,6 +346,10 @@ static void request_that_is_none_is_refused(void **state)
     launch = start();
     send_bytes(&launch, large, sizeof(large), NULL, 0);
     need_refusal(launch, "cannot read the daemon's request: Argument list too long");
+
+    launch = start();
+    ask_for(&launch, &cut, 1); /* who knows what the last word is */
+    need_refusal(launch, UNREADABLE);
 
     need_refused(&few, UNREADABLE); /* no program */
     for (size_t i = 3; i < LAUNCH_WORDS + 1; i++)
@@ -422,6 +451,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(program_is_what_was_asked_for),
+        cmocka_unit_test(folder_is_read_only_if_that_is_asked_for),
         cmocka_unit_test(session_is_its_own_if_it_is_detached),
         cmocka_unit_test(as_many_words_as_fit_are_taken),
         cmocka_unit_test(nothing_runs_before_the_daemon_says_so),

@@ -48,7 +48,7 @@
 static struct request request;
 static const struct kernel kernel = {.image = "/k", .release = "1", .modules = "/m"};
 static struct plan plan;
-static char qemu[64], daemon_path[64];
+static char qemu[FOLDER_SIZE + 16], daemon_path[FOLDER_SIZE + 16];
 
 /* The daemon is the test's. */
 int __wrap_tool_find(const char *name, const char *package, char ret_path[LIMITS_PATH]);
@@ -74,7 +74,10 @@ static int set_up(void **state)
     (void)state;
     request = REQUEST_NULL;
     plan = (struct plan){.request = &request, .kernel = &kernel, .image = "/i"};
-    (void)snprintf(plan.folder, sizeof(plan.folder), "/tmp/children-XXXXXX");
+    /* of the greatest length */
+    memset(plan.folder, 'f', sizeof(plan.folder) - 1);
+    memcpy(plan.folder, "/tmp/children-", 14);
+    memcpy(plan.folder + sizeof(plan.folder) - 7, "XXXXXX", 7);
     assert_non_null(mkdtemp(plan.folder));
     (void)snprintf(qemu, sizeof(qemu), "%s/qemu", plan.folder);
     (void)snprintf(daemon_path, sizeof(daemon_path), "%s/daemon", plan.folder);
@@ -304,13 +307,33 @@ static void end_without_a_beginning_is_none(void **state)
     assert_int_equal(children.console, -1);
 }
 
+/* @return children_start()'s; what it said is in @p said */
+static int start_and_hear(struct children *children, char said[512])
+{
+    int own = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 20), ends[2], r;
+    ssize_t size;
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    (void)dup2(ends[1], STDERR_FILENO);
+    r = children_start(&plan, children);
+    (void)dup2(own, STDERR_FILENO);
+    size = read(ends[0], said, 511);
+    said[size > 0 ? size : 0] = '\0';
+    (void)close(own);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    return r;
+}
+
 static void what_cannot_be_started_is_told(void **state)
 {
     struct children children = CHILDREN_NULL;
+    char said[512];
 
     (void)state;
     daemon_path[0] = '\0';
-    assert_int_equal(children_start(&plan, &children), -ENOENT);
+    assert_int_equal(start_and_hear(&children, said), -ENOENT);
+    assert_string_equal(said, ""); /* who did not find it said so */
     assert_true(children.daemon == -ENOENT || children.daemon == -1);
     assert_int_equal(children.qemu, -1);
     children_end(&children);
@@ -357,12 +380,14 @@ static void program_that_cannot_be_executed_says_so(void **state)
 static void sockets_that_exist_already_start_nothing(void **state)
 {
     struct children children = CHILDREN_NULL;
-    char path[FOLDER_SIZE + 32];
+    char path[FOLDER_SIZE + 32], said[512];
 
     (void)state;
     (void)snprintf(path, sizeof(path), "%s/" FOLDER_GUEST, plan.folder);
     assert_int_equal(mkdir(path, 0700), 0);
-    assert_int_equal(children_start(&plan, &children), -EADDRINUSE);
+    assert_int_equal(start_and_hear(&children, said), -EADDRINUSE);
+    need(said, "cannot start the VM in \"/tmp/children-");
+    need(said, "\": Address already in use\n");
     assert_int_equal(children.daemon, -1);
     assert_int_equal(children.qemu, -1);
     children_end(&children);

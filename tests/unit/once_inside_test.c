@@ -71,13 +71,25 @@ struct json_object *__wrap_client_ask(const char *socket, const char *method,
     return json_object_new_object();
 }
 
+/* Of the greatest length. */
+static char folder[FOLDER_SIZE], socket_path[FOLDER_SIZE + 32];
+
+static void fill(struct plan *plan)
+{
+    memset(folder, 'f', sizeof(folder) - 1);
+    folder[0] = '/';
+    memcpy(plan->folder, folder, sizeof(folder));
+    (void)snprintf(socket_path, sizeof(socket_path), "%s/" FOLDER_CONTROL, folder);
+}
+
 static char *command[] = {(char *)"echo", (char *)"a", (char *)"b c", NULL};
 
 static int run(struct request request)
 {
-    const struct plan plan = {.request = &request, .folder = "/run/f"};
+    struct plan plan = {.request = &request};
     struct supervisor supervisor = {.pid = 1, .lifeline = 11, .events = 12};
 
+    fill(&plan);
     request.argv = command;
     return inside_run(&plan, &supervisor);
 }
@@ -96,7 +108,7 @@ static void command_alone_is_its_words(void **state)
     assert_int_equal(run(REQUEST_NULL), 7);
     assert_int_equal(played.execs, 1);
     assert_string_equal(played.words, "guestlink|echo|a|b c|");
-    assert_string_equal(played.socket, "/run/f/" FOLDER_CONTROL);
+    assert_string_equal(played.socket, socket_path);
     assert_int_equal(played.options.given, OPTIONS_NO_INPUT);
     assert_int_equal(played.options.stop, 12);
     assert_int_equal(played.options.uid, 0);
@@ -184,13 +196,14 @@ static void status_of_a_vm_that_ended_is_told(void **state)
 static void vm_that_runs_is_shut_down(void **state)
 {
     const struct request request = REQUEST_NULL;
-    const struct plan plan = {.request = &request, .folder = "/run/f"};
+    struct plan plan = {.request = &request};
     struct supervisor supervisor = {.pid = 1, .lifeline = 11, .events = 12};
 
     (void)state;
+    fill(&plan);
     inside_shut_down(&plan, &supervisor);
     assert_int_equal(played.asks, 1);
-    assert_string_equal(played.socket, "/run/f/" FOLDER_CONTROL);
+    assert_string_equal(played.socket, socket_path);
     assert_string_equal(played.method, "ShutDown");
     assert_string_equal(played.params, "{\"vm\":\"guestlink\",\"grace_ms\":1000}");
     assert_int_equal(played.waits, 1);
