@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 import threading
+import time
 
 REMOTE, QEMU = 0x20008086, 0x20008087  # programs
 HEADER = struct.Struct(">IIiiIi")  # program, version, procedure, type, serial, status
@@ -21,6 +22,7 @@ LIFECYCLE, REBOOT, REMOVED, REMOVAL_FAILED, METADATA_CHANGE = 318, 319, 333, 367
 CALLBACKS = {0: LIFECYCLE, 1: REBOOT, 15: REMOVED, 22: REMOVAL_FAILED, 23: METADATA_CHANGE}
 FEATURE_CLOSE_CALLBACK, FEATURE_EVENT_CALLBACK = 15, 14
 NO_DOMAIN = 42
+NO_STATE = -1  # of an event that says nothing
 
 
 def number(value):
@@ -63,7 +65,8 @@ class Refused(Exception):
 
 
 class Held(Exception):
-    """The answer comes later, by release()."""
+    """The answer comes later, by release(). Until then the client is nudged: in libvirt 9.0 a thread
+    that waits for an answer can miss that another one has something to send, and waits on."""
 
 
 class Libvirtd(threading.Thread):
@@ -80,6 +83,7 @@ class Libvirtd(threading.Thread):
         self.asked = []  # what the functions above were called with, and others, by name
         self.held = []  # what is still to be answered
         self.connection = None
+        self.sending = threading.Lock()
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.path)
         self.listener.listen()
@@ -88,7 +92,7 @@ class Libvirtd(threading.Thread):
     def run(self):
         with contextlib.suppress(OSError):
             while True:
-                self.connection = self.listener.accept()[0]
+                self.connection, self.held = self.listener.accept()[0], []
                 with contextlib.suppress(EOFError, ConnectionError):
                     while True:
                         self.serve()
@@ -113,12 +117,15 @@ class Libvirtd(threading.Thread):
             status, body = ERROR, failure(refusal.code, refusal.words)
         except Held:
             self.held.append((program, procedure, REPLY, serial, OK, b""))
+            if len(self.held) == 1:
+                threading.Thread(target=self.nudge, daemon=True).start()
             return
         self.send(program, procedure, REPLY, serial, status, body)
 
     def send(self, program, procedure, kind, serial, status, body):
         header = HEADER.pack(program, 1, procedure, kind, serial, status)
-        self.connection.sendall(struct.pack(">I", 4 + len(header) + len(body)) + header + body)
+        with self.sending:
+            self.connection.sendall(struct.pack(">I", 4 + len(header) + len(body)) + header + body)
 
     def answer(self, program, procedure, arguments):
         if program == QEMU:
@@ -166,6 +173,12 @@ class Libvirtd(threading.Thread):
         number_of = {to: event for event, to in CALLBACKS.items()}
         self.send(REMOTE, procedure, MESSAGE, 0, OK,
                   number(number_of[procedure]) + domain() + b"".join(more))  # fmt: skip
+
+    def nudge(self):
+        with contextlib.suppress(OSError):
+            while self.held:
+                self.event(LIFECYCLE, number(NO_STATE), number(0))
+                time.sleep(0.02)
 
     def release(self):
         """Answers the first that is held."""
