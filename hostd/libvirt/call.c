@@ -134,9 +134,10 @@ struct json_object *call_answer(virConnectPtr connection, struct json_object *re
     struct json_object *id = json_object_get(json_member(request, "id")), *result, *answer;
     virDomainPtr domain;
 
-    virResetLastError();
-    domain = name ? virDomainLookupByName(connection, name) : NULL;
-    result = perform(connection, domain, call ? call : "", request);
+    if (connection)
+        virResetLastError();
+    domain = connection && name ? virDomainLookupByName(connection, name) : NULL;
+    result = connection ? perform(connection, domain, call ? call : "", request) : NULL;
     if (result)
         answer = json_members("id", id, "result", result, NULL);
     else
