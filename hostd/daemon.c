@@ -34,14 +34,16 @@ struct daemon {
     int control_fd;          /* passed by systemd, or -1 */
 };
 
-static int run_reload(void *userdata, config_remark_fn on_remark, void *remark_userdata)
+static int run_reload(void *userdata, config_remark_fn on_warning, config_remark_fn on_error,
+                      void *remark_userdata)
 {
     struct daemon *daemon = userdata;
     struct reload reload = {.fleet = &daemon->fleet,
                             .handshakes = daemon->handshakes,
                             .doors = daemon->doors,
                             .discovery = daemon->discovery,
-                            .on_remark = on_remark,
+                            .on_warning = on_warning,
+                            .on_error = on_error,
                             .userdata = remark_userdata};
     int r;
 
@@ -55,7 +57,7 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 {
     (void)source;
     (void)info;
-    (void)run_reload(userdata, NULL, NULL);
+    (void)run_reload(userdata, NULL, NULL, NULL);
     return 0;
 }
 
@@ -266,7 +268,7 @@ static int open_metrics(struct daemon *daemon)
 
 static void on_discovered(void *userdata)
 {
-    (void)run_reload(userdata, NULL, NULL);
+    (void)run_reload(userdata, NULL, NULL, NULL);
 }
 
 static int open_discovery(struct daemon *daemon)

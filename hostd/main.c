@@ -102,6 +102,7 @@ static int check(struct config *config)
         (void)policy_decide(config, &config->vms[i], on_warning, NULL);
     config_tell_unreachable(config, on_warning, NULL);
     config_tell_missing_folders(config, on_warning, NULL);
+    config_tell_missing_programs(config, on_warning, NULL);
     printf("%s: %zu VM%s, no error\n", config->file, config->vm_count,
            config->vm_count == 1 ? "" : "s");
     (void)config_free(config);

@@ -7,13 +7,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void on_remark(void *userdata, const char *remark)
+static void on_warning(void *userdata, const char *remark)
 {
     struct reload *reload = userdata;
 
     log_line(LOG_WARNING, "%s", remark);
-    if (reload->on_remark)
-        reload->on_remark(reload->userdata, remark);
+    if (reload->on_warning)
+        reload->on_warning(reload->userdata, remark);
+}
+
+static void on_error(void *userdata, const char *remark)
+{
+    struct reload *reload = userdata;
+
+    log_line(LOG_ERR, "%s", remark);
+    if (reload->on_error)
+        reload->on_error(reload->userdata, remark);
 }
 
 static bool same_text(const char *a, const char *b)
@@ -219,14 +228,14 @@ int reload_run(struct reload *reload)
     struct plan plan;
     int r;
 
-    r = config_load(file, on_remark, on_remark, reload, &config);
+    r = config_load(file, on_warning, on_error, reload, &config);
     if (r != 0) {
         log_line(LOG_ERR, "cannot reload %s; keeping the previous configuration", file);
         reload->fleet->services.counters.reloads_refused++;
         return r;
     }
     if (reload->discovery)
-        discovery_add(reload->discovery, config, on_remark, reload);
+        discovery_add(reload->discovery, config, on_warning, reload);
     settings = settings_new(config);
     if (!settings)
         return -ENOMEM;

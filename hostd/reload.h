@@ -14,7 +14,8 @@ struct reload {
     struct handshakes *handshakes;
     struct doors *doors;
     struct discovery *discovery; /* NULL: there are no VMs but those of the file */
-    config_remark_fn on_remark;  /* in addition to the log; may be NULL */
+    /* Told in addition to the log, of each error only if it refuses the file; may be NULL. */
+    config_remark_fn on_warning, on_error;
     void *userdata;
 };
 

@@ -292,8 +292,11 @@ static void tell_unreadable(const char *file, config_remark_fn on_error, void *u
 {
     char text[5000];
 
-    (void)snprintf(text, sizeof(text), "%s: %s, expected a readable configuration file", file,
-                   reason);
+    (void)snprintf(
+        text, sizeof(text),
+        "cannot read the configuration \"%.4000s\": %s; not using this file; expected one "
+        "that exists, that this user can read, and of at most 16 MiB",
+        file, reason);
     if (on_error != NULL)
         on_error(userdata, text);
 }

@@ -100,13 +100,14 @@ enum config_device_host_type {
 
 struct config_device_host {
     enum config_device_host_type type;
-    char *qmp;                  /* qemu: path of the QMP Unix socket */
-    char *uri;                  /* libvirt: of the connection */
-    char *domain;               /* libvirt: its name */
-    char *passt;                /* qemu, libvirt: path of the program; NULL: from PATH */
-    char *virtiofsd;            /* likewise; NULL: the first of the usual places */
-    struct config_strings argv; /* command: the program and its first words */
-    uint32_t timeout_ms;        /* for one operation */
+    char *qmp;                           /* qemu: path of the QMP Unix socket */
+    char *uri;                           /* libvirt: of the connection */
+    char *domain;                        /* libvirt: its name */
+    char *passt;                         /* qemu, libvirt: path of the program; NULL: from PATH */
+    char *virtiofsd;                     /* likewise; NULL: the first of the usual places */
+    unsigned passt_line, virtiofsd_line; /* of the file, where the key stands; 0: it does not */
+    struct config_strings argv;          /* command: the program and its first words */
+    uint32_t timeout_ms;                 /* for one operation */
 };
 
 enum config_networking {
@@ -253,6 +254,13 @@ void config_tell_unreachable(const struct config *config, config_remark_fn on_wa
  */
 void config_tell_missing_folders(const struct config *config, config_remark_fn on_warning,
                                  void *userdata);
+
+/*
+ * Warns of programs that a device host names and that cannot be run: they do not exist, are not
+ * executable, or are a passt that is of no use. Blocks, as above.
+ */
+void config_tell_missing_programs(const struct config *config, config_remark_fn on_warning,
+                                  void *userdata);
 
 /* Frees @p config with all that it holds; NULL is fine. @return NULL */
 struct config *config_free(struct config *config);

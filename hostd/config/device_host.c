@@ -30,6 +30,13 @@ static void refuse_key(struct config_reader *reader, const struct config_json *n
         config_reader_error(reader, child, "expected only with \"type\": %s", type);
 }
 
+static unsigned find_line(const struct config_json *node, const char *key)
+{
+    const struct config_json *child = config_json_find(node, key);
+
+    return child != NULL ? child->line : 0;
+}
+
 void config_device_host_read(struct config_reader *reader, const struct config_json *node,
                              const struct config_field *field, void *to)
 {
@@ -38,6 +45,8 @@ void config_device_host_read(struct config_reader *reader, const struct config_j
 
     (void)field;
     config_reader_object(reader, node, CONFIG_FIELDS(fields), host);
+    host->virtiofsd_line = find_line(node, "virtiofsd");
+    host->passt_line = find_line(node, "passt");
     if (reader->errors != errors)
         return;
     if (host->type != CONFIG_DEVICE_HOST_QEMU) {

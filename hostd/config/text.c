@@ -14,6 +14,8 @@
 #include <strings.h>
 #include <sys/un.h>
 
+#define MEMORY_LEAST (UINT64_C(128) << 20) /* CONFIG_TEXT_MEMORY names it */
+
 /* One argument of execve(2) holds at most 128 KiB, and START_PROCESS one frame of 64 KiB. */
 #define WORD_SIZE 32768u
 
@@ -282,6 +284,18 @@ int config_text_parse_size(const char *text, uint64_t *ret_bytes)
         return -ERANGE;
     *ret_bytes = (uint64_t)value << shift;
     return 0;
+}
+
+int config_text_parse_memory(const char *text, uint64_t *ret_bytes)
+{
+    uint64_t bytes = 0;
+    int r = config_text_parse_size(text, &bytes);
+
+    if (r == 0 && bytes < MEMORY_LEAST)
+        r = -ERANGE;
+    if (r == 0)
+        *ret_bytes = bytes & ~((UINT64_C(1) << 20) - 1);
+    return r;
 }
 
 int config_text_parse_withdrawn_pool(const char *text, uint64_t *ret_bytes)

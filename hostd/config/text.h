@@ -43,6 +43,17 @@ bool config_text_parse_uuid(const char *text, char ret_id[37]);
  */
 int config_text_parse_size(const char *text, uint64_t *ret_bytes);
 
+/* What config_text_parse_memory() expects. */
+#define CONFIG_TEXT_MEMORY "a size of at least 128M, such as 512M or 2G"
+
+/*
+ * Reads the memory of a guest that guestlink makes itself; cut to whole MiB. With less than 128 MiB
+ * a guest does not get far enough to say so.
+ *
+ * @return 0; or -EINVAL or -ERANGE if it is none, or less
+ */
+int config_text_parse_memory(const char *text, uint64_t *ret_bytes);
+
 /*
  * Reads the withdrawn form of a pool, `[0x]<base>,<size>`.
  *

@@ -15,6 +15,7 @@
 #include "metrics_text.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -87,28 +88,63 @@ static void files(void *userdata, struct varlink_call *call, struct json_object 
                        false);
 }
 
-static void add_remark(void *userdata, const char *remark)
+struct remarks {
+    struct json_object *warnings; /* an array */
+    char *first;                  /* of the errors; NULL: none, or no memory */
+    size_t errors;
+};
+
+static void on_warning(void *userdata, const char *remark)
 {
-    json_object_array_add(userdata, json_object_new_string(remark));
+    struct remarks *remarks = userdata;
+
+    json_object_array_add(remarks->warnings, json_object_new_string(remark));
+}
+
+static void on_error(void *userdata, const char *remark)
+{
+    struct remarks *remarks = userdata;
+
+    if (remarks->errors++ == 0)
+        remarks->first = strdup(remark);
+}
+
+/* Names the error that refuses the file, never a warning in its place, and where the rest is. */
+static void refuse_reload(const struct control *control, struct varlink_call *call,
+                          const struct remarks *remarks, int r)
+{
+    const char *file = control->fleet->settings->config->file;
+    size_t more = remarks->errors > 0 ? remarks->errors - 1 : 0;
+    char rest[128] = "", *reason = NULL;
+
+    if (more > 0)
+        (void)snprintf(rest, sizeof(rest), "; %zu more error%s: see the daemon's log", more,
+                       more == 1 ? "" : "s");
+    if (remarks->first == NULL)
+        r = asprintf(&reason, "cannot reload %s: %s; keeping the previous configuration", file,
+                     strerror(r < 0 ? -r : ENOMEM));
+    else
+        r = asprintf(&reason, "%s; keeping the previous configuration%s", remarks->first, rest);
+    control_method_fail_text(call, "io.guestlink.Refused", "reason",
+                             r >= 0 ? reason : strerror(ENOMEM));
+    free(r >= 0 ? reason : NULL);
 }
 
 static void reload(void *userdata, struct varlink_call *call, struct json_object *params)
 {
     const struct control *control = userdata;
-    struct json_object *remarks = json_object_new_array();
+    struct remarks remarks = {.warnings = json_object_new_array()};
     int r;
 
     (void)params;
-    r = control->reload(control->reload_userdata, add_remark, remarks);
-    if (r != 0) {
-        struct json_object *first = json_element(remarks, 0);
-
-        control_method_fail_text(call, "io.guestlink.Refused", "reason",
-                                 first != NULL ? json_object_get_string(first) : strerror(-r));
-        json_object_put(remarks);
-        return;
+    r = control->reload(control->reload_userdata, on_warning, on_error, &remarks);
+    if (r == 0) {
+        varlink_call_reply(call, json_members("remarks", remarks.warnings, NULL), false);
+    } else {
+        refuse_reload(control, call, &remarks, r);
+        json_object_put(remarks.warnings);
     }
-    varlink_call_reply(call, json_members("remarks", remarks, NULL), false);
+    free(remarks.first);
 }
 
 /* From the table's userdata, the control socket, to what each group of methods works on. */

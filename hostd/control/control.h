@@ -15,10 +15,12 @@ struct fleet;
 /*
  * Reads the configuration file again and brings everything in line with it.
  *
- * @param on_remark  told of each warning and error, in addition to the log; may be NULL
+ * @param on_warning  told of each warning, in addition to the log; on_error: of what refuses the
+ *                    file; both may be NULL
  * @return 0; 1: the file is wrong, and nothing changed; or -errno
  */
-typedef int (*control_reload_fn)(void *userdata, config_remark_fn on_remark, void *remark_userdata);
+typedef int (*control_reload_fn)(void *userdata, config_remark_fn on_warning,
+                                 config_remark_fn on_error, void *remark_userdata);
 
 /*
  * Listens.

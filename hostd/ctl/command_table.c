@@ -96,6 +96,16 @@ static int refuse_usage(const struct command *command)
     return 2;
 }
 
+/* @param skip  the command's own words. @param max  of those behind them */
+static void refuse_words(char **words, int skip, bool missing, int max)
+{
+    if (missing)
+        say_error("cannot run `%s`: an argument is missing; nothing was done", words[0]);
+    else
+        say_error("cannot run `%s`: unexpected argument \"%s\"; nothing was done", words[0],
+                  words[skip + max]);
+}
+
 static int refuse_command(const char *name)
 {
     const char *nearest = NULL;
@@ -187,12 +197,18 @@ int command_table_run(const struct options *options)
                       options_name(options->given & ~commands[i].options), commands[i].name);
             return refuse_usage(&commands[i]);
         }
-        if (words < commands[i].words_min || words > commands[i].words_max)
+        if (words < commands[i].words_min || words > commands[i].words_max) {
+            refuse_words(options->words, skip, words < commands[i].words_min,
+                         commands[i].words_max);
             return refuse_usage(&commands[i]);
+        }
         return commands[i].fn(options, options->words + skip);
     }
     if (!known)
         return refuse_command(options->words[0]);
+    if (options->word_count > 1)
+        say_error("cannot run `%s %s`: expected `add` or `remove`", options->words[0],
+                  options->words[1]);
     say_error("usage: guestlinkctl share add|remove VM TAG ...");
     return 2;
 }

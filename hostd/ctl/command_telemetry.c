@@ -22,7 +22,7 @@ static bool check_event(const char *name)
     for (int i = 0; i < TELEMETRY_EVENT_COUNT; i++)
         if (strcasecmp(name, telemetry_event_name((enum telemetry_event)i)) == 0)
             return true;
-    say_error("--event: unknown event \"%s\"; guestlinkctl(1) lists all", name);
+    say_error("cannot use --event \"%s\": unknown; expected one that guestlinkctl(1) lists", name);
     return false;
 }
 
@@ -37,7 +37,8 @@ static int read_filter(const struct options *options, struct event_filter *ret_f
     if (options->since != NULL &&
         since_parse(options->since, (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000,
                     &filter.since_us) < 0) {
-        say_error("--since: \"%s\", expected \"10m\", \"2h\", \"today\", \"15:04\", \"2026-11-21 "
+        say_error("cannot use --since \"%s\": expected \"10m\", \"2h\", \"today\", \"15:04\", "
+                  "\"2026-11-21 "
                   "15:04\" or RFC 3339",
                   options->since);
         return 2;

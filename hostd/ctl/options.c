@@ -115,7 +115,7 @@ static bool parse_number(const char *name, const char *text, uint32_t *ret_numbe
     errno = 0;
     value = strtoull(text, &end, 10);
     if (errno != 0 || *text < '0' || *text > '9' || *end != '\0' || value >= UINT32_MAX) {
-        say_error("--%s: \"%s\", expected a whole number", name, text);
+        say_error("cannot use --%s \"%s\": expected a whole number; nothing was done", name, text);
         return false;
     }
     *ret_number = (uint32_t)value;
@@ -128,7 +128,9 @@ static bool parse_mode(const char *text, uint32_t *ret_mode)
     unsigned long mode = strtoul(text, &end, 8);
 
     if (*text < '0' || *text > '7' || *end != '\0' || mode > 0777) {
-        say_error("--mode: \"%s\", expected an octal number up to 0777, such as 0660", text);
+        say_error("cannot use --mode \"%s\": expected an octal number up to 0777, such as 0660; "
+                  "nothing was done",
+                  text);
         return false;
     }
     *ret_mode = (uint32_t)mode;

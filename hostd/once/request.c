@@ -15,10 +15,7 @@
 #include <unistd.h>
 
 #define STATUS_NOT_STARTED 125
-
-/* A guest with less does not get far enough to say so. */
-#define MEMORY_LEAST (UINT64_C(128) << 20)
-#define CPUS_MOST    255u
+#define CPUS_MOST          255u
 
 enum {
     KERNEL = 256,
@@ -178,10 +175,8 @@ static bool set_number(const char *option, const char *value, unsigned most, uns
 
 static bool set_memory(struct request *request, const char *value)
 {
-    if (config_text_parse_size(value, &request->memory) < 0 || request->memory < MEMORY_LEAST)
-        return refuse("memory", value, "a size of at least 128M, such as 512M or 2G");
-    request->memory &= ~((UINT64_C(1) << 20) - 1);
-    return true;
+    return config_text_parse_memory(value, &request->memory) == 0 ||
+           refuse("memory", value, CONFIG_TEXT_MEMORY);
 }
 
 static bool set_word(const char *option, const char *value, const char *const words[],

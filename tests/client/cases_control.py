@@ -332,6 +332,45 @@ def reload(host):
         call.result()
 
 
+def refused(host, *changes):
+    """@return why the file is refused in which those are changed: (VM, key, value)"""
+    file = host.write_config()
+    config = json.loads(file.read_text(encoding="utf-8"))
+    for vm, key, value in changes:
+        next(one for one in config["vms"] if one["name"] == vm)[key] = value
+    try:
+        file.write_text(json.dumps(config, indent=1), encoding="utf-8")
+        with Call(host, "Reload") as call:
+            name, parameters = call.failure()
+        check(name == "Refused", f"{name}")
+        return parameters["reason"]
+    finally:
+        host.write_config()
+
+
+def case_refused_reload_names_the_error_and_not_a_warning(host, vm):
+    """A swiotlb that is no size is warned of, and stands in front of the error."""
+    warning = ("one", "swiotlb", "much")
+    wrong = (vm, "cid", 2)
+    kept = "; keeping the previous configuration"
+    reason = refused(host, warning, wrong)
+    check("cid: 2, expected" in reason and reason.endswith(kept), reason)
+    check("more" not in reason and "much" not in reason, reason)
+    before = counters(host)["reloads_refused"]
+    reason = refused(host, warning, wrong, (vm, "memory", "none"))
+    check(f"{kept}; 1 more error: see the daemon's log" in reason, reason)
+    check("2 more errors" in refused(host, wrong, (vm, "memory", "none"), ("two", "memory", 0)), "two")
+    check(counters(host)["reloads_refused"] == before + 2, "reloads_refused")
+    wait_until("the others in the log", lambda: 'memory: "none", expected' in host.stderr())
+    (host.folder / "config.json").rename(host.folder / "moved.json")
+    try:
+        with Call(host, "Reload") as call:
+            reason = call.failure()[1]["reason"]
+    finally:
+        host.write_config()
+    check("config.json" in reason and "No such file" in reason and reason.endswith(kept), reason)
+
+
 def counters(host):
     with Call(host, "Metrics") as call:
         return call.result()["counters"]

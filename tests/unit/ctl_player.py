@@ -1,5 +1,6 @@
 """A guest that is played for guestlinkctl: it serves, and runs a few commands of its own."""
 
+import socket
 import threading
 import time
 
@@ -10,9 +11,9 @@ from host import WAIT
 class Player(threading.Thread):
     """A guest that serves until it is told to shut down; its commands are few and its own."""
 
-    def __init__(self, path, features=0x37):
+    def __init__(self, path, features=0x37, **more):
         super().__init__(daemon=True)
-        facts = {"swiotlb_base": 0x14000000, "swiotlb_size": 67108864, "features": features}
+        facts = {"swiotlb_base": 0x14000000, "swiotlb_size": 67108864, "features": features, **more}
         self.guest = g.Guest(path, facts=facts)
         self.guest.greet()
         self.process = None
@@ -49,6 +50,12 @@ class Player(threading.Thread):
                 return
             else:
                 self.guest.serve(frame)
+
+    def leave(self):
+        """Closes the connection at once: while run() waits for a frame, close() alone does not."""
+        self.guest.socket.shutdown(socket.SHUT_RDWR)
+        self.join(WAIT)
+        self.guest.close()
 
     def start_command(self, frame):
         self.process = frame.fields()["process"]

@@ -417,11 +417,17 @@ static void lies_end_it_and_nothing_else(void **state)
     devices_run(devices, 100);
     assert_int_equal(played->starts, 1);
     for (unsigned i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+        if (i > 0) { /* each begins anew: the pause before the next start doubles */
+            (void)tear_down(state);
+            (void)set_up(state);
+            devices = *state;
+            start(devices);
+        }
         libvirt_played_say(lies[i]);
-        devices_wait(devices, &devices->ups, i + 2);
-        assert_int_equal(played->starts, i + 2);
+        devices_wait(devices, &devices->ups, 2);
+        assert_int_equal(played->starts, 2);
+        assert_int_equal(add(devices), 0);
     }
-    assert_int_equal(add(devices), 0);
 }
 
 static void descriptions_are_read_by_type(void **state)

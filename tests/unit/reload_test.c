@@ -27,7 +27,8 @@ struct vm {
 static char folder[FOLDER_BYTES], path[96];
 static struct fleet fleet;
 static struct reload reload;
-static unsigned made, freed, left, changed, rebased, forgotten, reopened, updated, remarks;
+static unsigned made, freed, left, changed, rebased, forgotten, reopened, updated;
+static unsigned warnings, errors;
 static int fail_at; /* the vm_new() that fails, from 1; 0: none */
 static void (*on_left)(void *userdata, struct vm *vm);
 static void *left_userdata;
@@ -120,11 +121,18 @@ void __wrap_telemetry_reopen(struct telemetry *telemetry, const struct config_te
     reopened++;
 }
 
-static void on_remark(void *userdata, const char *remark)
+static void on_warning(void *userdata, const char *remark)
 {
-    assert_ptr_equal(userdata, &remarks);
+    assert_ptr_equal(userdata, &reload);
+    assert_non_null(strstr(remark, "swiotlb"));
+    warnings++;
+}
+
+static void on_error(void *userdata, const char *remark)
+{
+    assert_ptr_equal(userdata, &reload);
     assert_non_null(remark);
-    remarks++;
+    errors++;
 }
 
 static void write_file(const char *vms)
@@ -150,7 +158,8 @@ static void write_file(const char *vms)
 static int run(const char *vms)
 {
     write_file(vms);
-    made = freed = left = changed = rebased = forgotten = reopened = updated = remarks = 0;
+    made = freed = left = changed = rebased = forgotten = reopened = updated = 0;
+    warnings = errors = 0;
     return reload_run(&reload);
 }
 
@@ -172,7 +181,8 @@ static int set_up(void **state)
     assert_int_equal(config_load(path, NULL, NULL, NULL, &config), 0);
     fleet = (struct fleet){.registry = registry_new(), .settings = settings_new(config)};
     fleet.services.config = config;
-    reload = (struct reload){.fleet = &fleet, .on_remark = on_remark, .userdata = &remarks};
+    reload = (struct reload){
+        .fleet = &fleet, .on_warning = on_warning, .on_error = on_error, .userdata = &reload};
     return run(A ", " B);
 }
 
@@ -302,8 +312,9 @@ static void a_wrong_file_changes_nothing(void **state)
     const struct config *config = fleet.services.config;
 
     (void)state;
-    assert_int_equal(run("{\"name\": 7}"), 1);
-    assert_true(remarks > 0);
+    assert_int_equal(run(VM("a", "a", "\"cid\": 2, \"swiotlb\": \"much\"")), 1);
+    assert_int_equal(warnings, 1);
+    assert_int_equal(errors, 1);
     assert_int_equal(fleet.services.counters.reloads_refused, 1);
     assert_int_equal(unlink(path), 0);
     assert_int_not_equal(reload_run(&reload), 0);
@@ -327,9 +338,17 @@ static void without_memory_nothing_changes(void **state)
     assert_ptr_equal(fleet.services.config, config);
     assert_int_equal(registry_count(fleet.registry), 2);
     assert_null(find(ID("c")));
-    reload.on_remark = NULL;
+    reload.on_warning = reload.on_error = NULL;
     assert_int_equal(run(C), 0);
     assert_int_equal(left, 2);
+}
+
+static void a_warning_refuses_nothing_and_is_told_as_one(void **state)
+{
+    (void)state;
+    assert_int_equal(run(VM("a", "a", "\"cid\": 11, \"swiotlb\": \"much\"")), 0);
+    assert_int_equal(warnings, 1);
+    assert_int_equal(errors, 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -344,6 +363,7 @@ int main(void)
         TEST(one_that_cannot_come_anew_is_left_out_until_the_next_time),
         TEST(one_that_is_gone_from_the_file_leaves_and_may_come_back),
         TEST(a_wrong_file_changes_nothing),
+        TEST(a_warning_refuses_nothing_and_is_told_as_one),
         TEST(without_memory_nothing_changes),
     };
 

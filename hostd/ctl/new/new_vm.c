@@ -108,10 +108,8 @@ struct json_object *new_vm_make(const char *name, const struct options *options,
     uint64_t memory = 0;
     sd_id128_t random;
 
-    if (config_text_parse_size(options->memory ? options->memory : MEMORY, &memory) < 0 ||
-        memory == 0 || memory % (UINT64_C(1) << 20) != 0) {
-        say_error("cannot read --memory \"%s\": expected a size in whole MiB, such as 512M",
-                  options->memory);
+    if (config_text_parse_memory(options->memory ? options->memory : MEMORY, &memory) < 0) {
+        say_error("cannot use --memory \"%s\": expected " CONFIG_TEXT_MEMORY, options->memory);
         json_object_put(shares);
         return NULL;
     }
