@@ -11,6 +11,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* @return 0; -EISDIR, where execve(2) says EACCES; or -errno */
+static int check(const char *path)
+{
+    struct stat status;
+
+    if (stat(path, &status) < 0)
+        return -errno;
+    if (!S_ISREG(status.st_mode))
+        return S_ISDIR(status.st_mode) ? -EISDIR : -EACCES;
+    return access(path, X_OK) < 0 ? -errno : 0;
+}
+
 int program_find(const char *name, char *buffer, size_t capacity)
 {
     const char *path = getenv("PATH");
@@ -19,7 +31,7 @@ int program_find(const char *name, char *buffer, size_t capacity)
     if (strchr(name, '/')) {
         if ((size_t)snprintf(buffer, capacity, "%s", name) >= capacity)
             return -ENAMETOOLONG;
-        return access(name, X_OK) < 0 ? -errno : 0;
+        return check(name);
     }
     if (!path)
         path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -28,10 +40,12 @@ int program_find(const char *name, char *buffer, size_t capacity)
         int n = snprintf(buffer, capacity, "%.*s/%s", (int)length, path, name);
 
         if (n > 0 && (size_t)n < capacity && length > 0) {
-            if (access(buffer, X_OK) == 0)
+            int error = check(buffer);
+
+            if (error == 0)
                 return 0;
-            if (errno == EACCES)
-                r = -EACCES;
+            if (error == -EACCES)
+                r = error;
         }
         path += length + (path[length] == ':');
     }
@@ -82,7 +96,7 @@ const char *program_find_virtiofsd(const char *program, char buffer[LIMITS_PATH]
     if (program)
         return program_find(program, buffer, LIMITS_PATH) == 0 ? buffer : NULL;
     for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
-        if (access(usual[i], X_OK) == 0)
+        if (check(usual[i]) == 0)
             return usual[i];
     return program_find("virtiofsd", buffer, LIMITS_PATH) == 0 ? buffer : NULL;
 }

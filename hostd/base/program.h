@@ -13,7 +13,7 @@
 /*
  * Finds a program in PATH, or checks that the path given is executable.
  *
- * @return 0, -ENOENT or -EACCES; -ENAMETOOLONG
+ * @return 0, -ENOENT or -EACCES; of a path also -EISDIR, -ENAMETOOLONG and what stat(2) says
  */
 int program_find(const char *name, char *buffer, size_t capacity);
 

@@ -156,7 +156,7 @@ static void what_is_none_is_told_apart(void **state)
     assert_int_equal(program_find_passt(PROGRAM, buffer), 0);
     assert_int_equal(program_find_passt("/nonexistent/passt", buffer), -ENOENT);
     assert_string_equal(buffer, "/nonexistent/passt");
-    assert_int_equal(program_find_passt("/", buffer), -ENOEXEC);
+    assert_int_equal(program_find_passt("/", buffer), -ENOENT);
     assert_int_equal(program_find_passt(script, buffer), -ENOEXEC);
     assert_int_equal(program_find_passt("/bin/true", buffer), -EOPNOTSUPP);
 }
