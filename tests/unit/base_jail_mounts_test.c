@@ -176,7 +176,7 @@ static void cover_what_is_the_kernels(void)
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         (void)snprintf(name, sizeof(name), "/share/%s", types[i]);
         NEED(is_covered(name));
-        (void)strcat(name, "/made");
+        (void)snprintf(name, sizeof(name), "/share/%s/made", types[i]);
         NEED(mkdir(path_of(name), 0755) < 0 && errno == EROFS);
     }
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {

@@ -220,7 +220,7 @@ static void what_is_there_twice_is_told_in_the_file_s_order(void **state)
 
         (void)snprintf(part, sizeof(part), "vms[%u].name: \"%s\" is also used", i,
                        i % 2 ? "a" : "z");
-        last = strstr(last, part);
+        last = last ? strstr(last, part) : NULL;
         if (!last)
             fail_msg("\"%s\" is not there, or not in its order: %s", part, heard);
     }

@@ -328,7 +328,7 @@ static void one_that_is_another_is_replaced(void **state)
 
     start(devices);
     assert_int_equal(add(devices), 0);
-    strcpy(name, server.name);
+    (void)snprintf(name, sizeof(name), "%s", server.name);
     server.adopt_error = -ESRCH; /* it serves nobody any more */
     assert_int_equal(add(devices), 0);
     assert_true(devices->outcome.created);
@@ -370,7 +370,7 @@ static void a_share_that_nobody_serves_is_replaced(void **state)
 
     start(devices);
     assert_int_equal(add_share(devices), 0);
-    strcpy(name, server.name);
+    (void)snprintf(name, sizeof(name), "%s", server.name);
     server.adopt_error = -ESRCH;
     server.sweeps = 0;
     assert_int_equal(add_share(devices), 0);
@@ -778,9 +778,9 @@ static void what_an_earlier_daemon_remembered_is_ended(void **state)
 
     start(devices);
     assert_int_equal(add(devices), 0);
-    strcpy(adapter, server.name);
+    (void)snprintf(adapter, sizeof(adapter), "%s", server.name);
     assert_int_equal(add_share(devices), 0);
-    strcpy(share, server.name);
+    (void)snprintf(share, sizeof(share), "%s", server.name);
     memory = device_host_remember(devices->host);
     text = json_object_to_json_string(memory);
     assert_non_null(strstr(text, adapter));

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#define LIMIT (256u * 1024u)
+#define LIMIT ((size_t)256 * 1024)
 
 struct fixture {
     sd_event *event;

@@ -246,20 +246,22 @@ static void disk_is_not_deleted(void **state)
 }
 
 /* @return how many of @p depth folders in each other are left */
-static unsigned delete_nested(unsigned depth)
+static size_t delete_nested(size_t depth)
 {
     char path[256] = "/root";
-    unsigned left = 0;
+    const size_t above = strlen(path);
+    size_t left = 0;
 
+    assert_true(above + 2 * (depth + 1) < sizeof(path));
     place_tmpfs(path);
-    for (unsigned i = 0; i < depth; i++) {
-        (void)strcat(path, "/d");
+    for (size_t i = 0; i < depth; i++) {
+        memcpy(path + above + 2 * i, "/d", 3);
         place_folder(path);
     }
     switch_root_delete(open_folder("/root"));
-    (void)snprintf(path, sizeof(path), "/root/d");
-    for (; has(path); left++)
-        (void)strcat(path, "/d");
+    memcpy(path + above, "/d", 3);
+    for (; has(path); memcpy(path + above + 2 * left, "/d", 3))
+        left++;
     assert_int_equal(umount2("/root", 0), 0);
     return left;
 }

@@ -142,12 +142,16 @@ static void need_answer(const struct launch *launch)
                               .msg_control = control.space,
                               .msg_controllen = sizeof(control.space)};
     char path[64], text[512] = "", wanted[64];
-    int pidfd, info;
+    const struct cmsghdr *message;
+    int pidfd = -1, info;
 
     assert_int_equal(recvmsg(launch->connection, &envelope, MSG_CMSG_CLOEXEC), sizeof(pid));
     assert_int_equal(pid, launch->pid);
-    assert_non_null(CMSG_FIRSTHDR(&envelope));
-    memcpy(&pidfd, CMSG_DATA(CMSG_FIRSTHDR(&envelope)), sizeof(pidfd));
+    message = CMSG_FIRSTHDR(&envelope);
+    if (!message)
+        fail_msg("no descriptor came");
+    else
+        memcpy(&pidfd, CMSG_DATA(message), sizeof(pidfd));
     (void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
     info = open(path, O_RDONLY | O_CLOEXEC);
     assert_true(read(info, text, sizeof(text) - 1) > 0);

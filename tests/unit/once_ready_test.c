@@ -146,7 +146,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < 2 * PIPES; i++)
+    for (size_t i = 0; i < (size_t)2 * PIPES; i++)
         (void)close(pipes[i / 2][i % 2]);
     return 0;
 }

@@ -32,9 +32,12 @@ int __wrap_poll(struct pollfd *pollers, nfds_t count, int timeout)
 
 static int set_up(void **state)
 {
+    const char *path;
+
     (void)state;
     (void)snprintf(folder, sizeof(folder), "/tmp/guestlink-tool-XXXXXX");
-    path_before = strdup(getenv("PATH"));
+    path = getenv("PATH");
+    path_before = path ? strdup(path) : NULL;
     if (!mkdtemp(folder) || !path_before)
         return -1;
     (void)snprintf(program, sizeof(program), "%s/guestlink-tool", folder);

@@ -352,12 +352,13 @@ static void all_of_a_group_are_signaled(void **state)
 /* However many forked meanwhile. */
 static void so_many_are_signaled_and_no_more(void **state)
 {
+    static const char line[] = {'1', '0', '0', '0', '0', '0', '0', '\n'};
     static char text[INIT_SIGNALED_BYTES + 8192];
-    const size_t size = strlen("1000000\n");
+    const size_t size = sizeof(line);
 
     (void)state;
     for (size_t i = 0; i + size < sizeof(text); i += size)
-        memcpy(text + i, "1000000\n", size);
+        memcpy(text + i, line, size);
     (void)__real_mkdirat(tree, "group", 0755);
     make_file(tree, "group/cgroup.procs", text);
     cgroup_signal(tree, "group", -1, SIGTERM);

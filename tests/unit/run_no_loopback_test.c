@@ -274,7 +274,7 @@ static void words_that_are_wrong_are_reported(void **state)
     assert_null(strstr(said, "name server"));
 
     for (size_t i = 0; i < 65; i++)
-        (void)strcat(ports, port);
+        memcpy(ports + i * (sizeof(port) - 1), port, sizeof(port));
     assert_int_equal(RUN(said, "--publish", ports), 0);
     assert_non_null(strstr(said, "cannot use the ports"));
     /* Without the ports behind it, it is no such option. */
@@ -357,17 +357,15 @@ static void what_cannot_be_done_starts_nothing(void **state)
 
 static void it_becomes_the_program_with_nothing_of_its_own(void **state)
 {
+    static char script[] =
+        "for fd in 3 4 5 6 7 8 9; do [ ! -e /proc/self/fd/$fd ] || echo open $fd; done\n"
+        "echo \"$# $1 $2\"; exit 7";
     struct own_filter filter = {.own_addresses = true};
     char said[1024];
 
     (void)state;
     assert_true(own_filter_add_server(&filter, "192.0.2.1"));
-    assert_int_equal(
-        RUN(said, "192.0.2.1", "--", "/bin/sh", "-c",
-            "for fd in 3 4 5 6 7 8 9; do [ ! -e /proc/self/fd/$fd ] || echo open $fd; done\n"
-            "echo \"$# $1 $2\"; exit 7",
-            "sh", "--", "a b"),
-        7);
+    assert_int_equal(RUN(said, "192.0.2.1", "--", "/bin/sh", "-c", script, "sh", "--", "a b"), 7);
     assert_string_equal(said, "2 -- a b\n");
     need_filters(filter);
     assert_int_equal(RUN(said, "--", "/nothing", "there"), 127);

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -91,15 +92,18 @@ static void last_line_about_shares_is_added(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++) {
-        char record[64] = "3,2,3,-;", expected[64] = "no; its kernel: ";
+        char record[64], expected[64];
         int fd = listen_to_it();
 
+        (void)snprintf(record, sizeof(record), "3,2,3,-;%s\n SUBSYSTEM=virtio\n", subjects[i]);
+        (void)snprintf(expected, sizeof(expected), "no; its kernel: %s", subjects[i]);
+
         log_line("3,1,2,-;virtio-fs: first\n");
-        log_line(strcat(strcat(record, subjects[i]), "\n SUBSYSTEM=virtio\n"));
+        log_line(record);
         log_line("3,3,4,-;usb 1-1: other\n");
         log_line("11,3,4,-;9p: a program wrote this\n");
         log_line("no record\n");
-        expect(fd, strcat(expected, subjects[i]));
+        expect(fd, expected);
     }
 }
 

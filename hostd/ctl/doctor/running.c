@@ -106,16 +106,15 @@ static int add_vm(struct config *config, struct json_object *view)
         .text = json_object_to_json_string(described),
     };
     int r = config_adopt(config, &found, NULL, NULL, NULL);
+    struct config_vm *vm;
 
     json_object_put(described);
-    if (r == 0 && find_vm(config, view) != NULL) {
-        struct config_vm *vm = find_vm(config, view);
-
-        if (domain[0] == '\0')
-            vm->device_host.type = CONFIG_DEVICE_HOST_NONE;
-        r = add_shares(vm, view);
-    }
-    return r;
+    vm = r == 0 ? find_vm(config, view) : NULL;
+    if (!vm)
+        return r;
+    if (domain[0] == '\0')
+        vm->device_host.type = CONFIG_DEVICE_HOST_NONE;
+    return add_shares(vm, view);
 }
 
 void doctor_add_view(struct config *config, struct json_object *view)
