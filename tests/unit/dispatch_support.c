@@ -73,6 +73,7 @@ int dispatch_answer(void)
     assert_int_equal(frame.flags, FRAME_FLAG_ANSWER);
     assert_int_equal(frame.id, 77);
     assert_int_equal(result_unpack(frame.payload, frame.length, &result), 0);
+    assert_int_equal(result.text.size != 0, result.error != 0); /* a failure has its reason */
     assert_true(dispatch_is_quiet());
     return (int)result.error;
 }

@@ -21,8 +21,9 @@
 
 #define OTHER_CHILD 4242 /* no process of this machine's: kill() is taken */
 
-static pid_t forked; /* what fork() gives; -1: no memory */
-static int failing;  /* errno of kill(); 0: none */
+static pid_t forked;          /* what fork() gives; -1: no memory */
+static int failing;           /* errno of kill(); 0: none */
+static uint32_t acknowledged; /* what may be the farewell's */
 
 static int outcome(void)
 {
@@ -51,10 +52,18 @@ int __wrap_cgroup_open(void)
     return -ENODEV; /* not this machine's */
 }
 
+void __wrap_shutdown_acknowledged(struct shutdown *shutdown, uint32_t id);
+void __wrap_shutdown_acknowledged(struct shutdown *shutdown, uint32_t id)
+{
+    assert_ptr_equal(shutdown, &dispatch_guest.shutdown);
+    acknowledged = id;
+}
+
 static int set_up(void **state)
 {
     forked = -1;
     failing = 0;
+    acknowledged = 0;
     return dispatch_set_up(state);
 }
 
@@ -163,7 +172,7 @@ static const char *take_result(uint32_t id, size_t size)
     return dispatch_frame(&dispatch_guest, &frame);
 }
 
-static void an_answer_acknowledges_an_exit(void **state)
+static void an_answer_acknowledges_an_exit_or_the_farewell(void **state)
 {
     const struct frame other = {.type = FRAME_POOL_USAGE, .flags = FRAME_FLAG_ANSWER, .id = 8};
 
@@ -179,8 +188,10 @@ static void an_answer_acknowledges_an_exit(void **state)
     assert_null(take_result(9, dispatch_writer.size));
     assert_int_equal(dispatch_guest.exits.count, 1);
     assert_int_equal(dispatch_guest.exits.table[0].id, 8);
-    assert_null(take_result(10, dispatch_writer.size)); /* nobody's */
+    assert_int_equal(acknowledged, 0);
+    assert_null(take_result(10, dispatch_writer.size));
     assert_int_equal(dispatch_guest.exits.count, 1);
+    assert_int_equal(acknowledged, 10);
     assert_true(dispatch_is_quiet());
 }
 
@@ -191,7 +202,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LIVE(a_start_is_answered_once_the_program_runs),
         LIVE(what_is_for_a_process_reaches_that_one),
-        LIVE(an_answer_acknowledges_an_exit),
+        LIVE(an_answer_acknowledges_an_exit_or_the_farewell),
     };
 
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);

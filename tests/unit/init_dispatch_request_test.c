@@ -9,6 +9,7 @@
 #include "link_support.h"
 #include "protocol/limits.h"
 #include "protocol/request.h"
+#include "protocol/result.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -26,6 +27,8 @@
 static int failing;    /* errno of what is taken here; 0: none */
 static unsigned hosts; /* how often /etc/hosts was written */
 static char name[LIMITS_HOSTNAME + 1];
+static char answered[64]; /* what a shut-down was answered */
+static unsigned mounts;   /* of debugfs */
 static unsigned seeds, reseeds;
 static uint8_t pool[sizeof(struct rand_pool_info) + LIMITS_ENTROPY]; /* of the last seed */
 static struct pool_usage usage;
@@ -86,12 +89,15 @@ int __wrap_adjtime(const struct timeval *delta, struct timeval *old)
 void __wrap_pool_usage_mount_debugfs(void);
 void __wrap_pool_usage_mount_debugfs(void)
 {
+    mounts++;
 }
 
 int __wrap_pool_usage_read(const char *directory, struct pool_usage *ret);
 int __wrap_pool_usage_read(const char *directory, struct pool_usage *ret)
 {
     assert_string_equal(directory, POOL_USAGE_DIRECTORY);
+    assert_int_equal(mounts, 1); /* it is there by now */
+    mounts = 0;
     *ret = usage;
     return failing ? -failing : 0;
 }
@@ -101,11 +107,15 @@ bool __wrap_shutdown_begin(struct shutdown *shutdown, uint16_t how, uint16_t rea
 bool __wrap_shutdown_begin(struct shutdown *shutdown, uint16_t how, uint16_t reason,
                            uint32_t grace_ms)
 {
+    struct result result;
     struct frame frame;
 
     assert_true(link_support_take(dispatch_host, &frame)); /* answered before it begins */
     assert_int_equal(frame.type, FRAME_RESULT);
     assert_int_equal(frame.id, 77);
+    assert_int_equal(result_unpack(frame.payload, frame.length, &result), 0);
+    assert_int_equal(result.error, 0);
+    assert_int_equal(wire_text_copy(result.text, answered, sizeof(answered)), 0);
     shutdown->how = how;
     shutdown->reason = reason;
     shutdown->grace_ms = grace_ms;
@@ -115,7 +125,7 @@ bool __wrap_shutdown_begin(struct shutdown *shutdown, uint16_t how, uint16_t rea
 static int set_up(void **state)
 {
     failing = 0;
-    hosts = seeds = reseeds = 0;
+    hosts = mounts = seeds = reseeds = 0;
     return dispatch_set_up(state);
 }
 
@@ -205,7 +215,11 @@ static void a_shut_down_is_answered_first_and_has_a_longest_time(void **state)
         assert_int_equal(dispatch_guest.shutdown.how, REQUEST_HALT);
         assert_int_equal(dispatch_guest.shutdown.reason, EVENT_BY_HOST);
         assert_int_equal(dispatch_guest.shutdown.grace_ms, graces[i][1]);
+        assert_string_equal(answered, "");
     }
+    dispatch_guest.shutdown.phase = SHUTDOWN_TERMINATING;
+    shut_down(REQUEST_HALT, 0);
+    assert_string_equal(answered, "already in progress");
 }
 
 /* What was promised to be loaded may have failed: a boot keeps its first features. */
@@ -269,6 +283,7 @@ static void a_clock_that_was_not_stepped_is_not_told(void **state)
     (void)state;
     (void)clock_gettime(CLOCK_REALTIME, &now);
     assert_int_equal(set_time(0), EINVAL);
+    assert_int_equal(set_time((uint64_t)now.tv_sec * CLOCK_NS_PER_S + (uint64_t)now.tv_nsec), 0);
     failing = EPERM;
     assert_int_equal(set_time((uint64_t)now.tv_sec * CLOCK_NS_PER_S + day_ns), EPERM);
 }
