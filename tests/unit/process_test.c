@@ -465,6 +465,7 @@ static void a_connection_s_output_has_a_window(void **state)
     (void)state;
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/guestlink-window-%d",
                    (int)getpid());
+    (void)unlink(address.sun_path); /* of one that was killed */
     assert_int_equal(bind(listening, (const struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(listening, 1), 0);
     assert_int_equal(start(address.sun_path, "", REQUEST_ROLE_COMMAND, 0,
