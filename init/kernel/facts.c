@@ -98,8 +98,7 @@ static uint64_t measure_swiotlb(const struct cmdline *cmdline, struct guest_capa
     r = swiotlb_read(&facts->swiotlb_base, &facts->swiotlb_size);
     if (r < 0)
         kmsg_log(LOG_WARNING,
-                 SWIOTLB_DIRECTORY "cannot read swiotlb_{base,size}: %s; reporting "
-                                   "no pool",
+                 "cannot read " SWIOTLB_DIRECTORY "swiotlb_{base,size}: %s; reporting no pool",
                  strerror(-r));
     if (r > 0)
         features |= CAPABILITIES_SWIOTLB_PUBLISHED;

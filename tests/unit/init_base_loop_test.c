@@ -44,6 +44,13 @@ static void timers_run_in_the_order_of_their_times(void **state)
     while (loop.timers)
         loop_turn(&loop);
     assert_string_equal(order, "ab");
+    memset(order, 0, sizeof(order));
+    loop_arm(&loop, &c.timer, now + 1); /* of the same time: as they were armed */
+    loop_arm(&loop, &a.timer, now + 1);
+    loop_arm(&loop, &b.timer, now + 1);
+    while (loop.timers)
+        loop_turn(&loop);
+    assert_string_equal(order, "cab");
     (void)fd_close(loop.epoll_fd);
 }
 

@@ -40,6 +40,42 @@ static void a_line_is_read(void **state)
     assert_false(mountinfo_is_submount(&mount));
 }
 
+/* A backslash and three octal digits of a byte; what only looks like that stays as it is. */
+static void escapes_are_undone(void **state)
+{
+    static const char *const cases[][2] = {
+        {"\\000x", ""},   {"a\\377b", "a\377b"}, {"\\307", "\307"},  {"\\070", "8"},
+        {"\\007", "\a"},  {"\\400", "\\400"},    {"\\080", "\\080"}, {"\\008", "\\008"},
+        {"\\04", "\\04"}, {"\\/40", "\\/40"},    {"\\0/0", "\\0/0"}, {"\\04/", "\\04/"},
+        {"x040", "x040"}, {"/040", "/040"},      {"\\", "\\"},
+    };
+    char field[16];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *cursor = cases[i][0];
+
+        assert_true(mountinfo_take_field(&cursor, field, sizeof(field)));
+        assert_string_equal(field, cases[i][1]);
+        assert_string_equal(cursor, "");
+    }
+}
+
+static void a_field_fits_or_is_refused(void **state)
+{
+    const char *cursor = "four five";
+    char field[] = "........";
+
+    (void)state;
+    assert_false(mountinfo_take_field(&cursor, field, 4));
+    assert_string_equal(cursor, "four five");
+    assert_string_equal(field + 4, "....");
+    assert_true(mountinfo_take_field(&cursor, field, 5));
+    assert_string_equal(field, "four");
+    assert_string_equal(field + 5, "...");
+    assert_string_equal(cursor, "five");
+}
+
 static void what_is_below_has_a_slash_between(void **state)
 {
     (void)state;
@@ -81,6 +117,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_is_read),
+        cmocka_unit_test(escapes_are_undone),
+        cmocka_unit_test(a_field_fits_or_is_refused),
         cmocka_unit_test(what_is_below_has_a_slash_between),
         cmocka_unit_test(anything_else_is_refused),
         cmocka_unit_test(proc_is_found_where_it_is),

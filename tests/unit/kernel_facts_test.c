@@ -29,9 +29,21 @@ static void a_filesystem_is_found_by_its_whole_name(void **state)
 
 static void a_uuid_is_36_characters(void **state)
 {
-    static const char *const bad[] = {"", "0", "00112233-4455-6677-8899-aabbccddeef",
+    static const char *const bad[] = {"",
+                                      "0",
+                                      "00112233-4455-6677-8899-aabbccddeef",
                                       "00112233-4455-6677-8899-aabbccddeeff0",
-                                      "00112233x4455-6677-8899-aabbccddeeff"};
+                                      "00112233x4455-6677-8899-aabbccddeeff",
+                                      "00112233-4455x6677-8899-aabbccddeeff",
+                                      "00112233-4455-6677x8899-aabbccddeeff",
+                                      "00112233-4455-6677-8899xaabbccddeeff",
+                                      "0/112233-4455-6677-8899-aabbccddeeff",
+                                      "/0112233-4455-6677-8899-aabbccddeeff",
+                                      ":0112233-4455-6677-8899-aabbccddeeff",
+                                      "`0112233-4455-6677-8899-aabbccddeeff",
+                                      "g0112233-4455-6677-8899-aabbccddeeff",
+                                      "@0112233-4455-6677-8899-aabbccddeeff",
+                                      "G0112233-4455-6677-8899-aabbccddeeff"};
     static const uint8_t expected[16] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
                                          0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff};
     uint8_t uuid[16];
@@ -42,6 +54,8 @@ static void a_uuid_is_36_characters(void **state)
     memset(uuid, 0, sizeof(uuid));
     assert_int_equal(facts_parse_uuid("00112233-4455-6677-8899-AABBCCDDEEFF", uuid), 0);
     assert_memory_equal(uuid, expected, sizeof(uuid));
+    assert_int_equal(facts_parse_uuid("09afAF90-0000-0000-0000-000000000000", uuid), 0);
+    assert_memory_equal(uuid, "\x09\xaf\xaf\x90", 4); /* both ends of each row of digits */
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(facts_parse_uuid(bad[i], uuid), -EINVAL);
 }

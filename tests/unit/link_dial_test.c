@@ -199,6 +199,36 @@ static void virtio_port_is_found_by_its_name(void **state)
     assert_int_equal(played.binds, 0);
 }
 
+/* With the line's end, and by all of it: one that is longer by a letter is another port's. */
+static void the_longest_name_is_found(void **state)
+{
+    struct host_address address = {.kind = HOST_ADDRESS_VIRTIO_PORT};
+    char line[HOST_ADDRESS_NAME_SIZE + 2] = "";
+    uint16_t port = 1023;
+    char byte;
+    int fd;
+
+    (void)state;
+    memset(address.name, 'n', sizeof(address.name) - 1);
+    place_folder("/sys/class/virtio-ports");
+    memset(line, 'n', sizeof(address.name));
+    line[sizeof(address.name)] = '\n';
+    place_folder("/sys/class/virtio-ports/vport0p1");
+    place_file("/sys/class/virtio-ports/vport0p1/name", line);
+    place_file("/dev/vport0p1", "1");
+    assert_int_equal(dial_open(&address, &port), -ENODEV);
+    line[sizeof(address.name) - 1] = '\n';
+    line[sizeof(address.name)] = '\0';
+    place_folder("/sys/class/virtio-ports/vport0p2");
+    place_file("/sys/class/virtio-ports/vport0p2/name", line);
+    place_file("/dev/vport0p2", "2");
+    fd = dial_open(&address, &port);
+    assert_true(fd >= 0);
+    assert_int_equal(read(fd, &byte, 1), 1);
+    assert_int_equal(byte, '2');
+    (void)close(fd);
+}
+
 static int all_tests(void)
 {
 #define PLACED(test) cmocka_unit_test_setup_teardown(test, begin, finish)
@@ -208,6 +238,7 @@ static int all_tests(void)
         PLACED(used_ports_are_passed_over),
         PLACED(what_cannot_be_opened_says_why),
         PLACED(virtio_port_is_found_by_its_name),
+        PLACED(the_longest_name_is_found),
     };
 
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);

@@ -40,6 +40,7 @@ static void words_are_counted_and_variables_have_names(void **state)
 {
     static const char *const argv[] = {"/bin/true"}, *const sound[] = {"A=", "B=c=d"};
     static const char *const bad[] = {"", "=", "=x", "NAME"};
+    static const char *many[INIT_VARIABLES + 1];
     struct wire_writer writer = {.data = bytes, .capacity = sizeof(bytes)};
     struct request_start_process order = {.argv = list_of(&writer, argv, 1)};
 
@@ -56,6 +57,61 @@ static void words_are_counted_and_variables_have_names(void **state)
     assert_int_equal(spawn_check(&order), EINVAL);
     order.argv.count = INIT_WORDS + 1;
     assert_int_equal(spawn_check(&order), E2BIG);
+    order.argv.count = INIT_WORDS;
+    assert_int_equal(spawn_check(&order), 0);
+    for (size_t i = 0; i <= INIT_VARIABLES; i++)
+        many[i] = "A=";
+    order.environment = list_of(&writer, many, INIT_VARIABLES);
+    assert_int_equal(spawn_check(&order), 0);
+    order.environment = list_of(&writer, many, INIT_VARIABLES + 1);
+    assert_int_equal(spawn_check(&order), E2BIG);
+}
+
+static void limits_have_names_and_numbers(void **state)
+{
+    static const char *const argv[] = {"/bin/true"}, *const sound[] = {"nofile 1 2", "core 0 0"};
+    static const char *const bad[] = {"nofile 1 2", "nofile 2 1"};
+    struct wire_writer writer = {.data = bytes, .capacity = sizeof(bytes)};
+    struct request_start_process order = {.argv = list_of(&writer, argv, 1)};
+
+    (void)state;
+    order.limits = list_of(&writer, sound, 2);
+    assert_int_equal(spawn_check(&order), 0);
+    order.limits = list_of(&writer, bad, 2);
+    assert_int_equal(spawn_check(&order), EINVAL);
+}
+
+/* A terminal of its own is a command's, which somebody looks at; a connection is no program. */
+static void a_terminal_and_a_connection_are_a_commands(void **state)
+{
+    static const struct {
+        uint16_t role;
+        uint32_t flags;
+        int error;
+    } cases[] = {
+        {REQUEST_ROLE_COMMAND, REQUEST_PROCESS_PTY | REQUEST_PROCESS_OUTPUT, 0},
+        {REQUEST_ROLE_COMMAND, REQUEST_PROCESS_PTY, EINVAL},
+        {REQUEST_ROLE_PAYLOAD, REQUEST_PROCESS_PTY | REQUEST_PROCESS_OUTPUT, EINVAL},
+        {REQUEST_ROLE_COMMAND,
+         REQUEST_PROCESS_PTY | REQUEST_PROCESS_OUTPUT | REQUEST_PROCESS_TERMINAL, EINVAL},
+        {REQUEST_ROLE_PAYLOAD, REQUEST_PROCESS_OUTPUT, 0},
+        {REQUEST_ROLE_PAYLOAD, REQUEST_PROCESS_TERMINAL, 0},
+        {REQUEST_ROLE_COMMAND, REQUEST_PROCESS_CONNECTION, 0},
+        {REQUEST_ROLE_PAYLOAD, REQUEST_PROCESS_CONNECTION, EINVAL},
+        {REQUEST_ROLE_COMMAND, REQUEST_PROCESS_CONNECTION | REQUEST_PROCESS_TERMINAL, EINVAL},
+        {REQUEST_ROLE_COMMAND,
+         REQUEST_PROCESS_CONNECTION | REQUEST_PROCESS_PTY | REQUEST_PROCESS_OUTPUT, EINVAL},
+    };
+    static const char *const argv[] = {"/bin/true"};
+    struct wire_writer writer = {.data = bytes, .capacity = sizeof(bytes)};
+    struct request_start_process order = {.argv = list_of(&writer, argv, 1)};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        order.role = cases[i].role;
+        order.flags = cases[i].flags;
+        assert_int_equal(spawn_check(&order), cases[i].error);
+    }
 }
 
 int main(void)
@@ -63,6 +119,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_for_pid_1_alone_is_private),
         cmocka_unit_test(words_are_counted_and_variables_have_names),
+        cmocka_unit_test(limits_have_names_and_numbers),
+        cmocka_unit_test(a_terminal_and_a_connection_are_a_commands),
     };
 
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);

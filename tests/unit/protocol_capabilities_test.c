@@ -81,12 +81,41 @@ static void version_written_is_always_ours(void **state)
     assert_int_equal(strlen(read.kernel_release), CAPABILITIES_RELEASE_SIZE - 1);
 }
 
+static void a_pools_kind_is_told_by_its_values_and_features(void **state)
+{
+    static const struct {
+        uint64_t base, size, features;
+        const char *kind;
+    } cases[] = {
+        {0, 0, 0, "none"},
+        {0, 0, CAPABILITIES_SWIOTLB_DEFAULT, "none"}, /* the kernel has none after all */
+        {0, 0, CAPABILITIES_SWIOTLB_PUBLISHED, "published"},
+        {4096, 0, 0, "published"},
+        {0, 4096, 0, "published"},
+        {4096, 4096, 0, "published"},
+        {4096, 4096, CAPABILITIES_SWIOTLB_PUBLISHED, "published"},
+        {4096, 4096, CAPABILITIES_SWIOTLB_DEFAULT, "default"},
+        {0, 4096, CAPABILITIES_SWIOTLB_DEFAULT, "default"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct guest_capabilities changed = report;
+
+        changed.swiotlb_base = cases[i].base;
+        changed.swiotlb_size = cases[i].size;
+        changed.features = cases[i].features;
+        assert_string_equal(capabilities_pool_kind(&changed), cases[i].kind);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_are_no_facts),
         cmocka_unit_test(any_other_field_is_a_fact),
         cmocka_unit_test(version_written_is_always_ours),
+        cmocka_unit_test(a_pools_kind_is_told_by_its_values_and_features),
     };
 
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);

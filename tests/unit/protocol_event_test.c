@@ -68,6 +68,24 @@ static void output_may_be_any_bytes_and_its_end_is_empty(void **state)
     }
 }
 
+/* A pool without a name takes what is in front of one, and nothing less will do. */
+static void a_pool_without_a_name_is_one(void **state)
+{
+    struct event_pool_usage m = {.count = 1, .pools[0] = {.total = 3, .used = 2, .high_water = 3}};
+    struct event_pool_usage read = {0};
+    uint8_t memory[64];
+    struct wire_writer writer = {.data = memory, .capacity = sizeof(memory)};
+
+    (void)state;
+    event_pool_usage_pack(&writer, &m);
+    assert_int_equal(event_pool_usage_unpack(memory, writer.size - 1, &read), WIRE_E_TEXT);
+    assert_int_equal(read.count, 0);
+    assert_int_equal(event_pool_usage_unpack(memory, writer.size, &read), 0);
+    assert_int_equal(read.count, 1);
+    assert_int_equal(read.pools[0].total, 3);
+    assert_int_equal(read.pools[0].name.size, 0);
+}
+
 static void log_record_is_text_and_says_what_was_dropped(void **state)
 {
     struct event_log_record m = {.level = 3, .dropped = 17, .text = wire_text_of("a\xffz")};
@@ -91,6 +109,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sixteen_pools_are_told_and_seventeen_are_not),
         cmocka_unit_test(output_may_be_any_bytes_and_its_end_is_empty),
+        cmocka_unit_test(a_pool_without_a_name_is_one),
         cmocka_unit_test(log_record_is_text_and_says_what_was_dropped),
     };
 

@@ -82,6 +82,32 @@ static void longest_token_and_id_fit(void **state)
                              "swiotlb=0xffffffffffffffff,18446744073709551615", ID) > 0);
 }
 
+/* A string of options has at most OPTIONS_SIZE bytes with its NUL, whatever the buffer has. */
+static void longer_options_are_refused_whole(void **state)
+{
+    char token[OPTIONS_SIZE + 8], buffer[2 * OPTIONS_SIZE] = "before";
+    uint64_t base = 1, size = 1;
+
+    (void)state;
+    memset(token, 'x', sizeof(token));
+    for (size_t length = OPTIONS_SIZE - 1; length < sizeof(token); length++) {
+        token[length] = '\0';
+        assert_int_equal(options_join(buffer, sizeof(buffer), false, token, NULL), -ENOBUFS);
+        assert_string_equal(buffer, "before");
+        token[length] = 'x';
+    }
+    token[OPTIONS_SIZE - 2] = '\0';
+    assert_int_equal(options_join(buffer, sizeof(buffer), false, token, NULL), OPTIONS_SIZE - 2);
+    assert_string_equal(buffer, token);
+    memset(token, 'x', sizeof(token));
+    (void)memcpy(token, "vmId=", strlen("vmId="));
+    token[OPTIONS_SIZE - 2] = '\0';
+    assert_int_equal(options_read_token(token, &base, &size), 0);
+    token[OPTIONS_SIZE - 2] = 'x';
+    token[OPTIONS_SIZE] = '\0'; /* its first bytes would do */
+    assert_int_equal(options_read_token(token, &base, &size), -EINVAL);
+}
+
 static void token_is_read_of_what_was_joined_and_of_nothing_else(void **state)
 {
     static const char *const others[] = {
@@ -130,6 +156,7 @@ int main(void)
         cmocka_unit_test(token_is_read_of_what_was_joined_and_of_nothing_else),
         cmocka_unit_test(buffer_that_is_too_small_is_left_alone),
         cmocka_unit_test(longest_token_and_id_fit),
+        cmocka_unit_test(longer_options_are_refused_whole),
     };
 
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);

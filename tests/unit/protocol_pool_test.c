@@ -83,6 +83,7 @@ static const struct {
     {"the last page of arm64's devices", 1 * G - 4 * K, 4 * K, 512 * M, false, pool_ram_arm64},
     {"the first of its memory", 1 * G, 64 * M, 512 * M, true, pool_ram_arm64},
     {"up to its end", 1 * G + 448 * M, 64 * M, 512 * M, true, pool_ram_arm64},
+    {"an arm64 of unknown memory", 4 * G - 64 * M, 64 * M, 0, true, pool_ram_arm64},
     {"beyond it", 1 * G + 512 * M, 4 * K, 512 * M, false, pool_ram_arm64},
     {"up to 4 GiB, of much memory", 4 * G - 64 * M, 64 * M, 8 * G, true, pool_ram_arm64},
 };

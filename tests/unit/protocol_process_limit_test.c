@@ -54,6 +54,21 @@ static void what_is_composed_is_parsed_again(void **state)
         }
 }
 
+/* Of the first limit there is (RLIMIT_CPU is 0), and beginning with any digit. */
+static void each_digit_and_the_first_resource_are_taken(void **state)
+{
+    struct process_limit limit = {.resource = -1};
+    char text[PROCESS_LIMIT_SIZE];
+
+    (void)state;
+    for (uint64_t digit = 0; digit <= 9; digit++) {
+        process_limit_compose(text, "cpu", digit, digit * 11);
+        assert_int_equal(process_limit_parse(wire_text_of(text), &limit), 0);
+        assert_int_equal(limit.resource, RLIMIT_CPU);
+        assert_true(limit.soft == digit && limit.hard == digit * 11);
+    }
+}
+
 static void all_else_is_refused_and_nothing_set(void **state)
 {
     static const char *const bad[] = {
@@ -73,6 +88,8 @@ static void all_else_is_refused_and_nothing_set(void **state)
         "nofile 0x1 2",
         "nofile 1 2 ",
         "nofile 1 unlimited unlimited",
+        "nofile /1 2",
+        "nofile :1 2",
         "nofile 000000000000000000000000000000000000000000000000000000000001 2",
     };
 
@@ -91,6 +108,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_name_of_setrlimit_is_known),
         cmocka_unit_test(what_is_composed_is_parsed_again),
+        cmocka_unit_test(each_digit_and_the_first_resource_are_taken),
         cmocka_unit_test(all_else_is_refused_and_nothing_set),
     };
 

@@ -54,6 +54,7 @@ static const char *const refused[] = {
     "swiotlb=0x1000;4096",
     "swiotlb=0x1000,4096.",
     "swiotlb=0x10000000000000000,4096",
+    "swiotlb=0xfffffffffffffffff,18446744073709551615",
     "swiotlb=0x1000,18446744073709551616",
     "swiotlb=0x1000,99999999999999999999999999999999999999999999999999",
     "hv_pci_swiotlb=0x1000,4096",
