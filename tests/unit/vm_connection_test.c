@@ -525,6 +525,45 @@ static void refused_guest_is_not_listened_to(void **state)
     assert_int_equal(count(f, TELEMETRY_GUEST_DISCONNECTED), 1);
 }
 
+static void new_connection_takes_the_place_of_the_old_one(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t bytes[4096];
+    struct welcome welcome;
+    struct vm_view view;
+    struct frame frame;
+    int pair[2], old;
+    size_t size;
+
+    connect_guest(f, 67108864);
+    f->vm->ended = f->vm->shutting_down = true; /* as it seemed */
+    saver_flush(&f->vm->saver);
+    old = f->guest;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+    f->guest = pair[1];
+    handshake_begin(f->handshakes, pair[0], &(struct peer){.vsock = false}, f->vm);
+    report(f, 67108864);
+    run(f);
+    need_reason(f, "GuestDisconnected", "replaced");
+    assert_int_equal(recv(old, bytes, 1, MSG_DONTWAIT), 0);
+    (void)close(old);
+    assert_int_equal(count(f, TELEMETRY_GUEST_DISCONNECTED), 1);
+    assert_int_equal(count(f, TELEMETRY_GUEST_CONNECTED), 2);
+    assert_int_equal(f->services.latencies.handshake.count, 2);
+    assert_int_equal(f->services.counters.accepted, 2);
+    assert_int_equal(f->services.counters.boots, 1);
+    assert_false(f->vm->ended || f->vm->shutting_down);
+    assert_true(is_to_be_saved(f));
+    vm_get_view(f->vm, &view);
+    assert_int_equal(view.state, VM_CONNECTED);
+    assert_int_equal(view.connections, 1);
+    size = read_rest(f, bytes, sizeof(bytes), false);
+    assert_int_equal(frame_decode(bytes, size, &frame, &size), 0);
+    assert_int_equal(frame.type, FRAME_WELCOME);
+    assert_int_equal(welcome_unpack(frame.payload, frame.length, &welcome), 0);
+    assert_int_equal(welcome.status, WELCOME_ACCEPTED);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -547,6 +586,7 @@ int main(void)
         TEST(other_events_are_no_farewell),
         TEST(time_after_a_farewell_is_for_that_connection),
         TEST(refused_guest_is_not_listened_to),
+        TEST(new_connection_takes_the_place_of_the_old_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
