@@ -199,7 +199,7 @@ static size_t loaded_members(struct store *store)
 static void test_the_longest_document_that_is_saved_is_loaded(void **state)
 {
     struct store *store = NULL;
-    size_t good = 1, bad = (size_t)1 << 26;
+    size_t good = 1, bad = (size_t)1 << 22;
     FILE *stream;
 
     (void)state;
