@@ -246,6 +246,29 @@ static void folders_that_are_served_are_remembered(void **state)
     need_folder(f->vm, "a", NULL);
 }
 
+static void folders_behind_another_are_remembered(void **state)
+{
+    const struct config_share share = {
+        .tag = (char *)"new", .path = (char *)"/tmp", .target = (char *)"/new"};
+    struct fixture *f = *state;
+    struct virtio_device *device;
+    struct stat status;
+
+    assert_int_equal(stat("/usr", &status), 0);
+    connect_guest(f, POOL);
+    assert_int_equal(vm_add_share(f->vm, &share, note_done, f), 0);
+    settle(f);
+    device = f->vm->devices;
+    assert_string_equal(device->name, "new"); /* the newest is first */
+    device->state = VIRTIO_DEVICE_ADDING;
+    vm_store_save(f->vm);
+    device->state = VIRTIO_DEVICE_THERE;
+    f->vm->saver.timer = sd_event_source_disable_unref(f->vm->saver.timer);
+    next_daemon(f);
+    need_folder(f->vm, "a", &status);
+    need_folder(f->vm, "new", NULL);
+}
+
 static void share_that_goes_is_forgotten(void **state)
 {
     const struct config_share share = {
@@ -272,6 +295,9 @@ static void state_that_cannot_be_saved_is_told_and_kept_for_later(void **state)
     FILE *file;
     int saved;
 
+    file = capture_stderr(&saved);
+    vm_store_save(f->vm);
+    assert_string_equal(captured(file, saved, text, sizeof(text)), "");
     (void)snprintf(path, sizeof(path), "%s/vms", f->folder);
     folder_remove(path);
     file = capture_stderr(&saved);
@@ -280,7 +306,7 @@ static void state_that_cannot_be_saved_is_told_and_kept_for_later(void **state)
     assert_non_null(strstr(text, "cannot save VM state in"));
     assert_non_null(strstr(text, "No such file or directory"));
     assert_true(f->vm->unsaved);
-    assert_int_equal(f->services.counters.saves, saves + 1);
+    assert_int_equal(f->services.counters.saves, saves + 2);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -295,6 +321,7 @@ int main(void)
         TEST(share_of_another_transport_comes_back),
         TEST(payload_that_was_started_is_remembered),
         TEST(folders_that_are_served_are_remembered),
+        TEST(folders_behind_another_are_remembered),
         TEST(share_that_goes_is_forgotten),
         TEST(state_that_cannot_be_saved_is_told_and_kept_for_later),
     };
