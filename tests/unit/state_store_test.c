@@ -241,6 +241,8 @@ static void test_documents_are_the_daemons_alone(void **state)
     (void)umask(mask);
     assert_int_equal(stat(nested, &status), 0);
     assert_int_equal(status.st_mode & 07777, 0755);
+    (void)snprintf(nested, sizeof(nested), "%s/som", directory); /* whole names alone are made */
+    assert_int_equal(access(nested, F_OK), -1);
     (void)snprintf(nested, sizeof(nested), "%s/some/where/vms", directory);
     assert_int_equal(stat(nested, &status), 0);
     assert_int_equal(status.st_mode & 07777, 0700);
@@ -316,6 +318,65 @@ static void test_a_path_that_is_too_long_is_no_directory(void **state)
     }
 }
 
+/* What is logged while a document is loaded. */
+static const char *log_of_load(struct store *store)
+{
+    static char text[1024];
+    FILE *stream = tmpfile();
+    int saved = dup(STDERR_FILENO);
+
+    assert_non_null(stream);
+    assert_int_equal(dup2(fileno(stream), STDERR_FILENO), STDERR_FILENO);
+    (void)loaded_members(store);
+    (void)dup2(saved, STDERR_FILENO);
+    (void)close(saved);
+    rewind(stream);
+    text[fread(text, 1, sizeof(text) - 1, stream)] = '\0';
+    (void)fclose(stream);
+    return text;
+}
+
+static void need_words(const char *text, const char *words)
+{
+    if (strstr(text, words) == NULL)
+        fail_msg("\"%s\" lacks \"%s\"", text, words);
+}
+
+static void test_why_a_document_was_set_aside_is_logged(void **state)
+{
+    struct store *store = NULL;
+
+    (void)state;
+    assert_int_equal(store_new(directory, &store), 0);
+    assert_string_equal(log_of_load(store), ""); /* there is none */
+    write_file(ID ".json", "[]", 2);
+    need_words(log_of_load(store),
+               ID ".json: not a complete JSON object; renamed it to " ID ".json.bad-");
+    assert_string_equal(log_of_load(store), "");
+    write_file(ID ".json", "{}\0{}", 5);
+    need_words(log_of_load(store), ".json: Bad message; renamed it to");
+    write_file(ID ".json", "{}", 2);
+    assert_string_equal(log_of_load(store), "");
+    (void)store_free(store);
+    (void)store_new("/proc/nothing/here", &store);
+    assert_string_equal(log_of_load(store), ""); /* that it forgets was said at its begin */
+    (void)store_free(store);
+}
+
+static void test_one_daemon_has_the_store(void **state)
+{
+    struct store *store = NULL, *other = NULL;
+    pid_t pid = 0;
+
+    (void)state;
+    assert_int_equal(store_new(directory, &store), 0);
+    assert_int_equal(store_lock(store, &pid), 0);
+    (void)store_free(store); /* and its lock goes with it */
+    assert_int_equal(store_new(directory, &other), 0);
+    assert_int_equal(store_lock(other, &pid), 0);
+    (void)store_free(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +393,9 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_no_file_is_set_aside, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_only_a_uuid_is_an_id, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_why_a_document_was_set_aside_is_logged, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_one_daemon_has_the_store, set_up, tear_down),
         cmocka_unit_test(test_a_path_that_is_too_long_is_no_directory),
     };
 
