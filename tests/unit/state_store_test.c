@@ -7,11 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -264,6 +266,24 @@ static void test_what_cannot_be_replaced_leaves_nothing_else(void **state)
     (void)store_free(store);
 }
 
+/* RLIMIT_FSIZE ends a file as a full disk does. */
+static void test_a_full_disk_leaves_what_was_saved(void **state)
+{
+    const struct rlimit small = {100, RLIM_INFINITY}, large = {RLIM_INFINITY, RLIM_INFINITY};
+    struct store *store = NULL;
+
+    (void)state;
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(store_new(directory, &store), 0);
+    assert_int_equal(save_long(store, 1), 0);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_int_equal(save_long(store, 1000), -EFBIG);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &large), 0);
+    assert_int_equal(access(path_of(ID ".new"), F_OK), -1);
+    assert_int_equal(loaded_members(store), 1);
+    (void)store_free(store);
+}
+
 /* A pipe is not waited for, and a link is not followed. */
 static void test_what_is_no_file_is_set_aside(void **state)
 {
@@ -391,6 +411,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_documents_are_the_daemons_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_replaced_leaves_nothing_else, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_a_full_disk_leaves_what_was_saved, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_no_file_is_set_aside, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_only_a_uuid_is_an_id, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_why_a_document_was_set_aside_is_logged, set_up,
