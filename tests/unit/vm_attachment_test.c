@@ -297,6 +297,85 @@ static void what_waits_for_a_predecessor_does_not_wait_for_ever(void **state)
     assert_null(attachment_find(f->vm, &share_kind, "c", true));
 }
 
+static unsigned vouched;
+
+static void on_vouched(struct vm *vm)
+{
+    assert_non_null(vm);
+    vouched++;
+}
+
+/* A guest is expected when its VM is there, and when it was reset. */
+static void a_device_host_that_is_up_awaits_the_guest(void **state)
+{
+    struct fixture *f = *state;
+    char text[4096];
+    FILE *file;
+    int saved;
+
+    run(f);
+    f->services.vm_vouched = on_vouched;
+    vouched = 0;
+    f->settings->config->vms[0].timeouts.connect = 88000;
+    f->step_us = clock_now_us();
+    vm_device_host_events.up(f->vm);
+    assert_int_equal(vouched, 1);
+    expire(f, f->vm->connect_timer, 88000);
+    assert_int_equal(count(f, TELEMETRY_GUEST_TIMEOUT), 1);
+
+    connect_guest(f, POOL);
+    f->step_us = clock_now_us();
+    file = capture_stderr(&saved);
+    vm_device_host_events.reset(f->vm);
+    (void)captured(file, saved, text, sizeof(text));
+    assert_non_null(strstr(text, "the guest was reset"));
+    assert_non_null(strstr(text, "disconnected: reset"));
+    expire(f, f->vm->connect_timer, 88000);
+    assert_int_equal(count(f, TELEMETRY_GUEST_TIMEOUT), 2);
+    assert_int_equal(vouched, 1);
+    f->services.vm_vouched = NULL;
+    vm_device_host_events.up(f->vm); /* nobody wants to know */
+}
+
+/* That the VM's socket is not there is no failure before there is a guest. */
+static void a_device_host_that_goes_is_logged(void **state)
+{
+    static const struct {
+        bool connected, ended;
+        const char *words;
+        unsigned failures;
+    } rows[] = {
+        {false, false, ": no socket", 0},
+        {true, false, ": no socket", 1},
+        {true, true, "the VM exited: no socket", 0},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct fixture *f;
+        char text[4096];
+        FILE *file;
+        int saved;
+
+        assert_int_equal(set_up_here(state), 0);
+        f = *state;
+        if (rows[i].connected)
+            connect_guest(f, POOL);
+        else
+            run(f);
+        assert_false(f->vm->saver.now);
+        file = capture_stderr(&saved);
+        vm_device_host_events.down(f->vm, rows[i].ended, "no socket");
+        (void)captured(file, saved, text, sizeof(text));
+        assert_non_null(strstr(text, rows[i].words));
+        assert_int_equal(count(f, TELEMETRY_DEVICE_FAILED), rows[i].failures);
+        assert_true(f->vm->saver.now);
+        assert_int_equal(f->vm->ended, rows[i].ended);
+        assert_int_equal(f->vm->connection != NULL, rows[i].connected && !rows[i].ended);
+        run(f);
+        assert_int_equal(tear_down(state), 0);
+    }
+}
+
 static void states_lead_to_the_removal(void **state)
 {
     const struct config_share share = {
@@ -335,6 +414,8 @@ int main(void)
         TEST(what_the_guest_cannot_be_asked_for_fails),
         TEST(what_is_removed_without_a_guest_is_told_so),
         TEST(what_waits_for_a_predecessor_does_not_wait_for_ever),
+        TEST(a_device_host_that_is_up_awaits_the_guest),
+        cmocka_unit_test(a_device_host_that_goes_is_logged),
         TEST(states_lead_to_the_removal),
     };
 
