@@ -313,6 +313,7 @@ static void a_device_host_that_is_up_awaits_the_guest(void **state)
     FILE *file;
     int saved;
 
+    assert_true(sd_event_source_get_enabled(f->vm->connect_timer, NULL) > 0); /* from the first */
     run(f);
     f->services.vm_vouched = on_vouched;
     vouched = 0;

@@ -269,6 +269,18 @@ static void folders_behind_another_are_remembered(void **state)
     need_folder(f->vm, "new", NULL);
 }
 
+static void what_is_not_saved_yet_is_saved_at_the_end(void **state)
+{
+    const struct config_share share = {
+        .tag = (char *)"new", .path = (char *)"/tmp", .target = (char *)"/new"};
+    struct fixture *f = *state;
+
+    run(f);
+    assert_int_equal(vm_add_share(f->vm, &share, note_done, f), 0);
+    next_daemon(f);
+    assert_non_null(share_find(f->vm, "new"));
+}
+
 static void share_that_goes_is_forgotten(void **state)
 {
     const struct config_share share = {
@@ -322,6 +334,7 @@ int main(void)
         TEST(payload_that_was_started_is_remembered),
         TEST(folders_that_are_served_are_remembered),
         TEST(folders_behind_another_are_remembered),
+        TEST(what_is_not_saved_yet_is_saved_at_the_end),
         TEST(share_that_goes_is_forgotten),
         TEST(state_that_cannot_be_saved_is_told_and_kept_for_later),
     };
