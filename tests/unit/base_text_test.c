@@ -40,6 +40,7 @@ static void what_is_not_seen_is_shown(void **state)
         const char *text, *clean;
     } texts[] = {
         {"plain, \u00e4\u20ac\U0001f600", "plain, \u00e4\u20ac\U0001f600"},
+        {"a\x7f", "a "},               /* DEL alone needs cleaning */
         {"\xc2\x9f\u00a0", " \u00a0"}, /* the last C1; a blank that shows */
         {"a\xc2\x85"
          "b\u2028c\u2029d",
