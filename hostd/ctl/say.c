@@ -45,6 +45,7 @@ void say_error(const char *format, ...)
 {
     unsigned margin = (unsigned)strlen(program) + 2; /* ": " */
     char text[2048];
+    const char *rest = text;
     va_list arguments;
 
     va_start(arguments, format);
@@ -56,10 +57,10 @@ void say_error(const char *format, ...)
         return;
     }
     (void)fprintf(stderr, "%s: ", program);
-    for (const char *rest = text; rest == text || *rest != '\0';) {
+    for (bool first = true; first || *rest != '\0'; first = false) {
         size_t size = wrap_line(rest, columns_of(STDERR_FILENO) - margin);
 
-        (void)fprintf(stderr, "%*s%.*s\n", rest == text ? 0 : (int)margin, "", (int)size, rest);
+        (void)fprintf(stderr, "%*s%.*s\n", first ? 0 : (int)margin, "", (int)size, rest);
         rest = wrap_rest(rest, size);
     }
 }

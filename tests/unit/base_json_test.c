@@ -93,12 +93,107 @@ static void ascii_is_read_as_it_stands(void **state)
     json_object_put(object);
 }
 
+/* Whatever others wrote, in whatever place: what it is not, it is not taken for. */
+static void values_are_read_by_their_type(void **state)
+{
+    static const struct {
+        const char *json;
+        bool object, flag, number, words;
+        size_t count;
+    } rows[] = {
+        {"null", false, false, false, false, 0},         {"{}", true, false, false, false, 0},
+        {"{\"0\": 1}", true, false, false, false, 0},    {"[]", false, false, false, false, 0},
+        {"[1, null, 3]", false, false, false, false, 3}, {"true", false, true, false, false, 0},
+        {"false", false, false, false, false, 0},        {"1", false, false, true, false, 0},
+        {"1.0", false, false, false, false, 0},          {"\"1\"", false, false, false, true, 0},
+        {"\"true\"", false, false, false, true, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct json_object *value = json_tokener_parse(rows[i].json);
+        int64_t number = 77;
+        char buffer[8] = "none";
+
+        assert_int_equal(json_is_object(value), rows[i].object);
+        assert_int_equal(json_as_flag(value), rows[i].flag);
+        assert_int_equal(json_as_number(value, &number), rows[i].number);
+        assert_int_equal(number, rows[i].number ? 1 : 77);
+        assert_int_equal(json_as_words(value, buffer, sizeof(buffer)), rows[i].words);
+        assert_int_equal(strcmp(buffer, "none") != 0, rows[i].words);
+        assert_int_equal(json_as_text(value, 100) != NULL, rows[i].words);
+        assert_int_equal(json_count(value), rows[i].count);
+        assert_null(json_element(value, rows[i].count));
+        assert_null(json_element(value, SIZE_MAX));
+        assert_null(json_member(value, "a"));
+        json_object_put(value);
+    }
+}
+
+static void elements_are_those_of_the_array(void **state)
+{
+    struct json_object *value = json_tokener_parse("[1, null, 3]");
+    int64_t number;
+
+    (void)state;
+    assert_true(json_as_number(json_element(value, 0), &number));
+    assert_int_equal(number, 1);
+    assert_null(json_element(value, 1));
+    assert_true(json_as_number(json_element(value, 2), &number));
+    assert_int_equal(number, 3);
+    json_object_put(value);
+}
+
+static void texts_have_a_bound_and_no_nul(void **state)
+{
+    struct json_object *text = json_object_new_string("abc");
+    struct json_object *cut = json_object_new_string_len("a\0b", 3);
+    struct json_object *dirty = json_object_new_string_len("a\nb\0c", 5);
+    char buffer[5];
+
+    (void)state;
+    assert_string_equal(json_as_text(text, 3), "abc");
+    assert_null(json_as_text(text, 2));
+    assert_null(json_as_text(cut, 3));
+    assert_true(json_as_words(dirty, buffer, sizeof(buffer)));
+    assert_string_equal(buffer, "a b ");
+    json_object_put(text);
+    json_object_put(cut);
+    json_object_put(dirty);
+}
+
+static void objects_have_what_was_added(void **state)
+{
+    struct json_object *object = json_members("n", json_object_new_int(1), "none", NULL, "t",
+                                              json_texts("a", "b", "c", "d", NULL), NULL);
+
+    (void)state;
+    json_add_text(object, "text", "x");
+    json_add_text(object, "empty", NULL);
+    json_add_number(object, "most", UINT64_MAX);
+    json_add_flag(object, "yes", 1);
+    json_add_flag(object, "no", 0);
+    assert_string_equal(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN),
+                        "{\"n\":1,\"none\":null,\"t\":{\"a\":\"b\",\"c\":\"d\"},\"text\":\"x\","
+                        "\"empty\":\"\",\"most\":18446744073709551615,\"yes\":true,\"no\":false}");
+    assert_null(json_member(object, "none"));
+    assert_null(json_member(object, "other"));
+    json_object_put(object);
+    json_add_text(NULL, "a", "b"); /* no memory for the object: nothing is added */
+    json_add_number(NULL, "a", 1);
+    json_add_flag(NULL, "a", 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(characters_beyond_ascii_arrive),
         cmocka_unit_test(what_is_no_strict_utf8_object_is_refused),
         cmocka_unit_test(ascii_is_read_as_it_stands),
+        cmocka_unit_test(values_are_read_by_their_type),
+        cmocka_unit_test(elements_are_those_of_the_array),
+        cmocka_unit_test(texts_have_a_bound_and_no_nul),
+        cmocka_unit_test(objects_have_what_was_added),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,15 @@ static void test_lines_break_at_blanks_and_behind_semicolons(void **state)
         {"two  blanks  between", "two", "blanks  between"},
         {"a word thatislonger", "a word", "thatislonger"},
         {"thatislongerthanten more", "thatislongerthanten", "more"},
+        {"ten bytes. ", "ten bytes.", ""},
+        {"ninebytes ab", "ninebytes", "ab"},
+        {"elevenbytes ab", "elevenbytes", "ab"},
+        {" x thatislonger", " x", "thatislonger"}, /* its first blank is its own */
+        {"12345678;; ab", "12345678;;", "ab"},
+        {"123456789;b", "123456789;", "b"},
+        {"1234567890;b", "1234567890;", "b"},
+        {"a; b;1234567890", "a; b;", "1234567890"}, /* a blank is the better place */
+        {"a 12345678; b", "a", "12345678; b"},
         {"ro;a=1;b=22222", "ro;a=1;", "b=22222"},
         {"thatislongerthan;ten", "thatislongerthan;", "ten"},
         {"\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc \u00fc\u00fc\u00fc x",

@@ -5,6 +5,7 @@
 #include "device/device_server.h"
 #include "device_support.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -204,6 +205,106 @@ static void next_daemon_takes_it_over(void **state)
         -ESRCH);
 }
 
+/* Whatever a relay says that was taken over. */
+static void nonsense_is_no_aperture(void **state)
+{
+    struct devices *devices = *state;
+    struct heard heard = {0};
+    struct device_server *server = start(devices, &heard);
+    struct aperture_status status;
+
+    assert_false(aperture_status_is_confirmed(path_of(devices, "net-x.ap"), 7));
+    put(devices, "net-x.ap", "enforced 4096 and more\n");
+    assert_int_equal(device_server_get_aperture(server, &status), 0);
+    assert_int_equal(status.state, APERTURE_NONE);
+    assert_non_null(strstr(status.reason, "cannot read the relay's report"));
+    assert_int_equal(
+        aperture_status_write(path_of(devices, "net-x.ap"),
+                              &(struct aperture_status){.state = APERTURE_WAITING, .bytes = 7}),
+        0);
+    assert_int_equal(device_server_get_aperture(server, &status), 0);
+    assert_int_equal(status.state, APERTURE_WAITING);
+    assert_int_equal(device_server_confirm_aperture(server, 7), 0);
+    assert_true(aperture_status_is_confirmed(path_of(devices, "net-x.ap"), 7));
+    assert_false(aperture_status_is_confirmed(path_of(devices, "net-x.ap"), 8));
+    (void)device_server_stop(server);
+}
+
+static pid_t pid_of(const struct devices *devices)
+{
+    char text[64];
+
+    return (pid_t)strtol(devices_read(devices, "net-x.pid", text, sizeof(text)), NULL, 10);
+}
+
+/* It may not have been reaped yet, by whoever does that. */
+static bool is_running(pid_t pid)
+{
+    char path[64], text[256] = "";
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    file = fopen(path, "re");
+    if (!file)
+        return false;
+    (void)!fread(text, 1, sizeof(text) - 1, file);
+    (void)fclose(file);
+    return !strstr(text, ") Z");
+}
+
+/* One that an earlier daemon left is killed before. */
+static void successor_has_the_name_alone(void **state)
+{
+    struct devices *devices = *state;
+    struct heard heard = {0}, other = {0};
+    struct device_server *server = start(devices, &heard);
+    pid_t first = pid_of(devices);
+
+    (void)device_server_free(server);
+    assert_true(is_running(first));
+    server = start(devices, &other);
+    assert_int_not_equal(pid_of(devices), first);
+    for (unsigned i = 0; i < 6000 && is_running(first); i++)
+        devices_run(devices, 10);
+    assert_false(is_running(first));
+    assert_int_equal(heard.ends, 0);
+    assert_false(device_server_has_ended(server));
+    (void)device_server_stop(server);
+}
+
+static void what_cannot_be_started_leaves_nothing(void **state)
+{
+    struct devices *devices = *state;
+    struct heard heard = {0};
+    struct device_server_spec spec = {.directory = devices->directory,
+                                      .name = DEVICE_SERVER_PASST "x",
+                                      .path = "adapter x",
+                                      .passt = passt,
+                                      .options = "",
+                                      .uid = (uid_t)-1,
+                                      .gid = (gid_t)-1};
+    struct device_server *server = NULL;
+    char missing[FOLDER_BYTES + 32], name[300];
+
+    (void)snprintf(missing, sizeof(missing), "%s/no/such", devices->directory);
+    spec.directory = missing;
+    assert_int_equal(device_server_start(devices->event, &spec, &events, &heard, &server), -ENOENT);
+    memset(name, 'x', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    spec.directory = devices->directory;
+    spec.name = name;
+    assert_int_equal(device_server_start(devices->event, &spec, &events, &heard, &server),
+                     -ENAMETOOLONG);
+    assert_int_equal(
+        device_server_adopt(devices->event, devices->directory, name, &events, &heard, &server),
+        -ENAMETOOLONG);
+    device_server_sweep(devices->event, devices->directory, name);
+    assert_null(server);
+    assert_null(device_server_stop(NULL));
+    assert_null(device_server_free(NULL));
+    assert_int_equal(heard.readies + heard.ends, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, devices_set_up, devices_tear_down)
 
 int main(void)
@@ -213,6 +314,9 @@ int main(void)
         TEST(its_own_files_alone_are_heard_of),
         TEST(end_is_told_with_the_last_words),
         TEST(next_daemon_takes_it_over),
+        TEST(nonsense_is_no_aperture),
+        TEST(successor_has_the_name_alone),
+        TEST(what_cannot_be_started_leaves_nothing),
     };
 
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);

@@ -2,6 +2,8 @@
  * AF_VSOCK itself is not opened: the peer's CID and port are what the listener would say. */
 #include "vm_support.h"
 
+#include "base/clock.h"
+#include "base/limits.h"
 #include "device/device_host.h"
 #include "guest/listener.h"
 #include "protocol/welcome.h"
@@ -447,6 +449,138 @@ static void caller_that_ends_leaves_nothing(void **state)
     }
 }
 
+/* Runs the daemon until no connection is open. */
+static void wait_for_all_to_close(struct fixture *f)
+{
+    for (unsigned i = 0; i < PATIENCE && f->services.counters.open > 0; i++)
+        (void)sd_event_run(f->services.event, 10000);
+    assert_int_equal(f->services.counters.open, 0);
+    assert_int_equal(vm_count_connection(f->vm, 0), 0);
+    assert_int_equal(vm_handshakes(f->vm)->count, 0);
+}
+
+/* A VM's has its VM's time, a stranger the daemon's; each from its own begin. */
+static void caller_that_says_nothing_is_closed_in_time(void **state)
+{
+    struct fixture *f = *state;
+    struct config *config = f->settings->config;
+    uint64_t begin_us = clock_now_us();
+    char text[16384];
+    int guests[2], stranger[2];
+
+    config->vms[0].timeouts.capabilities = 30;
+    config->timeouts.capabilities = 60;
+    guests[0] = call(f, &(struct peer){.vsock = false});
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stranger), 0);
+    handshake_begin(f->handshakes, stranger[0], &(struct peer){.vsock = true, .cid = 77, .port = 1},
+                    NULL);
+    config->vms[0].timeouts.capabilities = 90;
+    guests[1] = call(f, &(struct peer){.vsock = false});
+    assert_int_equal(f->services.counters.open, 3);
+    assert_int_equal(f->services.counters.connections, 3);
+    wait_for_all_to_close(f);
+    assert_in_range(clock_now_us() - begin_us, 90000, UINT64_MAX);
+    assert_int_equal(f->services.counters.timed_out, 3);
+    assert_int_equal(f->services.counters.refused[WELCOME_TOO_MANY], 0);
+    read_telemetry(f, text, sizeof(text));
+    assert_int_equal(count_in(text, "\"HandshakeTimeout\""), 3);
+    (void)close(guests[0]);
+    (void)close(guests[1]);
+    (void)close(stranger[1]);
+}
+
+/* It is left a moment to read why, which is no time that it lets pass. */
+static void refused_caller_is_closed_and_not_late(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t begin_us = clock_now_us();
+    uint8_t bytes[64];
+    struct wire_writer writer = {.data = bytes, .capacity = sizeof(bytes)};
+    size_t start = frame_begin(&writer, FRAME_CAPABILITIES, 0, 1);
+
+    wire_put_u32(&writer, 8);
+    wire_put_u32(&writer, 2); /* another major */
+    assert_int_equal(frame_end(&writer, start), 0);
+    f->guest = call(f, &(struct peer){.vsock = false});
+    assert_int_equal(send(f->guest, bytes, writer.size, MSG_NOSIGNAL), writer.size);
+    expect_welcome(f, WELCOME_VERSION, "dev");
+    wait_for_all_to_close(f);
+    assert_in_range(clock_now_us() - begin_us, LIMITS_REFUSAL_LINGER_MS * UINT64_C(1000),
+                    UINT64_MAX);
+    assert_int_equal(f->services.counters.refused[WELCOME_VERSION], 1);
+    assert_int_equal(f->services.counters.timed_out, 0);
+    assert_int_equal(f->services.counters.malformed, 0);
+}
+
+/* What is no report is no begin. */
+static void first_frame_that_is_no_report_ends_it(void **state)
+{
+    struct fixture *f = *state;
+    char text[16384], byte;
+
+    f->guest = call(f, &(struct peer){.vsock = false});
+    say(f, FRAME_PING, 0, 1, NULL, 0);
+    run(f);
+    assert_int_equal(recv(f->guest, &byte, 1, MSG_DONTWAIT), 0);
+    assert_int_equal(f->services.counters.malformed, 1);
+    read_telemetry(f, text, sizeof(text));
+    assert_int_equal(count_in(text, "\"ProtocolError\""), 1);
+    assert_int_equal(count_in(text, "\"reason\":\"capabilities-expected\""), 1);
+    wait_for_all_to_close(f);
+}
+
+/* So many strangers are heard, whatever the limits of guests; one more is closed at once. */
+static void strangers_are_bounded_and_keep_no_guest_out(void **state)
+{
+    static int strangers[LIMITS_REFUSED_IN_ALL + 1];
+    const struct peer peer = {.vsock = true, .cid = CID, .port = LIMITS_PRIVILEGED_PORTS};
+    struct fixture *f = *state;
+    char byte;
+
+    f->settings->config->limits.connections = 1;
+    f->settings->config->limits.connections_per_vm = 1;
+    for (size_t i = 0; i <= LIMITS_REFUSED_IN_ALL; i++)
+        strangers[i] = call(f, &peer);
+    for (size_t i = 0; i < LIMITS_REFUSED_IN_ALL; i++)
+        assert_int_equal(recv(strangers[i], &byte, 1, MSG_DONTWAIT), -1);
+    assert_int_equal(recv(strangers[LIMITS_REFUSED_IN_ALL], &byte, 1, MSG_DONTWAIT), 0);
+    assert_int_equal(f->services.counters.refused[WELCOME_TOO_MANY], 1);
+    assert_int_equal(vm_count_connection(f->vm, 0), 0);
+    call_and_greet(f, false, 0);
+    expect_welcome(f, WELCOME_ACCEPTED, "dev");
+    for (size_t i = 0; i <= LIMITS_REFUSED_IN_ALL; i++)
+        (void)close(strangers[i]);
+    run(f);
+    /* their places are free again */
+    strangers[0] = call(f, &peer);
+    assert_int_equal(recv(strangers[0], &byte, 1, MSG_DONTWAIT), -1);
+    (void)close(strangers[0]);
+    run(f);
+}
+
+/* Those of a VM that leaves are closed; another's are not. */
+static void callers_of_a_vm_are_forgotten_with_it(void **state)
+{
+    struct fixture *f = *state;
+    struct vm *stays = f->vm, *leaves = NULL;
+    int one, other;
+    char byte;
+
+    assert_int_equal(vm_new(&f->services, f->settings, &f->settings->config->vms[0], &leaves), 0);
+    one = call(f, &(struct peer){.vsock = false});
+    f->vm = leaves;
+    other = call(f, &(struct peer){.vsock = false});
+    handshakes_forget(f->handshakes, leaves);
+    f->vm = stays;
+    assert_int_equal(recv(other, &byte, 1, MSG_DONTWAIT), 0);
+    assert_int_equal(recv(one, &byte, 1, MSG_DONTWAIT), -1);
+    assert_int_equal(vm_count_connection(leaves, 0), 0);
+    (void)vm_free(leaves);
+    (void)close(one);
+    (void)close(other);
+    wait_for_all_to_close(f);
+}
+
 static int end(void **state)
 {
     struct fixture *f = *state;
@@ -473,6 +607,11 @@ int main(void)
         TEST(refused_connections_keep_no_guest_out),
         TEST(guests_of_one_vm_do_not_use_up_what_all_have),
         TEST(caller_that_ends_leaves_nothing),
+        TEST(caller_that_says_nothing_is_closed_in_time),
+        TEST(refused_caller_is_closed_and_not_late),
+        TEST(first_frame_that_is_no_report_ends_it),
+        TEST(strangers_are_bounded_and_keep_no_guest_out),
+        TEST(callers_of_a_vm_are_forgotten_with_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -340,6 +340,76 @@ static void test_a_pipe_without_a_reader_holds_nobody_up(void **state)
     (void)telemetry_free(telemetry);
 }
 
+/* A device that takes nothing: each line is lost, and none is tried for ever. */
+static void test_what_cannot_be_written_is_lost(void **state)
+{
+    const struct config_telemetry config = {
+        .file = (char *)"/dev/full", .max_bytes = 1 << 20, .keep = 1};
+    struct telemetry *telemetry = NULL;
+
+    (void)state;
+    assert_int_equal(telemetry_new(&config, &telemetry), 0);
+    emit(telemetry, 3);
+    assert_int_equal(telemetry_lost(telemetry), 3);
+    (void)telemetry_free(telemetry);
+}
+
+/* Nothing is moved away for a line that no file has room for. */
+static void test_an_empty_file_is_not_rotated(void **state)
+{
+    struct telemetry *telemetry = open_file(10, 3);
+    char moved[160];
+    unsigned count;
+
+    (void)state;
+    emit(telemetry, 1);
+    (void)snprintf(moved, sizeof(moved), "%s.1", file);
+    assert_int_equal(access(moved, F_OK), -1);
+    (void)check_lines(read_number(0), &count);
+    assert_int_equal(count, 1);
+    (void)telemetry_free(telemetry);
+}
+
+/* One more that fits exactly does. */
+static void test_a_file_is_filled_up_to_its_bound(void **state)
+{
+    struct telemetry *telemetry = open_file(1 << 20, 3);
+    size_t size;
+    unsigned count;
+
+    (void)state;
+    emit(telemetry, 2);
+    size = strlen(read_number(0));
+    (void)telemetry_free(telemetry);
+    for (size_t less = 0; less < 2; less++) {
+        assert_int_equal(unlink(file), 0);
+        telemetry = open_file(size - less, 3);
+        emit(telemetry, 2);
+        (void)check_lines(read_number(0), &count);
+        assert_int_equal(count, less == 0 ? 2 : 1);
+        (void)telemetry_free(telemetry);
+    }
+}
+
+/* The names of the older ones cannot be moved: the file goes on. */
+static void test_a_file_that_cannot_be_rotated_goes_on(void **state)
+{
+    struct telemetry *telemetry = open_file(1000, 1);
+    char blocked[160], inside[192];
+    unsigned count;
+
+    (void)state;
+    (void)snprintf(blocked, sizeof(blocked), "%s.1", file);
+    (void)snprintf(inside, sizeof(inside), "%s/x", blocked);
+    assert_int_equal(mkdir(blocked, 0700), 0);
+    assert_int_equal(mkdir(inside, 0700), 0);
+    emit(telemetry, 20);
+    assert_int_equal(telemetry_lost(telemetry), 0);
+    assert_int_equal(check_lines(read_number(0), &count), 1);
+    assert_int_equal(count, 20);
+    (void)telemetry_free(telemetry);
+}
+
 struct ear {
     unsigned lines;
     size_t size;
@@ -421,6 +491,11 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_it_can_be_reopened_after_logrotate, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_file_that_goes_is_made_anew, set_up, tear_down),
+        cmocka_unit_test(test_what_cannot_be_written_is_lost),
+        cmocka_unit_test_setup_teardown(test_an_empty_file_is_not_rotated, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_file_is_filled_up_to_its_bound, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_file_that_cannot_be_rotated_goes_on, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_a_pipe_without_a_reader_holds_nobody_up, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_subscribers_hear_every_line, set_up, tear_down),

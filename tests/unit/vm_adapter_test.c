@@ -5,10 +5,15 @@
 #include "telemetry/telemetry.h"
 #include "vm/adapter.h"
 #include "vm/vm.h"
+#include "vm/vm_parts.h"
 
 #include "protocol/request.h"
+#include "protocol/result.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define POOL         UINT64_C(67108864)
 #define ADAPTER(mac) "\"network\": [{\"id\": \"eth0\", \"mac\": \"52:54:00:12:34:" mac "\"}]"
@@ -206,6 +211,192 @@ static void a_required_aperture_is_not_had_of_another_device_host(void **state)
     assert_int_equal(told(f, TELEMETRY_ADD_NET_ADAPTER), 0);
 }
 
+/* Changes the configuration, and leaves what the guest is asked then unanswered. */
+static void change_and_wait(struct fixture *f, const char *more)
+{
+    struct settings *next = configure(f, more);
+
+    vm_change(f->vm, next, &next->config->vms[0]);
+    run(f);
+    (void)settings_unref(next);
+}
+
+/* Answers all that the guest was asked, CONFIGURE_NETWORK with @p error. @return how many of
+ * those there were */
+static unsigned answer_with(struct fixture *f, int error)
+{
+    uint8_t bytes[8192];
+    ssize_t n = recv(f->guest, bytes, sizeof(bytes), MSG_DONTWAIT);
+    unsigned asked = 0;
+
+    for (size_t at = 0, size; n > 0 && at < (size_t)n; at += size) {
+        bool network;
+        uint8_t payload[64];
+        struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
+        struct frame frame;
+
+        assert_int_equal(frame_decode(bytes + at, (size_t)n - at, &frame, &size), 0);
+        network = frame.type == FRAME_CONFIGURE_NETWORK;
+        asked += network;
+        result_pack(&writer, &(struct result){.error = network ? error : 0});
+        if (frame.id != 0 && !(frame.flags & FRAME_FLAG_ANSWER))
+            say(f, FRAME_RESULT, FRAME_FLAG_ANSWER, frame.id, payload, writer.size);
+    }
+    run(f);
+    return asked;
+}
+
+static void the_guests_answer_decides_and_is_told(void **state)
+{
+    static const struct {
+        int error;
+        enum vm_device_state state;
+        unsigned failures, timeouts;
+    } rows[] = {
+        {0, VM_DEVICE_IN_USE, 0, 0},
+        {EIO, VM_DEVICE_FAILED, 1, 0},
+        {ETIMEDOUT, VM_DEVICE_FAILED, 1, 1},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct vm_adapter_view adapter;
+        struct fixture *f;
+
+        assert_int_equal(set_up(state), 0);
+        f = *state;
+        connect_guest(f, POOL);
+        change_and_wait(f, "\"networking\": \"nat\", " ADAPTER("56"));
+        vm_get_adapter(f->vm, 0, &adapter);
+        assert_int_equal(adapter.state, VM_DEVICE_SETTING);
+        (void)answer_with(f, rows[i].error);
+        vm_get_adapter(f->vm, 0, &adapter);
+        assert_int_equal(adapter.state, rows[i].state);
+        assert_int_equal(told(f, TELEMETRY_CONFIGURE_NETWORK), 1);
+        assert_int_equal(told(f, TELEMETRY_DEVICE_FAILED), rows[i].failures);
+        assert_int_equal(told(f, TELEMETRY_GUEST_TIMEOUT), rows[i].timeouts);
+        assert_int_equal(f->services.latencies.network.count, 1);
+        assert_int_equal(tear_down(state), 0);
+    }
+}
+
+/* That is no answer: the guest is asked again when it is back. */
+static void a_guest_that_leaves_is_asked_again(void **state)
+{
+    struct vm_adapter_view adapter;
+    struct fixture *f = *state;
+
+    connect_guest(f, POOL);
+    change_and_wait(f, "\"networking\": \"nat\", " ADAPTER("56"));
+    (void)close(f->guest);
+    f->guest = -1;
+    run(f);
+    vm_get_adapter(f->vm, 0, &adapter);
+    assert_int_equal(adapter.state, VM_DEVICE_WAITING);
+    assert_int_equal(told(f, TELEMETRY_CONFIGURE_NETWORK), 0);
+    assert_int_equal(f->services.latencies.network.count, 0);
+    connect_guest(f, POOL);
+    assert_int_equal(f->asked[FRAME_CONFIGURE_NETWORK], 1);
+    assert_in_use(f, "");
+}
+
+#define OTHER_ADAPTER "{\"id\": \"eth1\", \"mac\": \"52:54:00:12:34:99\"}"
+
+static void a_successor_waits_until_the_interface_was_given_up(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_guest(f, POOL);
+    change_and_wait(f, "\"networking\": \"nat\", " ADAPTER("56"));
+    assert_int_equal(answer_with(f, 0), 1);
+    /* eth1 does not: it is another one's name */
+    change_and_wait(f, "\"networking\": \"nat\", \"network\": [{\"id\": \"eth0\", "
+                       "\"mac\": \"52:54:00:12:34:57\"}, " OTHER_ADAPTER "]");
+    assert_int_equal(answer_with(f, EIO), 2);
+    /* the one that the guest could not give up has gone all the same */
+    assert_int_equal(answer_with(f, 0), 1);
+    assert_int_equal(answer_with(f, 0), 0);
+}
+
+/* What the guest's version of the protocol does not have is not left out in silence. */
+static void an_old_guest_is_told_of_if_that_matters(void **state)
+{
+    static const char begin_text[] = "\"networking\": \"nat\", \"network\": [{\"id\": \"eth0\", "
+                                     "\"mac\": \"52:54:00:12:34:56\"";
+    static const struct {
+        const char *more, *end, *words;
+        uint16_t minor;
+    } rows[] = {
+        {"", "}]", NULL, 0},
+        {", \"gateway\": \"10.0.0.1\"", "}]", NULL, 0},
+        {", \"metric\": 7", "}]", "too old for the order of default routes; update", 0},
+        {", \"metric\": 7", "}]", NULL, 1},
+        {", \"accept_ra\": false", "}]", "too old for accept_ra; update", 0},
+        {"", "}], \"resolv_conf\": \"never\"", "too old for resolv_conf; update", 0},
+        {"}, {\"id\": \"eth1\", \"mac\": \"52:54:00:12:34:57\", \"gateway\": \"10.0.0.1\"", "}]",
+         "eth1: the guest is too old for the order of default routes; update", 0},
+        {"}, {\"id\": \"eth1\", \"mac\": \"52:54:00:12:34:57\"", "}]", NULL, 0},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char more[512], text[4096];
+        struct fixture *f;
+        FILE *file;
+        int saved;
+
+        assert_int_equal(set_up(state), 0);
+        f = *state;
+        connect_guest(f, POOL);
+        f->vm->boot.capabilities.minor = rows[i].minor;
+        (void)snprintf(more, sizeof(more), "%s%s%s", begin_text, rows[i].more, rows[i].end);
+        file = capture_stderr(&saved);
+        change_and_wait(f, more);
+        (void)captured(file, saved, text, sizeof(text));
+        if (rows[i].words)
+            assert_non_null(strstr(text, rows[i].words));
+        else
+            assert_null(strstr(text, "too old"));
+        assert_int_equal(tear_down(state), 0);
+    }
+}
+
+static void a_server_that_ends_with_its_guest_is_no_failure(void **state)
+{
+    struct fixture *f = *state;
+    char text[4096];
+    FILE *file;
+    int saved;
+
+    begin(f);
+    f->vm->boot.farewell = true;
+    adapters_lost(f->vm, "eth0", true, "passt: exit status 0");
+    f->vm->boot.farewell = false;
+    (void)close(f->guest);
+    f->guest = -1;
+    run(f);
+    file = capture_stderr(&saved);
+    adapters_lost(f->vm, "eth0", true, "passt: exit status 0");
+    assert_non_null(
+        strstr(captured(file, saved, text, sizeof(text)), "adapter eth0: passt: exit status 0"));
+    assert_int_equal(told(f, TELEMETRY_DEVICE_FAILED), 0);
+}
+
+static void what_becomes_of_a_device_is_saved(void **state)
+{
+    struct fixture *f = *state;
+
+    begin(f);
+    assert_false(f->vm->saver.now);
+    adapters_lost(f->vm, "eth0", true, "passt: killed"); /* nothing changes */
+    assert_false(f->vm->saver.now);
+    adapters_lost(f->vm, "eth0", false, "passt: killed");
+    assert_true(f->vm->saver.now);
+    settle(f);
+    assert_false(f->vm->saver.now);
+    adapters_refused(f->vm, "eth0", "not kept");
+    assert_true(f->vm->saver.now);
+    settle(f);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -222,6 +413,12 @@ int main(void)
         TEST(an_adapter_that_is_named_no_more_goes),
         TEST(with_nat_the_vmms_own_interface_is_configured),
         TEST(without_networking_nobody_is_asked),
+        cmocka_unit_test(the_guests_answer_decides_and_is_told),
+        TEST(a_guest_that_leaves_is_asked_again),
+        TEST(a_successor_waits_until_the_interface_was_given_up),
+        cmocka_unit_test(an_old_guest_is_told_of_if_that_matters),
+        TEST(a_server_that_ends_with_its_guest_is_no_failure),
+        TEST(what_becomes_of_a_device_is_saved),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
  * is mounted. */
 #include "vm_support.h"
 
+#include "base/limits.h"
 #include "telemetry/telemetry.h"
 #include "vm/share.h"
 #include "vm/virtio_device.h"
@@ -12,6 +13,7 @@
 #include "protocol/request.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #define POOL UINT64_C(67108864)
@@ -199,6 +201,185 @@ static void servers_that_end_with_the_guest_are_no_failure(void **state)
     assert_int_equal(failures(f), before + 1);
 }
 
+static const struct config_share other = {
+    .tag = (char *)"new", .path = (char *)"/tmp/", .target = (char *)"/new/"};
+
+static void add(struct fixture *f, const char *tag, const char *target)
+{
+    struct config_share share = other;
+
+    share.tag = (char *)tag;
+    share.target = (char *)target;
+    assert_int_equal(vm_add_share(f->vm, &share, note_done, f), 0);
+}
+
+static struct vm_share_view view_of(const struct fixture *f, size_t index)
+{
+    struct vm_share_view share;
+
+    vm_get_share(f->vm, index, &share);
+    return share;
+}
+
+static void paths_are_kept_in_their_shortest_form(void **state)
+{
+    struct fixture *f = *state;
+    struct vm_share_view share;
+
+    add(f, "new", "/new/");
+    share = view_of(f, 2);
+    assert_string_equal(share.path, "/tmp");
+    assert_string_equal(share.target, "/new");
+    assert_false(share.configured);
+    assert_true(view_of(f, 0).configured);
+}
+
+static void a_vm_has_a_bounded_number_of_shares(void **state)
+{
+    struct fixture *f = *state;
+    char tag[16], target[32];
+
+    for (size_t i = 2; i < LIMITS_SHARES; i++) {
+        (void)snprintf(tag, sizeof(tag), "n%zu", i);
+        (void)snprintf(target, sizeof(target), "/n%zu", i);
+        add(f, tag, target);
+    }
+    assert_int_equal(vm_add_share(f->vm, &other, note_done, f), -ENOBUFS);
+    assert_int_equal(attachment_count(f->vm, &share_kind), LIMITS_SHARES);
+    run(f);
+}
+
+static void what_goes_holds_up_its_tag_and_its_target_and_nothing_else(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_guest(f, POOL);
+    assert_int_equal(vm_remove_share(f->vm, "a", note_done, f), 0);
+    run(f); /* the guest is asked, and does not answer yet */
+    add(f, "a", "/elsewhere");
+    add(f, "c", "/a");
+    add(f, "d", "/d");
+    run(f);
+    assert_int_equal(share_find(f->vm, "a")->attachment.state, VM_DEVICE_WAITING);
+    assert_int_equal(share_find(f->vm, "c")->attachment.state, VM_DEVICE_WAITING);
+    assert_int_equal(share_find(f->vm, "d")->attachment.state, VM_DEVICE_SETTING);
+    settle(f);
+    assert_int_equal(f->done, 4);
+    assert_remounted(f, 1, 2 + 3);
+}
+
+static void one_that_is_lost_too_often_is_given_up(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t before;
+
+    connect_guest(f, POOL);
+    before = failures(f);
+    for (unsigned i = 0; i < LIMITS_SHARE_RETRIES; i++) {
+        lose(f, view_of(f, 0).device);
+        settle(f);
+        assert_int_equal(view_of(f, 0).state, VM_DEVICE_IN_USE);
+    }
+    assert_int_equal(failures(f), before + LIMITS_SHARE_RETRIES);
+    lose(f, view_of(f, 0).device);
+    settle(f);
+    assert_int_equal(view_of(f, 0).state, VM_DEVICE_FAILED);
+    assert_non_null(strstr(view_of(f, 0).error, "too often"));
+    f->boot = 2; /* which has its tries again */
+    connect_guest(f, POOL);
+    lose(f, view_of(f, 0).device);
+    settle(f);
+    assert_int_equal(view_of(f, 0).state, VM_DEVICE_IN_USE);
+}
+
+static void what_is_lost_without_a_guest_is_logged(void **state)
+{
+    struct fixture *f = *state;
+    char text[1024];
+    FILE *file;
+    int saved;
+
+    connect_guest(f, POOL);
+    hang_up(f);
+    file = capture_stderr(&saved);
+    lose(f, "a");
+    assert_non_null(strstr(captured(file, saved, text, sizeof(text)), "share a: it was killed"));
+    run(f);
+}
+
+/* The guest's answer leaves open whether it mounted the share. */
+static void what_an_earlier_connection_left_open_is_unmounted_first(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_guest(f, POOL);
+    add(f, "new", "/new");
+    run(f);
+    hang_up(f); /* before it answers */
+    f->answer = ETIMEDOUT;
+    connect_guest(f, POOL);
+    assert_string_equal(f->mounts, "+/new ");
+    vm_device_host_events.up(f->vm);
+    settle(f);
+    assert_string_equal(f->mounts, "+/new +/new ");
+    lose(f, "new");
+    f->answer = 0;
+    vm_device_host_events.up(f->vm);
+    settle(f);
+    assert_string_equal(f->mounts, "+/new +/new !/new +/new ");
+    assert_int_equal(view_of(f, 2).state, VM_DEVICE_IN_USE);
+}
+
+static void a_boot_leaves_nothing_open_at_its_first_connection(void **state)
+{
+    struct fixture *f = *state;
+
+    f->answer = ETIMEDOUT;
+    connect_guest(f, POOL);
+    lose(f, "a");
+    f->answer = 0;
+    vm_device_host_events.up(f->vm);
+    settle(f);
+    assert_string_equal(f->mounts, "+/a +/b +/a +/b ");
+}
+
+/* The shares before and behind it have another device. */
+static void a_refused_device_fails_its_own_shares(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_guest(f, POOL);
+    add(f, "c", "/c");
+    add(f, "d", "/d");
+    settle(f);
+    f->mounts[0] = '\0';
+    assert_false(f->vm->saver.now);
+    shares_refused(f->vm, "c", "not kept");
+    assert_true(f->vm->saver.now);
+    settle(f);
+    assert_string_equal(f->mounts, "!/c !/d ");
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(view_of(f, i).state, i < 2 ? VM_DEVICE_IN_USE : VM_DEVICE_FAILED);
+        assert_string_equal(view_of(f, i).error, i < 2 ? "" : "not kept");
+    }
+    assert_null(virtio_device_find(f->vm, &share_kind, "c"));
+    shares_refused(f->vm, "c", "not kept"); /* of nobody */
+    assert_false(f->vm->saver.now);
+}
+
+static void a_loss_is_remembered(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_guest(f, POOL);
+    assert_false(f->vm->saver.now);
+    lose(f, "a");
+    assert_true(f->vm->saver.now);
+    settle(f);
+    lose(f, "nobody's");
+    assert_false(f->vm->saver.now);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -213,6 +394,15 @@ int main(void)
         TEST(one_that_is_removed_meanwhile_is_unmounted),
         TEST(one_whose_device_cannot_be_removed_is_made_anew),
         TEST(servers_that_end_with_the_guest_are_no_failure),
+        TEST(paths_are_kept_in_their_shortest_form),
+        TEST(a_vm_has_a_bounded_number_of_shares),
+        TEST(what_goes_holds_up_its_tag_and_its_target_and_nothing_else),
+        TEST(one_that_is_lost_too_often_is_given_up),
+        TEST(what_is_lost_without_a_guest_is_logged),
+        TEST(what_an_earlier_connection_left_open_is_unmounted_first),
+        TEST(a_boot_leaves_nothing_open_at_its_first_connection),
+        TEST(a_refused_device_fails_its_own_shares),
+        TEST(a_loss_is_remembered),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

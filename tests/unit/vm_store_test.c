@@ -4,13 +4,16 @@
 
 #include "state/store.h"
 #include "vm/share.h"
+#include "vm/virtio_device.h"
 #include "vm/vm_parts.h"
 #include "vm/vm_store.h"
 
 #include <json-c/json.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define POOL UINT64_C(67108864)
 
@@ -179,6 +182,145 @@ static void share_of_another_transport_comes_back(void **state)
     }
 }
 
+/* Of the payload's states those that outlive a daemon. */
+static void payload_that_was_started_is_remembered(void **state)
+{
+    static const enum vm_payload_state states[] = {VM_PAYLOAD_NONE, VM_PAYLOAD_WAITING,
+                                                   VM_PAYLOAD_RUNNING, VM_PAYLOAD_EXITED,
+                                                   VM_PAYLOAD_FAILED};
+    struct fixture *f = *state;
+
+    connect_guest(f, POOL);
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        bool started = states[i] != VM_PAYLOAD_NONE && states[i] != VM_PAYLOAD_WAITING;
+
+        f->vm->payload.state = states[i];
+        vm_store_save(f->vm);
+        next_daemon(f);
+        assert_int_equal(f->vm->payload.state, started ? states[i] : VM_PAYLOAD_NONE);
+    }
+}
+
+static void need_folder(const struct vm *vm, const char *device, const struct stat *status)
+{
+    struct json_object *folder = json_object_object_get(vm->folders, device);
+
+    if (!status) {
+        assert_null(folder);
+        return;
+    }
+    assert_int_equal(json_object_array_length(folder), 2);
+    assert_int_equal(json_object_get_uint64(json_object_array_get_idx(folder, 0)), status->st_dev);
+    assert_int_equal(json_object_get_uint64(json_object_array_get_idx(folder, 1)), status->st_ino);
+}
+
+/* Of the devices that are there. */
+static void folders_that_are_served_are_remembered(void **state)
+{
+    struct fixture *f = *state;
+    struct virtio_device *device;
+    struct stat status;
+
+    assert_int_equal(stat("/usr", &status), 0);
+    connect_guest(f, POOL);
+    device = f->vm->devices;
+    assert_non_null(device);
+    vm_store_save(f->vm);
+    device->state = VIRTIO_DEVICE_REMOVING;
+    next_daemon(f);
+    need_folder(f->vm, "a", &status);
+
+    connect_guest(f, POOL);
+    f->vm->devices->state = VIRTIO_DEVICE_ADDING;
+    vm_store_save(f->vm);
+    f->vm->devices->state = VIRTIO_DEVICE_THERE;
+    f->vm->saver.timer = sd_event_source_disable_unref(f->vm->saver.timer);
+    next_daemon(f);
+    need_folder(f->vm, "a", NULL);
+
+    connect_guest(f, POOL);
+    f->vm->devices->folder.inode = 0; /* an adapter has none */
+    vm_store_save(f->vm);
+    f->vm->saver.timer = sd_event_source_disable_unref(f->vm->saver.timer);
+    next_daemon(f);
+    need_folder(f->vm, "a", NULL);
+}
+
+static void folders_behind_another_are_remembered(void **state)
+{
+    const struct config_share share = {
+        .tag = (char *)"new", .path = (char *)"/tmp", .target = (char *)"/new"};
+    struct fixture *f = *state;
+    struct virtio_device *device;
+    struct stat status;
+
+    assert_int_equal(stat("/usr", &status), 0);
+    connect_guest(f, POOL);
+    assert_int_equal(vm_add_share(f->vm, &share, note_done, f), 0);
+    settle(f);
+    device = f->vm->devices;
+    assert_string_equal(device->name, "new"); /* the newest is first */
+    device->state = VIRTIO_DEVICE_ADDING;
+    vm_store_save(f->vm);
+    device->state = VIRTIO_DEVICE_THERE;
+    f->vm->saver.timer = sd_event_source_disable_unref(f->vm->saver.timer);
+    next_daemon(f);
+    need_folder(f->vm, "a", &status);
+    need_folder(f->vm, "new", NULL);
+}
+
+static void what_is_not_saved_yet_is_saved_at_the_end(void **state)
+{
+    const struct config_share share = {
+        .tag = (char *)"new", .path = (char *)"/tmp", .target = (char *)"/new"};
+    struct fixture *f = *state;
+
+    run(f);
+    assert_int_equal(vm_add_share(f->vm, &share, note_done, f), 0);
+    next_daemon(f);
+    assert_non_null(share_find(f->vm, "new"));
+}
+
+static void share_that_goes_is_forgotten(void **state)
+{
+    const struct config_share share = {
+        .tag = (char *)"new", .path = (char *)"/tmp", .target = (char *)"/new"};
+    struct fixture *f = *state;
+
+    connect_guest(f, POOL);
+    assert_int_equal(vm_add_share(f->vm, &share, note_done, f), 0);
+    settle(f);
+    assert_int_equal(vm_remove_share(f->vm, "new", note_done, f), 0);
+    run(f); /* the guest has not unmounted it yet */
+    vm_store_save(f->vm);
+    f->done = 0;
+    next_daemon(f);
+    assert_int_equal(attachment_count(f->vm, &share_kind), 2);
+    assert_int_equal(f->error, ECANCELED);
+}
+
+static void state_that_cannot_be_saved_is_told_and_kept_for_later(void **state)
+{
+    struct fixture *f = *state;
+    char path[FOLDER_BYTES + 8], text[1024];
+    uint64_t saves = f->services.counters.saves;
+    FILE *file;
+    int saved;
+
+    file = capture_stderr(&saved);
+    vm_store_save(f->vm);
+    assert_string_equal(captured(file, saved, text, sizeof(text)), "");
+    (void)snprintf(path, sizeof(path), "%s/vms", f->folder);
+    folder_remove(path);
+    file = capture_stderr(&saved);
+    vm_store_save(f->vm);
+    (void)captured(file, saved, text, sizeof(text));
+    assert_non_null(strstr(text, "cannot save VM state in"));
+    assert_non_null(strstr(text, "No such file or directory"));
+    assert_true(f->vm->unsaved);
+    assert_int_equal(f->services.counters.saves, saves + 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -189,6 +331,12 @@ int main(void)
         TEST(nonsense_is_nothing),
         TEST(report_that_is_none_is_no_boot),
         TEST(share_of_another_transport_comes_back),
+        TEST(payload_that_was_started_is_remembered),
+        TEST(folders_that_are_served_are_remembered),
+        TEST(folders_behind_another_are_remembered),
+        TEST(what_is_not_saved_yet_is_saved_at_the_end),
+        TEST(share_that_goes_is_forgotten),
+        TEST(state_that_cannot_be_saved_is_told_and_kept_for_later),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
