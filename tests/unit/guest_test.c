@@ -211,7 +211,7 @@ static bool next_frame(const struct fixture *f, struct frame *ret_frame)
 
 static uint32_t ask_ping(const struct fixture *f, struct guest *guest, struct asked *asked)
 {
-    struct frame frame;
+    struct frame frame = {0};
 
     assert_int_equal(guest_ask(guest, FRAME_PING, NULL, 0, 0, on_answer, asked), 0);
     assert_true(next_frame(f, &frame));

@@ -51,7 +51,7 @@ static void a_name_fits_with_its_nul(void **state)
     name[HOST_ADDRESS_NAME_SIZE - 1] = '\0';
     assert_int_equal(host_address_parse(text, &a), 0);
     assert_string_equal(a.name, name);
-    (void)strcpy(name, "aZ09.-_"); /* of each kind of letters */
+    memcpy(name, "aZ09.-_", sizeof("aZ09.-_")); /* of each kind of letters */
     assert_int_equal(host_address_parse(text, &a), 0);
     assert_string_equal(a.name, name);
 }

@@ -315,19 +315,19 @@ static void an_exit_does_not_overtake_the_answer(void **state)
 static void a_payload_is_restarted_as_it_was_asked_for(void **state)
 {
     static const struct {
-        uint16_t restart;
         int wait_status;
+        uint16_t restart;
         bool stopping, again;
     } cases[] = {
-        {REQUEST_RESTART_NEVER, EXIT(1), false, false},
-        {REQUEST_RESTART_NEVER, EXIT(0), false, false},
-        {REQUEST_RESTART_ON_FAILURE, EXIT(0), false, false},
-        {REQUEST_RESTART_ON_FAILURE, EXIT(1), false, true},
-        {REQUEST_RESTART_ON_FAILURE, SIGKILL, false, true},
-        {REQUEST_RESTART_ON_FAILURE, EXIT(1), true, false},
-        {REQUEST_RESTART_ALWAYS, EXIT(0), false, true},
-        {REQUEST_RESTART_ALWAYS, EXIT(1), false, true},
-        {REQUEST_RESTART_ALWAYS, EXIT(0), true, false},
+        {EXIT(1), REQUEST_RESTART_NEVER, false, false},
+        {EXIT(0), REQUEST_RESTART_NEVER, false, false},
+        {EXIT(0), REQUEST_RESTART_ON_FAILURE, false, false},
+        {EXIT(1), REQUEST_RESTART_ON_FAILURE, false, true},
+        {SIGKILL, REQUEST_RESTART_ON_FAILURE, false, true},
+        {EXIT(1), REQUEST_RESTART_ON_FAILURE, true, false},
+        {EXIT(0), REQUEST_RESTART_ALWAYS, false, true},
+        {EXIT(1), REQUEST_RESTART_ALWAYS, false, true},
+        {EXIT(0), REQUEST_RESTART_ALWAYS, true, false},
     };
 
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -396,7 +396,7 @@ static void a_restart_that_fails_is_tried_again(void **state)
     expire();
     assert_int_equal(seen.spawns, 2);
     assert_ptr_equal(seen.order, &processes.payload); /* not the frame's, which is gone */
-    need_timer(before_ns, 2 * INIT_RESTART_FIRST_MS);
+    need_timer(before_ns, UINT64_C(2) * INIT_RESTART_FIRST_MS);
     kmsg_expect("3 cannot restart the payload: Resource temporarily unavailable; will retry in "
                 "200 ms\n");
     seen.spawn_error = 0;

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -17,7 +18,7 @@
     "other=1\0io.systemd.credential:vmm.notify_socket=vsock:2:99\0last\0"
 
 #define HEADER "\x0b\x05\x00\x01\x01"
-#define ENTRY  "/sys/firmware/dmi/entries/11-%u/raw"
+#define ENTRY  "/sys/firmware/dmi/entries/11-"
 #define FW_CFG "/sys/firmware/qemu_fw_cfg/by_name/opt/io.systemd.credentials/name/raw"
 
 /* The files that there are. */
@@ -33,9 +34,12 @@ int __wrap_fd_read_file(const char *path, char *buffer, size_t capacity)
 {
     const char *text = fw_cfg;
     size_t size = fw_cfg ? strlen(fw_cfg) : 0;
-    unsigned i;
 
-    if (sscanf(path, ENTRY, &i) == 1) {
+    if (strncmp(path, ENTRY, strlen(ENTRY)) == 0) {
+        char *end = NULL;
+        unsigned long i = strtoul(path + strlen(ENTRY), &end, 10);
+
+        assert_string_equal(end, "/raw");
         assert_in_range(i, 0, 31);
         looked_at++;
         text = entries[i].text;
