@@ -7,6 +7,7 @@
 #include "init/base/limits.h"
 #include "init/process/cgroup.h"
 #include "init/process/spawn.h"
+#include "protocol/frame.h"
 #include "protocol/process_limit.h"
 
 #include <errno.h>
@@ -119,7 +120,7 @@ int __wrap_cgroup_enter(int tree, const char *name, uint64_t memory_max, uint32_
     return -group_error;
 }
 
-static uint8_t bytes[4096];
+static uint8_t bytes[2 * FRAME_PAYLOAD_MAX];
 static struct wire_writer writer;
 static struct request_start_process order;
 static struct spawn_group group;
@@ -272,6 +273,41 @@ static void a_variable_has_its_last_value_once(void **state)
     assert_string_equal(shell("env | grep -E '^(PLAY|HOME)' | sort"),
                         "HOME=/played\nPLAY=x\nPLAYED=last\nPLAYED_TOO=own too\n");
     assert_int_equal(unsetenv("PLAYED") + unsetenv("PLAYED_TOO"), 0);
+}
+
+/* Whatever is the most: the words and the variables end where they do. */
+static void all_words_and_variables_arrive(void **state)
+{
+    static const char *texts[INIT_WORDS + 1];
+    static char own[INIT_VARIABLES][16], theirs[INIT_VARIABLES][16];
+    char wanted[64];
+
+    (void)state;
+    for (size_t i = 0; i < INIT_WORDS; i++)
+        texts[i] = "";
+    texts[0] = "/bin/sh";
+    texts[1] = "-c";
+    texts[2] = "echo $#; env | grep -c ^OWN; env | grep -c ^THEIRS";
+    texts[3] = "sh";
+    order.argv = list_of(texts);
+    assert_int_equal(order.argv.count, INIT_WORDS);
+    for (unsigned i = 0; i < INIT_VARIABLES; i++) {
+        (void)snprintf(own[i], sizeof(own[i]), "OWN%u", i);
+        assert_int_equal(setenv(own[i], "", 1), 0);
+        (void)snprintf(theirs[i], sizeof(theirs[i]), "THEIRS%u=", i);
+        texts[i] = theirs[i];
+    }
+    texts[INIT_VARIABLES] = NULL;
+    texts[INIT_VARIABLES - 1] = NULL; /* HOME takes a place */
+    order.environment = list_of(texts);
+    run();
+    for (unsigned i = 0; i < INIT_VARIABLES; i++)
+        assert_int_equal(unsetenv(own[i]), 0);
+    assert_false(outcome.failed);
+    (void)snprintf(wanted, sizeof(wanted), "%u\n", INIT_WORDS - 4);
+    assert_memory_equal(outcome.out, wanted, strlen(wanted));
+    (void)snprintf(wanted, sizeof(wanted), "\n%u\n", INIT_VARIABLES - 1);
+    assert_non_null(strstr(outcome.out, wanted));
 }
 
 static void limits_are_set(void **state)
@@ -456,6 +492,7 @@ int main(void)
         LIVE(what_is_no_program_is_told_as_shells_do),
         LIVE(files_are_made_as_its_request_says),
         LIVE(a_variable_has_its_last_value_once),
+        LIVE(all_words_and_variables_arrive),
         LIVE(limits_are_set),
         LIVE(no_limit_is_the_most_that_the_kernel_takes),
         LIVE(a_limit_that_cannot_be_set_is_named),
