@@ -5,6 +5,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -37,6 +39,27 @@ static void nothing_said_means_the_defaults(void **state)
     assert_int_equal(c.payload_words, 0);
     assert_int_equal(c.warning_count, 0);
     assert_string_equal(c.root, "");
+}
+
+/* From 0 on, up to the most, beginning with any digit. */
+static void numbers_have_a_range(void **state)
+{
+    char text[64];
+
+    (void)state;
+    for (int level = 0; level <= 8; level++) {
+        (void)snprintf(text, sizeof(text), "guestlink.log_level=%d", level);
+        assert_int_equal(parse(text).log_level, level <= 7 ? level : 6);
+        assert_int_equal(parse(text).warning_count, level > 7);
+    }
+    for (uint32_t number = 0; number <= 9; number++) {
+        (void)snprintf(text, sizeof(text), "guestlink.connect_timeout_ms=%u", number * 11);
+        assert_int_equal(parse(text).connect_timeout_ms, number * 11);
+    }
+    (void)snprintf(text, sizeof(text), "guestlink.connect_timeout_ms=%u", INIT_JOB_LONGEST_MS);
+    assert_int_equal(parse(text).connect_timeout_ms, INIT_JOB_LONGEST_MS);
+    (void)snprintf(text, sizeof(text), "guestlink.connect_timeout_ms=%u", INIT_JOB_LONGEST_MS + 1);
+    assert_int_equal(parse(text).warning_count, 1);
 }
 
 static void each_parameter_is_taken(void **state)
@@ -172,6 +195,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_said_means_the_defaults),
+        cmocka_unit_test(numbers_have_a_range),
         cmocka_unit_test(each_parameter_is_taken),
         cmocka_unit_test(words_behind_the_dashes_are_no_parameters),
         cmocka_unit_test(bouncing_is_forced_as_the_kernel_reads_it),

@@ -7,6 +7,7 @@
 #include "init/base/limits.h"
 #include "init/process/cgroup.h"
 #include "init/process/spawn.h"
+#include "protocol/frame.h"
 #include "protocol/process_limit.h"
 
 #include <errno.h>
@@ -38,17 +39,40 @@ static struct seen {
         struct rlimit value;
     } limit[4];
     char group[64];
+    char log[128]; /* the last line */
 } * seen;
 
 static int console_master = -1, console_slave = -1;
 static bool limits_played;
 static int limit_error, group_error; /* errno; 0: none */
 
+static int failing = -1; /* which of setgroups(), setgid() and setuid() fails; -1: none */
+
 int __real_setgroups(size_t count, const gid_t *groups);
 int __wrap_setgroups(size_t count, const gid_t *groups);
 int __wrap_setgroups(size_t count, const gid_t *groups)
 {
+    if (failing == 0) {
+        errno = EPERM;
+        return -1;
+    }
     return geteuid() == 0 ? __real_setgroups(count, groups) : count == 0 ? 0 : -1;
+}
+
+int __real_setgid(gid_t gid);
+int __wrap_setgid(gid_t gid);
+int __wrap_setgid(gid_t gid)
+{
+    errno = EPERM;
+    return failing == 1 ? -1 : __real_setgid(gid);
+}
+
+int __real_setuid(uid_t uid);
+int __wrap_setuid(uid_t uid);
+int __wrap_setuid(uid_t uid)
+{
+    errno = EPERM;
+    return failing == 2 ? -1 : __real_setuid(uid);
 }
 
 int __wrap_fchown(int fd, uid_t uid, gid_t gid);
@@ -119,7 +143,18 @@ int __wrap_cgroup_enter(int tree, const char *name, uint64_t memory_max, uint32_
     return -group_error;
 }
 
-static uint8_t bytes[4096];
+__attribute__((format(printf, 2, 3))) void __wrap_kmsg_log(int level, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void __wrap_kmsg_log(int level, const char *format, ...)
+{
+    int used = snprintf(seen->log, sizeof(seen->log), "%d ", level);
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(seen->log + used, sizeof(seen->log) - (size_t)used, format, arguments);
+    va_end(arguments);
+}
+
+static uint8_t bytes[2 * FRAME_PAYLOAD_MAX];
 static struct wire_writer writer;
 static struct request_start_process order;
 static struct spawn_group group;
@@ -226,6 +261,33 @@ static void a_directory_is_entered_or_told(void **state)
     assert_int_equal(outcome.status, SPAWN_NOT_STARTED);
 }
 
+static void one_that_cannot_become_its_user_is_not_started(void **state)
+{
+    (void)state;
+    order.argv = LIST("true");
+    for (failing = 0; failing < 3; failing++) {
+        run();
+        assert_true(outcome.failed);
+        assert_string_equal(outcome.failure.where, "user and group");
+        assert_int_equal(outcome.failure.error, EPERM);
+        assert_int_equal(outcome.status, SPAWN_NOT_STARTED);
+    }
+    failing = -1;
+}
+
+/* Its address is no program's name. */
+static void a_connection_that_fails_is_told(void **state)
+{
+    (void)state;
+    order.flags |= REQUEST_PROCESS_CONNECTION;
+    order.argv = LIST("/no/such/socket");
+    run();
+    assert_true(outcome.failed);
+    assert_string_equal(outcome.failure.where, "connection");
+    assert_int_equal(outcome.failure.error, ENOENT);
+    assert_int_equal(outcome.status, SPAWN_NOT_EXECUTABLE);
+}
+
 static void what_is_no_program_is_told_as_shells_do(void **state)
 {
     static const struct {
@@ -272,6 +334,41 @@ static void a_variable_has_its_last_value_once(void **state)
     assert_string_equal(shell("env | grep -E '^(PLAY|HOME)' | sort"),
                         "HOME=/played\nPLAY=x\nPLAYED=last\nPLAYED_TOO=own too\n");
     assert_int_equal(unsetenv("PLAYED") + unsetenv("PLAYED_TOO"), 0);
+}
+
+/* Whatever is the most: the words and the variables end where they do. */
+static void all_words_and_variables_arrive(void **state)
+{
+    static const char *texts[INIT_WORDS + 1];
+    static char own[INIT_VARIABLES][16], theirs[INIT_VARIABLES][16];
+    char wanted[64];
+
+    (void)state;
+    assert_int_equal(unsetenv("HOME"), 0); /* the child's takes a place: the last has none */
+    for (size_t i = 0; i < INIT_WORDS; i++)
+        texts[i] = "";
+    texts[0] = "/bin/sh";
+    texts[1] = "-c";
+    texts[2] = "echo $#; env | grep -c ^OWN; env | grep -c ^THEIRS";
+    texts[3] = "sh";
+    order.argv = list_of(texts);
+    assert_int_equal(order.argv.count, INIT_WORDS);
+    for (unsigned i = 0; i < INIT_VARIABLES; i++) {
+        (void)snprintf(own[i], sizeof(own[i]), "OWN%u", i);
+        assert_int_equal(setenv(own[i], "", 1), 0);
+        (void)snprintf(theirs[i], sizeof(theirs[i]), "THEIRS%u=", i);
+        texts[i] = theirs[i];
+    }
+    texts[INIT_VARIABLES] = NULL;
+    order.environment = list_of(texts);
+    run();
+    for (unsigned i = 0; i < INIT_VARIABLES; i++)
+        assert_int_equal(unsetenv(own[i]), 0);
+    assert_false(outcome.failed);
+    (void)snprintf(wanted, sizeof(wanted), "%u\n", INIT_WORDS - 4);
+    assert_memory_equal(outcome.out, wanted, strlen(wanted));
+    (void)snprintf(wanted, sizeof(wanted), "\n%u\n", INIT_VARIABLES - 1);
+    assert_non_null(strstr(outcome.out, wanted));
 }
 
 static void limits_are_set(void **state)
@@ -348,10 +445,24 @@ static void a_bound_that_cannot_be_kept_is_told(void **state)
         assert_string_equal(outcome.failure.where, "played");
         assert_int_equal(outcome.failure.error, EACCES);
     }
+    assert_string_equal(seen->log, "");
     order.pids_max = 0; /* without a bound it goes on outside */
+    for (group.tree = 5; group.tree >= 0; group.tree -= 5) {
+        seen->log[0] = '\0';
+        run();
+        assert_false(outcome.failed);
+        assert_string_equal(seen->group, group.tree == 5 ? "5/exec-7 0 0" : "0/exec-7 0 0");
+        assert_string_equal(seen->log, "4 cannot enter control group exec-7: Permission denied; "
+                                       "continuing without it");
+    }
+    seen->log[0] = '\0';
+    group.tree = -1; /* there is none: that was told once */
     run();
     assert_false(outcome.failed);
-    assert_string_equal(seen->group, "5/exec-7 0 0");
+    group.tree = 5;
+    group_error = 0; /* and one that is entered is no news */
+    run();
+    assert_string_equal(seen->log, "");
 }
 
 /* @return "0: UID GID;1: …", as the child would have it */
@@ -453,9 +564,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LIVE(a_child_leads_its_session_and_is_sent_signals),
         LIVE(a_directory_is_entered_or_told),
+        LIVE(one_that_cannot_become_its_user_is_not_started),
+        LIVE(a_connection_that_fails_is_told),
         LIVE(what_is_no_program_is_told_as_shells_do),
         LIVE(files_are_made_as_its_request_says),
         LIVE(a_variable_has_its_last_value_once),
+        LIVE(all_words_and_variables_arrive),
         LIVE(limits_are_set),
         LIVE(no_limit_is_the_most_that_the_kernel_takes),
         LIVE(a_limit_that_cannot_be_set_is_named),

@@ -181,7 +181,11 @@ static void expire(void)
 static void a_start_is_answered_once_the_program_runs(void **state)
 {
     (void)state;
+    process->after_exit[0] = process->after_exit[1] = 5; /* of a run before */
+    process->exited = true;
     assert_int_equal(process_run_start(process, &request), 0);
+    assert_false(process->exited);
+    assert_int_equal(process->after_exit[0] + process->after_exit[1], 0);
     assert_ptr_equal(seen.order, &request);
     assert_int_equal(seen.tree, -1);
     assert_int_equal(process->pid, CHILD);

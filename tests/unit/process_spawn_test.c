@@ -40,6 +40,8 @@ static void words_are_counted_and_variables_have_names(void **state)
 {
     static const char *const argv[] = {"/bin/true"}, *const sound[] = {"A=", "B=c=d"};
     static const char *const bad[] = {"", "=", "=x", "NAME"};
+    static const char *const next_to[] = {
+        "NAME", "LONG=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"};
     static const char *many[INIT_VARIABLES + 1];
     struct wire_writer writer = {.data = bytes, .capacity = sizeof(bytes)};
     struct request_start_process order = {.argv = list_of(&writer, argv, 1)};
@@ -52,6 +54,9 @@ static void words_are_counted_and_variables_have_names(void **state)
         order.environment = list_of(&writer, &bad[i], 1);
         assert_int_equal(spawn_check(&order), EINVAL);
     }
+    /* The next one's length, 61, looks like an equals sign. */
+    order.environment = list_of(&writer, next_to, 2);
+    assert_int_equal(spawn_check(&order), EINVAL);
     order.environment = (struct wire_list){0};
     order.argv.count = 0;
     assert_int_equal(spawn_check(&order), EINVAL);
