@@ -410,6 +410,7 @@ static void what_is_mounted_of_a_predecessor_is_mounted_again(void **state)
         added.userdata = virtio_device_find(f->vm, &share_kind, "a");
         answer_with(f, &added, rows[i].outcome);
         assert_string_equal(f->mounts, rows[i].mounts);
+        assert_false(attachment_find(f->vm, &share_kind, "new", true)->renew);
         need_shares(f, VM_DEVICE_IN_USE, "");
         f->settings->config->vms[0].device_host.type = CONFIG_DEVICE_HOST_NONE;
         assert_int_equal(tear_down(state), 0);
