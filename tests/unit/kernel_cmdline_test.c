@@ -62,6 +62,35 @@ static void numbers_have_a_range(void **state)
     assert_int_equal(parse(text).warning_count, 1);
 }
 
+static void a_power_off_is_by_acpi_or_a_reboot(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("").power_off, CMDLINE_POWER_OFF_AUTO);
+    assert_int_equal(parse("guestlink.poweroff=acpi").power_off, CMDLINE_POWER_OFF_ACPI);
+    assert_int_equal(parse("guestlink.poweroff=reboot").power_off, CMDLINE_POWER_OFF_REBOOT);
+    assert_int_equal(parse("guestlink.poweroff=apm").power_off, CMDLINE_POWER_OFF_AUTO);
+    assert_int_equal(parse("guestlink.poweroff=apm").warning_count, 1);
+}
+
+/* With its NUL. */
+static void the_longest_options_of_a_root_fit(void **state)
+{
+    struct cmdline c;
+    char text[sizeof("guestlink.root_options=") + sizeof(c.root_options)] =
+        "guestlink.root_options=";
+    char *options = text + strlen(text);
+
+    (void)state;
+    memset(options, 'x', sizeof(c.root_options));
+    c = parse(text);
+    assert_string_equal(c.root_options, "");
+    assert_int_equal(c.warning_count, 1);
+    options[sizeof(c.root_options) - 1] = '\0';
+    c = parse(text);
+    assert_string_equal(c.root_options, options);
+    assert_int_equal(c.warning_count, 0);
+}
+
 static void each_parameter_is_taken(void **state)
 {
     struct cmdline c = parse(
@@ -196,6 +225,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_said_means_the_defaults),
         cmocka_unit_test(numbers_have_a_range),
+        cmocka_unit_test(a_power_off_is_by_acpi_or_a_reboot),
+        cmocka_unit_test(the_longest_options_of_a_root_fit),
         cmocka_unit_test(each_parameter_is_taken),
         cmocka_unit_test(words_behind_the_dashes_are_no_parameters),
         cmocka_unit_test(bouncing_is_forced_as_the_kernel_reads_it),
