@@ -134,10 +134,9 @@ struct json_object *call_answer(virConnectPtr connection, struct json_object *re
     struct json_object *id = json_object_get(json_member(request, "id")), *result, *answer;
     virDomainPtr domain;
 
-    if (connection)
-        virResetLastError();
-    domain = connection && name ? virDomainLookupByName(connection, name) : NULL;
-    result = connection ? perform(connection, domain, call ? call : "", request) : NULL;
+    virResetLastError();
+    domain = name ? virDomainLookupByName(connection, name) : NULL;
+    result = perform(connection, domain, call ? call : "", request);
     if (result)
         answer = json_members("id", id, "result", result, NULL);
     else

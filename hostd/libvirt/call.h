@@ -11,7 +11,6 @@
 /*
  * Does what a request asks.
  *
- * @param connection  NULL: there is none, and libvirt's error says why
  * @param request  {"id", "call": "describe" | "attach" | "detach" | "list", "domain", "xml",
  * "alias"}
  * @return {"id", "result"} or {"id", "error": {"code", "text"}}; NULL: no memory

@@ -5,9 +5,9 @@
  *   guestlink-libvirt URI                    JSON lines: requests in, answers and events out
  *   guestlink-libvirt --describe URI DOMAIN  one description (domain_xml.h), for a person
  *
- * The main thread runs libvirt's event loop and never blocks; one thread connects for the events,
- * and a few more call (pool.h). Where the connection for the events ends so does the program: the
- * daemon starts another one, which finds everything again from the live XML.
+ * The main thread runs libvirt's event loop and never blocks; one thread connects, and a few more
+ * call (pool.h). Where the connection ends so does the program: the daemon starts another one,
+ * which finds everything again from the live XML.
  */
 #include "base/json.h"
 #include "base/streams.h"
@@ -77,12 +77,6 @@ static void tell_connected(virConnectPtr connection)
                           hypervisor ? versions[1] : "", NULL));
 }
 
-/* One of the same process (test:///default) has no keep-alive, and needs none. */
-static void keep_alive(virConnectPtr connection)
-{
-    (void)virConnectSetKeepAlive(connection, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT);
-}
-
 /* A thread: each of its calls may block. */
 static void *open_connection(void *uri)
 {
@@ -91,8 +85,9 @@ static void *open_connection(void *uri)
     if (!connection || virConnectRegisterCloseCallback(connection, on_closed, NULL, NULL) < 0 ||
         events_register(connection) < 0)
         end(virGetLastErrorMessage());
-    keep_alive(connection);
-    if (pool_start(uri, keep_alive) < 0)
+    /* One of the same process (test:///default) has none, and needs none. */
+    (void)virConnectSetKeepAlive(connection, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT);
+    if (pool_start(connection) < 0)
         end("cannot start a thread");
     tell_connected(connection);
     return NULL;

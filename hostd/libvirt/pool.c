@@ -6,7 +6,6 @@
 #include "line.h"
 
 #include <errno.h>
-#include <libvirt/virterror.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -28,8 +27,7 @@ static struct {
     pthread_cond_t changed;
     TAILQ_HEAD(, job) jobs; /* in the order in which they came */
     size_t count;
-    const char *uri;
-    void (*prepare)(virConnectPtr connection);
+    virConnectPtr connection;
 } pool = {
     .mutex = PTHREAD_MUTEX_INITIALIZER,
     .changed = PTHREAD_COND_INITIALIZER,
@@ -70,24 +68,8 @@ static void finish(struct job *job)
     (void)pthread_cond_broadcast(&pool.changed);
 }
 
-/* @return @p connection, or a new one if it has ended; NULL: libvirt's error says why */
-static virConnectPtr renew(virConnectPtr connection)
-{
-    if (connection && virConnectIsAlive(connection) == 1)
-        return connection;
-    if (connection)
-        (void)virConnectClose(connection);
-    virResetLastError();
-    connection = virConnectOpen(pool.uri);
-    if (connection)
-        pool.prepare(connection);
-    return connection;
-}
-
 static void *work(void *argument)
 {
-    virConnectPtr connection = NULL;
-
     (void)argument;
     (void)pthread_mutex_lock(&pool.mutex);
     for (;;) {
@@ -99,18 +81,16 @@ static void *work(void *argument)
         }
         job->is_running = true;
         (void)pthread_mutex_unlock(&pool.mutex);
-        connection = renew(connection);
-        line_write(call_answer(connection, job->request));
+        line_write(call_answer(pool.connection, job->request));
         (void)pthread_mutex_lock(&pool.mutex);
         finish(job);
     }
     return NULL;
 }
 
-int pool_start(const char *uri, void (*prepare)(virConnectPtr connection))
+int pool_start(virConnectPtr connection)
 {
-    pool.uri = uri;
-    pool.prepare = prepare;
+    pool.connection = connection;
     for (size_t i = 0; i < POOL_THREADS; i++) {
         pthread_t thread;
         int r = pthread_create(&thread, NULL, work, NULL);

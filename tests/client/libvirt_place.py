@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 import threading
+import time
 
 REMOTE, QEMU = 0x20008086, 0x20008087  # programs
 HEADER = struct.Struct(">IIiiIi")  # program, version, procedure, type, serial, status
@@ -64,11 +65,12 @@ class Refused(Exception):
 
 
 class Held(Exception):
-    """The answer comes later, by release()."""
+    """The answer comes later, by release(). Until then the client is nudged: in libvirt 9.0 a thread
+    that waits for an answer can miss that another one has something to send, and waits on."""
 
 
 class Libvirtd(threading.Thread):
-    """Takes any number of connections. attach(xml), detach(alias), monitor(command) and
+    """Takes one connection after the other. attach(xml), detach(alias), monitor(command) and
     register(event) are a test's; they may raise Refused or Held."""
 
     def __init__(self, folder, xml):
@@ -80,8 +82,7 @@ class Libvirtd(threading.Thread):
         self.attach = self.detach = self.register = self.monitor = self.describe = lambda what: None
         self.asked = []  # what the functions above were called with, and others, by name
         self.held = []  # what is still to be answered
-        self.connections = []
-        self.subscriber = None  # the connection that events go to
+        self.connection = None
         self.sending = threading.Lock()
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.path)
@@ -91,44 +92,40 @@ class Libvirtd(threading.Thread):
     def run(self):
         with contextlib.suppress(OSError):
             while True:
-                connection = self.listener.accept()[0]
-                self.connections.append(connection)
-                threading.Thread(target=self.serve_all, args=(connection,), daemon=True).start()
+                self.connection, self.held = self.listener.accept()[0], []
+                with contextlib.suppress(EOFError, ConnectionError):
+                    while True:
+                        self.serve()
 
-    def read(self, connection, size):
+    def read(self, size):
         data = b""
         while len(data) < size:
-            more = connection.recv(size - len(data))
+            more = self.connection.recv(size - len(data))
             if not more:
                 raise EOFError
             data += more
         return data
 
-    def serve_all(self, connection):
-        with contextlib.suppress(EOFError, OSError):
-            while True:
-                self.serve(connection)
-
-    def serve(self, connection):
-        (size,) = struct.unpack(">I", self.read(connection, 4))
-        data = self.read(connection, size - 4)
+    def serve(self):
+        (size,) = struct.unpack(">I", self.read(4))
+        data = self.read(size - 4)
         program, _, procedure, _, serial, _ = HEADER.unpack_from(data)
-        if procedure == REGISTER and program == REMOTE:
-            self.subscriber = connection
         status = OK
         try:
             body = self.answer(program, procedure, data[HEADER.size :])
         except Refused as refusal:
             status, body = ERROR, failure(refusal.code, refusal.words)
         except Held:
-            self.held.append((connection, program, procedure, REPLY, serial, OK, b""))
+            self.held.append((program, procedure, REPLY, serial, OK, b""))
+            if len(self.held) == 1:
+                threading.Thread(target=self.nudge, daemon=True).start()
             return
-        self.send(connection, program, procedure, REPLY, serial, status, body)
+        self.send(program, procedure, REPLY, serial, status, body)
 
-    def send(self, connection, program, procedure, kind, serial, status, body):
+    def send(self, program, procedure, kind, serial, status, body):
         header = HEADER.pack(program, 1, procedure, kind, serial, status)
         with self.sending:
-            connection.sendall(struct.pack(">I", 4 + len(header) + len(body)) + header + body)
+            self.connection.sendall(struct.pack(">I", 4 + len(header) + len(body)) + header + body)
 
     def answer(self, program, procedure, arguments):
         if program == QEMU:
@@ -174,18 +171,24 @@ class Libvirtd(threading.Thread):
     def event(self, procedure, *more):
         """An event of the domain's; more is what follows it."""
         number_of = {to: event for event, to in CALLBACKS.items()}
-        self.send(self.subscriber, REMOTE, procedure, MESSAGE, 0, OK,
+        self.send(REMOTE, procedure, MESSAGE, 0, OK,
                   number(number_of[procedure]) + domain() + b"".join(more))  # fmt: skip
+
+    def nudge(self):
+        with contextlib.suppress(OSError):
+            while self.held:
+                self.event(LIFECYCLE, number(NO_STATE), number(0))
+                time.sleep(0.02)
 
     def release(self):
         """Answers the first that is held."""
         self.send(*self.held.pop(0))
 
     def disconnect(self):
-        self.subscriber.shutdown(socket.SHUT_RDWR)
+        self.connection.shutdown(socket.SHUT_RDWR)
 
     def clean(self):
         self.listener.close()
-        for connection in self.connections:
-            connection.close()
+        if self.connection:
+            self.connection.close()
         os.unlink(self.path)
