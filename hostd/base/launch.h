@@ -4,7 +4,7 @@
  * What serves a share writes wherever the operator's shares are, takes other users' identities and
  * makes namespaces; nothing of that is the daemon's to do, and a process cannot shed the limits of
  * the one that forked it. So systemd starts it: a connection to the socket LAUNCH_VARIABLE names
- * becomes a separate process, in its own unit, which is told what to become. It keeps running
+ * becomes a separate process, in its own unit, and gets its program in a request. It keeps running
  * when the daemon's unit is stopped.
  *
  *   daemon -> program   LAUNCH_FIELDS texts and argv, each ended by a NUL, in one message, with

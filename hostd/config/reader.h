@@ -51,7 +51,7 @@ struct config_field {
 
 /*
  * Reads an object by a table: fields in the table's order, so that a later one can build on an
- * earlier one. Keys that are twice or unknown are told first.
+ * earlier one. Duplicate and unknown keys are reported first.
  */
 void config_reader_object(struct config_reader *reader, const struct config_json *node,
                           const struct config_field *fields, size_t count, void *to);

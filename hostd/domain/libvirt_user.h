@@ -12,7 +12,7 @@ struct libvirt;
 
 struct libvirt_users {
     LIST_HEAD(, libvirt_user) list;
-    bool is_up; /* set before they are told */
+    bool is_up; /* set before the callback runs */
 };
 
 struct libvirt_user {
@@ -27,7 +27,7 @@ struct libvirt_user {
     uint64_t round;        /* of the walk that called it last */
 };
 
-/* Adds one, which is told later if libvirt is up by then. @return 0 or -errno */
+/* Adds one; if libvirt is up by then, its callback runs later. @return 0 or -errno */
 int libvirt_user_new(struct libvirt_users *users, struct libvirt *libvirt, sd_event *event,
                      const char *domain, const struct libvirt_events *events, void *userdata,
                      struct libvirt_user **ret_user);

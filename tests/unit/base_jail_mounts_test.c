@@ -27,7 +27,7 @@
 static char folder[FOLDER_BYTES]; /* where the jail's root is */
 static char list[8192];           /* /proc/self/mountinfo */
 
-/* In a case, which is a process of its own. */
+/* In a test case, which is a separate process. */
 #define NEED(condition) need(condition, #condition, __LINE__)
 
 static void need(bool holds, const char *condition, int line)

@@ -1,7 +1,7 @@
 /*
  * jail rights: what a program in a jail may do, what it finds there, and when it is ended. The
  * program is this one, or a shell. Some of it is done a second time without capabilities, when
- * the jail has a user namespace of its own.
+ * the jail has its own user namespace.
  */
 #include "base/child.h"
 #include "base/child_exec.h"
@@ -40,7 +40,7 @@
 #define FEW      30u /* files that the test itself may have open when it has no capabilities */
 #define PATIENCE 50  /* in JAIL_LINGER_MS' place */
 
-/* The jail has a user namespace of its own. */
+/* The jail has its own user namespace. */
 static bool own_users;
 
 int __real_poll(struct pollfd *pollers, nfds_t count, int timeout);
@@ -92,7 +92,7 @@ static const char *answer(long result)
     return result == 0 ? "0" : strerrorname_np(errno);
 }
 
-/* What sets a limit of its own is answered that it did. */
+/* A program that sets its own limit is told that this worked. */
 static void print_answers(void)
 {
     const struct rlimit limit = {.rlim_cur = 10, .rlim_max = 10};
@@ -238,7 +238,7 @@ static void program_has_the_capabilities_of_the_spec_alone(void **state)
                    (unsigned)wanted, (unsigned long long)wanted);
     jail.capabilities = wanted;
     assert_string_equal(say(*state, jail, "capabilities"), expected);
-    jail.calls = NULL; /* it has a filter of its own, and what sets that is here as well */
+    jail.calls = NULL; /* it has its own filter, and what sets that is here as well */
     assert_string_equal(say(*state, jail, "capabilities"), expected);
     jail.network = true;
     assert_string_equal(say(*state, jail, "capabilities"), expected);

@@ -289,7 +289,7 @@ static void it_is_made_connected_and_removed(void **state)
     assert_int_equal(add(devices), 0);
     (void)snprintf(ours, sizeof(ours), "{\"return\": \"%s\", \"id\": $}\n", backend());
     devices->host = device_host_free(devices->host);
-    assert_int_equal(passt.stops, 0); /* it lives on for the next daemon */
+    assert_int_equal(passt.stops, 0); /* it keeps running for the next daemon */
     assert_int_equal(passt.frees, 1);
     played_stop(qemu);
 
