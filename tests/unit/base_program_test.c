@@ -70,7 +70,8 @@ static void a_name_is_the_first_program_in_path(void **state)
 
 static void without_path_it_is_looked_for_where_programs_are(void **state)
 {
-    char *before = strdup(getenv("PATH"));
+    const char *path_now = getenv("PATH");
+    char *before = path_now ? strdup(path_now) : NULL;
 
     (void)state;
     assert_non_null(before);
