@@ -74,11 +74,11 @@ static void without_path_it_is_looked_for_where_programs_are(void **state)
     char *before = path_now ? strdup(path_now) : NULL;
 
     (void)state;
-    assert_non_null(before);
     assert_int_equal(unsetenv("PATH"), 0);
     assert_int_equal(program_find("sh", buffer, sizeof(buffer)), 0);
     assert_non_null(strstr(buffer, "bin/sh"));
-    assert_int_equal(setenv("PATH", before, 1), 0);
+    if (before)
+        assert_int_equal(setenv("PATH", before, 1), 0);
     free(before);
 }
 
