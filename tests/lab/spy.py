@@ -144,17 +144,28 @@ class Spied:
         self.secret = secrets.token_hex(16)
         self._program = lab.sockets / f"{name}-virtiofsd"
         image = Image(Kernel()).add_init().add_program("/bin/secret", lab.compile("secret"))
-        self.guest = lab.guest(name, "stock", "quiet", image=image, backend=backend,
+        self.guest = lab.guest(name, "stock", "quiet", image=image, backend=backend, reboots=True,
                                **{"qemu": newer.qemu()} if namespace else {})
         settings = vm_settings(self.guest, name, **self._network(), **vm)
         settings["device_host"] |= {"virtiofsd": str(self._program), "passt": str(self._passt)}
         turn(list(programs().values())[0], lab.sockets, self._program)
         self.hostd = lab.hostd([settings], within=namespace.within if namespace else ()).start()
         self.guest.start()
-        self.hostd.wait_event("GuestReady", lab.seconds(60), vm=name)
+        self._holds_secret(1)
+
+    def _holds_secret(self, boot):
+        """From now on in that boot."""
+        self.hostd.wait_event("GuestReady", self.lab.seconds(90), count=boot, vm=self.name)
         self._in_guest(f"/bin/secret {self.secret} </dev/null >/run/held 2>&1 & "
                        "until grep -q held /run/held; do sleep 0.1; done")
-        lab.say(f"{name}: a guest holds {self.secret}")
+        self.lab.say(f"{self.name}: a guest holds {self.secret}")
+
+    def reboots(self):
+        """The guest, in the same QEMU."""
+        before = len(self.hostd.events("GuestReady", vm=self.name))
+        status, words = self.lab.control(self.hostd, "shutdown", self.name, "--reboot")
+        need(status == 0, f"shutdown --reboot: {status}: {words}")
+        self._holds_secret(before + 1)
 
     def _network(self):
         """Settings, and what they take on the host."""

@@ -62,10 +62,14 @@ def lives(lab, spied, kind):
     hostd.wait_event("GuestReady", lab.seconds(60), count=ready + 1)
     spied.comes_back(kind)
     spied.bind_again(kind)
+    pools = [confined.pool_of(hostd)]
+    spied.reboots()
+    spied.comes_back(kind)
+    pools.append(confined.pool_of(hostd))
     tables = list(confined.told(spied.folder(kind)))
-    rings = confined.widest(tables, [confined.pool_of(hostd)], "enforced")
+    rings = confined.widest(tables, pools, "enforced")
     # The first one's, of each that came in another's place, and where the rings lie elsewhere.
-    need(len(tables) >= 5, f"not all were told: {tables}")
+    need(len(tables) >= 6, f"not all were told: {tables}")
     lab.say(f"of {len(tables)} tables none has more than the pool and {rings} bytes of rings")
     need(not hostd.events("DeviceAperture"), f"{hostd.events('DeviceAperture')}")
 
