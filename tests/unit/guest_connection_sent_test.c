@@ -82,12 +82,13 @@ static const struct connection_events other_events = {.frame = on_other_frame, .
 
 static int set_up(void **state)
 {
-    int pair[2];
+    int pair[2], room = 65536; /* of the socket, on any machine: less than may wait */
 
     (void)state;
     memset(&f, 0, sizeof(f));
     if (sd_event_new(&f.event) < 0 ||
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0 ||
+        setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)) < 0)
         return -1;
     f.peer = pair[1];
     return connection_new(f.event, pair[0], LIMIT, &f.counters, &events, &f, &f.connection);
@@ -237,6 +238,49 @@ static void all_that_passes_is_counted(void **state)
     assert_int_equal(f.counters.bytes_out, heard);
 }
 
+/* Bytes that the socket has not taken, if all of @p given bytes were sent. */
+static size_t waiting(size_t given)
+{
+    return given - (size_t)f.counters.bytes_out;
+}
+
+/* Sends until the bound is reached to the byte. @return bytes */
+static size_t fill(size_t given)
+{
+    static const uint8_t payload[1024];
+    size_t left;
+
+    while ((left = LIMIT - waiting(given)) >= FRAME_HEADER_SIZE) {
+        size_t size = left - FRAME_HEADER_SIZE;
+
+        size = size < sizeof(payload) ? size : sizeof(payload) - FRAME_HEADER_SIZE;
+        assert_int_equal(connection_send(f.connection, FRAME_PING, 0, 1, payload, size), 0);
+        given += FRAME_HEADER_SIZE + size;
+    }
+    return given;
+}
+
+/* What a slow guest has read makes way for what is to be sent to it. */
+static void so_much_may_wait_and_no_byte_more(void **state)
+{
+    static uint8_t sink[LIMIT];
+    size_t given = fill(0), before = waiting(given);
+
+    (void)state;
+    assert_in_range(before, LIMIT - FRAME_HEADER_SIZE + 1, LIMIT);
+    assert_true(recv(f.peer, sink, sizeof(sink), MSG_DONTWAIT) > 0);
+    settle();
+    assert_in_range(waiting(given), 1, before - 1);
+    given = fill(given);
+    assert_in_range(connection_held(f.connection), waiting(given), LIMIT);
+    settle();
+    assert_int_equal(f.ended, 0);
+    assert_int_equal(send_ping(1), -ENOBUFS);
+    settle();
+    assert_int_equal(f.ended, 1);
+    assert_int_equal(f.end, CONNECTION_END_SLOW);
+}
+
 static void end_that_a_sender_brings_about_is_told_behind_its_back(void **state)
 {
     (void)state;
@@ -375,6 +419,7 @@ int main(void)
         TEST(what_is_sent_while_frames_are_served_leaves_at_their_end),
         TEST(what_was_said_last_still_leaves),
         TEST(all_that_passes_is_counted),
+        TEST(so_much_may_wait_and_no_byte_more),
         TEST(end_that_a_sender_brings_about_is_told_behind_its_back),
         TEST(frames_behind_the_end_are_not_served),
         TEST(peer_that_closes_is_no_error),
