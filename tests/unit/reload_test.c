@@ -29,6 +29,10 @@ static struct fleet fleet;
 static struct reload reload;
 static unsigned made, freed, left, changed, rebased, forgotten, reopened, updated;
 static unsigned warnings, errors;
+static char said[1024];          /* in the log, since run() */
+static const char *other_key;    /* its value in the file is another one */
+static unsigned added, followed; /* by the discovery */
+static int follow_error;
 static int fail_at; /* the vm_new() that fails, from 1; 0: none */
 static void (*on_left)(void *userdata, struct vm *vm);
 static void *left_userdata;
@@ -121,6 +125,39 @@ void __wrap_telemetry_reopen(struct telemetry *telemetry, const struct config_te
     reopened++;
 }
 
+void __wrap_log_line(int level, const char *format, ...);
+void __wrap_log_line(int level, const char *format, ...)
+{
+    size_t size = strlen(said);
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)snprintf(said + size, sizeof(said) - size, "<%d>", level);
+    size = strlen(said);
+    (void)vsnprintf(said + size, sizeof(said) - size, format, arguments);
+    va_end(arguments);
+}
+
+void __wrap_discovery_add(struct discovery *discovery, struct config *config, config_remark_fn told,
+                          void *userdata);
+void __wrap_discovery_add(struct discovery *discovery, struct config *config, config_remark_fn told,
+                          void *userdata)
+{
+    assert_ptr_equal(discovery, reload.discovery);
+    assert_ptr_not_equal(config, fleet.settings->config); /* the new one, before it is taken */
+    told(userdata, "swiotlb");
+    added++;
+}
+
+int __wrap_discovery_follow(struct discovery *discovery, const struct config *config);
+int __wrap_discovery_follow(struct discovery *discovery, const struct config *config)
+{
+    assert_ptr_equal(discovery, reload.discovery);
+    assert_ptr_equal(config, fleet.settings->config);
+    followed++;
+    return follow_error;
+}
+
 static void on_warning(void *userdata, const char *remark)
 {
     assert_ptr_equal(userdata, &reload);
@@ -135,15 +172,22 @@ static void on_error(void *userdata, const char *remark)
     errors++;
 }
 
+static const char *end_of(const char *key)
+{
+    return other_key && strcmp(key, other_key) == 0 ? "2" : "";
+}
+
 static void write_file(const char *vms)
 {
     FILE *file = fopen(path, "we");
 
     assert_non_null(file);
     (void)fprintf(file,
-                  "{\"listen\": [\"vsock::50000\"], \"state_dir\": \"%s\", \"control\": \"%s/c\","
+                  "{\"listen\": [\"vsock::50000\"], \"state_dir\": \"%s/s%s\","
+                  " \"control\": \"%s/c%s\", \"metrics\": \"%s/m%s\", \"control_group\": \"g%s\","
                   " \"telemetry\": {\"journal\": false, \"file\": \"%s/t\"}, \"vms\": [%s]}",
-                  folder, folder, folder, vms);
+                  folder, end_of("state_dir"), folder, end_of("control"), folder, end_of("metrics"),
+                  end_of("control_group"), folder, vms);
     assert_int_equal(fclose(file), 0);
 }
 
@@ -159,7 +203,8 @@ static int run(const char *vms)
 {
     write_file(vms);
     made = freed = left = changed = rebased = forgotten = reopened = updated = 0;
-    warnings = errors = 0;
+    warnings = errors = added = followed = 0;
+    said[0] = '\0';
     return reload_run(&reload);
 }
 
@@ -173,8 +218,9 @@ static int set_up(void **state)
     struct config *config = NULL;
 
     (void)state;
-    fail_at = 0;
+    fail_at = follow_error = 0;
     leaving = NULL;
+    other_key = NULL;
     folder_make(folder);
     (void)snprintf(path, sizeof(path), "%s/hostd.json", folder);
     write_file("");
@@ -238,7 +284,9 @@ static void what_changed_is_changed(void **state)
 
 #define HOST(more) VM("a", "a", "\"cid\": 11, \"memory\": \"1G\", \"device_host\": {" more "}")
 #define QEMU(more) HOST("\"type\": \"qemu\"" more)
-#define WITH_QMP   QEMU(", \"qmp\": \"/q\"")
+#define LIBVIRT(uri, domain)                                                                       \
+    HOST("\"type\": \"libvirt\", \"uri\": \"" uri "\", \"domain\": \"" domain "\"")
+#define WITH_QMP QEMU(", \"qmp\": \"/q\"")
 
 /* The VM that was made of the one cannot become the other. */
 static void another_machine_comes_anew(void **state)
@@ -257,6 +305,8 @@ static void another_machine_comes_anew(void **state)
          HOST("\"type\": \"command\", \"argv\": [\"/d\"]")},
         {HOST("\"type\": \"command\", \"argv\": [\"/c\"]"),
          HOST("\"type\": \"command\", \"argv\": [\"/c\", \"x\"]")},
+        {LIBVIRT("qemu:///system", "d"), LIBVIRT("qemu:///session", "d")},
+        {LIBVIRT("qemu:///system", "d"), LIBVIRT("qemu:///system", "e")},
     };
 
     (void)state;
@@ -275,6 +325,7 @@ static void one_that_cannot_come_anew_is_left_out_until_the_next_time(void **sta
     (void)state;
     fail_at = 1;
     assert_int_equal(run(VM("z", "a", "\"cid\": 11, \"memory\": \"1G\"") ", " B), 0);
+    assert_non_null(strstr(said, "<3>cannot recreate vm z: Cannot allocate memory; will retry"));
     assert_int_equal(registry_count(fleet.registry), 1);
     assert_null(find(ID("a")));
     assert_non_null(find(ID("b")));
@@ -351,6 +402,44 @@ static void a_warning_refuses_nothing_and_is_told_as_one(void **state)
     assert_int_equal(errors, 0);
 }
 
+static void what_stays_until_the_next_start_is_told(void **state)
+{
+    static const char *const keys[] = {"control", "control_group", "metrics", "state_dir"};
+
+    (void)state;
+    assert_null(strstr(said, "<4>"));
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        other_key = keys[i];
+        assert_int_equal(run(A), 0);
+        if (!strstr(said, "<4>") || !strstr(said, "when the daemon restarts; keeping the old"))
+            fail_msg("%s: %s", keys[i], said);
+        assert_int_equal(run(A), 0); /* as it was in the file before */
+        assert_null(strstr(said, "<4>"));
+        other_key = NULL;
+        assert_int_equal(run(A), 0);
+        assert_non_null(strstr(said, "<4>"));
+    }
+}
+
+static void domains_are_found_before_the_vms_are_made(void **state)
+{
+    (void)state;
+    reload.discovery = (struct discovery *)&added; /* any address */
+    assert_int_equal(run(A), 0);
+    assert_int_equal(added, 1);
+    assert_int_equal(followed, 1);
+    assert_int_equal(warnings, 1);
+    follow_error = -ENOMEM;
+    assert_int_equal(run(A), 0);
+    assert_non_null(strstr(said, "<4>cannot look for domains of libvirt's: out of memory"));
+    assert_int_equal(run("nonsense"), 1);
+    assert_int_equal(added + followed, 0);
+    assert_non_null(strstr(said, "; keeping the previous configuration"));
+    fail_at = 1;
+    assert_int_equal(run(C), -ENOMEM);
+    assert_int_equal(followed, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -365,6 +454,8 @@ int main(void)
         TEST(a_wrong_file_changes_nothing),
         TEST(a_warning_refuses_nothing_and_is_told_as_one),
         TEST(without_memory_nothing_changes),
+        TEST(what_stays_until_the_next_start_is_told),
+        TEST(domains_are_found_before_the_vms_are_made),
     };
 
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
