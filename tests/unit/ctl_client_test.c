@@ -6,9 +6,11 @@
 #include "folder.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +18,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,12 +32,14 @@ static struct client *client;
 static int set_up(void **state)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int new_listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     (void)state;
     folder_make(folder);
     (void)snprintf(path, sizeof(path), "%s/c", folder);
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    listener = fcntl(new_listener, F_DUPFD_CLOEXEC, 20); /* so that a client gets 0 */
+    (void)close(new_listener);
     assert_int_equal(bind(listener, (const struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(listener, 4), 0);
     daemon_end = -1;
@@ -111,6 +116,152 @@ static void a_call_is_one_message(void **state)
     (void)close(daemon_end);
     daemon_end = -1;
     assert_int_equal(client_send(client, "List", NULL, false), -EPIPE);
+}
+
+static void on_signal(int number)
+{
+    (void)number;
+}
+
+#define LARGE 3000000 /* more than a socket holds */
+
+/* Takes a call piece by piece, with a signal before each of the first. @return 0 if it was whole */
+static int take_large_call(void)
+{
+    static char heard[LARGE];
+    size_t size = 0;
+    char last;
+
+    for (unsigned i = 0;; i++) {
+        ssize_t n;
+
+        if (i < 20) {
+            (void)usleep(500);
+            (void)kill(getppid(), SIGUSR1);
+            (void)usleep(500);
+        }
+        n = recv(daemon_end, heard, i < 20 ? 50000 : sizeof(heard), 0);
+        if (n <= 0)
+            return 1;
+        for (ssize_t k = 0; k < n; k++)
+            size += heard[k] == 'x';
+        last = heard[n - 1];
+        if (last == '\0')
+            return size == LARGE ? 0 : 1;
+    }
+}
+
+/* Its reader takes its time, and signals come. */
+static void a_large_call_is_sent_whole(void **state)
+{
+    const struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction before;
+    struct json_object *params = json_object_new_object();
+    char *large = malloc(LARGE + 1);
+    int status = -1;
+    pid_t pid;
+
+    (void)state;
+    assert_non_null(large);
+    connect_client();
+    memset(large, 'x', LARGE);
+    large[LARGE] = '\0';
+    json_object_object_add(params, "a", json_object_new_string(large));
+    free(large);
+    assert_int_equal(sigaction(SIGUSR1, &action, &before), 0);
+    pid = fork();
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        _exit(take_large_call());
+    }
+    assert_int_equal(client_send(client, "List", params, CLIENT_ONE), 0);
+    while (waitpid(pid, &status, 0) < 0)
+        assert_int_equal(errno, EINTR);
+    assert_int_equal(status, 0);
+    assert_int_equal(sigaction(SIGUSR1, &before, NULL), 0);
+}
+
+/* The call says which one it wants. */
+static void an_answer_is_one_or_more_or_an_upgrade(void **state)
+{
+    static const struct {
+        enum client_answer answer;
+        bool more, upgrade;
+    } rows[] = {
+        {CLIENT_ONE, false, false}, {CLIENT_MORE, true, false}, {CLIENT_UPGRADE, false, true}};
+
+    (void)state;
+    connect_client();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char heard[256];
+        struct json_object *call;
+
+        assert_int_equal(client_send(client, "Show", json_object_new_object(), rows[i].answer), 0);
+        assert_true(recv(daemon_end, heard, sizeof(heard), 0) > 0);
+        call = json_tokener_parse(heard);
+        assert_int_equal(json_object_get_boolean(json_object_object_get(call, "more")),
+                         rows[i].more);
+        assert_int_equal(json_object_get_boolean(json_object_object_get(call, "upgrade")),
+                         rows[i].upgrade);
+        assert_int_equal(json_object_object_length(call), rows[i].more || rows[i].upgrade ? 3 : 2);
+        json_object_put(call);
+    }
+}
+
+/* They are no reply's, and are taken once. */
+static void bytes_behind_an_upgrade_are_left_as_they_are(void **state)
+{
+    static const char said[] = "{}\0a\0b";
+    char rest[8] = "......";
+
+    (void)state;
+    connect_client();
+    assert_int_equal(client_take_rest(client, rest, sizeof(rest)), 0);
+    for (size_t capacity = 2; capacity <= 4; capacity++) {
+        size_t taken = capacity < 3 ? capacity : 3;
+
+        say(said, sizeof(said) - 1);
+        need_reply(1, "{}");
+        memset(rest, '.', sizeof(rest));
+        assert_int_equal(client_take_rest(client, rest, capacity), taken);
+        assert_memory_equal(rest, "a\0b", taken);
+        assert_int_equal(rest[taken], '.');
+        assert_int_equal(client_take_rest(client, rest, capacity), 0);
+        need_failure(0, -EAGAIN);
+    }
+    assert_int_equal(send(client_fd(client), "x", 1, MSG_NOSIGNAL), 1); /* it is the connection */
+    assert_int_equal(recv(daemon_end, rest, sizeof(rest), 0), 1);
+}
+
+/* Also while signals come, and for as long as it is told to. */
+static void a_late_reply_is_waited_for(void **state)
+{
+    static const int timeouts[] = {60000, -1};
+    const struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction before;
+
+    (void)state;
+    connect_client();
+    assert_int_equal(sigaction(SIGUSR1, &action, &before), 0);
+    for (size_t i = 0; i < sizeof(timeouts) / sizeof(timeouts[0]); i++) {
+        struct json_object *reply = NULL;
+        pid_t pid = fork();
+
+        if (pid == 0) {
+            (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+            for (int k = 0; k < 20; k++) {
+                (void)usleep(1000);
+                (void)kill(getppid(), SIGUSR1);
+            }
+            (void)send(daemon_end, "{}", 3, MSG_NOSIGNAL);
+            _exit(0);
+        }
+        assert_int_equal(client_receive(client, timeouts[i], &reply), 1);
+        json_object_put(reply);
+        while (waitpid(pid, NULL, 0) < 0)
+            assert_int_equal(errno, EINTR);
+    }
+    assert_int_equal(sigaction(SIGUSR1, &before, NULL), 0);
 }
 
 static void replies_come_in_parts_and_together(void **state)
@@ -202,6 +353,51 @@ static void errors_are_sentences_with_what_they_are_about(void **state)
     assert_string_equal(client_error(client, -EREMOTE), "");
 }
 
+/* What client_new() says on stderr when it fails. */
+static const char *complaint(const char *where)
+{
+    static char text[1024];
+    int saved = dup(STDERR_FILENO), ends[2];
+    struct client *none = NULL;
+    ssize_t n;
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    (void)dup2(ends[1], STDERR_FILENO);
+    assert_int_equal(client_new(where, &none), 1);
+    (void)dup2(saved, STDERR_FILENO);
+    assert_null(none);
+    n = read(ends[0], text, sizeof(text) - 1);
+    text[n > 0 ? n : 0] = '\0';
+    (void)close(saved);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    return text;
+}
+
+/* Each with what helps. */
+static void who_cannot_reach_the_daemon_is_told_why(void **state)
+{
+    uid_t user = geteuid();
+    const char *said;
+
+    (void)state;
+    assert_int_equal(chmod(folder, 0755), 0);
+    assert_int_equal(chmod(path, 0), 0);
+    if (user == 0)
+        assert_int_equal(seteuid(65534), 0);
+    said = complaint(path);
+    assert_int_equal(seteuid(user), 0);
+    assert_non_null(strstr(said, "Permission denied; nothing was done"));
+    assert_non_null(strstr(said, "usermod"));
+    assert_null(strstr(said, "--socket"));
+    (void)unlink(path);
+    said = complaint(path);
+    assert_non_null(strstr(said, path));
+    assert_non_null(strstr(said, "No such file or directory; nothing was done"));
+    assert_non_null(strstr(said, "--socket"));
+    assert_null(strstr(said, "usermod"));
+}
+
 /* A daemon that takes one call, answers with that, and ends. */
 static pid_t answer(const char *text)
 {
@@ -281,6 +477,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_call_is_one_message),
+        TEST(a_large_call_is_sent_whole),
+        TEST(an_answer_is_one_or_more_or_an_upgrade),
+        TEST(bytes_behind_an_upgrade_are_left_as_they_are),
+        TEST(a_late_reply_is_waited_for),
+        TEST(who_cannot_reach_the_daemon_is_told_why),
         TEST(replies_come_in_parts_and_together),
         TEST(what_is_no_reply_is_told),
         TEST(errors_are_sentences_with_what_they_are_about),

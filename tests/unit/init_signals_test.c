@@ -28,7 +28,7 @@ static struct guest guest;
 static int to_guest; /* what is written here is read as signals */
 static struct {
     sigset_t set;
-    unsigned waits, children, alone, reaped, processes, jobs, agents, begins, reboots;
+    unsigned waits, children, alone, reaped, processes, ended, jobs, agents, begins, reboots;
     uint16_t how, reason;
 } seen;
 
@@ -90,6 +90,13 @@ bool __wrap_process_reaped(struct processes *processes, pid_t pid, int status)
     assert_int_equal(status, 7);
     seen.processes += pid % 2 != 0;
     return pid % 2 != 0;
+}
+
+void __wrap_shutdown_program_ended(struct shutdown *shutdown);
+void __wrap_shutdown_program_ended(struct shutdown *shutdown)
+{
+    assert_ptr_equal(shutdown, &guest.shutdown);
+    assert_int_equal(++seen.ended, seen.processes); /* once it is known that it ended */
 }
 
 bool __wrap_jobs_reaped(struct jobs *jobs, pid_t pid, int status);
@@ -225,6 +232,7 @@ static void all_that_ended_are_reaped(void **state)
     receive(SIGCHLD);
     assert_int_equal(seen.reaped, 5);
     assert_int_equal(seen.processes, 3);
+    assert_int_equal(seen.ended, 3); /* a shutdown may have waited for one of them */
     assert_int_equal(seen.jobs, 2);
     assert_int_equal(seen.alone, 1); /* none is left */
     assert_int_equal(guest.reap_timer.at_ns, 0);
