@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Runs a shell's command with stdout into a sink. @return the sink, drained */
@@ -139,6 +140,104 @@ static void process_is_recalled_by_its_record(void **state)
     (void)fclose(file);
     assert_int_equal(child_recall(devices->event, record, devices_told_end, &recalled, &again),
                      -ESRCH);
+}
+
+static void write_record(const char *path, const char *form, int pid, const char *start,
+                         const char *boot)
+{
+    FILE *file = fopen(path, "we");
+
+    if (!file) {
+        fail();
+        return;
+    }
+    for (; *form; form++)
+        switch (*form) {
+        case 'P':
+            (void)fprintf(file, "%d", pid);
+            break;
+        case 'S':
+            (void)fputs(start, file);
+            break;
+        case 'B':
+            (void)fputs(boot, file);
+            break;
+        default:
+            (void)fputc(*form, file);
+        }
+    (void)fclose(file);
+}
+
+/* Whole, of this boot, and of a process that lives. */
+static void record_names_one_process_or_none(void **state)
+{
+    /* for the process, its start and its boot stand P, S and B */
+    static const char *const no_records[] = {
+        "P S B",
+        "P S B\n\n",
+        "P S\n",
+        "P\n",
+        "\n",
+        "",
+        "P,S B\n",
+        "1 S B\n",
+        "0 S B\n",
+        "-P S B\n",
+        "P 1S B\n",
+        "P S,B\n",
+        "P S xB\n",
+        "P 0 B\n",
+        "P S  B\n",
+        "xP S B\n",
+        "4294967296 S B\n",
+        "P S 00000000-0000-0000-0000-000000000000\n",
+    };
+    const char *const argv[] = {"/bin/cat", NULL};
+    struct devices *devices = *state;
+    struct devices_told told = {0};
+    char record[128], link[128], text[128], start[32] = "", boot[64] = "";
+    siginfo_t info;
+    int input[2], number;
+    struct child_spec spec = {.argv = argv, .record = record};
+    struct child *child;
+    pid_t pid = 0;
+
+    (void)snprintf(record, sizeof(record), "%s/record", devices->directory);
+    (void)snprintf(link, sizeof(link), "%s/link", devices->directory);
+    assert_int_equal(pipe2(input, O_CLOEXEC), 0);
+    memcpy(spec.fds, (const int[]){input[0], -1, -1, -1}, sizeof(spec.fds));
+    assert_int_equal(child_start(devices->event, &spec, devices_told_end, &told, &child), 0);
+    (void)close(input[0]);
+    number = (int)child_pid(child);
+    while (child_record_read(record, &pid) < 0)
+        devices_run(devices, 5);
+    assert_int_equal(pid, number);
+    (void)devices_read(devices, "record", text, sizeof(text));
+    {
+        char *space = strchr(text, ' '), *last = strrchr(text, ' ');
+
+        if (!space || last == space)
+            fail();
+        else {
+            (void)snprintf(start, sizeof(start), "%.*s", (int)(last - space - 1), space + 1);
+            (void)snprintf(boot, sizeof(boot), "%.36s", last + 1);
+        }
+    }
+    write_record(record, "P S B\n", number, start, boot);
+    assert_int_equal(child_record_read(record, &pid), 0);
+    for (size_t i = 0; i < sizeof(no_records) / sizeof(no_records[0]); i++) {
+        write_record(record, no_records[i], number, start, boot);
+        if (child_record_read(record, &pid) != -ESRCH)
+            fail_msg("taken for a record: %s", no_records[i]);
+    }
+    write_record(record, "P S B\n", number, start, boot);
+    assert_int_equal(symlink(record, link), 0);
+    assert_int_equal(child_record_read(link, &pid), -ESRCH);
+    (void)close(input[1]);
+    assert_int_equal(waitid(P_PID, (id_t)number, &info, WEXITED | WNOWAIT), 0);
+    assert_int_equal(child_record_read(record, &pid), -ESRCH); /* it only waits to be waited for */
+    devices_wait(devices, &told.ends, 1);
+    child_free(child);
 }
 
 static void directory_is_read_only_for_the_child_alone(void **state)
@@ -282,6 +381,7 @@ int main(void)
         TEST(last_words_cannot_steer_a_terminal),
         TEST(program_that_cannot_be_executed_says_so),
         TEST(process_is_recalled_by_its_record),
+        TEST(record_names_one_process_or_none),
         TEST(directory_is_read_only_for_the_child_alone),
         TEST(devices_in_the_directory_open_nothing_for_the_child),
         TEST(last_words_are_the_last_in_one_line),

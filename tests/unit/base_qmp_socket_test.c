@@ -7,6 +7,7 @@
 #include "folder.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -207,6 +208,64 @@ static void link_on_the_way_is_followed_if_it_is_roots(void **state)
     (void)close(listener);
 }
 
+static void as_many_links_are_followed_as_the_kernel_follows(void **state)
+{
+    int listener = listen_at(at("qmp"));
+    char name[16], target[16];
+
+    (void)state;
+    assert_int_equal(symlink(".", at("1")), 0);
+    for (unsigned i = 2; i <= 41; i++) {
+        (void)snprintf(name, sizeof(name), "%u", i);
+        (void)snprintf(target, sizeof(target), "%u", i - 1);
+        assert_int_equal(symlink(target, at(name)), 0);
+    }
+    assert_int_equal(access(at("40/qmp"), F_OK), 0);
+    assert_int_equal(access(at("41/qmp"), F_OK), -1);
+    assert_int_equal(try(at("40/qmp")), 0);
+    assert_int_equal(try(at("41/qmp")), -ELOOP);
+    (void)close(listener);
+}
+
+/* A name of 255 bytes may be there, as may a way of 4095. */
+static void names_and_ways_have_the_lengths_that_the_kernel_has(void **state)
+{
+    static char way[PATH_MAX + 1];
+    char name[NAME_MAX + 2];
+
+    (void)state;
+    memset(name, 'n', sizeof(name) - 1);
+    name[NAME_MAX + 1] = '\0';
+    assert_int_equal(chdir(folder), 0);
+    assert_int_equal(try(name), -ENAMETOOLONG);
+    (void)snprintf(way, sizeof(way), "%s/qmp", name);
+    assert_int_equal(try(way), -ENAMETOOLONG);
+    name[NAME_MAX] = '\0';
+    assert_int_equal(try(name), -ENOENT);
+    (void)snprintf(way, sizeof(way), "%s/qmp", name);
+    assert_int_equal(try(way), -ENOENT);
+    memset(way, '/', PATH_MAX);
+    way[PATH_MAX - 2] = 'q';
+    way[PATH_MAX - 1] = '\0';
+    assert_int_equal(try(way), -ENOENT);
+    way[PATH_MAX - 1] = 'q';
+    assert_int_equal(try(way), -ENAMETOOLONG);
+
+    /* with what a link on it says */
+    assert_int_equal(symlink("ab", at("l")), 0);
+    assert_int_equal(mkdir(at("ab"), 0755), 0);
+    memset(way, '/', PATH_MAX);
+    way[0] = 'l';
+    way[PATH_MAX - 3] = 'q';
+    way[PATH_MAX - 2] = '\0';
+    assert_int_equal(try(way), -ENOENT);
+    way[PATH_MAX - 3] = '/';
+    way[PATH_MAX - 2] = 'q';
+    way[PATH_MAX - 1] = '\0';
+    assert_int_equal(try(way), -ENAMETOOLONG);
+    assert_int_equal(chdir("/"), 0);
+}
+
 static void link_on_the_way_is_refused_if_it_is_anothers(void **state)
 {
     int listener;
@@ -306,6 +365,8 @@ int main(void)
         TEST(what_is_no_socket_is_refused),
         TEST(link_in_its_place_is_refused_whoever_made_it),
         TEST(link_on_the_way_is_followed_if_it_is_roots),
+        TEST(as_many_links_are_followed_as_the_kernel_follows),
+        TEST(names_and_ways_have_the_lengths_that_the_kernel_has),
         TEST(link_on_the_way_is_refused_if_it_is_anothers),
         TEST(socket_of_another_user_is_refused),
         TEST(what_others_may_rename_is_refused),

@@ -194,6 +194,47 @@ static void that_memory_is_kept_from_virtiofsd_is_told_once(void **state)
     assert_int_equal(hear(&status), JOURNAL_ENDED); /* the next entry */
 }
 
+static void that_the_device_is_held_is_known_until_it_goes_on(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        journal_note_held(&relay, true);
+        need_entry();
+        assert_true(relay.is_held && keeper.is_held);
+        journal_note_held(&relay, false);
+        need_entry();
+        assert_false(relay.is_held || keeper.is_held);
+    }
+    assert_false(keeper.is_asked || keeper.is_enforced);
+}
+
+/* A question's descriptors are the session's alone, and those of none are closed. */
+static void the_largest_message_arrives_whole(void **state)
+{
+    struct vhost_user_message message = {.request = VHOST_USER_GET_CONFIG,
+                                         .flags = 1 | VHOST_USER_FLAG_NEED_REPLY,
+                                         .size = VHOST_USER_PAYLOAD_MAX,
+                                         .fd_count = VHOST_USER_FDS_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < message.size; i++)
+        message.payload[i] = (uint8_t)(i * 7);
+    for (size_t i = 0; i < message.fd_count; i++)
+        message.fds[i] = eventfd(0, EFD_CLOEXEC);
+    journal_note_message(&relay, &message);
+    vhost_user_close(&message);
+    need_entry();
+    for (unsigned i = 0; i < 2; i++) {
+        const struct journal *journal = i ? &keeper : &relay;
+
+        assert_true(journal->is_asked);
+        assert_int_equal(journal->asked.flags, 1 | VHOST_USER_FLAG_NEED_REPLY);
+        assert_int_equal(journal->asked.size, message.size);
+        assert_memory_equal(journal->asked.payload, message.payload, message.size);
+        assert_int_equal(journal->asked.fd_count, 0);
+    }
+}
+
 static void an_end_is_the_last_entry(void **state)
 {
     int status;
@@ -251,6 +292,8 @@ int main(void)
         TEST(a_question_waits_until_it_is_answered),
         TEST(qemus_connection_is_handed_over),
         TEST(that_memory_is_kept_from_virtiofsd_is_told_once),
+        TEST(that_the_device_is_held_is_known_until_it_goes_on),
+        TEST(the_largest_message_arrives_whole),
         TEST(an_end_is_the_last_entry),
         TEST(a_relay_without_a_keeper_goes_on),
         TEST(what_is_no_record_is_silence),
