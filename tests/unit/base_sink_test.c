@@ -147,6 +147,21 @@ static void a_process_that_writes_on_does_not_hold_the_loop(void **state)
     assert_false(sink_has_overflown(sink));
 }
 
+/* As it is asked for the last words of a process that has ended. */
+static void a_drain_takes_what_several_reads_bring(void **state)
+{
+    static char block[3 * 4096];
+    size_t size;
+
+    (void)state;
+    memset(block, 'x', sizeof(block));
+    make(SINK_KEEP_FIRST, sizeof(block));
+    write_all(block, sizeof(block));
+    sink_drain(sink);
+    (void)sink_data(sink, &size);
+    assert_int_equal(size, sizeof(block));
+}
+
 static void it_waits_for_more_until_the_end_and_not_beyond(void **state)
 {
     (void)state;
@@ -233,6 +248,7 @@ int main(void)
         TEST(the_first_is_kept_and_more_is_an_overflow),
         TEST(the_last_is_kept_however_it_comes),
         TEST(a_process_that_writes_on_does_not_hold_the_loop),
+        TEST(a_drain_takes_what_several_reads_bring),
         TEST(it_waits_for_more_until_the_end_and_not_beyond),
         TEST(what_cannot_be_waited_for_is_closed_and_told),
         TEST(last_words_are_what_fits_of_the_end_in_one_line),
