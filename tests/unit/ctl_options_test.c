@@ -16,14 +16,17 @@
 
 static struct options options;
 
-/* Parses up to three words behind the program's name; what it says is not looked at. */
+static char said[1024]; /* on standard error, by the last parse() */
+
+/* Parses up to three words behind the program's name. */
 static int parse(const char *one, const char *two, const char *three)
 {
     static char texts[4][64];
     static char *words[5];
     int count = 1, saved = dup(STDERR_FILENO), r;
-    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    int ends[2];
     const char *const given[] = {"guestlinkctl", one, two, three};
+    ssize_t n;
 
     (void)snprintf(texts[0], sizeof(texts[0]), "%s", given[0]);
     words[0] = texts[0];
@@ -34,11 +37,16 @@ static int parse(const char *one, const char *two, const char *three)
     words[count] = NULL;
     options = OPTIONS_NULL;
     optind = 0; /* getopt_long(3): from the beginning */
-    (void)dup2(null, STDERR_FILENO);
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    (void)dup2(ends[1], STDERR_FILENO);
     r = options_parse(count, words, &options);
     (void)dup2(saved, STDERR_FILENO);
+    n = read(ends[0], said, sizeof(said) - 1);
+    said[n > 0 ? n : 0] = '\0';
     (void)close(saved);
-    (void)close(null);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    assert_int_equal(said[0] != '\0', r != 0); /* a failure has its words, and nothing else has */
     return r;
 }
 
@@ -211,6 +219,30 @@ static void shares_are_gathered(void **state)
     assert_null(options.shares.items);
 }
 
+static void a_refusal_says_what_was_given_and_what_is_expected(void **state)
+{
+    static const struct {
+        const char *option, *value, *said;
+    } rows[] = {
+        {"--uid", "x", "--uid \"x\": expected a whole number; nothing was done"},
+        {"--gid", "-1", "--gid \"-1\": expected a whole number; nothing was done"},
+        {"--grace", "1s", "--grace \"1s\": expected a whole number; nothing was done"},
+        {"--cid", "", "--cid \"\": expected a whole number; nothing was done"},
+        {"--mode", "rw", "--mode \"rw\": expected an octal number up to 0777, such as 0660; "},
+        {"--env", "A", "--env: \"A\", expected "},
+        {"--no-such-option", NULL, "--no-such-option"},
+        {"-x", NULL, "`guestlinkctl --help` lists the options"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(parse(rows[i].option, rows[i].value, NULL), 2);
+        options_done(&options);
+        if (strstr(said, rows[i].said) == NULL)
+            fail_msg("%s", said);
+    }
+}
+
 /* What options_describe() writes of some bits. */
 static const char *describe(unsigned bits, bool about)
 {
@@ -251,6 +283,7 @@ int main(void)
         cmocka_unit_test(variables_are_gathered),
         cmocka_unit_test(a_mode_is_octal),
         cmocka_unit_test(shares_are_gathered),
+        cmocka_unit_test(a_refusal_says_what_was_given_and_what_is_expected),
         cmocka_unit_test(each_is_described_by_its_name),
     };
 

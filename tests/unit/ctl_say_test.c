@@ -206,6 +206,19 @@ static void say_empty_error(void)
     say_error("%s", "");
 }
 
+static void say_rude_error(void)
+{
+    say_error("\"%s\"", "a\033[2Jb\nc");
+}
+
+/* What a guest or a file gave is no command for whoever reads it. */
+static void test_errors_have_no_control_characters(void **state)
+{
+    (void)state;
+    assert_string_equal(written(STDERR_FILENO, 0, say_rude_error), "guestlinkctl: \"a [2Jb c\"\n");
+    assert_string_equal(written(STDERR_FILENO, 80, say_rude_error), "guestlinkctl: \"a [2Jb c\"\n");
+}
+
 static void test_errors_have_the_programs_name(void **state)
 {
     (void)state;
@@ -277,6 +290,7 @@ int main(void)
         cmocka_unit_test(test_lines_are_as_wide_as_a_sensible_terminal),
         cmocka_unit_test(test_text_is_wrapped_behind_its_margin),
         cmocka_unit_test(test_errors_have_the_programs_name),
+        cmocka_unit_test(test_errors_have_no_control_characters),
         cmocka_unit_test(test_lines_are_cleaned_for_a_terminal),
         cmocka_unit_test(test_width_is_counted_in_columns),
         cmocka_unit_test(test_without_utf8_there_is_ascii_alone),

@@ -25,7 +25,7 @@ static char *words[] = {(char *)"/bin/true"};
 
 static struct {
     unsigned jobs, words, switches, hand_overs, deletions, watches, answers, notices;
-    bool no_child, no_words;
+    bool no_child, no_words, reaps;
     int switch_error, hand_over_error, answer_error, deleted;
     uint32_t answered;
     struct job_order order;
@@ -92,8 +92,8 @@ void __wrap_signals_watch(struct guest *of)
 int __wrap_prctl(int option, unsigned long value);
 int __wrap_prctl(int option, unsigned long value)
 {
-    (void)value;
     assert_true(option == PR_SET_NAME || option == PR_SET_CHILD_SUBREAPER);
+    seen.reaps = seen.reaps || (option == PR_SET_CHILD_SUBREAPER && value == 1);
     return 0;
 }
 
@@ -254,7 +254,10 @@ static void a_real_root_takes_over(void **state)
         assert_int_equal(seen.order.id, 0);
         assert_int_equal(seen.answers, 0); /* when it is there */
         need_ready(0);
+        guest.jobs.table[1].pid = 4242;
         mounted(0);
+        assert_int_equal(guest.jobs.table[1].pid, 0); /* its parent is the init now */
+        assert_true(seen.reaps);
         if (by_host)
             need_answer(21, 0);
         need_ready(1);
@@ -311,7 +314,10 @@ static void pid_1_stays_if_it_cannot(void **state)
         seen.switch_error = cases[i].change;
         seen.hand_over_error = cases[i].hand_over;
         guest.shutdown.phase = cases[i].phase;
+        guest.jobs.table[1].pid = 4242;
         mounted(cases[i].mount);
+        assert_int_equal(guest.jobs.table[1].pid, 4242);
+        assert_false(seen.reaps);
         need_answer(21, cases[i].error);
         need_ready(cases[i].phase == SHUTDOWN_RUNNING);
         assert_false(guest.shutdown.agent);

@@ -1,5 +1,6 @@
 /* modules: which ones the kernel is given, in which order, and what is said of those that it does
  * not take. No module reaches this machine's kernel (CMakeLists.txt). */
+#include "descriptors.h"
 #include "init/kernel/modules.h"
 #include "kmsg_played.h"
 
@@ -16,8 +17,9 @@
 
 #include <cmocka.h>
 
-static const char *text; /* of the image's list; NULL: there is none */
-static int read_error;
+static const char *text;           /* of the image's list; NULL: there is none */
+static int read_error, list_error; /* of reading it, and of looking whether it is there */
+static unsigned reads;
 static int refusal; /* of the kernel's, an errno */
 static char loaded[512];
 static struct module_list list;
@@ -29,6 +31,7 @@ int __wrap_fd_read_file(const char *path, char *buffer, size_t capacity)
     size_t size = text ? strlen(text) : 0;
 
     assert_string_equal(path, MODULES_LIST_PATH);
+    reads++;
     buffer[0] = '\0';
     if (!text || read_error)
         return text ? -read_error : -ENOENT;
@@ -43,9 +46,9 @@ int __wrap_access(const char *path, int how);
 int __wrap_access(const char *path, int how)
 {
     (void)how;
-    errno = ENOENT;
+    errno = list_error ? list_error : ENOENT;
     if (strcmp(path, MODULES_LIST_PATH) == 0)
-        return text ? 0 : -1;
+        return text && !list_error ? 0 : -1;
     return strstr(path, "gone") ? -1 : 0;
 }
 
@@ -59,7 +62,7 @@ int __wrap_open(const char *path, int flags, ...)
     }
     (void)snprintf(loaded + strlen(loaded), sizeof(loaded) - strlen(loaded), "%s",
                    strrchr(path, '/') + 1);
-    return dup(STDIN_FILENO);
+    return dup(STDOUT_FILENO);
 }
 
 long __wrap_syscall(long number, ...);
@@ -86,7 +89,8 @@ static int set_up(void **state)
     memset(&list, 0, sizeof(list));
     cmdline_parse((char[]){""}, &cmdline);
     text = "/lib/a.ko\n/lib/b.ko.xz a\n-\n/lib/c.ko.zst b\n/lib/d.ko\n";
-    read_error = refusal = 0;
+    read_error = list_error = refusal = 0;
+    reads = 0;
     loaded[0] = kmsg_played[0] = '\0';
     return 0;
 }
@@ -159,11 +163,15 @@ static void list_that_cannot_be_used_is_told(void **state)
     modules_read(&list, &cmdline);
     kmsg_expect("");
     assert_int_equal(list.count, 0);
+    assert_int_equal(reads, 0); /* not a page of the list is touched */
     cmdline_parse(words, &cmdline);
     modules_read(&list, &cmdline);
     kmsg_expect("4 guestlink.modules: a is not in " MODULES_LIST_PATH "; ignoring it\n");
     set_up(NULL);
     read_error = EIO;
+    modules_read(&list, &cmdline);
+    kmsg_expect("4 cannot read " MODULES_LIST_PATH ": Input/output error; loading no modules\n");
+    list_error = EACCES; /* it may be there all the same */
     modules_read(&list, &cmdline);
     kmsg_expect("4 cannot read " MODULES_LIST_PATH ": Input/output error; loading no modules\n");
     set_up(NULL);
@@ -270,5 +278,5 @@ int main(void)
         cmocka_unit_test_setup(module_that_is_there_already_is_loaded, set_up),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
 }
