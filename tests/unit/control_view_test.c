@@ -239,6 +239,49 @@ static void test_a_summary_has_the_pool_if_there_is_a_token(void **state)
            "\"kernel_release\":\"\"");
 }
 
+/* The one whose process reaches most is told: by its state, then by its bytes. */
+static void test_a_summary_has_the_widest_of_the_apertures(void **state)
+{
+    static const struct aperture_status wider = {.state = APERTURE_NARROWED, .bytes = 504},
+                                        narrower = {.state = APERTURE_NARROWED, .bytes = 501};
+    const char *const wanted = "\"aperture\":\"narrowed\",\"aperture_bytes\":";
+    char text[64];
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) { /* in whichever order they are */
+        shares[i].aperture = &narrowed;
+        shares[1 - i].aperture = &wider;
+        (void)snprintf(text, sizeof(text), "%s504", wanted);
+        EXPECT(control_view_summary(NULL), text);
+        shares[1 - i].aperture = &narrower;
+        (void)snprintf(text, sizeof(text), "%s502", wanted);
+        EXPECT(control_view_summary(NULL), text);
+        shares[1 - i].aperture = &enforced; /* more bytes, and less reach */
+        EXPECT(control_view_summary(NULL), text);
+    }
+}
+
+static void test_each_transport_has_its_name(void **state)
+{
+    (void)state;
+    shares[0].transport = POLICY_TRANSPORT_NONE;
+    EXPECT(control_view_vm(NULL), "\"transport\":\"none\"");
+}
+
+static void test_no_key_is_there_for_a_report_that_is_not_the_boots(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct json_object *object;
+
+        view.boot_known = i == 1;
+        view.capabilities = i == 2 ? &capabilities : NULL;
+        object = control_view_vm(NULL);
+        assert_false(json_object_object_get_ex(object, "capabilities", NULL));
+        EXPECT(object, "\"pool\":\"\"");
+    }
+}
+
 /* Device host, shares, adapters, payload: whoever others wait for is named. */
 static void test_the_first_error_is_that_of_what_comes_first(void **state)
 {
@@ -251,6 +294,7 @@ static void test_the_first_error_is_that_of_what_comes_first(void **state)
     EXPECT(control_view_summary(NULL), "\"error\":\"share's\"");
     view.device_host_error = "host's";
     EXPECT(control_view_summary(NULL), "\"error\":\"host's\"");
+    EXPECT(control_view_vm(NULL), "\"device_host_error\":\"host's\"");
     view.device_host_error = NULL;
     EXPECT(control_view_summary(NULL), "\"error\":\"share's\"");
 }
@@ -268,7 +312,10 @@ static void test_every_feature_has_its_name(void **state)
         {CAPABILITIES_SWIOTLB_PUBLISHED, "[\"swiotlb-published\"]"},
         {CAPABILITIES_SWIOTLB_ASKED, "[\"swiotlb-asked\"]"},
         {CAPABILITIES_SWIOTLB_LEFT, "[\"swiotlb-left\"]"},
+        {CAPABILITIES_SWIOTLB_DEFAULT, "[\"swiotlb-default\"]"},
+        {CAPABILITIES_SWIOTLB_DYNAMIC, "[\"swiotlb-dynamic\"]"},
         {CAPABILITIES_TERMINAL, "[\"terminal\"]"},
+        {CAPABILITIES_CONNECTIONS, "[\"connections\"]"},
     };
 
     (void)state;
@@ -304,6 +351,9 @@ int main(void)
         TEST(test_shares_and_adapters_have_theirs),
         TEST(test_what_is_not_known_is_left_out),
         TEST(test_a_summary_has_the_pool_if_there_is_a_token),
+        TEST(test_a_summary_has_the_widest_of_the_apertures),
+        TEST(test_each_transport_has_its_name),
+        TEST(test_no_key_is_there_for_a_report_that_is_not_the_boots),
         TEST(test_the_first_error_is_that_of_what_comes_first),
         TEST(test_every_feature_has_its_name),
         TEST(test_pools_are_told_in_bytes),
