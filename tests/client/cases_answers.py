@@ -72,17 +72,19 @@ def case_command_line_is_that_of_the_vm(host, vm):
 
 def case_reload_answers_with_its_warnings(host, _vm):
     file = host.write_config()
-    check(result(host, "Reload") == {"remarks": []}, "a remark on nothing")
+    usual = result(host, "Reload")["remarks"]  # of other cases' VMs
+    check(not any("much" in remark for remark in usual), f"{usual}")
     config = json.loads(file.read_text(encoding="utf-8"))
     for one in config["vms"][:2]:
         one["swiotlb"] = "much"
     try:
         file.write_text(json.dumps(config), encoding="utf-8")
         remarks = result(host, "Reload")["remarks"]
-        check(len(remarks) == 2 and all("much" in remark for remark in remarks), f"{remarks}")
+        check(len(remarks) == len(usual) + 2 and sum("much" in remark for remark in remarks) == 2,
+              f"{remarks}")
     finally:
         host.write_config()
-        check(result(host, "Reload") == {"remarks": []}, "a remark that stays")
+        check(result(host, "Reload") == {"remarks": usual}, "a remark that stays")
 
 
 def case_capabilities_need_a_guest_that_tells_them(host, vm):
