@@ -2,6 +2,8 @@
 #include "reload.h"
 
 #include "base/log.h"
+#include "config/strings.h"
+#include "config/vm.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -25,31 +27,12 @@ static void on_error(void *userdata, const char *remark)
         reload->on_error(reload->userdata, remark);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
-static bool same_words(const struct config_strings *a, const struct config_strings *b)
-{
-    if (a->count != b->count)
-        return false;
-    for (size_t i = 0; i < a->count; i++) {
-        if (strcmp(a->items[i], b->items[i]) != 0)
-            return false;
-    }
-    return true;
-}
-
 /* What a running VM object was made of and cannot change. */
 static bool is_same_machine(const struct config_vm *a, const struct config_vm *b)
 {
-    const struct config_device_host *x = &a->device_host, *y = &b->device_host;
-
-    return strcmp(a->name, b->name) == 0 && a->cid == b->cid && same_text(a->socket, b->socket) &&
-           x->type == y->type && same_text(x->qmp, y->qmp) && same_text(x->uri, y->uri) &&
-           same_text(x->domain, y->domain) && same_text(x->virtiofsd, y->virtiofsd) &&
-           same_words(&x->argv, &y->argv) && x->timeout_ms == y->timeout_ms;
+    return strcmp(a->name, b->name) == 0 && a->cid == b->cid &&
+           config_text_equal(a->socket, b->socket) &&
+           config_device_host_equal(&a->device_host, &b->device_host);
 }
 
 /* It let its devices go, or had the time to. */
@@ -195,9 +178,10 @@ static void change(struct reload *reload, struct settings *settings, struct plan
 /* What stays as it is until the daemon is started again. */
 static void tell_unchangeable(const struct config *old, const struct config *new)
 {
-    if (!same_text(old->control, new->control) ||
-        !same_text(old->control_group, new->control_group) ||
-        !same_text(old->metrics, new->metrics) || !same_text(old->state_dir, new->state_dir))
+    if (!config_text_equal(old->control, new->control) ||
+        !config_text_equal(old->control_group, new->control_group) ||
+        !config_text_equal(old->metrics, new->metrics) ||
+        !config_text_equal(old->state_dir, new->state_dir))
         log_line(LOG_WARNING,
                  "%s: control, control_group, metrics and state_dir take effect when the daemon "
                  "restarts; keeping the old ones",

@@ -20,6 +20,11 @@ void device_host_init(struct device_host *host, const struct device_driver *driv
     host->timeout_ms = vm->device_host.timeout_ms ? vm->device_host.timeout_ms : DEVICE_TIMEOUT_MS;
 }
 
+void device_host_rebase(struct device_host *host, const struct config_vm *vm)
+{
+    host->vm = vm;
+}
+
 void device_host_done(struct device_host *host)
 {
     struct device_operation *operation;

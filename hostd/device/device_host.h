@@ -80,6 +80,13 @@ int device_host_new(sd_event *event, const struct config_vm *vm, const char *sta
                     struct json_object *memory, const struct device_host_events *events,
                     void *userdata, struct device_host **ret_host);
 
+/*
+ * Goes on with another configuration of the VM's, whose section of the device host is equal.
+ *
+ * @param vm  must outlive the device host, or the next call; so must the first one
+ */
+void device_host_rebase(struct device_host *host, const struct config_vm *vm);
+
 /* Lets go of it. Devices, and what serves them, live on for the next daemon. @return NULL */
 struct device_host *device_host_free(struct device_host *host);
 

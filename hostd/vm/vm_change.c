@@ -89,6 +89,7 @@ static void rebase(struct vm *vm, struct settings *settings, const struct config
 
     vm->settings = settings_ref(settings);
     vm->config = config;
+    device_host_rebase(vm->host, config);
     (void)settings_unref(old);
 }
 

@@ -189,6 +189,24 @@ static void one_that_goes_by_itself_is_told(void **state)
     assert_int_equal(devices->restorations, 0);
 }
 
+/* As an adapter that a reload of the configuration brought. */
+static void one_of_a_later_configuration_is_told_too(void **state)
+{
+    static struct config_network brought = {.id = (char *)"x", .backend = CONFIG_BACKEND_USER};
+    struct devices *devices = *state;
+    struct config_vm next = devices->vm;
+
+    next.networks = &brought;
+    next.network_count = 1;
+    device_host_rebase(devices->host, &next);
+    libvirt_played_say(
+        "{\"event\":\"removed\",\"domain\":\"dev\",\"alias\":\"" ALIAS "\"}\n"
+        "{\"event\":\"removed\",\"domain\":\"dev\",\"alias\":\"ua-guestlink-net-x\"}");
+    devices_wait(devices, &devices->losses, 1);
+    assert_string_equal(devices->text, "x: the device was removed from the domain");
+    device_host_rebase(devices->host, &devices->vm);
+}
+
 static void what_happens_during_a_look_is_looked_at_again(void **state)
 {
     struct devices *devices = *state;
@@ -228,6 +246,7 @@ int main(void)
         TEST(nothing_is_left_over_of_another_run),
         TEST(one_operation_at_a_time_on_a_device),
         TEST(one_that_goes_by_itself_is_told),
+        TEST(one_of_a_later_configuration_is_told_too),
         TEST(what_happens_during_a_look_is_looked_at_again),
         TEST(a_tap_is_the_operator_s),
     };

@@ -300,6 +300,7 @@ static void another_machine_comes_anew(void **state)
         {A, WITH_QMP},
         {WITH_QMP, QEMU(", \"qmp\": \"/p\"")},
         {WITH_QMP, QEMU(", \"qmp\": \"/q\", \"virtiofsd\": \"/v\"")},
+        {WITH_QMP, QEMU(", \"qmp\": \"/q\", \"passt\": \"/p\"")},
         {WITH_QMP, QEMU(", \"qmp\": \"/q\", \"timeout_ms\": 7777")},
         {HOST("\"type\": \"command\", \"argv\": [\"/c\"]"),
          HOST("\"type\": \"command\", \"argv\": [\"/d\"]")},

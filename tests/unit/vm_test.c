@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "device/device_driver.h"
 #include "vm/vm_parts.h"
 
 #include "protocol/event.h"
@@ -221,6 +222,7 @@ static void a_changed_configuration_changes_only_what_it_says(void **state)
     connect_guest(f, 67108864);
     memset(f->asked, 0, sizeof(f->asked));
     vm_change(f->vm, next, &next->config->vms[0]);
+    assert_ptr_equal(f->vm->host->vm, &next->config->vms[0]);
     settle(f);
     /* b went and came anew, with a device of its own; a was left alone */
     assert_int_equal(f->asked[FRAME_UNMOUNT], 1);
