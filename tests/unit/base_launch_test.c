@@ -9,6 +9,7 @@
 #include "device_support.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,6 +193,25 @@ static void nothing_is_started_for_a_daemon_that_changed_its_mind(void **state)
     end_systemd(listener);
 }
 
+/* The daemon has its number, and is gone before it says that it goes on. */
+static void nothing_is_started_for_a_daemon_that_is_gone(void **state)
+{
+    static const char *const argv[] = {"/bin/false", NULL};
+    const struct child_spec spec = {.argv = argv, .fds = {-1, -1, -1, -1}, .outside = true};
+    int listener = listen_as_systemd(*state), connection = launch_ask(&spec);
+    int32_t number = 0;
+    pid_t pid;
+
+    assert_true(connection >= 0);
+    pid = launch_as_systemd(listener);
+    assert_int_equal(poll(&(struct pollfd){.fd = connection, .events = POLLIN}, 1, 10000), 1);
+    assert_int_equal(recv(connection, &number, sizeof(number), 0), sizeof(number));
+    assert_int_equal(kill(number, 0), 0);
+    (void)close(connection);
+    assert_int_equal(wait_for(pid), 0);
+    end_systemd(listener);
+}
+
 static void program_that_systemd_does_not_start_is_told(void **state)
 {
     static const char *const argv[] = {"/bin/true", NULL};
@@ -282,6 +302,7 @@ int main(void)
         TEST(program_outside_is_jailed_if_the_spec_says_so),
         TEST(program_outside_can_be_killed),
         TEST(nothing_is_started_for_a_daemon_that_changed_its_mind),
+        TEST(nothing_is_started_for_a_daemon_that_is_gone),
         TEST(program_that_systemd_does_not_start_is_told),
         TEST(virtiofsd_outside_is_told_with_how_it_ended),
     };

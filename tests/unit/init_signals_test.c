@@ -12,6 +12,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/reboot.h>
@@ -30,6 +31,7 @@ static struct {
     sigset_t set;
     unsigned waits, children, alone, reaped, processes, ended, jobs, agents, begins, reboots;
     uint16_t how, reason;
+    bool lives; /* a child that has not ended */
 } seen;
 
 int __wrap_signalfd(int fd, const sigset_t *set, int flags);
@@ -63,8 +65,8 @@ pid_t __wrap_waitpid(pid_t pid, int *status, int options)
     *status = 7;
     if (seen.children > 0)
         return (pid_t)(1000 + seen.children--);
-    errno = ECHILD;
-    return -1;
+    errno = ECHILD; /* of something before, if one lives */
+    return seen.lives ? 0 : -1;
 }
 
 void __wrap_shutdown_alone(struct shutdown *shutdown);
@@ -238,6 +240,17 @@ static void all_that_ended_are_reaped(void **state)
     assert_int_equal(guest.reap_timer.at_ns, 0);
 }
 
+static void who_has_a_child_that_lives_is_not_alone(void **state)
+{
+    (void)state;
+    seen.lives = true;
+    seen.children = 1;
+    receive(SIGCHLD);
+    assert_int_equal(seen.reaped, 1);
+    assert_int_equal(seen.waits, 2);
+    assert_int_equal(seen.alone, 0);
+}
+
 static void a_flood_of_them_is_reaped_in_turns(void **state)
 {
     (void)state;
@@ -273,6 +286,7 @@ int main(void)
         LIVE(each_has_its_meaning),
         LIVE(what_is_no_signal_changes_nothing),
         LIVE(all_that_ended_are_reaped),
+        LIVE(who_has_a_child_that_lives_is_not_alone),
         LIVE(a_flood_of_them_is_reaped_in_turns),
         LIVE(all_are_blocked),
     };
