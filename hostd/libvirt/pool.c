@@ -11,8 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <unistd.h>
 
 #define NAME_MAX_BYTES ((size_t)1024)
+#define NUDGE_US       200000u
 
 /* A request that waits or is under way. */
 struct job {
@@ -27,10 +29,13 @@ static struct {
     pthread_cond_t changed;
     TAILQ_HEAD(, job) jobs; /* in the order in which they came */
     size_t count;
+    unsigned running;
+    pthread_cond_t crowded; /* another one runs beside the first */
     virConnectPtr connection;
 } pool = {
     .mutex = PTHREAD_MUTEX_INITIALIZER,
     .changed = PTHREAD_COND_INITIALIZER,
+    .crowded = PTHREAD_COND_INITIALIZER,
     .jobs = TAILQ_HEAD_INITIALIZER(pool.jobs),
 };
 
@@ -63,6 +68,7 @@ static void finish(struct job *job)
 {
     TAILQ_REMOVE(&pool.jobs, job, of_all);
     pool.count--;
+    pool.running--;
     json_object_put(job->request);
     free(job);
     (void)pthread_cond_broadcast(&pool.changed);
@@ -80,6 +86,8 @@ static void *work(void *argument)
             continue;
         }
         job->is_running = true;
+        if (++pool.running == 2)
+            (void)pthread_cond_signal(&pool.crowded);
         (void)pthread_mutex_unlock(&pool.mutex);
         line_write(call_answer(pool.connection, job->request));
         (void)pthread_mutex_lock(&pool.mutex);
@@ -88,18 +96,46 @@ static void *work(void *argument)
     return NULL;
 }
 
+/* In libvirt 9.0 a thread that waits for an answer can miss that another one has something to send:
+ * a back end that hangs then holds up other domains. A call that comes while it sleeps wakes it. */
+static void *nudge(void *argument)
+{
+    (void)argument;
+    (void)pthread_mutex_lock(&pool.mutex);
+    for (;;) {
+        unsigned long version;
+
+        while (pool.running < 2)
+            (void)pthread_cond_wait(&pool.crowded, &pool.mutex);
+        (void)pthread_mutex_unlock(&pool.mutex);
+        (void)usleep(NUDGE_US);
+        (void)pthread_mutex_lock(&pool.mutex);
+        if (pool.running < 2)
+            continue;
+        (void)pthread_mutex_unlock(&pool.mutex);
+        (void)virConnectGetLibVersion(pool.connection, &version);
+        (void)pthread_mutex_lock(&pool.mutex);
+    }
+    return NULL;
+}
+
+static int start(void *(*run)(void *argument))
+{
+    pthread_t thread;
+    int r = pthread_create(&thread, NULL, run, NULL);
+
+    return r != 0 ? -r : -pthread_detach(thread);
+}
+
 int pool_start(virConnectPtr connection)
 {
-    pool.connection = connection;
-    for (size_t i = 0; i < POOL_THREADS; i++) {
-        pthread_t thread;
-        int r = pthread_create(&thread, NULL, work, NULL);
+    int r;
 
-        if (r != 0)
-            return -r;
-        (void)pthread_detach(thread);
-    }
-    return 0;
+    pool.connection = connection;
+    r = start(nudge);
+    for (size_t i = 0; r == 0 && i < POOL_THREADS; i++)
+        r = start(work);
+    return r;
 }
 
 int pool_enqueue(struct json_object *request)

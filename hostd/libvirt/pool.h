@@ -10,7 +10,7 @@
 #include <json-c/json.h>
 #include <libvirt/libvirt.h>
 
-/* One less than libvirtd's max_client_requests: the last is for keep-alive and events. */
+/* One less than libvirtd's max_client_requests: the last is for what wakes them (pool.c). */
 #define POOL_THREADS 4u
 
 /* Requests that wait; hostd has a few for each VM. */

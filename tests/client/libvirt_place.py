@@ -7,7 +7,6 @@ import os
 import socket
 import struct
 import threading
-import time
 
 REMOTE, QEMU = 0x20008086, 0x20008087  # programs
 HEADER = struct.Struct(">IIiiIi")  # program, version, procedure, type, serial, status
@@ -65,8 +64,7 @@ class Refused(Exception):
 
 
 class Held(Exception):
-    """The answer comes later, by release(). Until then the client is nudged: in libvirt 9.0 a thread
-    that waits for an answer can miss that another one has something to send, and waits on."""
+    """The answer comes later, by release()."""
 
 
 class Libvirtd(threading.Thread):
@@ -117,8 +115,6 @@ class Libvirtd(threading.Thread):
             status, body = ERROR, failure(refusal.code, refusal.words)
         except Held:
             self.held.append((program, procedure, REPLY, serial, OK, b""))
-            if len(self.held) == 1:
-                threading.Thread(target=self.nudge, daemon=True).start()
             return
         self.send(program, procedure, REPLY, serial, status, body)
 
@@ -173,12 +169,6 @@ class Libvirtd(threading.Thread):
         number_of = {to: event for event, to in CALLBACKS.items()}
         self.send(REMOTE, procedure, MESSAGE, 0, OK,
                   number(number_of[procedure]) + domain() + b"".join(more))  # fmt: skip
-
-    def nudge(self):
-        with contextlib.suppress(OSError):
-            while self.held:
-                self.event(LIFECYCLE, number(NO_STATE), number(0))
-                time.sleep(0.02)
 
     def release(self):
         """Answers the first that is held."""
