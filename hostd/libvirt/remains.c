@@ -18,37 +18,41 @@
 bool remains_find(const char *text, char *ret_id, size_t capacity)
 {
     const char *ours = strstr(text, OURS), *begin = ours;
+    bool holds_slot = strstr(text, ", in use by ") != NULL; /* …,id=ID */
+    char before = holds_slot ? '=' : '\'';
     size_t size;
 
-    if (!ours || (!strstr(text, "uplicate") && !strstr(text, "already exists")))
+    if (!ours || (!holds_slot && !strstr(text, "uplicate") && !strstr(text, "already exists")))
         return false;
-    while (begin > text && begin[-1] != '\'')
+    while (begin > text && begin[-1] != before)
         begin--;
     size = strspn(begin, ID_CHARACTERS);
-    if (begin == text || begin[size] != '\'' || begin + size <= ours || size >= capacity)
+    if (begin == text || begin + size <= ours || size >= capacity ||
+        (holds_slot ? begin != ours : begin[size] != '\''))
         return false;
     memcpy(ret_id, begin, size);
     ret_id[size] = '\0';
     return true;
 }
 
-/* By QEMU's name of it. */
-static const char *command_for(const char *id)
+static void ask(virDomainPtr domain, const char *command, const char *id)
 {
-    if (strncmp(id, OURS, strlen(OURS)) == 0)
-        return "device_del";
-    return strncmp(id, "host", 4) == 0 ? "netdev_del" : "chardev-remove";
+    char line[ID_SIZE + 128], *answer = NULL;
+
+    (void)snprintf(line, sizeof(line), "{\"execute\":\"%s\",\"arguments\":{\"id\":\"%s\"}}",
+                   command, id);
+    (void)virDomainQemuMonitorCommand(domain, line, &answer, 0);
+    free(answer);
 }
 
 bool remains_remove(virDomainPtr domain)
 {
-    char id[ID_SIZE], command[ID_SIZE + 128], *answer = NULL;
+    char id[ID_SIZE];
 
     if (!remains_find(virGetLastErrorMessage(), id, sizeof(id)))
         return false;
-    (void)snprintf(command, sizeof(command), "{\"execute\":\"%s\",\"arguments\":{\"id\":\"%s\"}}",
-                   command_for(id), id);
-    (void)virDomainQemuMonitorCommand(domain, command, &answer, 0);
-    free(answer);
+    ask(domain, "device_del", strstr(id, OURS)); /* its parts are busy as long as it is there */
+    if (strncmp(id, OURS, strlen(OURS)) != 0)
+        ask(domain, strncmp(id, "host", 4) == 0 ? "netdev_del" : "chardev-remove", id);
     return true;
 }

@@ -15,12 +15,14 @@
 /*
  * Finds in QEMU's words what is in an attachment's way.
  *
- * @param text  "… Duplicate ID 'hostua-guestlink-net-eth0'"
+ * @param text  "… Duplicate ID 'hostua-guestlink-net-eth0'"; or "… slot 0 function 0 not available
+ * for TYPE, in use by TYPE,id=ua-guestlink-share-c", of one that libvirt took the slot for free of
  * @return false: something else was refused, or it is not guestlink's
  */
 bool remains_find(const char *text, char *ret_id, size_t capacity);
 
-/* Asks QEMU to remove what libvirt's last error names; a device goes when the guest let go of it.
+/* Asks QEMU to remove what libvirt's last error names, and the device that it is a part of, which
+ * goes when the guest let go of it.
  * @return false: it names nothing of that kind */
 bool remains_remove(virDomainPtr domain);
 

@@ -28,6 +28,9 @@ static void a_part_or_a_device_of_ours_is_found(void **state)
     finds("internal error: unable to execute QEMU command 'device_add': Duplicate device ID "
           "'ua-guestlink-share-my_5fsrc'",
           "ua-guestlink-share-my_5fsrc");
+    finds("internal error: unable to execute QEMU command 'device_add': PCI: slot 0 function 0 not "
+          "available for virtio-net-pci, in use by vhost-user-fs-pci,id=ua-guestlink-share-more",
+          "ua-guestlink-share-more");
 }
 
 static void nothing_else_is(void **state)
@@ -40,6 +43,11 @@ static void nothing_else_is(void **state)
     finds("Duplicate ID 'ua-guestlink-net-eth1", NULL);
     finds("Duplicate ID 'ua-guestlink-net-a-name-of-which-there-is-no-room-in-the-buffer-at-hand'",
           NULL);
+    finds("PCI: slot 0 not available for virtio-net-pci, in use by virtio-net-pci,id=net0", NULL);
+    finds("PCI: slot 0 not available for ua-guestlink-x, in use by virtio-net-pci,id=net0", NULL);
+    finds("slot 0, in use by x,id=hostua-guestlink-net-e", NULL);
+    finds("slot 0, in use by x,id ua-guestlink-net-e", NULL);
+    finds("slot 0, in use by 'ua-guestlink-net-e'", NULL);
     finds("", NULL);
 }
 
