@@ -81,9 +81,10 @@ int device_host_new(sd_event *event, const struct config_vm *vm, const char *sta
                     void *userdata, struct device_host **ret_host);
 
 /*
- * Goes on with another configuration of the VM's, whose section of the device host is equal.
+ * Replaces the VM's configuration after a reload that left its "device_host" unchanged.
  *
- * @param vm  must outlive the device host, or the next call; so must the first one
+ * @param vm  must stay until the next call, or as long as the device host; the configuration
+ *            that device_host_new() got must stay as long as the device host
  */
 void device_host_rebase(struct device_host *host, const struct config_vm *vm);
 

@@ -96,8 +96,9 @@ static void *work(void *argument)
     return NULL;
 }
 
-/* In libvirt 9.0 a thread that waits for an answer can miss that another one has something to send:
- * a back end that hangs then holds up other domains. A call that comes while it sleeps wakes it. */
+/* In libvirt 9.0 the thread that waits for the server can miss that another thread has queued a
+ * call, which then stays unsent: a back end that hangs would hold up other domains. Another call,
+ * made while that thread waits, makes it send all that is queued. */
 static void *nudge(void *argument)
 {
     (void)argument;

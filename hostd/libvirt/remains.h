@@ -16,13 +16,13 @@
  * Finds in QEMU's words what is in an attachment's way.
  *
  * @param text  "… Duplicate ID 'hostua-guestlink-net-eth0'"; or "… slot 0 function 0 not available
- * for TYPE, in use by TYPE,id=ua-guestlink-share-c", of one that libvirt took the slot for free of
+ * for TYPE, in use by TYPE,id=ua-guestlink-share-c", where libvirt takes that slot to be free
  * @return false: something else was refused, or it is not guestlink's
  */
 bool remains_find(const char *text, char *ret_id, size_t capacity);
 
-/* Asks QEMU to remove what libvirt's last error names, and the device that it is a part of, which
- * goes when the guest let go of it.
+/* Asks QEMU to remove what libvirt's last error names, and first the device that uses it. QEMU
+ * removes a device once the guest's driver has released it.
  * @return false: it names nothing of that kind */
 bool remains_remove(virDomainPtr domain);
 

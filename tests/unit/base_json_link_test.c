@@ -277,7 +277,7 @@ static void the_end_of_the_peer_is_told_once(void **state)
     json_object_put(message);
 }
 
-/* Its descriptor is closed then (descriptors_compare), and nothing is told any more. */
+/* A freed link has closed its descriptor (descriptors_compare) and calls nobody any more. */
 static void it_may_be_freed_from_within_what_it_tells(void **state)
 {
     (void)state;

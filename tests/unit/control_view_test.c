@@ -239,7 +239,7 @@ static void test_a_summary_has_the_pool_if_there_is_a_token(void **state)
            "\"kernel_release\":\"\"");
 }
 
-/* The one whose process reaches most is told: by its state, then by its bytes. */
+/* Of several devices the view shows the widest aperture: by its state, then by its bytes. */
 static void test_a_summary_has_the_widest_of_the_apertures(void **state)
 {
     static const struct aperture_status wider = {.state = APERTURE_NARROWED, .bytes = 504},

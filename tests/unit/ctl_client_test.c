@@ -233,7 +233,7 @@ static void bytes_behind_an_upgrade_are_left_as_they_are(void **state)
     assert_int_equal(recv(daemon_end, rest, sizeof(rest), 0), 1);
 }
 
-/* Also while signals come, and for as long as it is told to. */
+/* The client waits as long as its time limit says, also while signals interrupt it. */
 static void a_late_reply_is_waited_for(void **state)
 {
     static const int timeouts[] = {60000, -1};

@@ -148,7 +148,7 @@ static void test_a_file_that_is_yet_to_come_is_waited_for(void **state)
     assert_null(reader);
 }
 
-/* Whoever follows sees what was printed, however long the next line takes. */
+/* The reader flushes its output before it waits for the next line. */
 static void test_what_was_printed_is_shown_before_it_waits(void **state)
 {
     struct event_reader *reader = NULL;

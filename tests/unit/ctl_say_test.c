@@ -211,7 +211,7 @@ static void say_rude_error(void)
     say_error("\"%s\"", "a\033[2Jb\nc");
 }
 
-/* What a guest or a file gave is no command for whoever reads it. */
+/* An error prints no control character of a guest or a file to the terminal. */
 static void test_errors_have_no_control_characters(void **state)
 {
     (void)state;

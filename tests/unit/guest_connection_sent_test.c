@@ -1,4 +1,5 @@
-/* hostd connection: what is sent and when, what is counted, and who is told, also of the end. */
+/* hostd connection: when it sends, what it counts, and which callbacks it calls, also at its end.
+ */
 #include "descriptors.h"
 #include "guest/connection.h"
 

@@ -148,7 +148,7 @@ static void without_room_it_asks_again_only_in_time(void **state)
         assert_int_equal(asked, 1);
         played_clock_pass(event, LIMITS_ACCEPT_PAUSE_MS);
         assert_int_equal(asked, 2);
-        assert_int_equal(paused, i + 1); /* it is told once, until one could be accepted */
+        assert_int_equal(paused, i + 1); /* once, until it accepts again */
         accept_error = 0;
         played_clock_pass(event, LIMITS_ACCEPT_PAUSE_MS);
         assert_int_equal(accepted, 2 * (i + 1));
