@@ -119,18 +119,32 @@ static void be_absent(struct device_domain *domain, const char *text)
 
 static void look(struct device_domain *domain);
 
+/* libvirt cannot say: the domain keeps running, if it runs, with its devices. */
+static void be_unknown(void *userdata, const char *text)
+{
+    struct device_domain *domain = userdata;
+    bool first = !domain->was_told && !domain->is_up;
+
+    domain->was_told = true;
+    go_down(domain, false, text);
+    if (first)
+        domain->host.events.down(domain->host.userdata, false, text);
+}
+
 static void on_description(void *userdata, const struct libvirt_reply *reply)
 {
     struct device_domain *domain = userdata;
     char text[DEVICE_TEXT_SIZE];
 
     domain->looking = false;
+    (void)snprintf(text, sizeof(text), "domain \"%s\": %s%s", domain->host.vm->device_host.domain,
+                   reply->text, advice_find(reply));
     if (domain->look_again || reply->error == ETIMEDOUT) {
         look(domain);
-    } else if (reply->error == EREMOTEIO) {
-        (void)snprintf(text, sizeof(text), "domain \"%s\": %s%s",
-                       domain->host.vm->device_host.domain, reply->text, advice_find(reply));
+    } else if (reply->error == EREMOTEIO && reply->code == LIBVIRT_ERROR_NO_DOMAIN) {
         be_absent(domain, text);
+    } else if (reply->error == EREMOTEIO) {
+        be_unknown(domain, text);
     } else if (!reply->error && description_is_active(reply->result)) {
         go_up(domain, reply->result);
     } else if (!reply->error) {
@@ -155,18 +169,6 @@ static void look(struct device_domain *domain)
 static void on_libvirt_up(void *userdata)
 {
     look(userdata);
-}
-
-static void on_libvirt_down(void *userdata, const char *text)
-{
-    struct device_domain *domain = userdata;
-    bool first = !domain->was_told && !domain->is_up;
-
-    /* The domain keeps running, with its devices. */
-    domain->was_told = true;
-    go_down(domain, false, text);
-    if (first)
-        domain->host.events.down(domain->host.userdata, false, text);
 }
 
 static void on_lifecycle(struct device_domain *domain, const char *state)
@@ -300,7 +302,7 @@ int domain_driver_new(sd_event *event, const struct config_vm *vm, const char *s
     };
     static const struct libvirt_events libvirt_events = {
         .up = on_libvirt_up,
-        .down = on_libvirt_down,
+        .down = be_unknown,
         .event = on_event,
     };
     struct device_domain *domain = calloc(1, sizeof(*domain));

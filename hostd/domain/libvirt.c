@@ -83,11 +83,12 @@ static void lose(struct libvirt *libvirt, const char *text)
     set_timer(libvirt, libvirt->pause_ms);
     libvirt->pause_ms = libvirt->pause_ms * 2 < LIBVIRT_PAUSE_LAST_MS ? libvirt->pause_ms * 2
                                                                       : LIBVIRT_PAUSE_LAST_MS;
-    libvirt_calls_finish(&libvirt->calls, NULL, ECONNRESET, all_text);
+    /* Before their calls fail: of the connection, and of nothing that they asked for. */
     if (was_up || !libvirt->was_told) {
         libvirt->was_told = true;
         libvirt_users_tell_down(&libvirt->users, all_text);
     }
+    libvirt_calls_finish(&libvirt->calls, NULL, ECONNRESET, all_text);
 }
 
 static void on_pong(void *userdata, const struct libvirt_reply *reply)

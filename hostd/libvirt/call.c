@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "domain_xml.h"
+#include "line.h"
 #include "remains.h"
 
 #include <libvirt/virterror.h>
@@ -145,6 +146,8 @@ struct json_object *call_answer(virConnectPtr connection, struct json_object *re
                          json_members("code", json_object_new_int(virGetLastErrorCode()), "text",
                                       json_object_new_string(virGetLastErrorMessage()), NULL),
                          NULL);
+    if (!result && virConnectIsAlive(connection) == 0)
+        line_end(CALL_CONNECTION_CLOSED);
     if (domain) /* last: it forgets the error */
         (void)virDomainFree(domain);
     return answer;

@@ -8,8 +8,12 @@
 #include <json-c/json.h>
 #include <libvirt/libvirt.h>
 
+/* Why the program ends when the connection does. */
+#define CALL_CONNECTION_CLOSED "libvirt closed the connection (was libvirtd restarted?)"
+
 /*
- * Does what a request asks.
+ * Does what a request asks. Ends the program if the connection ended meanwhile: that the call
+ * failed then says nothing of the domain, and an answer would.
  *
  * @param request  {"id", "call": "describe" | "attach" | "detach" | "list", "domain", "xml",
  * "alias"}

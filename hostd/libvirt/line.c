@@ -1,6 +1,8 @@
 /* line: what guestlink-libvirt says to the daemon. */
 #include "line.h"
 
+#include "base/json.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -36,4 +38,10 @@ void line_write(struct json_object *object)
     write_all("\n", 1);
     (void)pthread_mutex_unlock(&mutex);
     json_object_put(object);
+}
+
+void line_end(const char *text)
+{
+    line_write(json_texts("event", "closed", "text", text, NULL));
+    _exit(EXIT_FAILURE);
 }

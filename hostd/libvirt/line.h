@@ -14,4 +14,7 @@
  */
 void line_write(struct json_object *object);
 
+/* Says why the program ends, and ends it. */
+_Noreturn void line_end(const char *text);
+
 #endif

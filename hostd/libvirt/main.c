@@ -35,12 +35,6 @@
 static char input[LINE_MAX_BYTES];
 static size_t input_size;
 
-static _Noreturn void end(const char *text)
-{
-    line_write(json_texts("event", "closed", "text", text, NULL));
-    _exit(EXIT_FAILURE);
-}
-
 static void quiet(void *userdata, virErrorPtr error)
 {
     (void)userdata;
@@ -51,15 +45,15 @@ static void on_closed(virConnectPtr connection, int reason, void *opaque)
 {
     static const char *const reasons[] = {
         [VIR_CONNECT_CLOSE_REASON_ERROR] = "the connection to libvirt failed",
-        [VIR_CONNECT_CLOSE_REASON_EOF] = "libvirt closed the connection (was libvirtd restarted?)",
+        [VIR_CONNECT_CLOSE_REASON_EOF] = CALL_CONNECTION_CLOSED,
         [VIR_CONNECT_CLOSE_REASON_KEEPALIVE] = "libvirtd did not answer for 20 s",
     };
 
     (void)connection;
     (void)opaque;
-    end(reason >= 0 && (size_t)reason < sizeof(reasons) / sizeof(reasons[0])
-            ? reasons[reason]
-            : "libvirt closed the connection");
+    line_end(reason >= 0 && (size_t)reason < sizeof(reasons) / sizeof(reasons[0])
+                 ? reasons[reason]
+                 : "libvirt closed the connection");
 }
 
 static void tell_connected(virConnectPtr connection)
@@ -84,11 +78,11 @@ static void *open_connection(void *uri)
 
     if (!connection || virConnectRegisterCloseCallback(connection, on_closed, NULL, NULL) < 0 ||
         events_register(connection) < 0)
-        end(virGetLastErrorMessage());
+        line_end(virGetLastErrorMessage());
     /* One of the same process (test:///default) has none, and needs none. */
     (void)virConnectSetKeepAlive(connection, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT);
     if (pool_start(connection) < 0)
-        end("cannot start a thread");
+        line_end("cannot start a thread");
     tell_connected(connection);
     return NULL;
 }
@@ -100,13 +94,13 @@ static void take_line(const char *line, size_t size)
 
     if (!call) {
         json_object_put(request);
-        end("a request is not a JSON object with a \"call\"");
+        line_end("a request is not a JSON object with a \"call\"");
     } else if (strcmp(call, "ping") == 0) {
         line_write(json_members("id", json_object_get(json_member(request, "id")), "result",
                                 json_object_new_object(), NULL));
         json_object_put(request);
     } else if (pool_enqueue(request) < 0) {
-        end("too many requests are waiting");
+        line_end("too many requests are waiting");
     }
 }
 
@@ -132,7 +126,7 @@ static void on_input(int watch, int fd, int events, void *opaque)
         memmove(input, newline + 1, input_size);
     }
     if (input_size == sizeof(input))
-        end("a request has more than 64 KiB");
+        line_end("a request has more than 64 KiB");
 }
 
 static int serve(char *uri)
@@ -145,11 +139,11 @@ static int serve(char *uri)
                               VIR_EVENT_HANDLE_ERROR,
                           on_input, NULL, NULL) < 0 ||
         pthread_create(&thread, NULL, open_connection, uri) != 0)
-        end(virGetLastErrorMessage());
+        line_end(virGetLastErrorMessage());
     (void)pthread_detach(thread);
     while (virEventRunDefaultImpl() == 0)
         ;
-    end(virGetLastErrorMessage());
+    line_end(virGetLastErrorMessage());
 }
 
 static int describe(const char *uri, const char *domain)

@@ -57,6 +57,13 @@ static bool waits_for_others(struct attachment *a)
     return true;
 }
 
+/* The device host may have gone while it was asked for the device again. */
+static void stay(struct attachment *a)
+{
+    clock_disarm(a->timer);
+    a->state = VM_DEVICE_IN_USE;
+}
+
 static void step_up(struct attachment *a)
 {
     struct vm *vm = a->vm;
@@ -74,7 +81,9 @@ static void step_up(struct attachment *a)
     r = a->kind->prepare(a);
     if (r == -EAGAIN && !a->device && vm->host_error) {
         /* What is set up stays without a device host, and is checked when that is back. */
-        if (!a->is_set)
+        if (a->is_set)
+            stay(a);
+        else
             attachment_fail(a, "device", ENOTCONN, vm->host_error);
     } else if (r == -EAGAIN) {
         attachment_await(a, a->device ? VM_DEVICE_ADDING : VM_DEVICE_WAITING);

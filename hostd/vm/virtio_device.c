@@ -197,8 +197,10 @@ static void on_added(void *userdata, const struct device_outcome *outcome)
     saver_now(&vm->saver);
     if (outcome->error == 0) {
         take_added(device, outcome);
-    } else if (vm->ended) {
-        forget(device, 0); /* nothing failed: there is no guest to have it */
+    } else if (vm->ended || !device_host_is_up(vm->host)) {
+        /* Nothing failed: there is no guest to have it; or the device host went, which those who
+         * cannot do without are told in their next step. */
+        forget(device, 0);
     } else {
         fail_users(device, outcome->error, outcome->text);
         forget(device, 0);

@@ -81,8 +81,12 @@ class Libvirt:
         return ["unshare", "-m", "sh", "-c", _ENTER, "sh", self.place, self._kvm]
 
     def _make(self):
+        logs = self._folder / "libvirt-log"  # QEMU's own, too: they stay when the scenario is over
+        logs.mkdir()
+        self.place.mkdir()
+        (self.place / "log").symlink_to(logs)
         for name in COVERED:
-            (self.place / name).mkdir(parents=True)
+            (self.place / name).mkdir(exist_ok=True)
         (self.place / "empty").touch()
         (self.place / "etc/qemu.conf").write_text(_QEMU_CONF)
         (self.place / "etc/libvirtd.conf").write_text(_LIBVIRTD_CONF)
@@ -116,6 +120,10 @@ class Libvirt:
     def pid(self):
         """libvirtd's."""
         return self._daemons["libvirtd"].pid
+
+    def words(self):
+        """What libvirtd has said, each that ran."""
+        return self._daemons["libvirtd"].words()
 
     def kill(self):
         """Kills libvirtd, which domains outlive."""

@@ -145,6 +145,7 @@ void devices_done(void *userdata, const struct device_outcome *outcome)
     struct devices *devices = userdata;
 
     devices->dones++;
+    devices->downs_when_done = devices->downs;
     devices->outcome = *outcome;
     (void)snprintf(devices->text, sizeof(devices->text), "%s", outcome->text);
     devices->outcome.text = devices->text;

@@ -27,6 +27,7 @@ struct devices {
     struct json_object *memory; /* for the next device host; the test's own */
     struct device_host *host;
     unsigned ups, downs, resets, losses, restorations, refusals, apertures, dones;
+    unsigned downs_when_done;
     bool ended;
     struct device_outcome outcome; /* of the last operation; its text is the next field */
     char text[4096];               /* what was told last, whatever it was */

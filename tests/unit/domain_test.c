@@ -375,6 +375,45 @@ static void one_that_missed_the_domain_s_end_finds_out(void **state)
     assert_int_equal(server(devices), 0);
 }
 
+static void an_error_of_libvirt_s_is_not_the_domain_s_end(void **state)
+{
+    struct devices *devices = *state;
+    pid_t pid;
+
+    start(devices);
+    assert_int_equal(add(devices), 0);
+    pid = wait_for_server(devices);
+    played->fails = true;
+    libvirt_played_end();
+    devices_wait(devices, &devices->downs, 1);
+    while (played->starts < 2 || played->describes < 3)
+        devices_run(devices, 10);
+    devices_run(devices, 10);
+    assert_int_equal(devices->downs, 1);
+    assert_false(devices->ended);
+    assert_false(device_host_is_up(devices->host));
+    played->fails = false;
+    libvirt_played_say(STARTED);
+    devices_wait(devices, &devices->ups, 2);
+    assert_int_equal(add(devices), 0);
+    assert_false(devices->outcome.created);
+    assert_int_equal(server(devices), pid);
+}
+
+static void one_that_libvirt_cannot_describe_is_told(void **state)
+{
+    struct devices *devices = *state;
+
+    played->fails = true;
+    devices_start(devices);
+    devices_wait(devices, &devices->downs, 1);
+    assert_false(devices->ended);
+    expect_text(devices, "domain \"dev\": out of memory");
+    played->fails = false;
+    libvirt_played_say(STARTED);
+    devices_wait(devices, &devices->ups, 1);
+}
+
 static void an_operation_ends_with_the_program(void **state)
 {
     struct devices *devices = *state;
@@ -389,6 +428,7 @@ static void an_operation_ends_with_the_program(void **state)
     libvirt_played_end();
     devices_wait(devices, &devices->dones, 1);
     assert_int_equal(devices->outcome.error, ECONNRESET);
+    assert_int_equal(devices->downs_when_done, 1); /* what asked knows why */
     played->holds_attach = false;
     devices_wait(devices, &devices->ups, 2);
 }
@@ -547,6 +587,8 @@ int main(void)
         TEST(a_domain_that_is_not_there_is_waited_for),
         TEST(a_program_that_ends_loses_nothing),
         TEST(one_that_missed_the_domain_s_end_finds_out),
+        TEST(an_error_of_libvirt_s_is_not_the_domain_s_end),
+        TEST(one_that_libvirt_cannot_describe_is_told),
         TEST(an_operation_ends_with_the_program),
         TEST(lies_end_it_and_nothing_else),
         TEST(a_program_that_is_not_installed_is_told_of),

@@ -212,6 +212,8 @@ static void take(struct json_object *request)
         played->describes++;
         if (played->absent)
             refuse(id, 42, "Domain not found");
+        else if (played->fails)
+            refuse(id, 2, "out of memory");
         else
             answer(id, describe());
     } else if (strcmp(call, "attach") == 0) {

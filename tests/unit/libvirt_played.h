@@ -29,6 +29,7 @@ struct libvirt_played {
     bool hangs;                /* it answers nothing */
     bool holds_attach;         /* no answer until libvirt_played_release() */
     bool keeps, refuses;       /* the guest: lets no device go, and is silent, or says so */
+    bool fails;                /* it cannot describe the domain */
     const char *attach_error;  /* for the next attachment alone */
     const char *attach_errors; /* for each that bounces (iommu='on') */
     /* What happened. */

@@ -417,6 +417,60 @@ static void what_is_mounted_of_a_predecessor_is_mounted_again(void **state)
     }
 }
 
+static const struct device_outcome cut_off = {.error = ECONNRESET, .text = "it ended"};
+
+static void go_down(struct fixture *f)
+{
+    up = false;
+    vm_device_host_events.down(f->vm, false, "the socket closed");
+    answer_with(f, &added, &cut_off);
+}
+
+/* What is mounted stays mounted, and is asked for again each time; nothing failed. */
+static void device_host_that_goes_in_the_middle_fails_nothing_that_is_set_up(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_guest(f, POOL);
+    answer_with(f, &added, &there);
+    for (unsigned i = 0; i < 3; i++) {
+        up = false;
+        vm_device_host_events.down(f->vm, false, "the socket closed");
+        settle(f);
+        up = true;
+        vm_device_host_events.up(f->vm);
+        settle(f);
+        assert_int_equal(added.count, i + 2);
+        go_down(f);
+        need_shares(f, VM_DEVICE_IN_USE, "");
+        assert_null(f->vm->devices);
+    }
+    assert_int_equal(count(f, TELEMETRY_DEVICE_FAILED), 6); /* each the device host's */
+    up = true;
+    vm_device_host_events.up(f->vm);
+    settle(f);
+    answer_with(f, &added, &(struct device_outcome){.text = ""});
+    need_shares(f, VM_DEVICE_IN_USE, "");
+    assert_non_null(f->vm->devices);
+    assert_int_equal(f->asked[FRAME_MOUNT], 2);
+}
+
+static void device_host_that_goes_in_the_middle_fails_what_waits_for_it(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_guest(f, POOL);
+    go_down(f);
+    need_shares(f, VM_DEVICE_FAILED, "the socket closed");
+    assert_int_equal(count(f, TELEMETRY_DEVICE_FAILED), 3); /* the device host's, too */
+    assert_null(f->vm->devices);
+    up = true;
+    vm_device_host_events.up(f->vm);
+    settle(f);
+    answer_with(f, &added, &there);
+    need_shares(f, VM_DEVICE_IN_USE, "");
+}
+
 /* It is removed when the device host is back. */
 static void device_that_goes_is_not_forgotten_with_its_host(void **state)
 {
@@ -618,6 +672,8 @@ int main(void)
         TEST(devices_of_the_boot_are_timed_and_later_ones_are_not),
         TEST(devices_of_a_guest_that_is_ready_are_not_timed),
         TEST(device_host_that_is_down_is_waited_for),
+        TEST(device_host_that_goes_in_the_middle_fails_nothing_that_is_set_up),
+        TEST(device_host_that_goes_in_the_middle_fails_what_waits_for_it),
         TEST(share_that_is_read_only_has_another_device),
         TEST(name_of_another_device_cannot_be_used),
         TEST(path_that_does_not_exist_is_not_asked_for),
