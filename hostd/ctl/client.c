@@ -225,10 +225,13 @@ static int take_reply(struct client *client, const char *text, struct json_objec
 int client_receive(struct client *client, int timeout_ms, struct json_object **ret_params)
 {
     int64_t deadline = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+    size_t searched = 0;
     char *nul;
     int r;
 
-    while (client->size == 0 || (nul = memchr(client->data, '\0', client->size)) == NULL) {
+    while (client->size == searched ||
+           (nul = memchr(client->data + searched, '\0', client->size - searched)) == NULL) {
+        searched = client->size;
         r = wait_for_input(client, deadline);
         if (r == -ETIMEDOUT && timeout_ms == 0)
             return -EAGAIN;

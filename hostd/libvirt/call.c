@@ -128,6 +128,18 @@ static struct json_object *perform(virConnectPtr connection, virDomainPtr domain
     return strcmp(call, "detach") == 0 ? detach(domain, request) : NULL;
 }
 
+static struct json_object *last_error(void)
+{
+    bool is_libvirt_s = virGetLastErrorCode() != VIR_ERR_OK;
+
+    return json_members(
+        "code", json_object_new_int(is_libvirt_s ? virGetLastErrorCode() : VIR_ERR_INVALID_ARG),
+        "text",
+        json_object_new_string(is_libvirt_s ? virGetLastErrorMessage()
+                                            : "the request has no known call, or no domain"),
+        NULL);
+}
+
 struct json_object *call_answer(virConnectPtr connection, struct json_object *request)
 {
     const char *call = json_as_text(json_member(request, "call"), TEXT_MAX);
@@ -141,11 +153,7 @@ struct json_object *call_answer(virConnectPtr connection, struct json_object *re
     if (result)
         answer = json_members("id", id, "result", result, NULL);
     else
-        answer =
-            json_members("id", id, "error",
-                         json_members("code", json_object_new_int(virGetLastErrorCode()), "text",
-                                      json_object_new_string(virGetLastErrorMessage()), NULL),
-                         NULL);
+        answer = json_members("id", id, "error", last_error(), NULL);
     if (!result && virConnectIsAlive(connection) == 0)
         line_end(CALL_CONNECTION_CLOSED);
     if (domain) /* last: it forgets the error */

@@ -121,10 +121,6 @@ class Libvirt:
         """libvirtd's."""
         return self._daemons["libvirtd"].pid
 
-    def words(self):
-        """What libvirtd has said, each that ran."""
-        return self._daemons["libvirtd"].words()
-
     def kill(self):
         """Kills libvirtd, which domains outlive."""
         self._daemons["libvirtd"].kill()
