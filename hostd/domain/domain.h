@@ -42,6 +42,8 @@ struct device_domain {
     struct json_object *memory;   /* an earlier daemon's; NULL once it served */
     bool is_up, was_up, was_told; /* the last: that it is not up */
     bool looking, look_again;     /* a description was asked for, and is outdated */
+    bool is_unknown;              /* libvirt could not say whether it is up, which was told */
+    sd_event_source *look_timer;  /* it is asked again */
     int64_t run;                  /* of the domain, while it is up or was when libvirt went */
     uint64_t reset_us;            /* when the guest was reset last */
     bool no_iommu_shares;         /* this QEMU refused iommu_platform for a share's device */

@@ -2,6 +2,7 @@
 #include "driver.h"
 
 #include "advice.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "domain.h"
 #include "leftover.h"
@@ -19,6 +20,8 @@
 #define DIRECTORY "fs"
 
 #define DESCRIBE_MS 30000u
+
+#define LOOK_AGAIN_MS 2000u
 
 /* A guest's reboot is told twice (within 32 ms): by QEMU's RESET, and by libvirt's own. */
 #define REBOOT_TWICE_US UINT64_C(1000000)
@@ -91,6 +94,7 @@ static void go_up(struct device_domain *domain, struct json_object *description)
 {
     int64_t run = description_run(description);
 
+    domain->is_unknown = false;
     own_door(domain, description);
     if (domain->was_up && domain->run != run)
         go_down(domain, true, "the domain was restarted");
@@ -105,9 +109,10 @@ static void go_up(struct device_domain *domain, struct json_object *description)
 /* Of the first look that is told, too: a person wants to know. */
 static void be_absent(struct device_domain *domain, const char *text)
 {
-    bool first = !domain->was_told && !domain->was_up;
+    bool first = (!domain->was_told || domain->is_unknown) && !domain->was_up;
 
     domain->was_told = true;
+    domain->is_unknown = false;
     if (domain->was_up) {
         go_down(domain, true, text);
         return;
@@ -119,16 +124,32 @@ static void be_absent(struct device_domain *domain, const char *text)
 
 static void look(struct device_domain *domain);
 
-/* libvirt cannot say: the domain keeps running, if it runs, with its devices. */
-static void be_unknown(void *userdata, const char *text)
+/* The domain keeps running, if it runs, with its devices. @param first  is to be told in any case
+ */
+static void be_unknown(struct device_domain *domain, bool first, const char *text)
 {
-    struct device_domain *domain = userdata;
-    bool first = !domain->was_told && !domain->is_up;
+    bool tell = first && !domain->is_up;
 
     domain->was_told = true;
     go_down(domain, false, text);
-    if (first)
+    if (tell)
         domain->host.events.down(domain->host.userdata, false, text);
+}
+
+static int on_look_again(sd_event_source *source, uint64_t now, void *userdata)
+{
+    (void)source;
+    (void)now;
+    look(userdata);
+    return 0;
+}
+
+/* libvirt cannot say, and nothing that it tells later need say it. */
+static void be_refused(struct device_domain *domain, const char *text)
+{
+    be_unknown(domain, !domain->is_unknown, text);
+    domain->is_unknown = true;
+    (void)clock_arm(domain->host.event, &domain->look_timer, LOOK_AGAIN_MS, on_look_again, domain);
 }
 
 static void on_description(void *userdata, const struct libvirt_reply *reply)
@@ -144,7 +165,7 @@ static void on_description(void *userdata, const struct libvirt_reply *reply)
     } else if (reply->error == EREMOTEIO && reply->code == LIBVIRT_ERROR_NO_DOMAIN) {
         be_absent(domain, text);
     } else if (reply->error == EREMOTEIO) {
-        be_unknown(domain, text);
+        be_refused(domain, text);
     } else if (!reply->error && description_is_active(reply->result)) {
         go_up(domain, reply->result);
     } else if (!reply->error) {
@@ -169,6 +190,14 @@ static void look(struct device_domain *domain)
 static void on_libvirt_up(void *userdata)
 {
     look(userdata);
+}
+
+static void on_libvirt_down(void *userdata, const char *text)
+{
+    struct device_domain *domain = userdata;
+
+    domain->is_unknown = false;
+    be_unknown(domain, !domain->was_told, text);
 }
 
 static void on_lifecycle(struct device_domain *domain, const char *state)
@@ -259,6 +288,7 @@ static struct device_host *domain_free(struct device_host *host)
     while (domain->devices)
         (void)domain_device_free(domain->devices, false);
     domain_leftovers_drop(domain);
+    sd_event_source_disable_unref(domain->look_timer);
     json_object_put(domain->memory);
     free(domain->directory);
     free(domain->parent);
@@ -302,7 +332,7 @@ int domain_driver_new(sd_event *event, const struct config_vm *vm, const char *s
     };
     static const struct libvirt_events libvirt_events = {
         .up = on_libvirt_up,
-        .down = be_unknown,
+        .down = on_libvirt_down,
         .event = on_event,
     };
     struct device_domain *domain = calloc(1, sizeof(*domain));

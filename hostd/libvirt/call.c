@@ -26,6 +26,10 @@ static struct json_object *describe(virDomainPtr domain)
     if (!description)
         return NULL;
     active = virDomainIsActive(domain);
+    if (active < 0) {
+        json_object_put(description);
+        return NULL;
+    }
     (void)virDomainGetState(domain, &state, &reason, 0);
     json_add_flag(description, "active", active == 1);
     json_add_flag(description, "paused", state == VIR_DOMAIN_PAUSED);
@@ -62,7 +66,8 @@ static struct json_object *entry_of(virDomainPtr domain, const char *text)
     return entry;
 }
 
-/* The entries of domains that have guestlink's element in their metadata. */
+/* The entries of domains that have guestlink's element in their metadata. @return NULL: libvirt's
+ * error says; or the connection ended, and with it the domains' answers */
 static struct json_object *list(virConnectPtr connection)
 {
     virDomainPtr *domains = NULL;
@@ -83,6 +88,10 @@ static struct json_object *list(virConnectPtr connection)
         (void)virDomainFree(domains[i]);
     }
     free(domains);
+    if (found && virConnectIsAlive(connection) == 0) {
+        json_object_put(found);
+        found = NULL;
+    }
     return found;
 }
 
@@ -135,8 +144,9 @@ static struct json_object *last_error(void)
     return json_members(
         "code", json_object_new_int(is_libvirt_s ? virGetLastErrorCode() : VIR_ERR_INVALID_ARG),
         "text",
-        json_object_new_string(is_libvirt_s ? virGetLastErrorMessage()
-                                            : "the request has no known call, or no domain"),
+        json_object_new_string(
+            is_libvirt_s ? virGetLastErrorMessage()
+                         : "unknown call, no domain, or a description that cannot be read"),
         NULL);
 }
 

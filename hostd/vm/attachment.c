@@ -143,6 +143,16 @@ void attachment_fail(struct attachment *a, const char *phase, int error, const c
     vm_wake(a->vm);
 }
 
+void attachments_end(struct vm *vm, const char *text)
+{
+    for (struct attachment *a = vm->attachments; a; a = a->next) {
+        if (is_settled(a))
+            continue;
+        a->state = VM_DEVICE_WAITING;
+        attachment_settle(a, ENOTCONN, text);
+    }
+}
+
 void attachment_retry(struct attachment *a, const char *given_up)
 {
     uint64_t now_us = clock_now_us();

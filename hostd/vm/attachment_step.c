@@ -57,11 +57,14 @@ static bool waits_for_others(struct attachment *a)
     return true;
 }
 
-/* The device host may have gone while it was asked for the device again. */
+/* What is set up stays without a device host, which may have gone while it was asked for the device
+ * again, and is checked when that is back. */
 static void stay(struct attachment *a)
 {
-    clock_disarm(a->timer);
+    if (a->asked)
+        return;
     a->state = VM_DEVICE_IN_USE;
+    attachment_settle(a, 0, "");
 }
 
 static void step_up(struct attachment *a)
@@ -79,12 +82,11 @@ static void step_up(struct attachment *a)
         return;
     }
     r = a->kind->prepare(a);
-    if (r == -EAGAIN && !a->device && vm->host_error) {
-        /* What is set up stays without a device host, and is checked when that is back. */
-        if (a->is_set)
-            stay(a);
-        else
-            attachment_fail(a, "device", ENOTCONN, vm->host_error);
+    if (r == -EAGAIN && !a->device && a->is_set &&
+        (vm->host_error || !device_host_is_up(vm->host))) {
+        stay(a);
+    } else if (r == -EAGAIN && !a->device && vm->host_error) {
+        attachment_fail(a, "device", ENOTCONN, vm->host_error);
     } else if (r == -EAGAIN) {
         attachment_await(a, a->device ? VM_DEVICE_ADDING : VM_DEVICE_WAITING);
     } else if (r < 0) {

@@ -60,6 +60,7 @@ static void on_down(void *userdata, bool ended, const char *text)
         report_line(vm, ALLOWANCE_DEVICE, LOG_NOTICE, "the VM exited: %s", text);
         vm->ended = true;
         vm_drop_connection(vm, "vm-ended", 0);
+        attachments_end(vm, text);
     }
     virtio_devices_forget(vm);
     /* fail whatever was waiting for it */

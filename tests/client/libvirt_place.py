@@ -78,6 +78,7 @@ class Libvirtd(threading.Thread):
         self.xml = xml
         self.version, self.library_version = 7002019, 9000000
         self.attach = self.detach = self.register = self.monitor = self.describe = lambda what: None
+        self.called = lambda procedure: None  # before any is answered
         self.asked = []  # what the functions above were called with, and others, by name
         self.held = []  # what is still to be answered
         self.connection = None
@@ -124,6 +125,7 @@ class Libvirtd(threading.Thread):
             self.connection.sendall(struct.pack(">I", 4 + len(header) + len(body)) + header + body)
 
     def answer(self, program, procedure, arguments):
+        self.called(procedure)
         if program == QEMU:
             self.ask("monitor", read_text(past_domain(arguments))[0])
             return text("{}")

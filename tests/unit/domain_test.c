@@ -378,6 +378,7 @@ static void one_that_missed_the_domain_s_end_finds_out(void **state)
 static void an_error_of_libvirt_s_is_not_the_domain_s_end(void **state)
 {
     struct devices *devices = *state;
+    unsigned describes;
     pid_t pid;
 
     start(devices);
@@ -385,15 +386,15 @@ static void an_error_of_libvirt_s_is_not_the_domain_s_end(void **state)
     pid = wait_for_server(devices);
     played->fails = true;
     libvirt_played_end();
-    devices_wait(devices, &devices->downs, 1);
-    while (played->starts < 2 || played->describes < 3)
-        devices_run(devices, 10);
+    devices_wait(devices, &devices->downs, 2); /* libvirt, then what it says */
+    expect_text(devices, "domain \"dev\": out of memory");
+    describes = played->describes;
+    devices_wait(devices, &played->describes, describes + 1); /* it is asked again */
     devices_run(devices, 10);
-    assert_int_equal(devices->downs, 1);
+    assert_int_equal(devices->downs, 2);
     assert_false(devices->ended);
     assert_false(device_host_is_up(devices->host));
     played->fails = false;
-    libvirt_played_say(STARTED);
     devices_wait(devices, &devices->ups, 2);
     assert_int_equal(add(devices), 0);
     assert_false(devices->outcome.created);
