@@ -471,6 +471,38 @@ static void device_host_that_goes_in_the_middle_fails_what_waits_for_it(void **s
     need_shares(f, VM_DEVICE_IN_USE, "");
 }
 
+static void vm_that_ends_in_the_middle_is_told_to_who_waits(void **state)
+{
+    struct fixture *f = *state;
+
+    ask_for_another(f);
+    up = false;
+    answer_with(f, &added, &cut_off);
+    assert_int_equal(f->done, 0);
+    vm_device_host_events.down(f->vm, true, "the process exited");
+    settle(f);
+    assert_int_equal(f->done, 1);
+    assert_int_equal(f->error, ENOTCONN);
+    assert_null(attachment_find(f->vm, &share_kind, "new", true));
+    assert_int_equal(count(f, TELEMETRY_DEVICE_FAILED), 0);
+}
+
+static void vm_that_ends_while_its_devices_are_made_fails_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_guest(f, POOL);
+    need_shares(f, VM_DEVICE_ADDING, "");
+    up = false;
+    answer_with(f, &added, &cut_off);
+    vm_device_host_events.down(f->vm, true, "the process exited");
+    settle(f);
+    need_shares(f, VM_DEVICE_WAITING, "");
+    for (const struct attachment *a = f->vm->attachments; a; a = a->next)
+        assert_false(a->timer && sd_event_source_get_enabled(a->timer, NULL)); /* nothing is late */
+    assert_int_equal(count(f, TELEMETRY_DEVICE_FAILED), 0);
+}
+
 /* It is removed when the device host is back. */
 static void device_that_goes_is_not_forgotten_with_its_host(void **state)
 {
@@ -674,6 +706,8 @@ int main(void)
         TEST(device_host_that_is_down_is_waited_for),
         TEST(device_host_that_goes_in_the_middle_fails_nothing_that_is_set_up),
         TEST(device_host_that_goes_in_the_middle_fails_what_waits_for_it),
+        TEST(vm_that_ends_in_the_middle_is_told_to_who_waits),
+        TEST(vm_that_ends_while_its_devices_are_made_fails_nothing),
         TEST(share_that_is_read_only_has_another_device),
         TEST(name_of_another_device_cannot_be_used),
         TEST(path_that_does_not_exist_is_not_asked_for),
