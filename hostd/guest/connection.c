@@ -11,6 +11,7 @@
 #include "base/limits.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -45,6 +46,13 @@ static void shrink(struct bytes *bytes)
         return;
     bytes->data = data;
     bytes->capacity = bytes->size;
+}
+
+bool connection_has_hung_up(const struct connection *connection)
+{
+    struct pollfd poller = {.fd = connection->fd, .events = POLLRDHUP};
+
+    return connection->ended || poll(&poller, 1, 0) > 0;
 }
 
 size_t connection_held(const struct connection *connection)

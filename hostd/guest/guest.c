@@ -62,6 +62,11 @@ bool guest_is_attached(const struct guest *guest)
     return guest->connection != NULL;
 }
 
+bool guest_is_there(const struct guest *guest)
+{
+    return guest->connection && !connection_has_hung_up(guest->connection);
+}
+
 /* Ends a request; its place is free before `done` runs, which may ask again. */
 static void finish(struct guest *guest, struct request *request, const struct guest_answer *answer)
 {

@@ -35,6 +35,9 @@ struct guest *guest_free(struct guest *guest);
 void guest_attach(struct guest *guest, struct connection *connection);
 bool guest_is_attached(const struct guest *guest);
 
+/* True if it is attached, and has not hung up, of which the loop may not have heard yet. */
+bool guest_is_there(const struct guest *guest);
+
 /*
  * Asks the guest.
  *

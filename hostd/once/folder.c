@@ -12,21 +12,28 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define TEMPORARY "guestlink-run."
 #define KEPT      "guestlink-kept."
 #define UNIQUE    "XXXXXX"
 
+/* Seconds. */
+#define NEW_S 60
+
 /* Levels of folders that are open at once. */
 #define DEPTH 16
 
-/* One that is too long for what will be in it is as good as none. */
+/* One that is too long for what will be in it is as good as none; so is one in which somebody else
+ * could rename a folder of ours (root's, whom su left that of another user). */
 static const char *find_base(void)
 {
     const char *base = getenv("XDG_RUNTIME_DIR");
+    struct stat status;
 
-    if (base != NULL && base[0] == '/' && access(base, W_OK | X_OK) == 0 &&
+    if (base != NULL && base[0] == '/' && stat(base, &status) == 0 && status.st_uid == geteuid() &&
+        (status.st_mode & (S_IWGRP | S_IWOTH)) == 0 && access(base, W_OK | X_OK) == 0 &&
         strlen(base) + sizeof("/" KEPT UNIQUE) <= FOLDER_SIZE)
         return base;
     return "/tmp";
@@ -47,24 +54,27 @@ static int lock(const char *path)
     return fd_take(&fd);
 }
 
-/* A folder without a configuration was made a moment ago, and may get its lock any time. */
+/* One that was made a moment ago has no configuration, and may get its lock any time. */
+static bool is_new(int fd, const struct stat *status)
+{
+    return faccessat(fd, FOLDER_CONFIG, F_OK, 0) < 0 && status->st_mtime > time(NULL) - NEW_S;
+}
+
 static void sweep(const char *base)
 {
-    char pattern[FOLDER_SIZE + 64], *name;
+    char pattern[FOLDER_SIZE + 64];
     struct stat status;
     glob_t found;
 
-    (void)snprintf(pattern, sizeof(pattern), "%s/" TEMPORARY "*/" FOLDER_CONFIG, base);
+    (void)snprintf(pattern, sizeof(pattern), "%s/" TEMPORARY "*", base);
     if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
         return;
     for (size_t i = 0; i < found.gl_pathc; i++) {
-        FD fd = -1;
+        FD fd = lock(found.gl_pathv[i]);
 
-        name = found.gl_pathv[i];
-        *strrchr(name, '/') = '\0';
-        fd = lock(name);
-        if (fd >= 0 && fstat(fd, &status) == 0 && status.st_uid == geteuid())
-            folder_remove(name);
+        if (fd >= 0 && fstat(fd, &status) == 0 && status.st_uid == geteuid() &&
+            !is_new(fd, &status))
+            folder_remove(found.gl_pathv[i]);
     }
     globfree(&found);
 }

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,10 @@
 #include <unistd.h>
 
 #define UNUSED_SECONDS ((time_t)30 * 24 * 3600)
+
+/* Between two looks at a lock; and after how many of them the wait is told. */
+#define LOCK_PAUSE_MS 200
+#define LOCK_PROGRESS 5u
 
 /* FNV-1a, 64 bits: tells images apart that the same user made. */
 #define HASH_BEGIN UINT64_C(0xcbf29ce484222325)
@@ -125,6 +130,40 @@ static int make_words(const struct request *request, const struct kernel *kernel
     return 0;
 }
 
+/* @return -errno, after saying it */
+static int fail(const char *path)
+{
+    int r = -errno;
+
+    say_error("cannot use \"%s\" for the guest's image: %s; nothing was started; XDG_CACHE_HOME "
+              "names another place",
+              path, strerror(-r));
+    return r;
+}
+
+/* Whose else it is could put an image there, which would get this user's shares.
+ * @param shared  it may be as /tmp is, where nobody can rename what is another's
+ * @return 0, or -errno after saying why */
+static int check_owner(const char *path, bool shared)
+{
+    struct stat status;
+    bool open_to_all;
+
+    if (stat(path, &status) < 0)
+        return fail(path);
+    errno = ENOTDIR;
+    if (!S_ISDIR(status.st_mode))
+        return fail(path);
+    open_to_all = (status.st_mode & S_IWOTH) != 0 && !(shared && (status.st_mode & S_ISVTX) != 0);
+    if (!open_to_all && (status.st_uid == geteuid() || status.st_uid == 0))
+        return 0;
+    say_error("cannot use \"%s\" for the guest's image: expected a folder that belongs to you, "
+              "and that not everybody can write to; nothing was started; XDG_CACHE_HOME names "
+              "another place",
+              path);
+    return -EPERM;
+}
+
 /* @return 0, or -errno after saying why */
 static int find_cache(char ret_path[LIMITS_PATH])
 {
@@ -140,17 +179,32 @@ static int find_cache(char ret_path[LIMITS_PATH])
         size = snprintf(ret_path, LIMITS_PATH, "%s", base);
     else
         size = snprintf(ret_path, LIMITS_PATH, "%s/.cache", home != NULL ? home : "");
-    if (size < 0 || size >= (int)LIMITS_PATH - 128)
-        return -ENAMETOOLONG;
+    if (size < 0 || size >= (int)LIMITS_PATH - 128) {
+        errno = ENAMETOOLONG;
+        return fail(ret_path);
+    }
     (void)mkdir(ret_path, 0700);
+    if (access(ret_path, F_OK) == 0 && check_owner(ret_path, true) < 0)
+        return -EPERM;
     (void)snprintf(ret_path + size, LIMITS_PATH - (size_t)size, "/guestlink");
-    if (mkdir(ret_path, 0700) < 0 && errno != EEXIST) {
-        int r = -errno;
+    if (mkdir(ret_path, 0700) < 0 && errno != EEXIST)
+        return fail(ret_path);
+    return check_owner(ret_path, false);
+}
 
-        say_error("cannot create the folder \"%s\" for the guest's image: %s; nothing was "
-                  "started; XDG_CACHE_HOME names another place",
-                  ret_path, strerror(-r));
-        return r;
+/* A lock wakes nobody who waits for something else, too: it is tried again and again.
+ * @return 0, -ECANCELED, or -errno after saying why */
+static int wait_for_lock(int lock, const char *cache, int stop)
+{
+    struct pollfd poller = {.fd = stop, .events = POLLIN};
+
+    for (unsigned tries = 0; flock(lock, LOCK_EX | LOCK_NB) < 0; tries++) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return fail(cache);
+        if (tries == LOCK_PROGRESS)
+            tool_tell_progress("waiting for another run, which is making an image");
+        if (poll(&poller, 1, LOCK_PAUSE_MS) > 0)
+            return -ECANCELED;
     }
     return 0;
 }
@@ -179,14 +233,14 @@ static int prepare_modules(const struct kernel *kernel, const char *scratch, int
     for (const char *part[] = {"", "/lib", "/lib/modules", to, NULL}, **p = part; *p != NULL; p++) {
         (void)snprintf(from, sizeof(from), "%s%s", ret_root, *p);
         if (mkdir(from, 0700) < 0 && errno != EEXIST)
-            return -errno;
+            return fail(from);
     }
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         (void)snprintf(from, sizeof(from), "%s/%s", kernel->modules, files[i]);
         (void)snprintf(to, sizeof(to), "%.*s/lib/modules/%s/%s", (int)LIMITS_PATH / 2, ret_root,
                        kernel->release, files[i]);
         if (access(from, R_OK) == 0 && symlink(from, to) < 0)
-            return -errno;
+            return fail(to);
     }
     words_add(&depmod, "depmod");
     words_add(&depmod, "-b");
@@ -254,14 +308,19 @@ int image_get(const struct request *request, const struct kernel *kernel, const 
     for (size_t i = 0; i < words.count; i++)
         hash = hash_bytes(hash, words.items[i], strlen(words.items[i]) + 1);
     if ((size_t)snprintf(ret_path, LIMITS_PATH, "%s/%s-%016llx.img", cache, kernel->release,
-                         (unsigned long long)hash) >= LIMITS_PATH)
-        return -ENAMETOOLONG;
+                         (unsigned long long)hash) >= LIMITS_PATH) {
+        errno = ENAMETOOLONG;
+        return fail(cache);
+    }
     /* It counts as used. */
     if (utimensat(AT_FDCWD, ret_path, NULL, 0) == 0)
         return 0;
     lock = open(cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (lock < 0 || flock(lock, LOCK_EX) < 0)
-        return -errno;
+    if (lock < 0)
+        return fail(cache);
+    r = wait_for_lock(lock, cache, stop);
+    if (r < 0)
+        return r;
     if (access(ret_path, R_OK) == 0) /* another run has made it meanwhile */
         return 0;
     prune(cache);

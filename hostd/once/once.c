@@ -1,8 +1,8 @@
 /* once: the steps of a run, in order. */
 #include "once.h"
 
+#include "base/fd.h"
 #include "base/program.h"
-
 #include "ctl/say.h"
 #include "ctl/signal_watch.h"
 #include "image.h"
@@ -10,9 +10,11 @@
 #include "ready.h"
 #include "supervisor.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 /* Shows what a run would be made of. The image is made, since QEMU's command line names it. */
@@ -21,13 +23,18 @@ static int print(struct plan *plan)
     struct json_object *config;
     char scratch[FOLDER_SIZE];
     WORDS qemu = WORDS_NULL;
-    int lock = folder_make(false, scratch), r = lock < 0 ? lock : 0;
+    struct signalfd_siginfo info;
+    FD signals = signal_watch(), lock = folder_make(false, scratch);
+    int r = lock;
 
-    if (r == 0) {
-        r = image_get(plan->request, plan->kernel, scratch, -1, plan->image);
+    if (lock < 0) {
+        say_error("cannot create a folder for the image: %s", strerror(-lock));
+    } else {
+        r = image_get(plan->request, plan->kernel, scratch, signals, plan->image);
         folder_remove(scratch);
-        (void)close(lock);
     }
+    if (r == -ECANCELED && read(signals, &info, sizeof(info)) == sizeof(info))
+        return 128 + (int)info.ssi_signo;
     if (r < 0)
         return READY_NOT_STARTED;
     folder_name(plan->folder);

@@ -111,12 +111,8 @@ static void add_disks(const struct request *request, struct words *words)
     char path[2 * LIMITS_PATH];
 
     for (size_t i = 0; i < request->disk_count; i++) {
-        const char *dot = strrchr(request->disks[i], '.');
-        bool qcow = dot != NULL && strcmp(dot, ".qcow2") == 0;
-
-        /* Never by what is in the file: its guest decides that. */
         add(words, "drive", "file=%s,if=none,id=disk%zu,format=%s", escape(request->disks[i], path),
-            i, qcow ? "qcow2" : "raw");
+            i, request->is_qcow2[i] ? "qcow2" : "raw");
         add(words, "device", "virtio-blk-pci,drive=disk%zu,serial=disk%zu", i, i);
     }
 }

@@ -92,8 +92,11 @@ int ready_tell_end(const struct plan *plan, int event)
         return READY_TIMED_OUT;
     case SUPERVISOR_NO_QEMU:
         say_error("the VM exited before the command; the last lines of its console:");
-        if (!show_last_lines(plan, FOLDER_CONSOLE) && !show_last_lines(plan, FOLDER_LOG))
+        if (!show_last_lines(plan, FOLDER_CONSOLE))
             say_error("(nothing; --verbose shows the whole boot)");
+        say_error("the last lines of QEMU and of guestlink-hostd:");
+        if (!show_last_lines(plan, FOLDER_LOG))
+            say_error("(nothing)");
         return READY_NOT_STARTED;
     case SUPERVISOR_NO_DAEMON:
         say_error("guestlink-hostd exited; stopped the VM; the daemon's last lines:");
@@ -123,6 +126,8 @@ static bool has_all(const struct plan *plan)
                   command_text(share, "path"), command_text(share, "error"));
         all = false;
     }
+    if (shares == NULL)
+        say_error("guestlink-hostd did not tell of the shares; the command was not started");
     all = all && shares != NULL;
     json_object_put(reply);
     return all;

@@ -119,14 +119,19 @@ static bool add_share(struct request *request, const char *value)
 
 static bool add_disk(struct request *request, const char *value)
 {
+    const char *dot = strrchr(value, '.');
     char *path;
 
     if (request->disk_count == REQUEST_DISKS)
         return refuse("disk", value, "at most 8 of them");
     path = find_path("disk", value, false);
-    if (path != NULL)
-        request->disks[request->disk_count++] = path;
-    return path != NULL;
+    if (path == NULL)
+        return false;
+    /* By the name that was given, wherever it leads; never by what is in the file, which its guest
+     * decides. */
+    request->is_qcow2[request->disk_count] = dot != NULL && strcmp(dot, ".qcow2") == 0;
+    request->disks[request->disk_count++] = path;
+    return true;
 }
 
 static bool add_publish(struct request *request, char *value)

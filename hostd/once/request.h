@@ -33,6 +33,7 @@ struct request {
     struct request_share shares[REQUEST_SHARES];
     size_t share_count;
     char *disks[REQUEST_DISKS]; /* absolute; the request's */
+    bool is_qcow2[REQUEST_DISKS];
     size_t disk_count;
     bool net;
     /* --publish: words of main()'s argv; and QEMU's for them, "tcp:127.0.0.1:8080-:80". */

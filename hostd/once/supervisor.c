@@ -1,6 +1,7 @@
 /* supervisor: seen from `guestlink run`; and the loop of the supervisor itself. */
 #include "supervisor.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "children.h"
 #include "image.h"
@@ -12,10 +13,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* From the end of the run's time to the end of its VM: more than SHUT_DOWN_MS (inside.c), for a
+ * `guestlink run` whose reader is slow. */
+#define LEAVE_MS 20000
 
 struct keeper {
     struct plan *plan;
@@ -42,10 +48,24 @@ static int start_clock(uint64_t timeout_ms)
     return fd;
 }
 
-/* Until `guestlink run` wants no more of it. */
+/* Can be read from when either can be. @return -1: never */
+static int join(int a, int b)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+
+    if (fd >= 0)
+        (void)epoll_ctl(fd, EPOLL_CTL_ADD, a, &event);
+    if (fd >= 0 && b >= 0)
+        (void)epoll_ctl(fd, EPOLL_CTL_ADD, b, &event);
+    return fd;
+}
+
+/* Until `guestlink run` wants no more of it, or its time is long over. */
 static void watch(struct keeper *keeper, int clock)
 {
     struct children *children = &keeper->children;
+    uint64_t late_us = 0; /* when the VM ends whatever `guestlink run` does; 0: never */
     struct pollfd pollers[] = {
         {.fd = keeper->lifeline, .events = POLLIN},  {.fd = clock, .events = POLLIN},
         {.fd = children->qemu, .events = POLLIN},    {.fd = children->daemon, .events = POLLIN},
@@ -53,7 +73,11 @@ static void watch(struct keeper *keeper, int clock)
     };
 
     while (pollers[0].revents == 0) {
-        if (poll(pollers, sizeof(pollers) / sizeof(pollers[0]), -1) < 0)
+        int left_ms = late_us == 0 ? -1 : (int)((late_us - clock_now_us()) / 1000);
+
+        if (late_us != 0 && clock_now_us() >= late_us)
+            return;
+        if (poll(pollers, sizeof(pollers) / sizeof(pollers[0]), left_ms) < 0)
             continue;
         if (pollers[4].revents != 0 && !children_take_console(children))
             pollers[4].fd = -1;
@@ -69,6 +93,8 @@ static void watch(struct keeper *keeper, int clock)
             (void)children_take_console(children);
             (void)children_take_log(children);
             tell(keeper, ends[i]);
+            if (i == 1)
+                late_us = clock_now_us() + LEAVE_MS * UINT64_C(1000);
             pollers[i].fd = -1;
             pollers[i].revents = 0;
         }
@@ -82,10 +108,14 @@ static void serve(struct keeper *keeper)
 {
     struct plan *plan = keeper->plan;
     FD clock = start_clock(plan->request->timeout_ms);
-    int r = image_get(plan->request, plan->kernel, plan->folder, keeper->lifeline, plan->image);
+    FD stop = join(keeper->lifeline, clock);
+    struct pollfd poller = {.fd = clock, .events = POLLIN};
+    int r = image_get(plan->request, plan->kernel, plan->folder, stop, plan->image);
 
     if (r == 0)
         r = children_start(plan, &keeper->children);
+    else if (r == -ECANCELED && poll(&poller, 1, 0) > 0)
+        tell(keeper, SUPERVISOR_TIMED_OUT);
     tell(keeper, r == 0 ? SUPERVISOR_STARTED : SUPERVISOR_FAILED);
     if (r == 0)
         watch(keeper, clock);

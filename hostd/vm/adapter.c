@@ -181,7 +181,7 @@ void adapters_lost(struct vm *vm, const char *id, bool restored, const char *tex
     struct attachment *a = attachment_find(vm, &adapter_kind, id, true);
 
     /* with a guest's end its devices' servers end, and come again with its next boot */
-    if (guest_is_attached(vm->guest) && !vm->boot.farewell)
+    if (guest_is_there(vm->guest) && !vm->boot.farewell)
         report_device_failed(vm, "adapter", id, "serve", restored ? 0 : EPIPE, text);
     else
         report_line(vm, ALLOWANCE_DEVICE, LOG_NOTICE, "adapter %s: %s", id, text);

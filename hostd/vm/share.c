@@ -284,7 +284,7 @@ void shares_lost(struct vm *vm, const char *tag, bool restored, const char *text
     struct virtio_device *device = virtio_device_find(vm, &share_kind, tag);
 
     /* with a guest's end or reset its devices' servers end, and come again with its next boot */
-    if (guest_is_attached(vm->guest) && !vm->boot.farewell)
+    if (guest_is_there(vm->guest) && !vm->boot.farewell)
         report_device_failed(vm, "share", tag, "serve", EPIPE, text);
     else
         report_line(vm, ALLOWANCE_DEVICE, LOG_NOTICE, "share %s: %s", tag, text);

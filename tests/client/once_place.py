@@ -18,6 +18,7 @@ MAKER = r"""#!/bin/sh
 for last; do :; done
 echo made >>"$HOME/made"
 [ ! -e "$HOME/broken" ] || exit 3
+[ ! -e "$HOME/slow" ] || exec sleep 60
 printf '%s\n' "$TMPDIR" "$@" >"$last"
 """
 DEPMOD = r"""#!/bin/sh
