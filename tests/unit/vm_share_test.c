@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "telemetry/telemetry.h"
+#include "vm/adapter.h"
 #include "vm/share.h"
 #include "vm/virtio_device.h"
 #include "vm/vm_parts.h"
@@ -201,6 +202,24 @@ static void servers_that_end_with_the_guest_are_no_failure(void **state)
     assert_int_equal(failures(f), before + 1);
 }
 
+/* A QEMU that was killed closes all at once, and the daemon hears of it in any order. */
+static void servers_that_end_behind_a_guest_that_hung_up_are_no_failure(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t before;
+
+    connect_guest(f, POOL);
+    before = failures(f);
+    say(f, FRAME_PING, 0, 7, NULL, 0); /* not read yet, either */
+    assert_int_equal(close(f->guest), 0);
+    f->guest = -1;
+    lose(f, "a");
+    adapters_lost(f->vm, "eth0", false, "passt: exit status 0");
+    assert_int_equal(failures(f), before);
+    run(f);
+    assert_int_equal(failures(f), before);
+}
+
 static const struct config_share other = {
     .tag = (char *)"new", .path = (char *)"/tmp/", .target = (char *)"/new/"};
 
@@ -394,6 +413,7 @@ int main(void)
         TEST(one_that_is_removed_meanwhile_is_unmounted),
         TEST(one_whose_device_cannot_be_removed_is_made_anew),
         TEST(servers_that_end_with_the_guest_are_no_failure),
+        TEST(servers_that_end_behind_a_guest_that_hung_up_are_no_failure),
         TEST(paths_are_kept_in_their_shortest_form),
         TEST(a_vm_has_a_bounded_number_of_shares),
         TEST(what_goes_holds_up_its_tag_and_its_target_and_nothing_else),
