@@ -60,7 +60,8 @@ void connection_set_events(struct connection *connection, const struct connectio
 int connection_send(struct connection *connection, uint16_t type, uint16_t flags, uint32_t id,
                     const void *payload, size_t size);
 
-/* True if the peer has closed it, or its sending half; what it sent before may not have been read. */
+/* True if the peer has closed it, or its sending half; what it sent before may not have been read.
+ */
 bool connection_has_hung_up(const struct connection *connection);
 
 /* Bytes held for it now. */
