@@ -121,6 +121,8 @@ int device_command_answer_read(const char *text, bool cut, struct device_command
         if (answer.has_text && json_object_object_get_ex(document, "errno", &code) &&
             json_object_get_int(code) > 0 && json_object_get_int(code) < 4096)
             answer.error = json_object_get_int(code);
+        if (answer.error == ECANCELED) /* says here that nobody waits for the answer */
+            answer.error = EIO;
     }
     json_object_put(document);
     *ret_answer = answer;

@@ -94,7 +94,8 @@ static void on_not_connected(struct qemu_task *task)
 void qemu_adapter_on_stream(struct device_qemu *qemu, const char *netdev)
 {
     for (struct qemu_task *task = qemu->tasks; task; task = task->next) {
-        if (!task->network || task->unplugging || strcmp(task->backend, netdev) != 0)
+        if (!task->network || task->network->backend != CONFIG_BACKEND_STREAM || task->unplugging ||
+            strcmp(task->backend, netdev) != 0)
             continue;
         task->connected = true;
         if (task->timer) { /* else the answer to netdev_add is still to come */
@@ -206,6 +207,7 @@ static void on_old_unplugged(struct qemu_task *task, const struct qmp_reply *rep
         return;
     }
     qemu_task_tell(task, "netdev_del", json_texts("id", task->old_backend, NULL));
+    qemu_passt_let_go(task);
     qemu_passt_remove(task, task->old_backend);
     qemu_task_find_port(task, on_port);
 }
@@ -308,12 +310,14 @@ static void on_removed(struct qemu_task *task, const struct qmp_reply *reply)
         qemu_task_tell(task, "netdev_del", json_texts("id", task->backend, NULL));
         qemu_passt_remove(task, task->backend);
     }
+    qemu_passt_remove_own(task, task->name);
     qemu_task_finish(task, 0, "%s", "");
 }
 
 static void on_netdev_to_remove(struct qemu_task *task, const struct qmp_reply *reply)
 {
     if (reply->error == EREMOTEIO) {
+        qemu_passt_remove_own(task, task->name);
         qemu_task_finish(task, 0, "the device did not exist");
         return;
     }

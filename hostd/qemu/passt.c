@@ -321,6 +321,27 @@ void qemu_passt_remove(struct qemu_task *task, const char *netdev)
     device_server_sweep(task->qemu->host.event, task->qemu->directory, name);
 }
 
+void qemu_passt_remove_own(struct qemu_task *task, const char *id)
+{
+    const struct qemu_passt *passt = find(task->qemu, id);
+    char netdev[QEMU_NAME_SIZE];
+
+    if (!passt || passt->task)
+        return;
+    (void)snprintf(netdev, sizeof(netdev), "%s%s", QEMU_NAME_NET,
+                   passt->name + sizeof(DEVICE_SERVER_PASST) - 1);
+    qemu_task_tell(task, "netdev_del", json_texts("id", netdev, NULL));
+    qemu_passt_remove(task, netdev);
+}
+
+void qemu_passt_let_go(struct qemu_task *task)
+{
+    if (!task->passt)
+        return;
+    task->passt->server = device_server_free(task->passt->server);
+    task->passt_adopted = false;
+}
+
 void qemu_passts_clean_up(struct device_qemu *qemu)
 {
     struct json_object *remembered = json_member(qemu->memory, "passts");

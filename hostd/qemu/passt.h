@@ -46,6 +46,13 @@ struct json_object *qemu_passt_netdev(const struct qemu_task *task);
  * one that is not ours. */
 void qemu_passt_remove(struct qemu_task *task, const char *netdev);
 
+/* The same, and its netdev, of the passt that is known of that adapter, whatever QEMU says of the
+ * device: it may have gone by itself. */
+void qemu_passt_remove_own(struct qemu_task *task, const char *id);
+
+/* Forgets the one that the task took over: its device is gone, and another one will be started. */
+void qemu_passt_let_go(struct qemu_task *task);
+
 /* Takes one off the list. @param stop  it ends, too. @return NULL */
 struct qemu_passt *qemu_passt_free(struct qemu_passt *passt, bool stop);
 

@@ -32,6 +32,7 @@ static void each_answer_has_its_meaning(void **state)
         {"{\"error\": \"a\\nb\"}", EIO, true, false, "a b"},
         {"{\"error\": \"words\", \"errno\": 1}", EPERM, true, false, "words"},
         {"{\"error\": \"words\", \"errno\": 4095}", 4095, true, false, "words"},
+        {"{\"error\": \"words\", \"errno\": 125}", EIO, true, false, "words"}, /* ECANCELED */
         {"{\"error\": \"words\", \"errno\": 0}", EIO, true, false, "words"},
         {"{\"error\": \"words\", \"errno\": -1}", EIO, true, false, "words"},
         {"{\"error\": \"words\", \"errno\": 4096}", EIO, true, false, "words"},

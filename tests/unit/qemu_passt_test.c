@@ -537,6 +537,98 @@ static void it_is_taken_over_if_it_runs(void **state)
     assert_int_equal(passt.sweeps, 1); /* before each of two starts, and now */
 }
 
+/* QEMU says that the device does not bounce, as it shall. */
+static void one_that_was_taken_over_is_let_go_before_another_is_started(void **state)
+{
+    struct devices *devices = *state;
+    char ours[256];
+    const struct played_line lines[] = {{"qom-list", THERE},
+                                        {"qom-get", ours},
+                                        {"qom-get", "{\"return\": false, \"id\": $}\n"},
+                                        {"device_del", PLAYED_OK GONE},
+                                        {"qom-list", PLAYED_DEVICES},
+                                        {"qom-list", ONLY_PORT},
+                                        {"query-memdev", PLAYED_MEMORY},
+                                        {"query-balloon", NO_BALLOON},
+                                        NO_DEVICES,
+                                        {NULL, NULL}};
+
+    start(devices, usual);
+    assert_int_equal(add(devices), 0);
+    devices->host = device_host_free(devices->host);
+    played_stop(qemu);
+    (void)snprintf(ours, sizeof(ours), "{\"return\": \"%s\", \"id\": $}\n", backend());
+    passt.frees = 0;
+
+    devices->ups = 0;
+    start(devices, lines);
+    assert_int_equal(add(devices), 0);
+    assert_true(devices->outcome.created);
+    assert_int_equal(passt.adoptions, 1);
+    assert_int_equal(passt.starts, 2);
+    assert_int_equal(passt.frees, 1); /* the watcher of the first */
+}
+
+/* The guest let it go late, or QEMU lies: it ends all the same. */
+static void one_whose_device_is_gone_is_removed(void **state)
+{
+    static const char *const netdevs[] = {REFUSED,
+                                          "{\"return\": \"guestlink-net-another\", \"id\": $}\n"};
+
+    for (size_t i = 0; i < sizeof(netdevs) / sizeof(netdevs[0]); i++) {
+        const struct played_line lines[] = {EMPTY,
+                                            {"query-balloon", NO_BALLOON},
+                                            {"qom-get", netdevs[i]},
+                                            {"device_del", PLAYED_OK GONE},
+                                            {NULL, NULL}};
+        struct devices *devices = *state;
+
+        devices->ups = 0;
+        passt.stops = 0;
+        start(devices, lines);
+        assert_int_equal(add(devices), 0);
+        need_heard(LOOKED CONNECTED ADDED);
+        assert_int_equal(devices_remove_adapter(devices, "c"), 0);
+        assert_int_equal(passt.stops, 1);
+        assert_string_equal(passt.swept, passt.name);
+        played_expect(qmp_path, "qom-get {\"path\":\"/machine/peripheral/guestlink-net-c\","
+                                "\"property\":\"netdev\"}\n");
+        if (i == 1)
+            played_expect(qmp_path, "device_del {\"id\":\"guestlink-net-c\"}\n"
+                                    "netdev_del {\"id\":\"guestlink-net-another\"}\n");
+        need_heard("netdev_del {\"id\":\"%\"}\n" REMOVED);
+        devices->host = device_host_free(devices->host);
+        played_stop(qemu);
+    }
+}
+
+/* While a chardev that is busy is waited for. */
+static void a_word_about_streams_means_nothing(void **state)
+{
+    static const char busy[] = "{\"error\": {\"class\": \"GenericError\", \"desc\": \"Chardev "
+                               "'x' is busy\"}, \"id\": $}\n";
+    struct devices *devices = *state;
+    char lie[512] = "";
+    const struct played_line lines[] = {EMPTY,
+                                        {"query-balloon", NO_BALLOON},
+                                        {"chardev-remove", lie},
+                                        {"chardev-remove", PLAYED_OK},
+                                        {NULL, NULL}};
+
+    start(devices, usual);
+    assert_int_equal(add(devices), 0);
+    devices->host = device_host_free(devices->host);
+    played_stop(qemu);
+    (void)snprintf(lie, sizeof(lie),
+                   "%s{\"event\": \"NETDEV_STREAM_CONNECTED\", \"data\": {\"netdev-id\": \"%s\", "
+                   "\"addr\": {\"type\": \"unix\", \"path\": \"/x\"}}}\n",
+                   busy, backend());
+    devices->ups = 0;
+    start(devices, lines);
+    assert_int_equal(add(devices), 0);
+    need_heard(LOOKED REMOVED CONNECTED ADDED);
+}
+
 static void its_aperture_is_the_relays_where_there_is_one(void **state)
 {
     struct devices *devices = *state;
@@ -613,6 +705,9 @@ int main(void)
         TEST(what_is_missing_is_told_before_qemu_is_asked),
         TEST(qemu_that_cannot_have_it_is_told),
         TEST(it_is_taken_over_if_it_runs),
+        TEST(one_that_was_taken_over_is_let_go_before_another_is_started),
+        TEST(one_whose_device_is_gone_is_removed),
+        TEST(a_word_about_streams_means_nothing),
         TEST(its_aperture_is_the_relays_where_there_is_one),
         TEST(what_discards_memory_is_told_beside_it),
         TEST(without_an_aperture_it_does_not_bounce),
