@@ -86,6 +86,7 @@ static void unmount(struct shutdown *shutdown)
     };
 
     shutdown->phase = SHUTDOWN_UNMOUNTING;
+    jobs_forget(shutdown->jobs); /* beyond the reach of SIGKILL; these two need their room */
     notify_stopping(shutdown->jobs, how_name(shutdown->how));
     loop_disarm(shutdown->loop, &shutdown->timer);
     if (jobs_start(shutdown->jobs, &order) < 0) {
