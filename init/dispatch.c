@@ -177,12 +177,18 @@ static int ping(struct dispatch *d)
 static int get_capabilities(struct dispatch *d)
 {
     struct guest *guest = d->guest;
+    struct cmdline cmdline = guest->cmdline;
     struct guest_capabilities facts;
     struct wire_writer *writer;
 
-    facts_measure(&guest->cmdline, &guest->modules, guest->facts.started_ns, &facts);
+    cmdline.swiotlb_forced = false; /* the kernel's log, which had the pool, may have lost it */
+    facts_measure(&cmdline, &guest->modules, guest->facts.started_ns, &facts);
     /* A boot's features stay as first reported: what was promised to be loaded may have failed. */
     facts.features = guest->facts.features;
+    if (facts.features & CAPABILITIES_SWIOTLB_DEFAULT) {
+        facts.swiotlb_base = guest->facts.swiotlb_base;
+        facts.swiotlb_size = guest->facts.swiotlb_size;
+    }
     facts.sent_ns = clock_now_ns();
     writer = link_begin(&guest->link, FRAME_CAPABILITIES, FRAME_FLAG_ANSWER, d->frame->id);
     if (writer) {

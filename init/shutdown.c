@@ -64,6 +64,31 @@ static void say_farewell(struct shutdown *shutdown)
     }
 }
 
+/* Was the host sent all output and every exit? A host that does not read holds them up. */
+static bool all_is_sent(const struct processes *processes)
+{
+    for (size_t i = 0; i < INIT_PROCESSES; i++) {
+        const struct process *process = &processes->table[i];
+
+        if (process->used && process->exited && !process->orphaned)
+            return false;
+    }
+    for (size_t i = 0; i < processes->exits->count; i++)
+        if (processes->exits->table[i].id == 0)
+            return false;
+    return true;
+}
+
+/* The farewell is the last that a host hears, so what came before it has its time. */
+static void say_farewell_last(struct shutdown *shutdown)
+{
+    if (shutdown->link->state == LINK_UP && !all_is_sent(shutdown->processes) &&
+        clock_now_ns() < shutdown->sent_until_ns)
+        loop_arm(shutdown->loop, &shutdown->timer, clock_in_ms(INIT_SENT_LOOK_MS));
+    else
+        say_farewell(shutdown);
+}
+
 static void on_unmounted(struct job *job, const struct report *report)
 {
     struct shutdown *shutdown = job->order.context;
@@ -72,7 +97,8 @@ static void on_unmounted(struct job *job, const struct report *report)
     shutdown->mounted = report->text[0] == '\0' ? (uint32_t)report->error : 1;
     if (report->text[0] != '\0')
         kmsg_log(LOG_ERR, "%s", report->text);
-    say_farewell(shutdown);
+    shutdown->sent_until_ns = clock_in_ms(INIT_SENT_MS);
+    say_farewell_last(shutdown);
 }
 
 static void unmount(struct shutdown *shutdown)
@@ -86,6 +112,7 @@ static void unmount(struct shutdown *shutdown)
     };
 
     shutdown->phase = SHUTDOWN_UNMOUNTING;
+    jobs_forget(shutdown->jobs); /* beyond the reach of SIGKILL; these two need their room */
     notify_stopping(shutdown->jobs, how_name(shutdown->how));
     loop_disarm(shutdown->loop, &shutdown->timer);
     if (jobs_start(shutdown->jobs, &order) < 0) {
@@ -145,8 +172,10 @@ static void on_timer(struct loop_timer *timer)
         kmsg_log(LOG_WARNING, "host: farewell not acknowledged within %u ms", INIT_FAREWELL_MS);
         finish(shutdown);
         break;
+    case SHUTDOWN_UNMOUNTING: /* has ended: the job has its own deadline */
+        say_farewell_last(shutdown);
+        break;
     case SHUTDOWN_RUNNING:
-    case SHUTDOWN_UNMOUNTING: /* the job has its own deadline */
         break;
     }
 }

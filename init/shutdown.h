@@ -40,6 +40,7 @@ struct shutdown {
     bool forced;     /* the payload did not end in its time, and got SIGKILL */
     uint32_t killed; /* processes that needed SIGKILL */
     uint32_t mounted;
+    uint64_t sent_until_ns; /* when the farewell no longer waits for what is to be sent before it */
     uint32_t farewell_id;
     struct loop_timer timer;
     struct loop *loop;

@@ -45,10 +45,13 @@ __attribute__((noreturn)) static void run_child(const struct job_order *order, i
 /* What is done then may start a job in the same place of the table, or forget all. */
 static void finish(struct job *job, const struct report *report)
 {
-    if (job->answered)
-        return;
-    job->answered = true;
-    job->order.done(job, report);
+    struct job ended;
+
+    loop_disarm(job->jobs->loop, &job->deadline);
+    job->report_fd = fd_close(job->report_fd);
+    ended = *job;
+    job->pid = 0;
+    ended.order.done(&ended, report);
 }
 
 static void on_deadline(struct loop_timer *timer)
@@ -59,7 +62,8 @@ static void on_deadline(struct loop_timer *timer)
     (void)kill(job->pid, SIGKILL);
     (void)report_fail(&report, ETIMEDOUT, "%s did not exit within %u ms and was killed",
                       job->order.name, job->order.timeout_ms);
-    /* It may hang in the kernel, where SIGKILL does not reach it: answer now, reap whenever. */
+    /* It may hang in the kernel, where SIGKILL does not reach it: answer now, and let its place be
+     * another's. Whenever it ends, it is nobody's. */
     finish(job, &report);
 }
 
@@ -98,7 +102,6 @@ int jobs_start(struct jobs *jobs, const struct job_order *order)
     }
     job->pid = pid;
     job->report_fd = pipe_fds[0];
-    job->answered = false;
     job->started_ns = clock_now_ns();
     job->order = *order;
     job->order.argument = NULL; /* the request's bytes are not ours to keep */
@@ -129,22 +132,18 @@ void jobs_forget(struct jobs *jobs)
 bool jobs_reaped(struct jobs *jobs, pid_t pid, int status)
 {
     struct report report;
-    struct job *job = NULL, ended;
+    struct job *job = NULL;
 
     for (size_t i = 0; i < INIT_JOBS && !job; i++)
         if (jobs->table[i].pid == pid)
             job = &jobs->table[i];
     if (!job)
         return false;
-    loop_disarm(jobs->loop, &job->deadline);
     if (read(job->report_fd, &report, sizeof(report)) != (ssize_t)sizeof(report))
         (void)report_fail(&report, EIO, "%s exited without a result (wait status 0x%x)",
                           job->order.name, (unsigned)status);
     report.text[sizeof(report.text) - 1] = '\0';
-    job->report_fd = fd_close(job->report_fd);
-    ended = *job;
-    job->pid = 0;
-    finish(&ended, &report);
+    finish(job, &report);
     return true;
 }
 
@@ -153,7 +152,7 @@ bool jobs_adopt(struct jobs *jobs, uint64_t digest, uint32_t id, uint32_t genera
     for (size_t i = 0; i < INIT_JOBS; i++) {
         struct job *job = &jobs->table[i];
 
-        if (job->pid == 0 || job->answered || job->order.id == 0 || job->order.digest != digest ||
+        if (job->pid == 0 || job->order.id == 0 || job->order.digest != digest ||
             job->order.generation == generation)
             continue;
         job->order.id = id;

@@ -38,7 +38,6 @@ struct job_order {
 struct job {
     pid_t pid; /* 0: free */
     int report_fd;
-    bool answered; /* its deadline passed: done() was called, and its end is not news */
     uint64_t started_ns;
     struct job_order order;
     struct loop_timer deadline;
@@ -59,10 +58,10 @@ int jobs_start(struct jobs *jobs, const struct job_order *order);
 /* True if another job can be started, for all that the table says. */
 bool jobs_have_room(const struct jobs *jobs);
 
-/* Gives up what still runs: this process is no longer its parent. */
+/* Gives up what still runs: nobody waits for it any more. */
 void jobs_forget(struct jobs *jobs);
 
-/* Ends the job of @p pid. @return false if that is no job's */
+/* Ends the job of @p pid. @return false if that is no job's, or of one whose deadline passed */
 bool jobs_reaped(struct jobs *jobs, pid_t pid, int status);
 
 /* Finds a running job with that digest of an older generation and lets it answer the newer request.

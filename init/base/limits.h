@@ -147,13 +147,17 @@
 #define INIT_RESTART_CALM_MS  10000u
 
 /* Shut-down: what SIGTERM gives if nobody said (a signal, a lost host), what SIGKILL gives, what
- * unmounting gets, and how long the host may take to say that it has read our farewell. The host
- * waits longer than all of that: LIMITS_FAREWELL_SLACK_MS of hostd/base/limits.h.
+ * unmounting gets, how long the farewell waits for output and exits that a host did not read yet,
+ * looked at every INIT_SENT_LOOK_MS, and how long the host may take to say that it has read our
+ * farewell. The host waits longer than all of that: LIMITS_FAREWELL_SLACK_MS of
+ * hostd/base/limits.h.
  */
 #define INIT_GRACE_MS         5000u
 #define INIT_GRACE_LONGEST_MS 3600000u
 #define INIT_KILL_MS          2000u
 #define INIT_SYNC_MS          30000u
+#define INIT_SENT_MS          1000u
+#define INIT_SENT_LOOK_MS     20u
 #define INIT_FAREWELL_MS      1000u
 
 /* Of INIT_SYNC_MS: what the guest's own filesystems get, which may have much to write, and then the

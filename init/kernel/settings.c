@@ -105,11 +105,13 @@ void settings_write_hosts(void)
     struct stat status;
     int r;
 
+    compose(text, sizeof(text));
+    if (strcmp(text, last) == 0)
+        return; /* a host says the name again after a reconnect, when /etc may be a dead share */
     if (lstat(HOSTS, &status) == 0 &&
         (last[0] == '\0' || !S_ISREG(status.st_mode) ||
          fd_read_file(HOSTS, found, sizeof(found)) < 0 || strcmp(found, last) != 0))
         return; /* somebody else's */
-    compose(text, sizeof(text));
     r = write_hosts(text);
     if (r == 0)
         memcpy(last, text, sizeof(last));

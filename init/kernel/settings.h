@@ -14,7 +14,8 @@ void settings_apply(void);
 
 /*
  * Writes /etc/hosts with localhost and this machine's own name, if there is none, or it is still as
- * this function wrote it. A root that cannot be written stays without.
+ * this function wrote it. While the name stays the same, no file is looked at again. A root that
+ * cannot be written stays without.
  */
 void settings_write_hosts(void);
 

@@ -133,11 +133,12 @@ int process_signal(struct processes *processes, uint32_t number, uint32_t signal
 
     if (signal == 0 || signal > (uint32_t)SIGRTMAX)
         return report_fail(report, EINVAL, "signal %u: expected 1 to %d", signal, SIGRTMAX);
+    /* One that has exited may still wait for its output to be taken, which nobody does any more. */
+    if (process && signal == SIGHUP)
+        process_stream_hang_up(process);
     if (!process || process->exited || process->pid == 0)
         return report_fail(report, ESRCH, "process %u is not running", number);
     r = process_group_signal(process, (int)signal);
-    if (signal == SIGHUP)
-        process_stream_hang_up(process);
     return r < 0 ? report_fail(report, -r, "process %u: %s", number, strerror(-r)) : 0;
 }
 

@@ -83,7 +83,7 @@ int process_start_words(struct processes *processes, char *const *words, size_t 
                         struct report *report);
 
 /* Sends a signal to the process group, and to all others that it started; SIGHUP also hangs its own
- * terminal up, if it has one. @return 0, ESRCH or EINVAL with the reason */
+ * terminal or the connection up, even after its exit. @return 0, ESRCH or EINVAL with the reason */
 int process_signal(struct processes *processes, uint32_t number, uint32_t signal,
                    struct report *report);
 

@@ -114,7 +114,8 @@ void process_stream_close_input(struct process *process)
 
 void process_stream_hang_up(struct process *process)
 {
-    if (!(process->flags & REQUEST_PROCESS_PTY) || process->out[0].fd < 0)
+    if (!(process->flags & (REQUEST_PROCESS_PTY | REQUEST_PROCESS_CONNECTION)) ||
+        process->out[0].fd < 0)
         return;
     process_stream_close_input(process);
     (void)send_output(process, 0, (struct wire_text){0});

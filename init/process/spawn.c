@@ -28,6 +28,9 @@
 
 #define VARIABLES ((size_t)2 * INIT_VARIABLES) /* PID 1's own, and as many of the request */
 
+/* Where a child says why it does not become its program. */
+#define EXEC_FD 3
+
 /* Filled by the child alone, in its own copy of PID 1's memory: PID 1 never touches these pages. */
 static struct {
     char *argv[INIT_WORDS + 1];
@@ -230,7 +233,7 @@ static rlim_t limit_value(const struct process_limit *limit, uint64_t number)
     return limit->resource == RLIMIT_NOFILE ? most_files() : RLIM_INFINITY;
 }
 
-static void set_limits(const struct request_start_process *order, int exec_fd)
+static void set_limits(const struct request_start_process *order)
 {
     const struct rlimit files = {.rlim_cur = INIT_FILES_SOFT, .rlim_max = INIT_FILES_HARD};
     struct wire_list list = order->limits;
@@ -249,22 +252,31 @@ static void set_limits(const struct request_start_process *order, int exec_fd)
             continue;
         (void)snprintf(where, sizeof(where), "limit %.*s", (int)(text.size > 25 ? 25 : text.size),
                        text.data);
-        give_up(exec_fd, where, SPAWN_NOT_STARTED);
+        give_up(EXEC_FD, where, SPAWN_NOT_STARTED);
     }
     (void)umask(order->flags & REQUEST_PROCESS_UMASK ? order->umask & 0777u : 022u);
 }
 
 /* This child of PID 1's is the connection: PID 1 itself waits for nobody, and no program of the
  * root is needed. */
-__attribute__((noreturn)) static void connect_to(const char *address, int exec_fd)
+__attribute__((noreturn)) static void connect_to(const char *address)
 {
     int fd = connection_open(address);
 
     if (fd < 0) {
         errno = -fd;
-        give_up(exec_fd, "connection", SPAWN_NOT_EXECUTABLE);
+        give_up(EXEC_FD, "connection", SPAWN_NOT_EXECUTABLE);
     }
     connection_copy(fd);
+}
+
+/* Of PID 1's descriptors only that one and the standard streams stay. On a share whose server is
+ * gone this child may never come to its execve(2), and others wait for the end of what it holds. */
+static void close_all_but(int exec_fd)
+{
+    if (exec_fd != EXEC_FD)
+        (void)dup3(exec_fd, EXEC_FD, O_CLOEXEC);
+    (void)close_range(EXEC_FD + 1, ~0U, 0);
 }
 
 __attribute__((noreturn)) static void run_child(const struct request_start_process *order,
@@ -279,20 +291,21 @@ __attribute__((noreturn)) static void run_child(const struct request_start_proce
     devices_open();
     if (set_standards(order, ends) < 0)
         give_up(exec_fd, "standard input and output", SPAWN_NOT_STARTED);
+    close_all_but(exec_fd);
     if (wire_text_copy(order->directory, child.directory, sizeof(child.directory)) < 0)
         child.directory[0] = '\0';
     make_argv(order);
     make_environment(order);
-    set_limits(order, exec_fd);
+    set_limits(order);
     if (setgroups(0, NULL) < 0 || setgid(order->gid) < 0 || setuid(order->uid) < 0)
-        give_up(exec_fd, "user and group", SPAWN_NOT_STARTED);
+        give_up(EXEC_FD, "user and group", SPAWN_NOT_STARTED);
     /* As that user, whose symlinks then lead only where the user could go anyway. */
     if (chdir(child.directory[0] ? child.directory : "/") < 0)
-        give_up(exec_fd, "working directory", SPAWN_NOT_STARTED);
+        give_up(EXEC_FD, "working directory", SPAWN_NOT_STARTED);
     if (order->flags & REQUEST_PROCESS_CONNECTION)
-        connect_to(child.argv[0], exec_fd);
+        connect_to(child.argv[0]);
     (void)execvp(child.argv[0], child.argv);
-    give_up(exec_fd, "exec",
+    give_up(EXEC_FD, "exec",
             errno == ENOENT || errno == ENOTDIR ? SPAWN_NOT_FOUND : SPAWN_NOT_EXECUTABLE);
 }
 

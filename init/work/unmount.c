@@ -72,6 +72,14 @@ static bool is_worked_on(const struct items *items, const char *target)
     return false;
 }
 
+static bool is_below_worked_on(const struct items *items, const char *target)
+{
+    for (size_t i = 0; i < items->count; i++)
+        if (items->table[i].child != 0 && mountinfo_is_below(items->table[i].target, target))
+            return true;
+    return false;
+}
+
 static bool collect(const struct mountinfo *mount, void *context)
 {
     struct items *items = context;
@@ -197,6 +205,13 @@ static void wait_for_children(struct items *items, size_t most, uint64_t until_n
         ;
 }
 
+/* What is mounted in a share keeps it busy: that has its chance to go first. */
+static void wait_for_those_below(struct items *items, const char *target, uint64_t until_ns)
+{
+    while (reap(items) > 0 && is_below_worked_on(items, target) && wait_for_child(until_ns))
+        ;
+}
+
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -226,6 +241,7 @@ static void put_all_away(struct items *items, bool last, uint64_t until_ns)
     size_t gone;
 
     do {
+        uint64_t below_until = earlier(until_ns, clock_in_ms(INIT_UNMOUNT_ONE_MS));
         size_t old = 0;
 
         gone = 0;
@@ -238,8 +254,11 @@ static void put_all_away(struct items *items, bool last, uint64_t until_ns)
         }
         items->count = old;
         (void)mountinfo_walk(collect, items);
-        for (size_t i = items->count; i > old && clock_ms_until(until_ns) > 0; i--)
+        for (size_t i = items->count; i > old && clock_ms_until(until_ns) > 0; i--) {
+            if (items->shares)
+                wait_for_those_below(items, items->table[i - 1].target, below_until);
             begin(items, &items->table[i - 1], last, until_ns);
+        }
         if (items->shares)
             wait_for_children(items, 0, until_ns);
         for (size_t i = old; i < items->count; i++)

@@ -146,7 +146,6 @@ static void what_follows_a_job_may_take_its_place(void **state)
     assert_true(jobs_have_room(&jobs));
     reap(jobs_start(&jobs, &order));
     assert_int_not_equal(jobs.table[0].pid, 0); /* the one that began then */
-    assert_false(jobs.table[0].answered);
     assert_int_equal(kill(jobs.table[0].pid, SIGKILL), 0);
     reap(jobs.table[0].pid);
     assert_int_equal(done_count, 1);
@@ -171,14 +170,39 @@ static void a_death_without_a_word_is_an_error(void **state)
 static void a_job_beyond_its_deadline_is_answered_and_killed(void **state)
 {
     pid_t pid = start(work_for_ever, 10);
+    int status;
 
     (void)state;
     while (done_count == 0)
         loop_turn(&loop);
     assert_int_equal(last.error, ETIMEDOUT);
     assert_non_null(strstr(last.text, "10 ms"));
-    reap(pid);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(WTERMSIG(status), SIGKILL);
+    assert_false(jobs_reaped(&jobs, pid, status));
     assert_int_equal(done_count, 1);
+}
+
+/* None of them is reaped before the test says so: as on a share whose server is dead. */
+static void jobs_that_hang_leave_room_for_others(void **state)
+{
+    pid_t pids[INIT_JOBS];
+
+    (void)state;
+    for (size_t i = 0; i < INIT_JOBS; i++)
+        pids[i] = start(work_for_ever, 60000);
+    assert_false(jobs_have_room(&jobs));
+    for (size_t i = 0; i < INIT_JOBS; i++)
+        jobs.table[i].deadline.expired(&jobs.table[i].deadline);
+    assert_int_equal(last.error, ETIMEDOUT);
+    assert_true(jobs_have_room(&jobs));
+    assert_null(loop.timers);
+    reap(start(work_well, 10000));
+    assert_int_equal(last.error, 7);
+    for (size_t i = 0; i < INIT_JOBS; i++) {
+        assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
+        assert_false(jobs_reaped(&jobs, pids[i], 0));
+    }
 }
 
 static void a_full_table_is_eagain(void **state)
@@ -241,6 +265,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_death_without_a_word_is_an_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_job_beyond_its_deadline_is_answered_and_killed, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(jobs_that_hang_leave_room_for_others, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_table_is_eagain, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_same_request_of_a_later_connection_adopts_the_job,
                                         set_up, tear_down),

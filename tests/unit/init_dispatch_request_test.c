@@ -53,6 +53,15 @@ int __wrap_sethostname(const char *text, size_t size)
     return outcome();
 }
 
+uint64_t __wrap_default_pool_measure(uint64_t *ret_base, uint64_t *ret_size);
+uint64_t __wrap_default_pool_measure(uint64_t *ret_base, uint64_t *ret_size)
+{
+    (void)ret_base;
+    (void)ret_size;
+    fail_msg("the kernel's log was read again");
+    return 0;
+}
+
 int __wrap_ioctl(int fd, unsigned long request, void *argument);
 int __wrap_ioctl(int fd, unsigned long request, void *argument)
 {
@@ -247,6 +256,25 @@ static void facts_are_measured_again_but_not_the_features(void **state)
     assert_true(dispatch_is_quiet());
 }
 
+/* The kernel's log, which has the pool, is not read again: it may have been overwritten. */
+static void the_kernels_own_pool_stays_as_first_reported(void **state)
+{
+    struct guest_capabilities facts;
+    struct frame frame;
+
+    (void)state;
+    dispatch_guest.cmdline.swiotlb_forced = true;
+    dispatch_guest.facts.features = CAPABILITIES_SWIOTLB_DEFAULT;
+    dispatch_guest.facts.swiotlb_base = 0x1b000000;
+    dispatch_guest.facts.swiotlb_size = 0x4000000;
+    dispatch_send(FRAME_GET_CAPABILITIES);
+    assert_true(link_support_take(dispatch_host, &frame));
+    assert_int_equal(capabilities_unpack(frame.payload, frame.length, &facts), 0);
+    assert_int_equal(facts.swiotlb_base, 0x1b000000);
+    assert_int_equal(facts.swiotlb_size, 0x4000000);
+    assert_true(dispatch_guest.cmdline.swiotlb_forced);
+}
+
 static void the_pools_use_is_the_answer(void **state)
 {
     struct event_pool_usage told;
@@ -299,6 +327,7 @@ int main(void)
         LIVE(entropy_is_given_to_the_kernel_which_takes_from_it_at_once),
         LIVE(a_shut_down_is_answered_first_and_has_a_longest_time),
         LIVE(facts_are_measured_again_but_not_the_features),
+        LIVE(the_kernels_own_pool_stays_as_first_reported),
         LIVE(the_pools_use_is_the_answer),
         LIVE(a_clock_that_was_not_stepped_is_not_told),
     };

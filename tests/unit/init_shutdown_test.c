@@ -26,6 +26,7 @@ static struct loop loop;
 static struct link connection;
 static struct jobs jobs;
 static struct processes processes;
+static struct exit_reports exits;
 static struct shutdown machine;
 static int host;
 
@@ -84,8 +85,8 @@ int __wrap_jobs_start(struct jobs *of, const struct job_order *order)
 void __wrap_notify_stopping(struct jobs *of, const char *how);
 void __wrap_notify_stopping(struct jobs *of, const char *how)
 {
-    (void)of;
     (void)how;
+    assert_true(jobs_have_room(of));
     seen.stoppings++;
 }
 
@@ -94,7 +95,10 @@ static int set_up(void **state)
     (void)state;
     memset(&seen, 0, sizeof(seen));
     memset(&processes, 0, sizeof(processes));
+    memset(&exits, 0, sizeof(exits));
+    processes.exits = &exits;
     assert_int_equal(loop_init(&loop), 0);
+    jobs_init(&jobs, &loop);
     host = link_support_up(&connection, &loop);
     machine = (struct shutdown){.loop = &loop,
                                 .link = &connection,
@@ -127,7 +131,7 @@ static void begin(uint16_t how)
     assert_true(processes.stopping);
 }
 
-static void unmounted(int error, const char *text)
+static void end_unmounting(int error, const char *text)
 {
     struct job job = {.order = seen.order};
     struct report report = {.error = error};
@@ -138,6 +142,11 @@ static void unmounted(int error, const char *text)
     assert_int_equal(machine.timer.at_ns, 0); /* the job has a deadline of its own */
     (void)snprintf(report.text, sizeof(report.text), "%s", text);
     seen.order.done(&job, &report);
+}
+
+static void unmounted(int error, const char *text)
+{
+    end_unmounting(error, text);
     assert_int_equal(machine.phase, SHUTDOWN_FAREWELL);
 }
 
@@ -175,6 +184,8 @@ static void everything_is_terminated_then_killed_then_unmounted(void **state)
     shutdown_reaped(&machine, SIGKILL);
     shutdown_reaped(&machine, SIGTERM);
     shutdown_reaped(&machine, 0);
+    for (size_t i = 0; i < INIT_JOBS; i++) /* beyond the reach of SIGKILL */
+        jobs.table[i].pid = 4711;
     expire(INIT_KILL_MS);
     assert_int_equal(seen.stoppings, 1);
     unmounted(3, "");
@@ -345,6 +356,63 @@ static void a_job_that_died_leaves_something_mounted(void **state)
     assert_int_equal(farewell.mounted, 1);
 }
 
+static void look_again(void)
+{
+    assert_in_range(machine.timer.at_ns, 1, clock_in_ms(INIT_SENT_LOOK_MS));
+    loop_disarm(&loop, &machine.timer);
+    machine.timer.expired(&machine.timer);
+}
+
+static void a_farewell_comes_after_the_last_output_and_exit(void **state)
+{
+    struct event_farewell farewell;
+
+    (void)state;
+    seen.alone = true;
+    processes.table[3].used = processes.table[3].exited = true; /* it has output that waits */
+    begin(REQUEST_POWER_OFF);
+    end_unmounting(0, "");
+    machine.sent_until_ns = clock_in_ms(60000); /* this machine may stand still */
+    look_again();
+    assert_int_equal(machine.phase, SHUTDOWN_UNMOUNTING);
+    processes.table[3].used = false;
+    exits.count = 2;
+    exits.table[0].id = 7;
+    look_again();
+    assert_int_equal(machine.phase, SHUTDOWN_UNMOUNTING);
+    assert_int_equal(link_support_take(host, &(struct frame){0}), 0);
+    exits.table[1].id = 8; /* sent, and no more: the answer is not waited for */
+    processes.table[5].used = processes.table[5].exited = processes.table[5].orphaned = true;
+    processes.table[6].used = true; /* beyond the reach of SIGKILL */
+    look_again();
+    assert_int_equal(machine.phase, SHUTDOWN_FAREWELL);
+    (void)take_farewell(&farewell);
+}
+
+static void a_farewell_waits_for_output_only_so_long(void **state)
+{
+    struct event_farewell farewell;
+
+    (void)state;
+    seen.alone = true;
+    exits.count = 1;
+    begin(REQUEST_POWER_OFF);
+    end_unmounting(0, "");
+    assert_in_range(machine.sent_until_ns, clock_in_ms(INIT_SENT_MS / 2),
+                    clock_in_ms(INIT_SENT_MS));
+    machine.sent_until_ns = clock_now_ns();
+    look_again();
+    (void)take_farewell(&farewell);
+    (void)tear_down(state);
+    (void)set_up(state);
+    seen.alone = true;
+    exits.count = 1;
+    begin(REQUEST_POWER_OFF);
+    connection.state = LINK_DOWN; /* nobody there to send it to */
+    end_unmounting(0, "");
+    assert_int_equal(seen.reboots, 1);
+}
+
 static void without_a_child_for_it_pid_1_syncs(void **state)
 {
     struct event_farewell farewell;
@@ -429,6 +497,8 @@ int main(void)
         LIVE(a_terminals_program_is_hung_up_on),
         LIVE(a_second_request_changes_nothing),
         LIVE(a_job_that_died_leaves_something_mounted),
+        LIVE(a_farewell_comes_after_the_last_output_and_exit),
+        LIVE(a_farewell_waits_for_output_only_so_long),
         LIVE(without_a_child_for_it_pid_1_syncs),
         LIVE(without_a_host_nobody_is_waited_for),
         LIVE(a_host_that_goes_ends_the_wait),

@@ -25,7 +25,7 @@ static char set[512], made[256];
 
 static const char *name; /* of the host */
 static char hosts[512];  /* the text of /etc/hosts; "": there is none */
-static bool is_link;
+static bool is_link, is_lost;
 static int open_error, rename_error;
 static int writes;
 static char *written; /* into the new file */
@@ -76,6 +76,7 @@ int __wrap_uname(struct utsname *ret)
 int __wrap_lstat(const char *path, struct stat *ret);
 int __wrap_lstat(const char *path, struct stat *ret)
 {
+    assert_false(is_lost);
     assert_string_equal(path, "/etc/hosts");
     *ret = (struct stat){.st_mode = is_link ? S_IFLNK | 0777 : S_IFREG | 0644};
     return hosts[0] ? 0 : -1;
@@ -237,6 +238,9 @@ static void hosts_are_written_until_somebody_else_writes_them(void **state)
     hosts[0] = '\0'; /* removed: written anew */
     settings_write_hosts();
     assert_string_equal(hosts, LOCALHOST "127.0.1.1 linked\n");
+    hosts[0] = '\0';
+    is_lost = true; /* the same name again: nothing of /etc is looked at */
+    settings_write_hosts();
     kmsg_expect("");
     free(written);
 }

@@ -23,7 +23,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -286,6 +288,55 @@ static void a_connection_that_fails_is_told(void **state)
     assert_string_equal(outcome.failure.where, "connection");
     assert_int_equal(outcome.failure.error, ENOENT);
     assert_int_equal(outcome.status, SPAWN_NOT_EXECUTABLE);
+}
+
+/* A queue of two that nobody takes from: the next one who connects waits.
+ * @return the listening socket */
+static int fill_queue(struct sockaddr_un *address, int ret_waiting[2])
+{
+    int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)snprintf(address->sun_path, sizeof(address->sun_path), "/tmp/guestlink-queue-%d",
+                   (int)getpid());
+    (void)unlink(address->sun_path); /* of one that was killed */
+    assert_int_equal(bind(listening, (struct sockaddr *)address, sizeof(*address)), 0);
+    assert_int_equal(listen(listening, 1), 0);
+    for (int i = 0; i < 2; i++) {
+        ret_waiting[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect(ret_waiting[i], (struct sockaddr *)address, sizeof(*address)), 0);
+    }
+    return listening;
+}
+
+/* As on a share whose server is gone: others' pipes end all the same. */
+static void a_child_that_waits_holds_nothing_of_pid_1s(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int waiting[2], others[2], listening = fill_queue(&address, waiting);
+    struct pollfd end = {.events = POLLIN};
+    struct spawned spawned;
+
+    (void)state;
+    assert_int_equal(pipe2(others, O_CLOEXEC), 0);
+    order.flags |= REQUEST_PROCESS_CONNECTION;
+    order.argv = LIST(address.sun_path);
+    assert_int_equal(spawn(&order, &group, &spawned), 0);
+    (void)close(others[1]);
+    end.fd = others[0];
+    assert_int_equal(poll(&end, 1, INIT_CONNECTION_MS / 2), 1);
+    end.fd = spawned.exec_fd; /* and it is still on its way */
+    assert_int_equal(poll(&end, 1, 0), 0);
+    assert_int_equal(kill(spawned.pid, SIGKILL), 0);
+    assert_int_equal(waitpid(spawned.pid, NULL, 0), spawned.pid);
+    assert_int_equal(poll(&end, 1, 0), 1);
+    (void)fd_close(spawned.exec_fd);
+    (void)fd_close(spawned.out_fd[0]);
+    (void)fd_close(spawned.out_fd[1]);
+    (void)close(others[0]);
+    (void)close(waiting[0]);
+    (void)close(waiting[1]);
+    (void)close(listening);
+    (void)unlink(address.sun_path);
 }
 
 static void what_is_no_program_is_told_as_shells_do(void **state)
@@ -566,6 +617,7 @@ int main(void)
         LIVE(a_directory_is_entered_or_told),
         LIVE(one_that_cannot_become_its_user_is_not_started),
         LIVE(a_connection_that_fails_is_told),
+        LIVE(a_child_that_waits_holds_nothing_of_pid_1s),
         LIVE(what_is_no_program_is_told_as_shells_do),
         LIVE(files_are_made_as_its_request_says),
         LIVE(a_variable_has_its_last_value_once),

@@ -299,7 +299,20 @@ static void no_more_than_so_much_is_taken_after_the_exit(void **state)
     assert_int_equal(ended, 2);
 }
 
-static void only_a_terminal_is_hung_up(void **state)
+static void a_connection_is_hung_up_whatever_its_window(void **state)
+{
+    (void)state;
+    process->flags = REQUEST_PROCESS_CONNECTION;
+    process->untaken = LIMITS_CONNECTION_WINDOW;
+    print(0, "out");
+    process_stream_hang_up(process);
+    need_output(EVENT_STDOUT, "");
+    assert_int_equal(process->out[0].fd, -1);
+    assert_int_equal(process->in.fd, -1);
+    assert_int_equal(ended, 1);
+}
+
+static void a_command_without_a_terminal_is_not_hung_up(void **state)
 {
     (void)state;
     process_stream_hang_up(process);
@@ -401,7 +414,8 @@ int main(void)
         LIVE(after_the_exit_there_is_an_end),
         LIVE(one_that_was_heard_out_is_closed_late),
         LIVE(no_more_than_so_much_is_taken_after_the_exit),
-        LIVE(only_a_terminal_is_hung_up),
+        LIVE(a_command_without_a_terminal_is_not_hung_up),
+        LIVE(a_connection_is_hung_up_whatever_its_window),
         LIVE(input_is_answered_when_all_of_it_is_taken),
         LIVE(input_that_nobody_reads_is_epipe),
         LIVE(a_process_without_streams_has_none),

@@ -454,15 +454,12 @@ static void output_waits_for_its_host(void **state)
     assert_int_equal(count_output(), 500000);
 }
 
-/* Of a connection's output no more comes than the host has taken, whatever it could take. */
-static void a_connection_s_output_has_a_window(void **state)
+/* Starts process 7 as a connection. @return the service's end of it */
+static int connect_service(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct loop_timer tick = {.expired = on_tick};
     int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), service;
-    uint32_t untaken = 0;
 
-    (void)state;
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/guestlink-window-%d",
                    (int)getpid());
     (void)unlink(address.sun_path); /* of one that was killed */
@@ -472,13 +469,35 @@ static void a_connection_s_output_has_a_window(void **state)
                            REQUEST_PROCESS_INPUT | REQUEST_PROCESS_CONNECTION),
                      0);
     service = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    for (unsigned i = 0; i < 300 && untaken <= LIMITS_CONNECTION_WINDOW - LIMITS_STREAM_CHUNK;
-         i++) {
+    assert_true(service >= 0);
+    (void)close(listening);
+    (void)unlink(address.sun_path);
+    return service;
+}
+
+/* The service writes until the connection's window is full. @return what was not taken then */
+static uint32_t fill_window(int service)
+{
+    struct loop_timer tick = {.expired = on_tick};
+
+    for (unsigned i = 0; i < 300 && (i == 0 || processes.table[0].out[0].events != 0); i++) {
         (void)!write(service, chunk, sizeof(chunk));
         loop_arm(&loop, &tick, clock_in_ms(10));
         loop_turn(&loop);
-        untaken = processes.table[0].untaken;
     }
+    loop_disarm(&loop, &tick);
+    assert_int_equal(processes.table[0].out[0].events, 0);
+    return processes.table[0].untaken;
+}
+
+/* Of a connection's output no more comes than the host has taken, whatever it could take. */
+static void a_connection_s_output_has_a_window(void **state)
+{
+    struct loop_timer tick = {.expired = on_tick};
+    int service = connect_service();
+    uint32_t untaken = fill_window(service);
+
+    (void)state;
     assert_in_range(untaken, LIMITS_CONNECTION_WINDOW - LIMITS_STREAM_CHUNK + 1,
                     LIMITS_CONNECTION_WINDOW);
     for (unsigned i = 0; i < 20; i++) {
@@ -497,8 +516,30 @@ static void a_connection_s_output_has_a_window(void **state)
     while (processes.table[0].used)
         loop_turn(&loop);
     (void)close(service);
-    (void)close(listening);
-    (void)unlink(address.sun_path);
+}
+
+/* Nobody is going to take what is in its pipe: without that it would be waited for without end. */
+static void a_connection_with_a_full_window_is_hung_up(void **state)
+{
+    struct report report = {0};
+
+    (void)state;
+    for (int late = 0; late < 2; late++) { /* before its end, and after it */
+        int service = connect_service();
+
+        (void)fill_window(service);
+        if (late) {
+            (void)kill(processes.table[0].pid, SIGKILL);
+            (void)reap();
+            assert_true(processes.table[0].used);
+        }
+        assert_int_equal(process_signal(&processes, 7, SIGHUP, &report), late ? ESRCH : 0);
+        if (!late)
+            assert_int_equal(WTERMSIG(reap()), SIGHUP);
+        assert_false(processes.table[0].used);
+        (void)close(service);
+        assert_int_equal(run_to_end().event.signal, late ? SIGKILL : SIGHUP);
+    }
 }
 
 static void what_cannot_be_executed_is_answered_and_never_ended(void **state)
@@ -800,6 +841,7 @@ int main(void)
         LIVE(output_after_the_end_is_bounded),
         LIVE(output_waits_for_its_host),
         LIVE(a_connection_s_output_has_a_window),
+        LIVE(a_connection_with_a_full_window_is_hung_up),
         LIVE(input_that_nobody_takes_any_more_is_answered_too),
         LIVE(what_cannot_be_executed_is_answered_and_never_ended),
         LIVE(a_payload_is_started_again_with_growing_pauses),

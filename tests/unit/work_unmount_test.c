@@ -42,7 +42,8 @@ static struct {
     int started, running;
     bool no_child;
     const char *hangs, *dies, *stays; /* beginnings of targets: what unmounting them does */
-    const char *target, *type;        /* a mount whose type is another */
+    const char *slow;                 /* which takes its time, all of this machine's */
+    const char *target, *type;        /* mounts, by their beginning, whose type is another */
     int freeze_error;
     const char *swaps;
     int swap_error, sysrq_error;
@@ -88,6 +89,8 @@ int __wrap_umount2(const char *name, int flags)
         for (;;)
             (void)pause();
     }
+    if (begins(path, played.slow))
+        (void)usleep(100000);
     if (begins(path, played.dies))
         (void)kill(getpid(), SIGKILL);
     errno = EBUSY;
@@ -162,7 +165,7 @@ static bool show(const struct mountinfo *mount, void *context)
     const struct walk *walk = context;
     struct mountinfo shown = *mount;
 
-    if (played.target && strcmp(mount->target, played.target) == 0)
+    if (begins(mount->target, played.target))
         (void)snprintf(shown.type, sizeof(shown.type), "%s", played.type);
     return walk->each(&shown, walk->context);
 }
@@ -456,6 +459,35 @@ static void share_that_hangs_has_its_time(void **state)
         INIT_UNMOUNT_SHARES_MS);
 }
 
+static void a_share_waits_for_those_in_it(void **state)
+{
+    (void)state;
+    place_tmpfs("/share");
+    place_tmpfs("/share/in");
+    played.slow = "/share/in";
+    played.target = "/share";
+    played.type = "virtiofs";
+    assert_int_equal(run(0, "ro:/ umount:/share/in umount:/share ", ""), 0);
+    assert_false(is_mounted("/share"));
+}
+
+/* And no longer: others have to go, too. */
+static void a_share_that_hangs_costs_the_one_around_it_a_moment(void **state)
+{
+    (void)state;
+    place_tmpfs("/share");
+    place_tmpfs("/share/in");
+    played.hangs = "/share/in";
+    played.target = "/share";
+    played.type = "virtiofs";
+    assert_int_equal(
+        run(2, "ro:/ umount:/share/in umount:/share umount+force+detach:/share ",
+            "4 cannot unmount share /share: Device or resource busy; detaching it by force\n"
+            "4 cannot unmount /share/in: no answer; leaving it\n"),
+        INIT_UNMOUNT_SHARES_MS);
+    assert_false(is_mounted("/share"));
+}
+
 static void what_is_in_use_becomes_read_only(void **state)
 {
     struct mountinfo found;
@@ -622,6 +654,8 @@ static int all_tests(void)
         PLAYED(shares_that_nobody_uses_are_unmounted),
         PLAYED(share_that_cannot_be_detached_is_left),
         PLAYED(share_that_hangs_has_its_time),
+        PLAYED(a_share_waits_for_those_in_it),
+        PLAYED(a_share_that_hangs_costs_the_one_around_it_a_moment),
         PLAYED(what_is_in_use_becomes_read_only),
         PLAYED(what_is_written_to_is_frozen),
         PLAYED(what_is_not_swapped_to_any_more_is_unmounted),
