@@ -255,6 +255,7 @@ static void the_guests_answer_decides_and_is_told(void **state)
     } rows[] = {
         {0, VM_DEVICE_IN_USE, 0, 0},
         {EIO, VM_DEVICE_FAILED, 1, 0},
+        {ECONNRESET, VM_DEVICE_FAILED, 1, 0},
         {ETIMEDOUT, VM_DEVICE_FAILED, 1, 1},
     };
 
