@@ -200,6 +200,8 @@ static void begin(struct attachment *a, enum attachments_occasion occasion)
 {
     struct share *share = share_of(a);
 
+    if (share->dropped)
+        attachment_drop(a);
     /* an earlier connection may have left a mount of what is not known to be mounted */
     if (occasion != ATTACHMENTS_AGAIN)
         share->unsure = occasion == ATTACHMENTS_BACK && !a->is_set;
@@ -271,6 +273,16 @@ static void let_go(struct share *share)
         a->is_set = false;
         virtio_device_release(a);
     }
+}
+
+void share_keep(struct share *share)
+{
+    struct attachment *a = &share->attachment;
+
+    share->dropped = share->dropped || (!a->wanted && !a->operation);
+    a->wanted = true;
+    a->state = VM_DEVICE_IN_USE;
+    a->operation = NULL;
 }
 
 static void lose(struct share *share)

@@ -64,11 +64,13 @@ void vm_add_configured(struct vm *vm)
     for (size_t i = 0; i < config->share_count; i++) {
         struct share *share = share_find(vm, config->shares[i].tag);
 
-        if (share || share_new(vm, &config->shares[i], true, &share) == 0)
+        if (share || share_new(vm, &config->shares[i], true, &share) == 0) {
             share->configured = true;
-        else
+            share->dropped = false;
+        } else {
             report_line(vm, ALLOWANCE_DEVICE, LOG_WARNING, "cannot add share %s: no room for it",
                         config->shares[i].tag);
+        }
     }
     for (size_t i = 0; i < config->network_count; i++) {
         if (!attachment_find(vm, &adapter_kind, config->networks[i].id, true) &&
