@@ -172,13 +172,13 @@ static int start(struct vm *vm)
     if (r < 0)
         return r;
     vm->policy = policy_decide(vm->settings->config, vm->config, on_warning, vm);
+    vm_add_configured(vm); /* before what is remembered: the file has its tags */
     memory = vm_store_recall(vm);
     r = device_host_new(vm->services->event, vm->config, vm->services->config->state_dir, memory,
                         &vm_device_host_events, vm, &vm->host);
     (void)json_object_put(memory);
     if (r < 0)
         return r;
-    vm_add_configured(vm);
     vm_await_guest(vm);
     return 0;
 }
