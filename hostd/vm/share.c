@@ -102,8 +102,10 @@ static int prepare(struct attachment *a)
 
     if (a->operation && !is_under_way(a) && share_nest_below(share))
         return -EBUSY;
-    share->transport =
-        policy_share_transport(&vm->policy, &share->config, vm->boot.capabilities.features);
+    /* one that is busy keeps its own when the policy changes */
+    if (!is_under_way(a))
+        share->transport =
+            policy_share_transport(&vm->policy, &share->config, vm->boot.capabilities.features);
     switch (share->transport) {
     case POLICY_TRANSPORT_VIRTIOFS:
         if (device_aperture_obstacle(vm))
