@@ -60,7 +60,8 @@ void connection_set_events(struct connection *connection, const struct connectio
 int connection_send(struct connection *connection, uint16_t type, uint16_t flags, uint32_t id,
                     const void *payload, size_t size);
 
-/* True if the peer has closed it, or its sending half; what it sent before may not have been read. */
+/* True if the peer has closed it, or its sending half; what it sent before may not have been read.
+ */
 bool connection_has_hung_up(const struct connection *connection);
 
 /* Bytes held for it now. */
@@ -70,7 +71,8 @@ size_t connection_held(const struct connection *connection);
  * connection may be freed by them. Nothing is read while it is paused. */
 void connection_poll(struct connection *connection);
 
-/* Stops and resumes reading. */
+/* Stops and resumes reading. What a peer has said that is gone is read all the same: no more comes
+ * than the socket holds. */
 void connection_pause(struct connection *connection, bool pause);
 bool connection_is_paused(const struct connection *connection);
 
