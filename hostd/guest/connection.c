@@ -265,17 +265,16 @@ static void on_bytes(struct connection *connection, const bool *gone)
 static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
     struct connection *connection = userdata;
+    uint32_t over = EPOLLHUP | EPOLLERR;
+    uint32_t readable = over | (connection->paused ? 0u : (uint32_t)(EPOLLIN | EPOLLRDHUP));
     bool gone = false;
 
     (void)source;
     (void)fd;
     if (revents & EPOLLOUT)
         flush(connection);
-    if (connection->ended || connection->paused ||
-        !(revents & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP))) {
-        /* a reader that is held back learns of the end when it resumes, unless all is over */
-        if (!connection->ended && connection->paused && (revents & (EPOLLHUP | EPOLLERR)))
-            end(connection, CONNECTION_END_PEER, 0);
+    /* a reader that is held back learns of an end when it resumes, unless all is over */
+    if (connection->ended || !(revents & readable)) {
         if (!connection->ended)
             watch(connection);
         return 0;

@@ -71,7 +71,8 @@ size_t connection_held(const struct connection *connection);
  * connection may be freed by them. Nothing is read while it is paused. */
 void connection_poll(struct connection *connection);
 
-/* Stops and resumes reading. */
+/* Stops and resumes reading. What a peer has said that is gone is read all the same: no more comes
+ * than the socket holds. */
 void connection_pause(struct connection *connection, bool pause);
 bool connection_is_paused(const struct connection *connection);
 

@@ -195,6 +195,15 @@ static bool answers(uint16_t answer, uint16_t request)
            (request == FRAME_GET_POOL_USAGE && answer == FRAME_POOL_USAGE);
 }
 
+/* ECONNRESET is the guest's end alone, after which it is asked again: of a guest that is there (its
+ * mount(2) may say it) it is a failure like another. */
+static int error_of(int32_t said)
+{
+    if (said < 0)
+        return EPROTO;
+    return said == ECONNRESET ? EIO : said;
+}
+
 /* @return 0, or GUEST_E_MALFORMED */
 static int read_result(const struct frame *frame, struct guest_answer *answer, char *text,
                        size_t capacity)
@@ -207,7 +216,7 @@ static int read_result(const struct frame *frame, struct guest_answer *answer, c
         return GUEST_E_MALFORMED;
     }
     text_take(result.text, text, capacity);
-    answer->error = result.error < 0 ? EPROTO : result.error;
+    answer->error = error_of(result.error);
     answer->text = text;
     return 0;
 }

@@ -16,8 +16,8 @@
 struct guest;
 
 struct guest_answer {
-    int error;        /* 0; the guest's errno; or ETIMEDOUT, ECONNRESET (the guest went away),
-                       * EPROTO (the answer makes no sense) */
+    int error; /* 0; the guest's errno (EIO for its ECONNRESET); or ETIMEDOUT, ECONNRESET (the
+                * guest went away), EPROTO (the answer makes no sense) */
     const char *text; /* for a person, "" if there is nothing to say; without control characters */
     /* The answer's frame if error is 0; its type is RESULT or what answers that request. */
     const struct frame *frame;

@@ -79,10 +79,11 @@ static void on_configured(void *userdata, const struct guest_answer *answer)
     struct vm *vm = a->vm;
 
     a->asked = false;
-    a->is_set = answer->error == 0;
+    a->is_set = answer->error == 0 && !a->renew;
     vm_wake(vm);
-    if (answer->error == ECONNRESET) {
-        a->state = VM_DEVICE_WAITING;
+    if (a->renew || answer->error == ECONNRESET) {
+        a->renew = false;
+        a->state = a->failed ? VM_DEVICE_FAILED : VM_DEVICE_WAITING;
         return;
     }
     tell_late(a);
@@ -130,6 +131,7 @@ static void on_given_up(void *userdata, const struct guest_answer *answer)
     (void)answer;
     a->asked = false;
     a->is_set = false;
+    a->renew = false;
     vm_wake(a->vm);
 }
 
@@ -137,6 +139,14 @@ static int give_up(struct attachment *a)
 {
     return network_request_send(a->vm->guest, a->vm->config, adapter_of(a)->config, true,
                                 on_given_up, a);
+}
+
+/* The guest has it configured no more: what it may be about to answer is of the device that went,
+ * or of its successor. */
+static void renewed(struct attachment *a)
+{
+    a->is_set = false;
+    a->renew = a->asked;
 }
 
 static int add_device(struct virtio_device *device, device_done_fn done)
@@ -160,6 +170,7 @@ const struct attachment_kind adapter_kind = {.name = "adapter",
                                              .free = adapter_free,
                                              .add_device = add_device,
                                              .remove_device = device_host_remove_adapter,
+                                             .renewed = renewed,
                                              .refuse = adapters_refused,
                                              .report_added = report_adapter_added,
                                              .report_removed = report_adapter_removed};
@@ -168,10 +179,9 @@ const struct attachment_kind adapter_kind = {.name = "adapter",
     "its server exited too often in a short time; will retry on reload, or when the guest "        \
     "connects again"
 
-/* The guest has it configured no more when the device has gone. */
 static void let_go(struct attachment *a)
 {
-    a->is_set = false;
+    renewed(a);
     virtio_device_release(a);
 }
 

@@ -74,7 +74,8 @@ struct attachment {
     bool failed;     /* nothing more is tried until the next occasion; `error` says why */
     bool asked;      /* the guest has not answered yet */
     bool is_set;     /* by the guest, in this boot: mounted, configured */
-    bool renew;      /* what served it was lost: release it whatever happens, then begin again */
+    bool renew;      /* what served it was lost: release it whatever happens, then begin again; an
+                      * adapter's: what the guest was asked before that counts for nothing */
     bool told;       /* its device was told in telemetry */
     bool leaving;    /* it goes, and waits for its device to go */
     int leave_error; /* why the device did not go, a positive errno */

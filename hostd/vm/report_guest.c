@@ -339,7 +339,7 @@ void report_disconnected(struct vm *vm, const char *reason, int error)
 
 void report_payload(struct vm *vm, int error, const char *text)
 {
-    const char *program = vm->config->payload.argv.items[0];
+    const char *program = payload_program(vm);
     struct fields fields = {.count = 0};
 
     if (!report_allow(vm, ALLOWANCE_DEVICE))

@@ -95,15 +95,32 @@ static bool is_under_way(const struct attachment *a)
     return a->is_set || a->asked;
 }
 
+/* One that was to make room for @p share, and is busy. NULL: there is none. A guest takes a mount
+ * of the same tag and target for the one that it has. */
+static const struct share *find_busy(const struct share *share)
+{
+    const struct vm *vm = share->attachment.vm;
+    struct share *s = share_next(vm, NULL);
+
+    while (s && s != share &&
+           !(s->attachment.wanted && s->dropped && collides(&s->attachment, &share->attachment)))
+        s = share_next(vm, s);
+    return s != share ? s : NULL;
+}
+
 static int prepare(struct attachment *a)
 {
     struct share *share = share_of(a);
     struct vm *vm = a->vm;
 
+    if (!is_under_way(a) && find_busy(share))
+        return -EBUSY;
     if (a->operation && !is_under_way(a) && share_nest_below(share))
         return -EBUSY;
-    share->transport =
-        policy_share_transport(&vm->policy, &share->config, vm->boot.capabilities.features);
+    /* one that is busy keeps its own when the policy changes */
+    if (!is_under_way(a))
+        share->transport =
+            policy_share_transport(&vm->policy, &share->config, vm->boot.capabilities.features);
     switch (share->transport) {
     case POLICY_TRANSPORT_VIRTIOFS:
         if (device_aperture_obstacle(vm))
@@ -146,21 +163,36 @@ static void explain_transport(const struct share *share, char *text, size_t capa
     }
 }
 
+/* Which share is in the way, and what to do about it. */
+static void explain_busy(const struct share *share, char *text, size_t capacity)
+{
+    const struct share *busy = find_busy(share);
+    const struct share *below = share_nest_below(share);
+
+    if (busy)
+        (void)snprintf(
+            text, capacity,
+            "share %s as it was before the reload is still mounted in the guest, at %s; end what "
+            "uses it, and reload again",
+            busy->config.tag, busy->config.target);
+    else
+        (void)snprintf(text, capacity,
+                       "target %s would hide the share %s, which is mounted at %s (remove that "
+                       "share, add this one, then add that one again)",
+                       share->config.target, below ? below->config.tag : "",
+                       below ? below->config.target : "below");
+}
+
 /* Names what was asked for. */
 static void explain(const struct attachment *a, int error, char *text, size_t capacity)
 {
     const struct share *share = (const struct share *)a;
     const struct config_share *config = &share->config;
     const char *obstacle = device_aperture_obstacle(a->vm);
-    const struct share *below = share_nest_below(share);
 
     switch (error) {
     case EBUSY:
-        (void)snprintf(text, capacity,
-                       "target %s would hide the share %s, which is mounted at %s (remove that "
-                       "share, add this one, then add that one again)",
-                       config->target, below ? below->config.tag : "",
-                       below ? below->config.target : "below");
+        explain_busy(share, text, capacity);
         break;
     case EPERM:
         (void)snprintf(text, capacity, "%s",
@@ -200,6 +232,8 @@ static void begin(struct attachment *a, enum attachments_occasion occasion)
 {
     struct share *share = share_of(a);
 
+    if (share->dropped)
+        attachment_drop(a);
     /* an earlier connection may have left a mount of what is not known to be mounted */
     if (occasion != ATTACHMENTS_AGAIN)
         share->unsure = occasion == ATTACHMENTS_BACK && !a->is_set;
@@ -271,6 +305,16 @@ static void let_go(struct share *share)
         a->is_set = false;
         virtio_device_release(a);
     }
+}
+
+void share_keep(struct share *share)
+{
+    struct attachment *a = &share->attachment;
+
+    share->dropped = share->dropped || (!a->wanted && !a->operation);
+    a->wanted = true;
+    a->state = VM_DEVICE_IN_USE;
+    a->operation = NULL;
 }
 
 static void lose(struct share *share)

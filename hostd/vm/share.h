@@ -16,8 +16,9 @@ struct share {
     struct attachment attachment; /* the first: share_of() */
     struct config_share config;   /* owned */
     bool configured;              /* by the file, not at runtime */
-    bool unsure; /* in this boot it may be mounted: an earlier connection left that open */
-    bool aside;  /* it is unmounted for the sake of one around it, and mounted again after that */
+    bool unsure;  /* in this boot it may be mounted: an earlier connection left that open */
+    bool dropped; /* by a reload, and could not be unmounted: that is tried again */
+    bool aside;   /* it is unmounted for the sake of one around it, and mounted again after that */
     enum policy_transport transport;
     struct p9_share *p9; /* 9P; virtiofs: attachment.device */
 };
@@ -48,6 +49,10 @@ void shares_refused(struct vm *vm, const char *tag, const char *reason);
 
 /* Devices whose aperture is not the configuration's, for that changed, are made again. */
 void shares_renew(struct vm *vm);
+
+/* It was to go, and stays in use: for good if somebody asked, who hears of it (the caller finishes
+ * the operation); else until the next occasion. */
+void share_keep(struct share *share);
 
 /* In share_mount.c, as attachment_kind has them: the guest is asked to mount and to unmount it. */
 int share_mount(struct attachment *a);

@@ -114,9 +114,7 @@ static void keep(struct share *share, const struct guest_answer *answer)
     struct operation *operation = a->operation;
 
     report_device_failed(a->vm, "share", a->name, "unmount", answer->error, answer->text);
-    a->wanted = true;
-    a->state = VM_DEVICE_IN_USE;
-    a->operation = NULL;
+    share_keep(share);
     if (share->aside)
         share_nest_keep(share, answer->error, answer->text);
     operation_finish(operation, answer->error, answer->text);

@@ -135,9 +135,7 @@ static void keep_outer(struct share *outer, int error, const char *text)
         attachment_fail(a, "mount", error, text);
     } else if (!a->wanted && a->is_set) {
         report_device_failed(a->vm, "share", a->name, "unmount", error, text);
-        a->wanted = true;
-        a->state = VM_DEVICE_IN_USE;
-        a->operation = NULL;
+        share_keep(outer);
         operation_finish(operation, error, text);
     }
 }

@@ -29,7 +29,8 @@ enum vm_state {
     VM_CONNECTED,  /* accepted; devices, mounts, network and payload are under way */
     VM_READY,      /* the guest said READY in this boot and is connected */
     VM_SHUTTING_DOWN,
-    VM_LOST,  /* there was a guest; its connection is gone and nothing says that it ended */
+    VM_LOST, /* there was a guest; its connection is gone, and nothing says that it ended, or its VM
+              * boots again */
     VM_ENDED, /* it said farewell, or its VMM is gone */
 };
 

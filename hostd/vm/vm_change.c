@@ -5,6 +5,7 @@
 #include "share.h"
 #include "vm_parts.h"
 
+#include <errno.h>
 #include <string.h>
 
 static const struct config_share *find_share(const struct config_vm *config, const char *tag)
@@ -25,6 +26,31 @@ static bool share_says(const struct share *share, const struct config_share *con
            config_serving_equal(&share->config.serving, &config->serving);
 }
 
+static void tell_no_room(struct vm *vm, const char *kind, const char *name)
+{
+    report_line(vm, ALLOWANCE_DEVICE, LOG_WARNING, "cannot add %s %s: no room for it", kind, name);
+}
+
+static bool has_another_transport(const struct vm *vm, const struct share *share)
+{
+    return share->attachment.wanted && share->transport != POLICY_TRANSPORT_NONE &&
+           share->transport !=
+               policy_share_transport(&vm->policy, &share->config, vm->boot.capabilities.features);
+}
+
+/* The next one waits until this one has gone, with what serves it. One that could not go may have a
+ * successor already. */
+static void make_anew(struct vm *vm, struct share *share)
+{
+    struct share *next;
+    int r;
+
+    attachment_drop(&share->attachment);
+    r = share_new(vm, &share->config, share->configured, &next);
+    if (r < 0 && r != -EEXIST)
+        tell_no_room(vm, "share", share->config.tag);
+}
+
 /* Those of the file that it names no more, or otherwise, go. */
 static void drop_shares(struct vm *vm)
 {
@@ -33,6 +59,8 @@ static void drop_shares(struct vm *vm)
 
         if (config ? !share_says(share, config) : share->configured)
             attachment_drop(&share->attachment);
+        else if (has_another_transport(vm, share))
+            make_anew(vm, share);
     }
 }
 
@@ -45,14 +73,15 @@ static const struct config_network *find_network(const struct config_vm *config,
     return NULL;
 }
 
-static void drop_adapters(struct vm *vm)
+/* @param all  what becomes of an adapter is another thing now */
+static void drop_adapters(struct vm *vm, bool all)
 {
     struct attachment *a = NULL;
 
     while ((a = attachment_next(vm, &adapter_kind, a))) {
         const struct config_network *config = find_network(vm->config, a->name);
 
-        if (!config || !config_network_equal(adapter_of(a)->config, config))
+        if (all || !config || !config_network_equal(adapter_of(a)->config, config))
             attachment_drop(a);
     }
 }
@@ -64,17 +93,17 @@ void vm_add_configured(struct vm *vm)
     for (size_t i = 0; i < config->share_count; i++) {
         struct share *share = share_find(vm, config->shares[i].tag);
 
-        if (share || share_new(vm, &config->shares[i], true, &share) == 0)
+        if (share || share_new(vm, &config->shares[i], true, &share) == 0) {
             share->configured = true;
-        else
-            report_line(vm, ALLOWANCE_DEVICE, LOG_WARNING, "cannot add share %s: no room for it",
-                        config->shares[i].tag);
+            share->dropped = false;
+        } else {
+            tell_no_room(vm, "share", config->shares[i].tag);
+        }
     }
     for (size_t i = 0; i < config->network_count; i++) {
         if (!attachment_find(vm, &adapter_kind, config->networks[i].id, true) &&
             adapter_new(vm, vm->settings, &config->networks[i]) < 0)
-            report_line(vm, ALLOWANCE_DEVICE, LOG_WARNING, "cannot add adapter %s: no room for it",
-                        config->networks[i].id);
+            tell_no_room(vm, "adapter", config->networks[i].id);
     }
 }
 
@@ -105,6 +134,7 @@ void vm_change(struct vm *vm, struct settings *settings, const struct config_vm 
     bool hostname_changes =
         config->hostname &&
         (!vm->config->hostname || strcmp(config->hostname, vm->config->hostname) != 0);
+    enum config_networking networking = vm->policy.networking;
 
     rebase(vm, settings, config);
     vm->policy = policy_decide(settings->config, config, on_warning, vm);
@@ -112,7 +142,7 @@ void vm_change(struct vm *vm, struct settings *settings, const struct config_vm 
     if (hostname_changes)
         bringup_set_hostname(vm);
     drop_shares(vm);
-    drop_adapters(vm);
+    drop_adapters(vm, vm->policy.networking != networking);
     shares_renew(vm);
     adapters_renew(vm);
     attachments_step(vm); /* what can go at once makes room */

@@ -99,7 +99,7 @@ static void await_end(struct vm *vm)
                     on_farewell_late, vm);
 }
 
-static void set_ended(struct vm *vm, bool ended)
+void vm_set_ended(struct vm *vm, bool ended)
 {
     if (vm->ended != ended)
         saver_soon(&vm->saver);
@@ -114,7 +114,7 @@ static void lose_connection(struct vm *vm, const char *reason, int error)
     bringup_end(vm);
     guest_attach(vm->guest, NULL);
     execs_fail(vm, "the guest's connection closed");
-    set_ended(vm, vm->ended || vm->boot.farewell);
+    vm_set_ended(vm, vm->ended || vm->boot.farewell);
     operations_end_shut_down(vm);
     if (!vm->ended)
         vm_await_guest(vm);
@@ -327,7 +327,7 @@ void vm_take_connection(struct vm *vm, struct connection *connection, uint32_t i
     vm->connection = connection;
     vm->session = (struct session){.state = SESSION_ACCEPTED};
     vm->shutting_down = false;
-    set_ended(vm, false);
+    vm_set_ended(vm, false);
     vm->boot.farewell = false;
     vm->last_seen_us = clock_real_us();
     connection_set_events(connection, &connection_events, vm);

@@ -40,6 +40,9 @@ static void on_up(void *userdata)
     vm->unvouched_told = false;
     if (vm->services->vm_vouched)
         vm->services->vm_vouched(vm);
+    /* It boots, unless this is the VMM of a guest that said farewell, reached again. */
+    if (config_vm_has_qemu(vm->config) && !vm->boot.farewell)
+        vm_set_ended(vm, false);
     vm_await_guest(vm);
     if (guest_is_attached(vm->guest))
         attachments_begin(vm, ATTACHMENTS_AGAIN);
@@ -60,6 +63,7 @@ static void on_down(void *userdata, bool ended, const char *text)
         report_line(vm, ALLOWANCE_DEVICE, LOG_NOTICE, "the VM exited: %s", text);
         vm->ended = true;
         vm_drop_connection(vm, "vm-ended", 0);
+        vm->boot.farewell = false; /* the next VMM is another's */
         attachments_end(vm, text);
     }
     virtio_devices_forget(vm);
@@ -74,6 +78,7 @@ static void on_reset(void *userdata)
 
     report_line(vm, ALLOWANCE_RESET, LOG_INFO, "the guest was reset");
     vm_drop_connection(vm, "reset", 0);
+    vm_set_ended(vm, false); /* it boots, whatever it said before */
     vm_await_guest(vm);
 }
 
@@ -172,13 +177,13 @@ static int start(struct vm *vm)
     if (r < 0)
         return r;
     vm->policy = policy_decide(vm->settings->config, vm->config, on_warning, vm);
+    vm_add_configured(vm); /* before what is remembered: the file has its tags */
     memory = vm_store_recall(vm);
     r = device_host_new(vm->services->event, vm->config, vm->services->config->state_dir, memory,
                         &vm_device_host_events, vm, &vm->host);
     (void)json_object_put(memory);
     if (r < 0)
         return r;
-    vm_add_configured(vm);
     vm_await_guest(vm);
     return 0;
 }

@@ -10,7 +10,8 @@ struct vm;
 /* Writes the VM's document; a failure is told. @param userdata  the VM */
 void vm_store_save(void *userdata);
 
-/* Reads what an earlier daemon left; @return its memory of the device host (owned), or NULL */
+/* Reads what an earlier daemon left, but shares whose tags the VM has already: the configuration's
+ * come first. @return its memory of the device host (owned), or NULL */
 struct json_object *vm_store_recall(struct vm *vm);
 
 #endif

@@ -99,7 +99,8 @@ static void answers_find_their_requests_in_any_order(void **state)
         answer_id(guest, i, (int32_t)i, "why\n", 0);
     for (unsigned i = 0; i < 200; i++) {
         assert_int_equal(asked[i].count, 1);
-        assert_int_equal(asked[i].error, (int)i + 1);
+        /* a guest that says so is there */
+        assert_int_equal(asked[i].error, i + 1 == ECONNRESET ? EIO : (int)i + 1);
         assert_string_equal(asked[i].text, "why ");
     }
     /* late, unknown and impossible ids are ignored */

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "telemetry/telemetry.h"
 #include "vm/adapter.h"
+#include "vm/virtio_device.h"
 #include "vm/vm.h"
 #include "vm/vm_parts.h"
 
@@ -255,6 +256,7 @@ static void the_guests_answer_decides_and_is_told(void **state)
     } rows[] = {
         {0, VM_DEVICE_IN_USE, 0, 0},
         {EIO, VM_DEVICE_FAILED, 1, 0},
+        {ECONNRESET, VM_DEVICE_FAILED, 1, 0},
         {ETIMEDOUT, VM_DEVICE_FAILED, 1, 1},
     };
 
@@ -297,6 +299,78 @@ static void a_guest_that_leaves_is_asked_again(void **state)
     connect_guest(f, POOL);
     assert_int_equal(f->asked[FRAME_CONFIGURE_NETWORK], 1);
     assert_in_use(f, "");
+}
+
+static enum vm_device_state state_of(const struct fixture *f)
+{
+    struct vm_adapter_view adapter;
+
+    vm_get_adapter(f->vm, 0, &adapter);
+    return adapter.state;
+}
+
+/* QEMU could not be reached when passt ended, and has the device plugged in again when it is. */
+static void an_adapter_that_qemu_plugs_in_again_is_configured_again(void **state)
+{
+    struct fixture *f = *state;
+    struct settings *next = configure(f, "\"networking\": \"virtioproxy\", " ADAPTER("56"));
+
+    next->config->vms[0].device_host.type = CONFIG_DEVICE_HOST_QEMU;
+    connect_guest(f, POOL);
+    vm_change(f->vm, next, &next->config->vms[0]);
+    (void)settings_unref(next);
+    settle(f);
+    f->asked[FRAME_CONFIGURE_NETWORK] = 0;
+    vm_device_host_events.down(f->vm, false, "hung up");
+    vm_device_host_events.up(f->vm);
+    settle(f);
+    assert_int_equal(f->asked[FRAME_CONFIGURE_NETWORK], 1);
+    assert_in_use(f, "swiotlb=0x14000000,67108864;" VM_ID);
+}
+
+/* What it says then is of an interface that is not there any more. */
+static void the_answer_for_a_lost_adapter_counts_for_nothing(void **state)
+{
+    static const int errors[] = {0, ENODEV};
+
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        struct fixture *f;
+
+        assert_int_equal(set_up(state), 0);
+        f = *state;
+        connect_guest(f, POOL);
+        change_and_wait(f, "\"networking\": \"virtioproxy\", " ADAPTER("56"));
+        adapters_lost(f->vm, "eth0", false, "passt: killed");
+        run(f); /* the next device does not wait for the answer */
+        assert_int_equal(told(f, TELEMETRY_REMOVE_NET_ADAPTER), 1);
+        assert_int_equal(virtio_device_find(f->vm, &adapter_kind, "eth0")->state,
+                         VIRTIO_DEVICE_THERE);
+        assert_int_equal(answer_with(f, errors[i]), 1);
+        assert_int_equal(state_of(f), VM_DEVICE_SETTING);
+        assert_int_equal(answer_with(f, 0), 1);
+        assert_in_use(f, "swiotlb=0x14000000,67108864;" VM_ID);
+        assert_int_equal(answer_with(f, 0), 0);
+        assert_int_equal(tear_down(state), 0);
+    }
+}
+
+static void an_adapter_that_was_refused_meanwhile_stays_failed(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_guest(f, POOL);
+    change_and_wait(f, "\"networking\": \"virtioproxy\", " ADAPTER("56"));
+    adapters_refused(f->vm, "eth0", "not kept");
+    run(f);
+    assert_int_equal(answer_with(f, 0), 1);
+    assert_failed(f, "not kept");
+    /* one that a reload drops is given up once, whatever the guest was asked before */
+    change_and_wait(f, "\"networking\": \"virtioproxy\", " ADAPTER("57"));
+    adapters_lost(f->vm, "eth0", false, "passt: killed");
+    change_and_wait(f, "\"networking\": \"virtioproxy\"");
+    assert_int_equal(answer_with(f, 0), 1);
+    assert_int_equal(answer_with(f, 0), 0);
+    assert_int_equal(attachment_count(f->vm, &adapter_kind), 0);
 }
 
 #define OTHER_ADAPTER "{\"id\": \"eth1\", \"mac\": \"52:54:00:12:34:99\"}"
@@ -415,6 +489,9 @@ int main(void)
         TEST(without_networking_nobody_is_asked),
         cmocka_unit_test(the_guests_answer_decides_and_is_told),
         TEST(a_guest_that_leaves_is_asked_again),
+        TEST(an_adapter_that_qemu_plugs_in_again_is_configured_again),
+        cmocka_unit_test(the_answer_for_a_lost_adapter_counts_for_nothing),
+        TEST(an_adapter_that_was_refused_meanwhile_stays_failed),
         TEST(a_successor_waits_until_the_interface_was_given_up),
         cmocka_unit_test(an_old_guest_is_told_of_if_that_matters),
         TEST(a_server_that_ends_with_its_guest_is_no_failure),

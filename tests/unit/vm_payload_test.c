@@ -56,16 +56,22 @@ static struct request_start_process ask(struct fixture *f, uint32_t *ret_id)
     return request;
 }
 
-static void answer(struct fixture *f, int error)
+static void answer_id(struct fixture *f, uint32_t id, int error)
 {
     uint8_t payload[64];
     struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
-    uint32_t id;
 
-    (void)ask(f, &id);
     result_pack(&writer, &(struct result){.error = error, .text = wire_text_of("words")});
     say(f, FRAME_RESULT, FRAME_FLAG_ANSWER, id, payload, writer.size);
     run(f);
+}
+
+static void answer(struct fixture *f, int error)
+{
+    uint32_t id;
+
+    (void)ask(f, &id);
+    answer_id(f, id, error);
 }
 
 static uint64_t starts(const struct fixture *f)
@@ -162,6 +168,34 @@ static void each_answer_is_kept_and_told(void **state)
     }
 }
 
+/* By a reload, while the guest starts it. */
+static void one_that_is_configured_no_more_is_told_without_a_name(void **state)
+{
+    static const int errors[] = {0, ENOENT, ETIMEDOUT};
+    struct fixture *f = *state;
+    struct settings *next = configure(f, "\"shares\": []");
+
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        uint64_t told = starts(f);
+        char text[2048];
+        uint32_t id;
+        FILE *file;
+        int saved;
+
+        payload_reset(f->vm);
+        f->vm->boot.payload_started = false;
+        vm_rebase(f->vm, f->settings, &f->settings->config->vms[0]);
+        (void)ask(f, &id);
+        vm_rebase(f->vm, next, &next->config->vms[0]);
+        file = capture_stderr(&saved);
+        answer_id(f, id, errors[i]);
+        assert_non_null(strstr(captured(file, saved, text, sizeof(text)),
+                               "the payload (removed from the configuration)"));
+        assert_int_equal(starts(f), told + 1);
+    }
+    (void)settings_unref(next);
+}
+
 static void a_guest_that_leaves_meanwhile_is_asked_again(void **state)
 {
     struct fixture *f = *state;
@@ -208,6 +242,7 @@ int main(void)
         TEST(it_is_asked_for_as_it_is_configured),
         TEST(it_is_asked_for_once_in_a_boot_if_there_is_one),
         TEST(each_answer_is_kept_and_told),
+        TEST(one_that_is_configured_no_more_is_told_without_a_name),
         TEST(a_guest_that_leaves_meanwhile_is_asked_again),
         TEST(its_end_is_kept),
     };

@@ -32,6 +32,14 @@ static void change(struct fixture *f, const char *shares)
     settle(f);
 }
 
+/* And again, without a change. */
+static void again(struct fixture *f)
+{
+    f->mounts[0] = '\0';
+    vm_rebase(f->vm, f->settings, &f->settings->config->vms[0]);
+    settle(f);
+}
+
 static void serve(struct fixture *f, const char *shares)
 {
     change(f, shares);
@@ -258,6 +266,61 @@ static void a_reload_that_takes_one_away_from_around_others_keeps_them(void **st
     change(f, SHARES(INNER));
     assert_string_equal(f->mounts, "-/mnt/n/m/i ");
     assert_all_in_use(f, 2);
+    /* until a reload finds that it can be */
+    f->busy = NULL;
+    again(f);
+    assert_string_equal(f->mounts, "-/mnt/n/m/i -/mnt/n +/mnt/n/m/i ");
+    assert_all_in_use(f, 1);
+}
+
+static void one_that_a_reload_could_not_take_away_goes_later(void **state)
+{
+    struct fixture *f = *state;
+
+    serve(f, SHARES(OUTER ", " ASIDE));
+    f->busy = "/mnt/n";
+    change(f, SHARES(ASIDE));
+    assert_string_equal(f->mounts, "-/mnt/n ");
+    assert_all_in_use(f, 2);
+    again(f);
+    assert_string_equal(f->mounts, "-/mnt/n ");
+    assert_all_in_use(f, 2);
+    /* named again, it stays */
+    change(f, SHARES(OUTER ", " ASIDE));
+    again(f);
+    assert_string_equal(f->mounts, "");
+    assert_all_in_use(f, 2);
+    /* its successor has the tag when it has gone */
+    change(f, SHARES(SHARE("outer", "/opt", "/mnt/n")));
+    f->busy = NULL;
+    again(f);
+    assert_string_equal(f->mounts, "-/mnt/n +/mnt/n ");
+    assert_string_equal(view_of(f, "outer").path, "/opt");
+    assert_all_in_use(f, 1);
+    /* the next boot has no trace of one */
+    f->busy = "/mnt/n";
+    change(f, "\"shares\": []");
+    assert_all_in_use(f, 1);
+    f->boot++;
+    connect_guest(f, POOL);
+    assert_string_equal(f->mounts, "");
+    assert_all_in_use(f, 0);
+}
+
+/* What somebody asked for and heard of is not done behind his back. */
+static void one_that_somebody_could_not_remove_stays(void **state)
+{
+    struct fixture *f = *state;
+
+    serve(f, SHARES(OUTER));
+    f->busy = "/mnt/n";
+    assert_int_equal(vm_remove_share(f->vm, "outer", note_done, f), 0);
+    settle(f);
+    assert_int_equal(f->error, EBUSY);
+    f->busy = NULL;
+    again(f);
+    assert_string_equal(f->mounts, "");
+    assert_all_in_use(f, 1);
 }
 
 static void a_target_that_is_gone_is_unmounted(void **state)
@@ -295,6 +358,8 @@ int main(void)
         TEST(the_inner_one_is_unmounted_first),
         TEST(the_outer_one_is_not_removed_under_the_inner_one),
         TEST(a_reload_that_takes_one_away_from_around_others_keeps_them),
+        TEST(one_that_a_reload_could_not_take_away_goes_later),
+        TEST(one_that_somebody_could_not_remove_stays),
         TEST(a_target_that_is_gone_is_unmounted),
     };
 

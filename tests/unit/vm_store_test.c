@@ -281,6 +281,29 @@ static void what_is_not_saved_yet_is_saved_at_the_end(void **state)
     assert_non_null(share_find(f->vm, "new"));
 }
 
+/* The file was edited while no daemon ran. */
+static void share_that_the_file_names_since_is_the_files(void **state)
+{
+    const struct config_share share = {
+        .tag = (char *)"a", .path = (char *)"/tmp", .target = (char *)"/new"};
+    struct fixture *f = *state;
+    struct settings *without = configure(f, "\"shares\": []");
+    const struct share *found;
+
+    vm_change(f->vm, without, &without->config->vms[0]);
+    run(f);
+    assert_int_equal(vm_add_share(f->vm, &share, note_done, f), 0);
+    run(f);
+    next_daemon(f);
+    (void)settings_unref(without);
+    assert_int_equal(attachment_count(f->vm, &share_kind), 2);
+    found = share_find(f->vm, "a");
+    assert_non_null(found);
+    assert_true(found->configured);
+    assert_string_equal(found->config.path, "/usr");
+    assert_string_equal(found->config.target, "/a");
+}
+
 static void share_that_goes_is_forgotten(void **state)
 {
     const struct config_share share = {
@@ -335,6 +358,7 @@ int main(void)
         TEST(folders_that_are_served_are_remembered),
         TEST(folders_behind_another_are_remembered),
         TEST(what_is_not_saved_yet_is_saved_at_the_end),
+        TEST(share_that_the_file_names_since_is_the_files),
         TEST(share_that_goes_is_forgotten),
         TEST(state_that_cannot_be_saved_is_told_and_kept_for_later),
     };

@@ -292,6 +292,74 @@ static void a_guest_is_missed_unless_it_is_back_or_said_farewell(void **state)
     assert_int_equal(sd_event_source_get_enabled(f->vm->connect_timer, NULL), 0);
 }
 
+static void say_farewell(struct fixture *f)
+{
+    uint8_t payload[64];
+    struct wire_writer writer = {.data = payload, .capacity = sizeof(payload)};
+
+    connect_guest(f, 67108864);
+    event_farewell_pack(&writer, &(struct event_farewell){.how = REQUEST_REBOOT});
+    say(f, FRAME_FAREWELL, 0, 7, payload, writer.size);
+    run(f);
+    hang_up(f);
+}
+
+static enum vm_state state_of(const struct fixture *f)
+{
+    struct vm_view view;
+
+    vm_get_view(f->vm, &view);
+    return view.state;
+}
+
+/* That it ended in good order says nothing of the boot that follows. */
+static void a_guest_that_reboots_is_missed(void **state)
+{
+    struct fixture *f = *state;
+
+    f->settings->config->vms[0].timeouts.connect = CONNECT_MS;
+    f->settings->config->vms[0].device_host.type = CONFIG_DEVICE_HOST_QEMU;
+    say_farewell(f);
+    assert_int_equal(state_of(f), VM_ENDED);
+    /* the VMM that was there is reached again: nothing boots */
+    vm_device_host_events.down(f->vm, false, "hung up");
+    vm_device_host_events.up(f->vm);
+    assert_int_equal(state_of(f), VM_ENDED);
+    assert_false(is_missed(f));
+    /* it resets its guest */
+    vm_device_host_events.reset(f->vm);
+    assert_int_equal(state_of(f), VM_LOST);
+    assert_true(is_missed(f));
+    /* it ends, and another one begins */
+    say_farewell(f);
+    vm_device_host_events.down(f->vm, true, "gone");
+    assert_int_equal(state_of(f), VM_ENDED);
+    vm_device_host_events.up(f->vm);
+    assert_int_equal(state_of(f), VM_LOST);
+    assert_true(is_missed(f));
+    f->settings->config->vms[0].device_host.type = CONFIG_DEVICE_HOST_NONE;
+}
+
+/* An earlier daemon saw its end: a VMM that is there now is another, or was reset since. */
+static void a_guest_that_ended_under_an_earlier_daemon_is_missed_if_its_vm_runs(void **state)
+{
+    struct fixture *f = *state;
+    struct config_vm *config = &f->settings->config->vms[0];
+
+    config->timeouts.connect = CONNECT_MS;
+    say_farewell(f);
+    f->vm = vm_free(f->vm);
+    assert_int_equal(vm_new(&f->services, f->settings, config, &f->vm), 0);
+    run(f); /* a device host of no type that could tell comes up */
+    assert_int_equal(state_of(f), VM_ENDED);
+    assert_false(is_missed(f));
+    config->device_host.type = CONFIG_DEVICE_HOST_QEMU;
+    vm_device_host_events.up(f->vm);
+    assert_int_equal(state_of(f), VM_LOST);
+    assert_true(is_missed(f));
+    config->device_host.type = CONFIG_DEVICE_HOST_NONE;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -309,6 +377,8 @@ int main(void)
         TEST(who_goes_away_is_not_called),
         TEST(a_changed_configuration_changes_only_what_it_says),
         TEST(a_guest_is_missed_unless_it_is_back_or_said_farewell),
+        TEST(a_guest_that_reboots_is_missed),
+        TEST(a_guest_that_ended_under_an_earlier_daemon_is_missed_if_its_vm_runs),
         TEST(a_guest_that_leaves_ends_what_waits_for_it),
     };
 
