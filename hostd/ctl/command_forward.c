@@ -47,15 +47,18 @@ static int listen_at(struct sockaddr_storage *address, socklen_t size, mode_t mo
 {
     static const int on = 1;
     bool is_local = address->ss_family == AF_UNIX;
-    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
     mode_t before;
+    int fd, r;
 
     if (is_local)
         remove_stale(address, size, text);
-    else
+    fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    r = fd;
+    if (r >= 0 && !is_local)
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     before = umask(MODES_MASK & ~mode);
-    r = bind(fd, (const struct sockaddr *)address, size);
+    if (r >= 0)
+        r = bind(fd, (const struct sockaddr *)address, size);
     (void)umask(before);
     if (r == 0)
         r = listen(fd, SOMAXCONN);
