@@ -154,8 +154,8 @@ static bool make_image(const struct plan *plan)
         say_error("cannot find %s; install the package guestlink-init", maker);
         return false;
     }
-    (void)printf("making the image %s (some seconds)\n", plan->image);
-    (void)fflush(stdout);
+    /* standard output may be JSON */
+    (void)fprintf(stderr, "making the image %s (some seconds)\n", plan->image);
     pid = fork();
     if (pid == 0) {
         (void)execl(path, maker, "--busybox", plan->release, plan->image, NULL);
