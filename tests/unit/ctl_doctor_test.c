@@ -204,6 +204,31 @@ static void test_the_likeliest_failures_are_found(void **state)
     tear_down_folder(&fixture);
 }
 
+/* The daemon, which is root, may look where a member of its group may not. */
+static void test_a_folder_that_we_may_not_look_at_is_not_missing(void **state)
+{
+    uid_t user = geteuid();
+    struct fixture fixture;
+    char share[128];
+
+    (void)state;
+    set_up_folder(&fixture);
+    (void)snprintf(share, sizeof(share), "%s/42/src", fixture.folder);
+    assert_int_equal(mkdir(share, 0700), 0);
+    read_config(&fixture, share, "/bin/true");
+    (void)snprintf(share, sizeof(share), "%s/42", fixture.folder);
+    assert_int_equal(chmod(share, 0), 0);
+    if (user == 0)
+        assert_int_equal(seteuid(65534), 0);
+    doctor_look_at_shares(&fixture.doctor, &fixture.config->vms[0]);
+    assert_int_equal(seteuid(user), 0);
+    assert_int_equal(chmod(share, 0700), 0);
+    assert_found(&fixture, "share", "unknown", "/42/src: Permission denied",
+                 "run guestlinkctl doctor as root");
+    assert_false(fixture.doctor.wrong);
+    tear_down_folder(&fixture);
+}
+
 static void test_a_pool_that_was_not_made_is_found(void **state)
 {
     struct fixture fixture;
@@ -669,6 +694,7 @@ int main(void)
         cmocka_unit_test(test_a_host_is_looked_at_without_a_configuration),
         cmocka_unit_test(test_what_was_added_at_runtime_is_looked_at),
         cmocka_unit_test(test_vms_of_the_daemon_are_looked_at),
+        cmocka_unit_test(test_a_folder_that_we_may_not_look_at_is_not_missing),
         cmocka_unit_test(test_a_pool_that_was_not_made_is_found),
         cmocka_unit_test(test_another_client_of_qmp_is_found),
         cmocka_unit_test(test_what_keeps_virtiofsd_from_memory_is_found),

@@ -162,31 +162,41 @@ static void look_at_passt(struct doctor *doctor, const struct config_vm *vm)
                                   : "not an executable program");
 }
 
+static void look_at_folder(struct doctor *doctor, const struct config_vm *vm,
+                           const struct config_share *share)
+{
+    const char *problem = NULL;
+    bool hidden = false;
+    struct stat status;
+
+    if (stat(share->path, &status) < 0) {
+        problem = strerror(errno);
+        hidden = errno == EACCES && geteuid() != 0; /* from us, and not from the daemon */
+    } else if (!S_ISDIR(status.st_mode)) {
+        problem = "not a directory";
+    }
+    if (problem == NULL)
+        doctor_find(doctor, DOCTOR_RIGHT, "share", vm->name, "", "share %s: %s exists", share->tag,
+                    share->path);
+    else if (hidden)
+        doctor_find(doctor, DOCTOR_UNKNOWN, "share", vm->name, "run guestlinkctl doctor as root",
+                    "share %s: %s: %s", share->tag, share->path, problem);
+    else
+        doctor_find(doctor, DOCTOR_WRONG, "share", vm->name,
+                    share->line == 0
+                        ? "create that directory, or remove the share, which was added at "
+                          "runtime, with `guestlinkctl share remove`"
+                        : "create that directory, or fix \"path\" of the share and run "
+                          "`guestlinkctl reload`",
+                    "share %s: %s: %s", share->tag, share->path, problem);
+}
+
 void doctor_look_at_shares(struct doctor *doctor, const struct config_vm *vm)
 {
     if (config_vm_has_qemu(vm) && doctor_count_virtiofs(doctor->config, vm) > 0)
         look_at_virtiofsd(doctor, vm);
     if (config_vm_has_passt(vm))
         look_at_passt(doctor, vm);
-    for (size_t i = 0; i < vm->share_count; i++) {
-        const struct config_share *share = &vm->shares[i];
-        struct stat status;
-        const char *problem = NULL;
-
-        if (stat(share->path, &status) < 0)
-            problem = strerror(errno);
-        else if (!S_ISDIR(status.st_mode))
-            problem = "not a directory";
-        if (problem == NULL)
-            doctor_find(doctor, DOCTOR_RIGHT, "share", vm->name, "", "share %s: %s exists",
-                        share->tag, share->path);
-        else
-            doctor_find(doctor, DOCTOR_WRONG, "share", vm->name,
-                        share->line == 0
-                            ? "create that directory, or remove the share, which was added at "
-                              "runtime, with `guestlinkctl share remove`"
-                            : "create that directory, or fix \"path\" of the share and run "
-                              "`guestlinkctl reload`",
-                        "share %s: %s: %s", share->tag, share->path, problem);
-    }
+    for (size_t i = 0; i < vm->share_count; i++)
+        look_at_folder(doctor, vm, &vm->shares[i]);
 }
