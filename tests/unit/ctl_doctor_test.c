@@ -436,6 +436,42 @@ static void test_all_of_the_ram_has_to_be_shared(void **state)
     }
 }
 
+/* What the daemon adds, and no more, needs a port. */
+static void test_devices_are_counted_as_the_daemon_adds_them(void **state)
+{
+    static const char *const line[] = {"qemu", "-qmp", "QMP", ""};
+    struct config_share shares[] = {
+        {.path = (char *)"/a"},
+        {.path = (char *)"/a"}, /* the same device */
+        {.path = (char *)"/a", .read_only = true},
+        {.path = (char *)"/a", .serving.xattr = true},
+        {.path = (char *)"/b", .transport = CONFIG_TRANSPORT_9P},
+        {.path = (char *)"/b"},
+        {.path = (char *)"/a", .transport = CONFIG_TRANSPORT_VIRTIOFS},
+    };
+    struct fixture fixture;
+    struct config_vm vm;
+
+    (void)state;
+    set_up_folder(&fixture);
+    read_config(&fixture, "/tmp", "/bin/true");
+    vm = fixture.config->vms[0];
+    assert_int_equal(doctor_count_devices(fixture.config, &vm), 2);
+    vm.shares = shares;
+    vm.share_count = sizeof(shares) / sizeof(shares[0]);
+    assert_int_equal(doctor_count_virtiofs(fixture.config, &vm), 4);
+    assert_int_equal(doctor_count_devices(fixture.config, &vm), 5);
+    vm.networking = CONFIG_NETWORKING_NAT; /* the VMM's own adapters */
+    assert_int_equal(doctor_count_devices(fixture.config, &vm), 4);
+    vm.virtio = false;
+    assert_int_equal(doctor_count_devices(fixture.config, &vm), 0);
+    write_command_line(&fixture, line);
+    fixture.config->vms[0].networking = CONFIG_NETWORKING_NONE;
+    look(&fixture, "/dev/null");
+    assert_found(&fixture, "ports", "wrong", "0 PCIe root ports for 1 devices", "");
+    tear_down_folder(&fixture);
+}
+
 static int listen_for_qmp(const struct fixture *fixture)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -696,6 +732,7 @@ int main(void)
         cmocka_unit_test(test_vms_of_the_daemon_are_looked_at),
         cmocka_unit_test(test_a_folder_that_we_may_not_look_at_is_not_missing),
         cmocka_unit_test(test_a_pool_that_was_not_made_is_found),
+        cmocka_unit_test(test_devices_are_counted_as_the_daemon_adds_them),
         cmocka_unit_test(test_another_client_of_qmp_is_found),
         cmocka_unit_test(test_what_keeps_virtiofsd_from_memory_is_found),
         cmocka_unit_test(test_shares_in_shares_are_told),

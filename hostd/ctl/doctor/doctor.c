@@ -88,15 +88,37 @@ void doctor_look_at_state(struct doctor *doctor, struct json_object *files)
                     strerror(-r));
 }
 
+/* Shares of one folder that are served alike have one device. */
+static bool has_device_of_its_own(const struct config_vm *vm, size_t number)
+{
+    const struct config_share *share = &vm->shares[number];
+
+    for (size_t i = 0; i < number; i++)
+        if (vm->shares[i].transport != CONFIG_TRANSPORT_9P &&
+            strcmp(vm->shares[i].path, share->path) == 0 &&
+            vm->shares[i].read_only == share->read_only &&
+            config_serving_equal(&vm->shares[i].serving, &share->serving))
+            return false;
+    return share->transport != CONFIG_TRANSPORT_9P;
+}
+
 size_t doctor_count_virtiofs(const struct config *config, const struct config_vm *vm)
 {
     struct policy policy = policy_decide(config, vm, NULL, NULL);
     size_t count = 0;
 
     for (size_t i = 0; policy.virtiofs && i < vm->share_count; i++)
-        if (vm->shares[i].transport != CONFIG_TRANSPORT_9P)
+        if (has_device_of_its_own(vm, i))
             count++;
     return count;
+}
+
+size_t doctor_count_devices(const struct config *config, const struct config_vm *vm)
+{
+    struct policy policy = policy_decide(config, vm, NULL, NULL);
+    bool adapters = policy.networking == CONFIG_NETWORKING_VIRTIOPROXY;
+
+    return doctor_count_virtiofs(config, vm) + (adapters ? vm->network_count : 0);
 }
 
 /* What the shares want of it, and it cannot do. */

@@ -45,8 +45,11 @@ __attribute__((format(printf, 6, 7))) void doctor_find(struct doctor *doctor,
                                                        const char *vm, const char *advice,
                                                        const char *format, ...);
 
-/* The shares of a VM that virtiofs may serve. */
+/* The devices of a VM's shares that virtiofs may serve. */
 size_t doctor_count_virtiofs(const struct config *config, const struct config_vm *vm);
+
+/* The devices that the daemon adds to a VM: those, and its adapters if they are devices. */
+size_t doctor_count_devices(const struct config *config, const struct config_vm *vm);
 
 /* The host: its vsock device. */
 void doctor_look_at_host(struct doctor *doctor);
