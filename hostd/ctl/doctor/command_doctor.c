@@ -166,6 +166,7 @@ int command_doctor(const struct options *options, char **words)
     bool named = false;
     int status = 1;
 
+    doctor.socket = files != NULL ? options->socket : NULL;
     if (options->config != NULL)
         file = options->config;
     else if (file[0] == '\0')

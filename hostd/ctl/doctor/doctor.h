@@ -31,6 +31,7 @@ struct doctor {
     const struct config *config;
     struct json_object *findings; /* array of {"state", "check", "vm", "text", "advice"} */
     bool wrong;                   /* one of them is */
+    const char *socket;           /* of a daemon that answers, NULL: none does */
     bool has_config;              /* false: there is no file, and `config` is what a daemon says */
 };
 
@@ -107,7 +108,8 @@ void doctor_look_at_open_files(struct doctor *doctor, const struct config_vm *vm
 void doctor_look_at_nested(struct doctor *doctor, const struct config_vm *vm,
                            struct json_object *view);
 
-/* What telemetry says of the last boots of @p vms: versions, kernels, pools, CIDs of nobody. */
+/* What telemetry, and the daemon where that has it no more, says of the last boots of @p vms:
+ * versions, kernels, pools, CIDs of nobody. */
 void doctor_look_at_telemetry(struct doctor *doctor, const struct config_vm *vms, size_t count);
 
 #endif
