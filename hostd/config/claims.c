@@ -188,6 +188,19 @@ static bool is_same(const struct claim *first, const struct claim *other)
                : strcmp(first->value, other->value) == 0;
 }
 
+/* A VM's socket that is in `listen` is its door. */
+static bool is_door_in_listen(const struct claim *first, const struct claim *one)
+{
+    return first->door && one->door && (first->vm == NULL) != (one->vm == NULL);
+}
+
+/* True of one that others of its value collide with more than with the first: what `listen` lets
+ * one VM have is that VM's; a MAC on a network with others is no other VM's there. */
+static bool stands_for(const struct claim *first, const struct claim *one)
+{
+    return is_door_in_listen(first, one) || (one->shared && !first->shared);
+}
+
 /* Each claim learns who was the first with its value. */
 static void find_first(struct claims *claims)
 {
@@ -202,10 +215,12 @@ static void find_first(struct claims *claims)
         sorted[i] = &claims->items[i];
     qsort(sorted, claims->count, sizeof(struct claim *), compare);
     for (size_t i = 0; i < claims->count; i++) {
-        if (first == NULL || !is_same(first, sorted[i]))
-            first = sorted[i];
-        else
+        bool same = first != NULL && is_same(first, sorted[i]);
+
+        if (same)
             sorted[i]->first = first;
+        if (!same || stands_for(first, sorted[i]))
+            first = sorted[i];
     }
     free(sorted);
 }
@@ -241,13 +256,12 @@ static void tell(struct config_reader *reader, const struct claim *claim)
                             value, where);
 }
 
-/* A VM's socket that is in `listen` is its door; within a VM, MACs are told where they are read. */
+/* Within a VM, MACs are told where they are read. */
 static bool is_fine(const struct claim *claim)
 {
     const struct claim *first = claim->first;
 
-    return first == NULL ||
-           (claim->door && first->door && (claim->vm == NULL) != (first->vm == NULL)) ||
+    return first == NULL || is_door_in_listen(first, claim) ||
            (claim->kind == MAC && claim->vm == first->vm);
 }
 

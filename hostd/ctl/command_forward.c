@@ -1,4 +1,5 @@
 /* command forward: a socket here, at which each connection becomes one in the guest. */
+#include "base/json.h"
 #include "base/loopback.h"
 #include "client.h"
 #include "command.h"
@@ -47,15 +48,18 @@ static int listen_at(struct sockaddr_storage *address, socklen_t size, mode_t mo
 {
     static const int on = 1;
     bool is_local = address->ss_family == AF_UNIX;
-    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
     mode_t before;
+    int fd, r;
 
     if (is_local)
         remove_stale(address, size, text);
-    else
+    fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    r = fd;
+    if (r >= 0 && !is_local)
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     before = umask(MODES_MASK & ~mode);
-    r = bind(fd, (const struct sockaddr *)address, size);
+    if (r >= 0)
+        r = bind(fd, (const struct sockaddr *)address, size);
     (void)umask(before);
     if (r == 0)
         r = listen(fd, SOMAXCONN);
@@ -71,6 +75,22 @@ static int listen_at(struct sockaddr_storage *address, socklen_t size, mode_t mo
         loopback_format(address, text);
     }
     return fd;
+}
+
+/* Where it listens, once it does. */
+static void tell(const struct forward *forward, const char *at)
+{
+    struct json_object *object;
+
+    if (forward->options->json) {
+        object = json_texts("vm", forward->vm, "here", at, "there", forward->to, NULL);
+        say_json(object);
+        json_object_put(object);
+    } else {
+        say_format(SAY_PLAIN, "%s is %s of %s", at, forward->to, forward->vm);
+        (void)putchar('\n');
+    }
+    (void)fflush(stdout);
 }
 
 /* Report a guest that cannot do this before listening. */
@@ -170,9 +190,7 @@ int command_forward(const struct options *options, char **words)
     forward.listening =
         listen_at(&here, size, (options->given & OPTIONS_MODE) != 0 ? options->mode : MODE, at);
     if (forward.listening >= 0) {
-        say_format(SAY_PLAIN, "%s is %s of %s", at, forward.to, forward.vm);
-        (void)putchar('\n');
-        (void)fflush(stdout);
+        tell(&forward, at);
         status = run(&forward);
         (void)close(forward.listening);
         if (here.ss_family == AF_UNIX)

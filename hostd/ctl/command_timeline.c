@@ -29,7 +29,7 @@ static int write_svg(const char *path, const struct timeline *timeline, const ch
     return failed ? 1 : 0;
 }
 
-static int draw(const struct options *options, struct json_object *vm)
+static int show(const struct options *options, struct json_object *vm)
 {
     struct json_object *capabilities = json_member(vm, "capabilities");
     struct timeline timeline;
@@ -39,6 +39,10 @@ static int draw(const struct options *options, struct json_object *vm)
         say_error("%s: no guest has connected since the daemon started; nothing to draw",
                   command_text(vm, "name"));
         return 1;
+    }
+    if (options->json) {
+        say_json(json_member(vm, "timings"));
+        return 0;
     }
     (void)snprintf(title, sizeof(title), "%s, boot %.8s, %s", command_text(vm, "name"),
                    command_text(capabilities, "boot_id"),
@@ -135,15 +139,19 @@ static struct json_object *find_vm(const struct options *options, const char *na
 
 int command_timeline(const struct options *options, char **words)
 {
-    struct json_object *vm = find_vm(options, words[0]);
-    int status = 0;
+    struct json_object *vm;
+    int status;
 
+    if (options->json && options->svg != NULL) {
+        say_error(
+            "cannot use --svg with --json: a picture is not JSON; nothing was done; leave out "
+            "one of the two");
+        return 2;
+    }
+    vm = find_vm(options, words[0]);
     if (vm == NULL)
         return 1;
-    if (options->json)
-        say_json(json_member(vm, "timings"));
-    else
-        status = draw(options, vm);
+    status = show(options, vm);
     json_object_put(vm);
     return status;
 }

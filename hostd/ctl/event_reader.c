@@ -45,15 +45,28 @@ static int open_number(const struct event_reader *reader, unsigned number)
     return fd < 0 ? -errno : fd;
 }
 
-/* The oldest of an unbroken row FILE, FILE.1, …; holes end it. */
-static int open_oldest(struct event_reader *reader)
+/* @param since  NULL: nothing is older. @return true if the file was last written to before that */
+static bool is_older(int fd, const struct timespec *since)
+{
+    struct stat status;
+
+    return since != NULL && fstat(fd, &status) == 0 &&
+           (status.st_mtim.tv_sec != since->tv_sec ? status.st_mtim.tv_sec < since->tv_sec
+                                                   : status.st_mtim.tv_nsec < since->tv_nsec);
+}
+
+/* The oldest of an unbroken row FILE, FILE.1, …; holes end it, and so does a rotated file that was
+ * last written to before @p since (NULL: none does). */
+static int open_oldest(struct event_reader *reader, const struct timespec *since)
 {
     int fd = open_number(reader, 0), older;
 
     for (unsigned i = 1; fd != -EACCES && i <= ROTATED_MAX; i++) {
         older = open_number(reader, i);
-        if (older < 0)
+        if (older < 0 || is_older(older, since)) {
+            fd_close(&older);
             break;
+        }
         if (fd >= 0)
             (void)close(fd);
         fd = older;
@@ -116,14 +129,14 @@ static int fill(struct event_reader *reader)
 /* @param number  as find_number() says it. @return the descriptor, or -errno */
 static int open_successor(struct event_reader *reader, int number)
 {
-    struct stat status;
+    struct stat status = {0};
 
     if (number > 0)
         return open_number(reader, (unsigned)number - 1);
     if (fstat(reader->fd, &status) == 0 && status.st_nlink > 0)
         return open_number(reader, 0); /* logrotate gave it another kind of name */
     reader->gap = true;
-    return open_oldest(reader);
+    return open_oldest(reader, &status.st_mtim); /* what is older was read before it */
 }
 
 /*
@@ -136,7 +149,7 @@ static int open_next(struct event_reader *reader)
     int number, fd, r;
 
     if (reader->fd < 0) {
-        fd = open_oldest(reader);
+        fd = open_oldest(reader, NULL);
         if (fd < 0)
             return reader->follow && fd == -ENOENT ? 0 : fd;
         reader->fd = fd;

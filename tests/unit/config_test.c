@@ -415,14 +415,17 @@ static void test_a_misspelled_key_comes_before_what_it_causes(void **state)
 #define A(more) "{\"name\":\"a\",\"id\":\"" ID "\",\"cid\":4" more "}"
 #define B(more)                                                                                    \
     "\n{\"name\":\"b\",\"id\":\"11111111-2222-3333-4444-555555555555\",\"cid\":5" more "}"
-#define TWO(a, b)     "{\"vms\":[" A(a) "," B(b) "]}"
-#define TOP(more)     "{" more ",\"vms\":[" A("") "]}"
-#define QMP(path)     ",\"device_host\":{\"type\":\"qemu\",\"qmp\":\"" path "\"}"
-#define ADAPTER(more) ",\"network\":[{\"id\":\"n\"," more "}]"
-#define MAC(last)     "\"mac\":\"52:54:00:00:00:" last "\""
-#define TAP(name)     ",\"backend\":\"tap\",\"interface\":\"" name "\""
-#define STREAM(path)  ",\"backend\":\"stream\",\"socket\":\"" path "\""
-#define SHARED        ",\"shares\":[{\"tag\":\"t\",\"path\":\"/\",\"target\":\"/mnt\"}]"
+#define TWO(a, b) "{\"vms\":[" A(a) "," B(b) "]}"
+#define C(more)                                                                                    \
+    "\n{\"name\":\"c\",\"id\":\"22222222-2222-3333-4444-555555555555\",\"cid\":6" more "}"
+#define THREE(a, b, c) "{\"vms\":[" A(a) "," B(b) "," C(c) "]}"
+#define TOP(more)      "{" more ",\"vms\":[" A("") "]}"
+#define QMP(path)      ",\"device_host\":{\"type\":\"qemu\",\"qmp\":\"" path "\"}"
+#define ADAPTER(more)  ",\"network\":[{\"id\":\"n\"," more "}]"
+#define MAC(last)      "\"mac\":\"52:54:00:00:00:" last "\""
+#define TAP(name)      ",\"backend\":\"tap\",\"interface\":\"" name "\""
+#define STREAM(path)   ",\"backend\":\"stream\",\"socket\":\"" path "\""
+#define SHARED         ",\"shares\":[{\"tag\":\"t\",\"path\":\"/\",\"target\":\"/mnt\"}]"
 #define STATE                                                                                      \
     "\"state_dir\":\"/12345678901234567890123456789012345678901234567890123456789012345\","
 
@@ -462,6 +465,28 @@ static const struct {
     {"{" STATE "\"vms\":[" A("") "]}", NULL, NULL},
     {TWO(ADAPTER(MAC("01") TAP("t0")), ADAPTER(MAC("02") TAP("t1"))), NULL, NULL},
     {"{\"listen\":[\"unix:/s\"],\"vms\":[" A(",\"socket\":\"/s\"") "]}", NULL, NULL},
+    /* the first of a value is not the one that the others collide with */
+    {"{\"listen\":[\"unix:/s\"],\"vms\":[" A(",\"socket\":\"/s\"") "," B(",\"socket\":\"/s\"") "]}",
+     ":2: vms[1].socket: \"/s\" is also used by another VM (`socket` on line 1)", NULL},
+    {"{\"listen\":[\"unix:/s\"],\"vms\":[" A(",\"socket\":\"/s\"" QMP("/s")) "]}",
+     "vms[0].device_host.qmp: \"/s\" is already used by", NULL},
+    {"{\"listen\":[\"unix:/s\",\"unix:/s\"],\"vms\":[" A(",\"socket\":\"/s\"") "]}",
+     "listen[1]: \"/s\" is already used by", NULL},
+    {THREE(ADAPTER(MAC("01")), ADAPTER(MAC("01") TAP("t1")), ADAPTER(MAC("01") TAP("t2"))),
+     ":3: vms[2].network[0].mac: \"52:54:00:00:00:01\" is also used by another VM (`mac` on line "
+     "2)",
+     ":2: vms[1].network[0].mac: \"52:54:00:00:00:01\""},
+    {THREE(ADAPTER(MAC("01") TAP("t1")), ADAPTER(MAC("01")), ADAPTER(MAC("01") TAP("t2"))),
+     ":3: vms[2].network[0].mac: \"52:54:00:00:00:01\" is also used by another VM (`mac` on line "
+     "1)",
+     ":2: vms[1].network[0].mac: \"52:54:00:00:00:01\""},
+    {THREE(ADAPTER(MAC("01") TAP("t")), ADAPTER(MAC("02") TAP("t2")), ADAPTER(MAC("03") TAP("t"))),
+     ":3: vms[2].network[0].interface: \"t\" is also used", NULL},
+    {THREE(",\"socket\":\"/s\"", ",\"socket\":\"/s2\"", ADAPTER(MAC("03") STREAM("/s"))),
+     ":3: vms[2].network[0].socket: \"/s\" is also used", NULL},
+    {"{\"listen\":[\"unix:/s\"],\"telemetry\":{\"file\":\"/s\"},\"vms\":[" A(
+         ",\"socket\":\"/s\"") "]}",
+     "listen[0]: \"/s\" is already used by `file`", NULL},
 };
 
 static void test_what_has_one_owner_is_not_given_twice(void **state)

@@ -131,6 +131,19 @@ static void what_is_wrong_is_found(void **state)
     expect("domain", "unknown", "is not running", "virsh start");
 }
 
+/* With nat the domain has its own adapters. */
+static void adapters_that_nobody_adds_need_no_port(void **state)
+{
+    (void)state;
+    read_config("\"socket\": \"/s\", \"networking\": \"nat\", \"network\": [{\"id\": \"eth0\", "
+                "\"mac\": \"52:54:00:12:34:56\"}]");
+    judge("ports", "{\"free\": [3]}");
+    expect("ports", "right", "1 PCIe root ports for 1 devices", "");
+    config->vms[0].networking = CONFIG_NETWORKING_VIRTIOPROXY;
+    judge("ports", "{\"free\": [3]}");
+    expect("ports", "wrong", "1 PCIe root ports for 2 devices", "pcie-root-port");
+}
+
 static void the_wrong_cid_is_found(void **state)
 {
     (void)state;
@@ -297,6 +310,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(nothing_is_wrong_with_a_right_one),
         TEST(what_is_wrong_is_found),
+        TEST(adapters_that_nobody_adds_need_no_port),
         TEST(the_wrong_cid_is_found),
         TEST(apparmor_s_line_is_looked_for),
         TEST(any_description_is_judged),

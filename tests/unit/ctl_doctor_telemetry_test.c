@@ -100,7 +100,7 @@ static int tear_down(void **state)
           ",\"reason\":\"zero\",\"release\":\"5.10\",\"text\":\"odd pool\"")
 #define APPLIED(token) EVENT(ID, "ApplyGuestCapabilities", ",\"token\":\"" token "\"")
 
-#define UNHEARD "unknown version dev: no guest has connected\n"
+#define UNHEARD "unknown version dev: telemetry has no connection of its guest (any more)\n"
 #define SPEAKS                                                                                     \
     "right version dev: guestlink-init 1.0 of the guest speaks our version of the protocol\n"
 #define BAD_VERSION                                                                                \

@@ -204,6 +204,31 @@ static void test_the_likeliest_failures_are_found(void **state)
     tear_down_folder(&fixture);
 }
 
+/* The daemon, which is root, may look where a member of its group may not. */
+static void test_a_folder_that_we_may_not_look_at_is_not_missing(void **state)
+{
+    uid_t user = geteuid();
+    struct fixture fixture;
+    char share[128];
+
+    (void)state;
+    set_up_folder(&fixture);
+    (void)snprintf(share, sizeof(share), "%s/42/src", fixture.folder);
+    assert_int_equal(mkdir(share, 0700), 0);
+    read_config(&fixture, share, "/bin/true");
+    (void)snprintf(share, sizeof(share), "%s/42", fixture.folder);
+    assert_int_equal(chmod(share, 0), 0);
+    if (user == 0)
+        assert_int_equal(seteuid(65534), 0);
+    doctor_look_at_shares(&fixture.doctor, &fixture.config->vms[0]);
+    assert_int_equal(seteuid(user), 0);
+    assert_int_equal(chmod(share, 0700), 0);
+    assert_found(&fixture, "share", "unknown", "/42/src: Permission denied",
+                 "run guestlinkctl doctor as root");
+    assert_false(fixture.doctor.wrong);
+    tear_down_folder(&fixture);
+}
+
 static void test_a_pool_that_was_not_made_is_found(void **state)
 {
     struct fixture fixture;
@@ -409,6 +434,42 @@ static void test_all_of_the_ram_has_to_be_shared(void **state)
         assert_found(&fixture, "memory", cases[i].state, cases[i].text, "");
         tear_down_folder(&fixture);
     }
+}
+
+/* What the daemon adds, and no more, needs a port. */
+static void test_devices_are_counted_as_the_daemon_adds_them(void **state)
+{
+    static const char *const line[] = {"qemu", "-qmp", "QMP", ""};
+    struct config_share shares[] = {
+        {.path = (char *)"/a"},
+        {.path = (char *)"/a"}, /* the same device */
+        {.path = (char *)"/a", .read_only = true},
+        {.path = (char *)"/a", .serving.xattr = true},
+        {.path = (char *)"/b", .transport = CONFIG_TRANSPORT_9P},
+        {.path = (char *)"/b"},
+        {.path = (char *)"/a", .transport = CONFIG_TRANSPORT_VIRTIOFS},
+    };
+    struct fixture fixture;
+    struct config_vm vm;
+
+    (void)state;
+    set_up_folder(&fixture);
+    read_config(&fixture, "/tmp", "/bin/true");
+    vm = fixture.config->vms[0];
+    assert_int_equal(doctor_count_devices(fixture.config, &vm), 2);
+    vm.shares = shares;
+    vm.share_count = sizeof(shares) / sizeof(shares[0]);
+    assert_int_equal(doctor_count_virtiofs(fixture.config, &vm), 4);
+    assert_int_equal(doctor_count_devices(fixture.config, &vm), 5);
+    vm.networking = CONFIG_NETWORKING_NAT; /* the VMM's own adapters */
+    assert_int_equal(doctor_count_devices(fixture.config, &vm), 4);
+    vm.virtio = false;
+    assert_int_equal(doctor_count_devices(fixture.config, &vm), 0);
+    write_command_line(&fixture, line);
+    fixture.config->vms[0].networking = CONFIG_NETWORKING_NONE;
+    look(&fixture, "/dev/null");
+    assert_found(&fixture, "ports", "wrong", "0 PCIe root ports for 1 devices", "");
+    tear_down_folder(&fixture);
 }
 
 static int listen_for_qmp(const struct fixture *fixture)
@@ -669,7 +730,9 @@ int main(void)
         cmocka_unit_test(test_a_host_is_looked_at_without_a_configuration),
         cmocka_unit_test(test_what_was_added_at_runtime_is_looked_at),
         cmocka_unit_test(test_vms_of_the_daemon_are_looked_at),
+        cmocka_unit_test(test_a_folder_that_we_may_not_look_at_is_not_missing),
         cmocka_unit_test(test_a_pool_that_was_not_made_is_found),
+        cmocka_unit_test(test_devices_are_counted_as_the_daemon_adds_them),
         cmocka_unit_test(test_another_client_of_qmp_is_found),
         cmocka_unit_test(test_what_keeps_virtiofsd_from_memory_is_found),
         cmocka_unit_test(test_shares_in_shares_are_told),

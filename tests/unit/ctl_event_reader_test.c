@@ -148,6 +148,56 @@ static void test_a_file_that_is_yet_to_come_is_waited_for(void **state)
     assert_null(reader);
 }
 
+/* @param number  0: FILE; @param at_s  when it was last written to */
+static void set_time(unsigned number, time_t at_s)
+{
+    const struct timespec times[2] = {{.tv_sec = at_s}, {.tv_sec = at_s}};
+    char path[128];
+
+    (void)snprintf(path, sizeof(path), number > 0 ? "%s.%u" : "%s", file, number);
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void test_what_was_read_is_not_read_again_when_the_file_goes(void **state)
+{
+    struct event_reader *reader = NULL;
+
+    (void)state;
+    append("1\n");
+    rotate();
+    append("2\n");
+    rotate();
+    append("3\n");
+    set_time(2, 1000);
+    set_time(1, 2000);
+    set_time(0, 3000);
+    assert_int_equal(event_reader_new(file, false, &reader), 0);
+    expect(reader, "1");
+    expect(reader, "2");
+    expect(reader, "3");
+    assert_int_equal(unlink(file), 0);
+    expect(reader, NULL); /* it is about to come again */
+    append("4\n");
+    expect(reader, "4");
+    expect(reader, NULL);
+    assert_true(event_reader_take_gap(reader));
+    /* What was rotated since then is new, and FILE is, whatever the clock was. */
+    set_time(0, 4000);
+    append("5\n");
+    set_time(0, 4000);
+    expect(reader, "5");
+    assert_int_equal(unlink(file), 0);
+    append("6\n");
+    set_time(0, 4000);
+    rotate();
+    append("7\n");
+    set_time(0, 500);
+    expect(reader, "6");
+    expect(reader, "7");
+    expect(reader, NULL);
+    (void)event_reader_free(reader);
+}
+
 /* The reader flushes its output before it waits for the next line. */
 static void test_what_was_printed_is_shown_before_it_waits(void **state)
 {
@@ -356,6 +406,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_line_without_end_is_left_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_file_that_is_yet_to_come_is_waited_for, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_what_was_read_is_not_read_again_when_the_file_goes,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_was_printed_is_shown_before_it_waits, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_row_without_its_newest_file_is_read, set_up,

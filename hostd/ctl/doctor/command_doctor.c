@@ -119,10 +119,8 @@ static void look(const struct options *options, struct doctor *doctor, const str
     for (size_t i = 0; i < config->vm_count; i++)
         if (vm == NULL || vm == &config->vms[i])
             look_at_vm(options, doctor, &config->vms[i]);
-    if (vm != NULL)
-        doctor_look_at_telemetry(doctor, vm, 1);
-    else if (doctor->has_config) /* which names its file */
-        doctor_look_at_telemetry(doctor, config->vms, config->vm_count);
+    if (doctor->has_config) /* which names its file */
+        doctor_look_at_telemetry(doctor, vm ? vm : config->vms, vm ? 1 : config->vm_count);
 }
 
 /* @return the file; or an empty one, after noting what is wrong with it */
@@ -165,8 +163,10 @@ int command_doctor(const struct options *options, char **words)
     const char *file = command_text(files, "configuration");
     const struct config_vm *vm = NULL;
     struct config *config;
+    bool named = false;
     int status = 1;
 
+    doctor.socket = files != NULL ? options->socket : NULL;
     if (options->config != NULL)
         file = options->config;
     else if (file[0] == '\0')
@@ -174,9 +174,11 @@ int command_doctor(const struct options *options, char **words)
     config = load(&doctor, file);
     if (config != NULL && is_daemons(&doctor, file, files))
         doctor_add_running(config, options->socket);
-    if (config != NULL && words[0] != NULL && doctor.has_config)
+    if (config != NULL) /* without a file or a daemon there is no VM to find */
+        named = words[0] != NULL && (doctor.has_config || config->vm_count > 0);
+    if (named)
         vm = command_find_vm(config, words[0]);
-    if (config != NULL && (words[0] == NULL || vm != NULL || !doctor.has_config)) {
+    if (config != NULL && (!named || vm != NULL)) {
         doctor.config = config;
         look(options, &doctor, vm, files);
         if (options->json)

@@ -88,15 +88,37 @@ void doctor_look_at_state(struct doctor *doctor, struct json_object *files)
                     strerror(-r));
 }
 
+/* Shares of one folder that are served alike have one device. */
+static bool has_device_of_its_own(const struct config_vm *vm, size_t number)
+{
+    const struct config_share *share = &vm->shares[number];
+
+    for (size_t i = 0; i < number; i++)
+        if (vm->shares[i].transport != CONFIG_TRANSPORT_9P &&
+            strcmp(vm->shares[i].path, share->path) == 0 &&
+            vm->shares[i].read_only == share->read_only &&
+            config_serving_equal(&vm->shares[i].serving, &share->serving))
+            return false;
+    return share->transport != CONFIG_TRANSPORT_9P;
+}
+
 size_t doctor_count_virtiofs(const struct config *config, const struct config_vm *vm)
 {
     struct policy policy = policy_decide(config, vm, NULL, NULL);
     size_t count = 0;
 
     for (size_t i = 0; policy.virtiofs && i < vm->share_count; i++)
-        if (vm->shares[i].transport != CONFIG_TRANSPORT_9P)
+        if (has_device_of_its_own(vm, i))
             count++;
     return count;
+}
+
+size_t doctor_count_devices(const struct config *config, const struct config_vm *vm)
+{
+    struct policy policy = policy_decide(config, vm, NULL, NULL);
+    bool adapters = policy.networking == CONFIG_NETWORKING_VIRTIOPROXY;
+
+    return doctor_count_virtiofs(config, vm) + (adapters ? vm->network_count : 0);
 }
 
 /* What the shares want of it, and it cannot do. */
@@ -162,31 +184,41 @@ static void look_at_passt(struct doctor *doctor, const struct config_vm *vm)
                                   : "not an executable program");
 }
 
+static void look_at_folder(struct doctor *doctor, const struct config_vm *vm,
+                           const struct config_share *share)
+{
+    const char *problem = NULL;
+    bool hidden = false;
+    struct stat status;
+
+    if (stat(share->path, &status) < 0) {
+        problem = strerror(errno);
+        hidden = errno == EACCES && geteuid() != 0; /* from us, and not from the daemon */
+    } else if (!S_ISDIR(status.st_mode)) {
+        problem = "not a directory";
+    }
+    if (problem == NULL)
+        doctor_find(doctor, DOCTOR_RIGHT, "share", vm->name, "", "share %s: %s exists", share->tag,
+                    share->path);
+    else if (hidden)
+        doctor_find(doctor, DOCTOR_UNKNOWN, "share", vm->name, "run guestlinkctl doctor as root",
+                    "share %s: %s: %s", share->tag, share->path, problem);
+    else
+        doctor_find(doctor, DOCTOR_WRONG, "share", vm->name,
+                    share->line == 0
+                        ? "create that directory, or remove the share, which was added at "
+                          "runtime, with `guestlinkctl share remove`"
+                        : "create that directory, or fix \"path\" of the share and run "
+                          "`guestlinkctl reload`",
+                    "share %s: %s: %s", share->tag, share->path, problem);
+}
+
 void doctor_look_at_shares(struct doctor *doctor, const struct config_vm *vm)
 {
     if (config_vm_has_qemu(vm) && doctor_count_virtiofs(doctor->config, vm) > 0)
         look_at_virtiofsd(doctor, vm);
     if (config_vm_has_passt(vm))
         look_at_passt(doctor, vm);
-    for (size_t i = 0; i < vm->share_count; i++) {
-        const struct config_share *share = &vm->shares[i];
-        struct stat status;
-        const char *problem = NULL;
-
-        if (stat(share->path, &status) < 0)
-            problem = strerror(errno);
-        else if (!S_ISDIR(status.st_mode))
-            problem = "not a directory";
-        if (problem == NULL)
-            doctor_find(doctor, DOCTOR_RIGHT, "share", vm->name, "", "share %s: %s exists",
-                        share->tag, share->path);
-        else
-            doctor_find(doctor, DOCTOR_WRONG, "share", vm->name,
-                        share->line == 0
-                            ? "create that directory, or remove the share, which was added at "
-                              "runtime, with `guestlinkctl share remove`"
-                            : "create that directory, or fix \"path\" of the share and run "
-                              "`guestlinkctl reload`",
-                        "share %s: %s: %s", share->tag, share->path, problem);
-    }
+    for (size_t i = 0; i < vm->share_count; i++)
+        look_at_folder(doctor, vm, &vm->shares[i]);
 }

@@ -31,6 +31,7 @@ struct doctor {
     const struct config *config;
     struct json_object *findings; /* array of {"state", "check", "vm", "text", "advice"} */
     bool wrong;                   /* one of them is */
+    const char *socket;           /* of a daemon that answers, NULL: none does */
     bool has_config;              /* false: there is no file, and `config` is what a daemon says */
 };
 
@@ -45,8 +46,11 @@ __attribute__((format(printf, 6, 7))) void doctor_find(struct doctor *doctor,
                                                        const char *vm, const char *advice,
                                                        const char *format, ...);
 
-/* The shares of a VM that virtiofs may serve. */
+/* The devices of a VM's shares that virtiofs may serve. */
 size_t doctor_count_virtiofs(const struct config *config, const struct config_vm *vm);
+
+/* The devices that the daemon adds to a VM: those, and its adapters if they are devices. */
+size_t doctor_count_devices(const struct config *config, const struct config_vm *vm);
 
 /* The host: its vsock device. */
 void doctor_look_at_host(struct doctor *doctor);
@@ -104,7 +108,8 @@ void doctor_look_at_open_files(struct doctor *doctor, const struct config_vm *vm
 void doctor_look_at_nested(struct doctor *doctor, const struct config_vm *vm,
                            struct json_object *view);
 
-/* What telemetry says of the last boots of @p vms: versions, kernels, pools, CIDs of nobody. */
+/* What telemetry, and the daemon where that has it no more, says of the last boots of @p vms:
+ * versions, kernels, pools, CIDs of nobody. */
 void doctor_look_at_telemetry(struct doctor *doctor, const struct config_vm *vms, size_t count);
 
 #endif

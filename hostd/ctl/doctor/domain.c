@@ -138,10 +138,10 @@ static void look_at_memory(struct doctor *doctor, const struct config_vm *vm,
                     "the domain shares the guest's memory, as virtiofs and passt require");
 }
 
-static void look_at_ports(struct doctor *doctor, const struct config_vm *vm, size_t shares,
+static void look_at_ports(struct doctor *doctor, const struct config_vm *vm,
                           struct json_object *description)
 {
-    size_t devices = shares + vm->network_count;
+    size_t devices = doctor_count_devices(doctor->config, vm);
     size_t there = json_count(json_member(description, "devices"));
     size_t ports = there + json_count(json_member(json_member(description, "ports"), "free"));
 
@@ -294,7 +294,7 @@ void doctor_judge_domain(struct doctor *doctor, const struct config_vm *vm,
         look_at_memory(doctor, vm, json_member(description, "memory"));
     if (shares > 0 || config_vm_has_passt(vm))
         look_at_balloon(doctor, vm, description);
-    look_at_ports(doctor, vm, shares, description);
+    look_at_ports(doctor, vm, description);
     look_at_door(doctor, vm, description);
     look_at_apparmor(doctor, vm, shares, description);
     look_at_cmdline(doctor, vm, description);

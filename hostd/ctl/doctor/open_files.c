@@ -19,7 +19,25 @@ static FILE *open_of(const char *proc, const char *pid, const char *name)
     return fopen(path, "re");
 }
 
-/* True of a virtiofsd one of whose words ends with the share's folder. */
+/* Where the folder is in virtiofsd's jail (device/virtiofsd_command.c). */
+#define PLACE "/share"
+
+/* @return @p word behind @p prefix, if it begins so */
+static const char *skip(const char *word, const char *prefix)
+{
+    size_t size = strlen(prefix);
+
+    return strncmp(word, prefix, size) == 0 ? word + size : word;
+}
+
+/* True of the folder itself, alone or in an option: other folders may end with its path. */
+static bool names_folder(const char *word, const char *folder)
+{
+    word = skip(skip(word, "source="), "--shared-dir=");
+    return strcmp(word, folder) == 0 || strcmp(skip(word, PLACE), folder) == 0;
+}
+
+/* True of a virtiofsd one of whose words names the share's folder. */
 static bool serves(const char *proc, const char *pid, const char *folder)
 {
     char line[16384];
@@ -35,11 +53,8 @@ static bool serves(const char *proc, const char *pid, const char *folder)
     program = slash != NULL ? slash + 1 : line;
     if (strncmp(program, "virtiofsd", 9) != 0)
         return false;
-    for (const char *word = line; word < line + size; word += strlen(word) + 1) {
-        size_t length = strlen(word), wanted = strlen(folder);
-
-        found = found || (length >= wanted && strcmp(word + length - wanted, folder) == 0);
-    }
+    for (const char *word = line; word < line + size; word += strlen(word) + 1)
+        found = found || names_folder(word, folder);
     return found;
 }
 

@@ -129,7 +129,7 @@ static bool is_taken(const struct words *words, const char *port)
 static void look_at_ports(struct doctor *doctor, const struct config_vm *vm,
                           const struct words *words)
 {
-    size_t devices = doctor_count_virtiofs(doctor->config, vm) + vm->network_count, ports = 0;
+    size_t devices = doctor_count_devices(doctor->config, vm), ports = 0;
     const char *word = words->data;
 
     while ((word = words_find(words, word, "pcie-root-port")) != NULL) {

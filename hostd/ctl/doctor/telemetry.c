@@ -2,6 +2,7 @@
  * doctor, its part that reads what guests said of themselves: the last boot of each VM in the
  * telemetry file, which is there without the daemon, too.
  */
+#include "client.h"
 #include "command.h"
 #include "config/policy.h"
 #include "doctor.h"
@@ -18,9 +19,9 @@
 /* A connection of nobody's VM that is longer ago is history. */
 #define RECENT_S 3600
 
-/* Events, NULL for none. */
+/* Events, NULL for none; and what the daemon knows of a guest of which there are none any more. */
 struct last {
-    struct json_object *connected, *pool, *refused;
+    struct json_object *connected, *pool, *refused, *capabilities;
 };
 
 static void set(struct json_object **event, struct json_object *to)
@@ -89,8 +90,22 @@ static int read_events(const struct doctor *doctor, const struct config_vm *vms,
     return r;
 }
 
+/* A guest that runs for long connected before what is left of the rotated files. */
+static void ask_daemon(const struct doctor *doctor, const struct config_vm *vm, struct last *last)
+{
+    struct json_object *reply;
+
+    if (doctor->socket == NULL || last->connected != NULL || last->refused != NULL)
+        return;
+    reply = client_ask(doctor->socket, "Show", command_vm_params(vm->id));
+    set(&last->capabilities, json_member(json_member(reply, "vm"), "capabilities"));
+    json_object_put(reply);
+}
+
 static void tell_version(struct doctor *doctor, const struct config_vm *vm, const struct last *last)
 {
+    struct json_object *guest = last->connected ? last->connected : last->capabilities;
+
     if (last->refused != NULL)
         doctor_find(doctor, DOCTOR_WRONG, "version", vm->name,
                     "recreate the guest's image with guestlink-init " GUESTLINK_VERSION
@@ -98,15 +113,15 @@ static void tell_version(struct doctor *doctor, const struct config_vm *vm, cons
                     "guestlink-init of the guest speaks another version of the protocol; "
                     "guestlink-hostd refused it at %s",
                     command_text(last->refused, "ts"));
-    else if (last->connected != NULL)
+    else if (guest != NULL)
         doctor_find(doctor, DOCTOR_RIGHT, "version", vm->name, "",
                     "guestlink-init %s of the guest speaks our version of the protocol",
-                    command_text(last->connected, "init_version"));
+                    command_text(guest, "init_version"));
     else
         doctor_find(doctor, DOCTOR_UNKNOWN, "version", vm->name,
                     "start the guest; is guestlink-init its PID 1, with what `guestlinkctl "
                     "cmdline` prints on its command line?",
-                    "no guest has connected");
+                    "telemetry has no connection of its guest (any more)");
 }
 
 static void tell_pool(struct doctor *doctor, const struct config_vm *vm, const struct last *last)
@@ -130,6 +145,10 @@ static void tell_pool(struct doctor *doctor, const struct config_vm *vm, const s
     } else if (last->connected != NULL) {
         doctor_find(doctor, DOCTOR_RIGHT, "allocation", vm->name, "",
                     "kernel %s created its SWIOTLB pool", command_text(last->connected, "release"));
+    } else if (command_number(last->capabilities, "swiotlb_size") > 0) {
+        doctor_find(doctor, DOCTOR_RIGHT, "allocation", vm->name, "",
+                    "kernel %s created its SWIOTLB pool",
+                    command_text(last->capabilities, "kernel_release"));
     }
 }
 
@@ -147,6 +166,7 @@ void doctor_look_at_telemetry(struct doctor *doctor, const struct config_vm *vms
                                                            : "no telemetry file",
                     strerror(-r));
     for (size_t i = 0; r >= 0 && i < count; i++) {
+        ask_daemon(doctor, &vms[i], &last[i]);
         tell_version(doctor, &vms[i], &last[i]);
         tell_pool(doctor, &vms[i], &last[i]);
     }
@@ -160,6 +180,7 @@ void doctor_look_at_telemetry(struct doctor *doctor, const struct config_vm *vms
         json_object_put(last[i].connected);
         json_object_put(last[i].pool);
         json_object_put(last[i].refused);
+        json_object_put(last[i].capabilities);
     }
     json_object_put(stranger);
     free(last);

@@ -154,8 +154,8 @@ static bool make_image(const struct plan *plan)
         say_error("cannot find %s; install the package guestlink-init", maker);
         return false;
     }
-    (void)printf("making the image %s (some seconds)\n", plan->image);
-    (void)fflush(stdout);
+    /* standard output may be JSON */
+    (void)fprintf(stderr, "making the image %s (some seconds)\n", plan->image);
     pid = fork();
     if (pid == 0) {
         (void)execl(path, maker, "--busybox", plan->release, plan->image, NULL);
@@ -193,10 +193,22 @@ static bool write_all(const struct plan *plan, const struct options *options)
     return false;
 }
 
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat left, right;
+
+    return stat(a, &left) == 0 && stat(b, &right) == 0 && left.st_dev == right.st_dev &&
+           left.st_ino == right.st_ino;
+}
+
+/* The units, and a daemon that runs, may read other files than what was written. */
 static void tell_next(const struct plan *plan, const char *name, const struct options *options)
 {
     struct json_object *files = client_ask(options->socket, "Files", NULL);
+    const char *read = files ? command_text(files, "configuration") : FOLDER "/hostd.json";
+    char unit[LIMITS_PATH];
 
+    (void)snprintf(unit, sizeof(unit), FOLDER "/vms/%.64s.conf", name);
     (void)printf("wrote %s and %s; next:\n", plan->config, plan->unit);
     if (access("/dev/kvm", F_OK) < 0)
         (void)printf("  echo ACCEL=tcg >>%s    # no KVM here: emulation, which is slow and\n"
@@ -204,11 +216,17 @@ static void tell_next(const struct plan *plan, const char *name, const struct op
                      plan->unit);
     if (access("/dev/vhost-vsock", F_OK) < 0)
         (void)puts("  modprobe vhost_vsock");
-    (void)printf("  %s\n  systemctl start guestlink-vm@%s\n  guestlinkctl show %s\n",
-                 files != NULL
-                     ? "guestlinkctl reload"
-                     : "systemctl enable --now guestlink-hostd.socket guestlink-hostd.service",
-                 name, name);
+    if (!is_same_file(plan->unit, unit))
+        (void)printf("  ln -s %s %s\n", plan->unit, unit);
+    if (!is_same_file(plan->config, read))
+        (void)printf("  # instead of %s, which reads %s:\n"
+                     "  guestlink-hostd --config %s\n",
+                     files ? "the running daemon" : "guestlink-hostd.service", read, plan->config);
+    else if (files != NULL)
+        (void)puts("  guestlinkctl reload");
+    else
+        (void)puts("  systemctl enable --now guestlink-hostd.socket guestlink-hostd.service");
+    (void)printf("  systemctl start guestlink-vm@%s\n  guestlinkctl show %s\n", name, name);
     json_object_put(files);
 }
 
