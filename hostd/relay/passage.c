@@ -30,6 +30,7 @@ int passage_read(struct passage *passage, int from)
 
 void passage_put(struct passage *passage, const struct vhost_user_message *message)
 {
+    passage_clear(passage);
     passage->message = *message;
     passage->is_whole = true;
     passage->deadline_ms = now_ms() + PASSAGE_PATIENCE_MS;

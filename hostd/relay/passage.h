@@ -24,7 +24,8 @@ struct passage {
 /* Reads on. @return 1: the message is whole, 0: it is not, -errno as vhost_user_receive() */
 int passage_read(struct passage *passage, int from);
 
-/* Puts a message in, which is then whole. The passage must be empty. */
+/* Puts a message in, which is then whole, in the place of what was read of another one. @param
+ * message  not the passage's own; its descriptors are the passage's from now on */
 void passage_put(struct passage *passage, const struct vhost_user_message *message);
 
 /* Passes the message on, if it is whole; then the passage is empty. @return 0, also if it has to
