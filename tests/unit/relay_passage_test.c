@@ -1,4 +1,5 @@
-/* relay: a process that says half of something, and no more. The test plays it, and QEMU. */
+/* relay: a process that says half of something, or nothing. The test plays it, and QEMU; the clock
+ * is the test's. */
 #include "descriptors.h"
 #include "folder.h"
 #include "hostd/relay/relay_backend.h"
@@ -17,19 +18,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+/* What the clocks of the test and of its children are ahead. */
+static volatile int64_t *ahead_s;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int r = __real_clock_gettime(clock, now);
+
+    now->tv_sec += *ahead_s;
+    return r;
+}
 
 /* Looks at the clock again soon; who waits for that long alone does not. */
 int __real_poll(struct pollfd *pollers, nfds_t count, int timeout);
 int __wrap_poll(struct pollfd *pollers, nfds_t count, int timeout);
 int __wrap_poll(struct pollfd *pollers, nfds_t count, int timeout)
 {
-    return __real_poll(pollers, count,
-                       timeout >= PASSAGE_PATIENCE_MS && timeout < WAIT_MS ? 10 : timeout);
+    return __real_poll(pollers, count, timeout > 1000 && timeout < WAIT_MS ? 10 : timeout);
 }
 
 /* The first bytes of an answer, with as many descriptors as a message may have. */
@@ -165,6 +180,58 @@ static void end(struct scene *scene)
     folder_remove(scene->folder);
 }
 
+/* One that read it, and says nothing: QEMU stands, and with it its monitor. */
+static void process_that_never_answers_is_replaced(void **state)
+{
+    struct vhost_user_message message;
+    struct pollfd answer = {.events = POLLIN};
+    struct scene scene;
+
+    (void)state;
+    begin(&scene, "", "off");
+    run(&scene);
+    for (int i = 0; i < 2; i++) { /* what has no answer, for as long as it likes */
+        say(&scene.play, VHOST_USER_SET_OWNER, 0, NULL, 0);
+        assert_true(hear(scene.process, &message));
+        *ahead_s += PASSAGE_ANSWER_MS / 1000 + 1;
+    }
+    say(&scene.play, VHOST_USER_GET_FEATURES, 0, NULL, 0);
+    assert_true(hear(scene.process, &message));
+    assert_int_equal(message.request, VHOST_USER_GET_FEATURES);
+    (void)poll(NULL, 0, 50); /* it counts from here, at the latest */
+    *ahead_s += PASSAGE_ANSWER_MS / 1000 - 5;
+    answer.fd = scene.play.qemu;
+    assert_int_equal(poll(&answer, 1, 100), 0);
+    *ahead_s += 6;
+    assert_int_equal(answer_to(&scene.play, VHOST_USER_GET_FEATURES), ANSWER);
+    assert_false(hear(scene.process, &message));
+    /* One that answers is waited for anew each time. */
+    for (int i = 0; i < 2; i++) {
+        *ahead_s += PASSAGE_ANSWER_MS / 1000 + 1;
+        (void)poll(NULL, 0, 50);
+        assert_int_equal(ask(&scene.play, VHOST_USER_GET_FEATURES), ANSWER);
+    }
+    end(&scene);
+}
+
+/* A setting that is to be acknowledged was made by the process after that one. */
+static void process_that_acknowledges_nothing_is_replaced(void **state)
+{
+    struct vhost_user_message message;
+    struct scene scene;
+
+    (void)state;
+    begin(&scene, "", "off");
+    run(&scene);
+    say(&scene.play, VHOST_USER_SET_VRING_ENABLE, VHOST_USER_FLAG_NEED_REPLY,
+        (const uint32_t[]){0, 1}, 8);
+    assert_true(hear(scene.process, &message));
+    (void)poll(NULL, 0, 50);
+    *ahead_s += PASSAGE_ANSWER_MS / 1000 + 1;
+    assert_int_equal(answer_to(&scene.play, VHOST_USER_SET_VRING_ENABLE), 0);
+    end(&scene);
+}
+
 static unsigned count_descriptors(pid_t pid)
 {
     char path[32];
@@ -240,8 +307,14 @@ int main(int argc, char *argv[])
         cmocka_unit_test(half_an_answer_of_one_that_is_asked_leaves_nothing),
         cmocka_unit_test(next_process_inherits_no_half_answer),
         cmocka_unit_test(answer_of_the_relays_own_leaves_nothing_of_half_a_one),
+        cmocka_unit_test(process_that_never_answers_is_replaced),
+        cmocka_unit_test(process_that_acknowledges_nothing_is_replaced),
     };
 
+    ahead_s =
+        mmap(NULL, sizeof(*ahead_s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (ahead_s == MAP_FAILED)
+        return EXIT_FAILURE;
     if (argc > 1 && strcmp(argv[1], "virtiofsd") == 0)
         return play_virtiofsd(argc, argv);
     return cmocka_run_group_tests(tests, descriptors_note, descriptors_compare);
