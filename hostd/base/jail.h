@@ -40,7 +40,8 @@ struct jail {
     /* A library that is loaded into it before its own (LD_PRELOAD), or NULL; an absolute path. */
     const char *library;
     const char *calls; /* the names of the system calls that it may make, one blank between;
-                        * NULL: it has its own filter, and limits itself */
+                        * NULL: it has its own filter, and limits itself. It may not have the kernel
+                        * send it a signal of its choice later: one that was stopped would go on */
 };
 
 /*

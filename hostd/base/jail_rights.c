@@ -2,10 +2,12 @@
 #include "jail_parts.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/netlink.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -161,8 +163,31 @@ static int refuse_families(scmp_filter_ctx filter)
     return r;
 }
 
+/*
+ * A program that was stopped (relay/freeze.h) must not have left a signal for itself with the
+ * kernel that lets it go on, or ends a child of it. The signal of a timer and of a queue is not
+ * seen here. A descriptor's is SIGIO without F_SETSIG, also that of a lease and of a directory.
+ * That a parent's end sends SIGTERM is what QEMU's virtiofsd wants.
+ */
+static int refuse_waking(scmp_filter_ctx filter)
+{
+    const uint32_t refused = SCMP_ACT_ERRNO(EPERM);
+    int r = seccomp_rule_add(filter, refused, SCMP_SYS(timer_create), 0);
+
+    if (r == 0)
+        r = seccomp_rule_add(filter, refused, SCMP_SYS(mq_notify), 0);
+    if (r == 0) /* of the command the kernel looks at 32 bits */
+        r = seccomp_rule_add(filter, refused, SCMP_SYS(fcntl), 1,
+                             SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, F_SETSIG));
+    if (r == 0)
+        r = seccomp_rule_add(filter, refused, SCMP_SYS(prctl), 2,
+                             SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, PR_SET_PDEATHSIG),
+                             SCMP_A1(SCMP_CMP_EQ, SIGCONT));
+    return r;
+}
+
 /* Also sets no_new_privs. A program with its own filter is only told what allow() tells the
- * others of setgroups(2), and which sockets there are. */
+ * others of setgroups(2), which sockets there are, and that nothing will wake it. */
 static int set_calls(const struct jail *jail, bool own_users)
 {
     scmp_filter_ctx filter = seccomp_init(jail->calls ? UNKNOWN : SCMP_ACT_ALLOW);
@@ -172,6 +197,8 @@ static int set_calls(const struct jail *jail, bool own_users)
         r = allow_all(filter, jail->calls, own_users);
     else if (r == 0 && own_users)
         r = allow(filter, "setgroups", own_users);
+    if (r == 0 && !jail->calls)
+        r = refuse_waking(filter);
     if (r == 0 && jail->network && !jail->calls)
         r = refuse_families(filter);
     if (r == 0)
@@ -190,10 +217,7 @@ int jail_shed_rights(const struct jail *jail, bool own_users, const char **ret_s
     if (r < 0)
         return r;
     *ret_step = "the filter of its system calls";
-    if (jail->calls || own_users || jail->network)
-        r = set_calls(jail, own_users);
-    else if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        r = -errno;
+    r = set_calls(jail, own_users);
     if (r < 0)
         return r;
     *ret_step = "its limits"; /* last: libseccomp and sanitizers allocate more than a jail has */

@@ -17,22 +17,36 @@ static bool is_begun(const struct passage *passage)
     return passage->is_whole || passage->message.received > 0;
 }
 
+static void wait_for(struct passage *passage, int64_t ms)
+{
+    passage->deadline_ms = now_ms() + ms;
+}
+
 int passage_read(struct passage *passage, int from)
 {
-    bool begins = passage->message.received == 0;
+    bool was_begun = is_begun(passage);
     int r = vhost_user_receive(from, &passage->message);
 
     passage->is_whole = r > 0;
-    if (begins || passage->is_whole)
-        passage->deadline_ms = now_ms() + PASSAGE_PATIENCE_MS;
+    if (passage->is_whole || is_begun(passage) != was_begun)
+        wait_for(passage, PASSAGE_PATIENCE_MS);
     return r;
+}
+
+void passage_await(struct passage *passage)
+{
+    if (is_begun(passage))
+        return;
+    passage->is_awaited = true;
+    wait_for(passage, PASSAGE_ANSWER_MS);
 }
 
 void passage_put(struct passage *passage, const struct vhost_user_message *message)
 {
+    passage_clear(passage);
     passage->message = *message;
     passage->is_whole = true;
-    passage->deadline_ms = now_ms() + PASSAGE_PATIENCE_MS;
+    wait_for(passage, PASSAGE_PATIENCE_MS);
 }
 
 int passage_write(struct passage *passage, int to)
@@ -49,7 +63,7 @@ int passage_timeout(const struct passage *passage)
 {
     int64_t left = passage->deadline_ms - now_ms();
 
-    if (!is_begun(passage))
+    if (!is_begun(passage) && !passage->is_awaited)
         return -1;
     return left > 0 ? (int)left : 0;
 }
@@ -57,5 +71,5 @@ int passage_timeout(const struct passage *passage)
 void passage_clear(struct passage *passage)
 {
     vhost_user_close(&passage->message);
-    passage->is_whole = false;
+    passage->is_whole = passage->is_awaited = false;
 }

@@ -14,18 +14,27 @@
  * sides write a message in one or two calls, and read whenever they wait for nothing else. */
 #define PASSAGE_PATIENCE_MS 5000
 
+/* From a question until its answer begins. Who asks stands meanwhile, QEMU with its monitor and
+ * soon with its VM; but a process may have a disk of its own to wait for. */
+#define PASSAGE_ANSWER_MS 30000
+
 /* As an empty one, all zero. */
 struct passage {
     struct vhost_user_message message;
     bool is_whole;       /* the message waits to be passed on; nothing is read meanwhile */
-    int64_t deadline_ms; /* for what was begun; only then */
+    bool is_awaited;     /* what is to come was asked for */
+    int64_t deadline_ms; /* for what was begun, or is awaited; only then */
 };
 
 /* Reads on. @return 1: the message is whole, 0: it is not, -errno as vhost_user_receive() */
 int passage_read(struct passage *passage, int from);
 
-/* Puts a message in, which is then whole. The passage must be empty. */
+/* Puts a message in, which is then whole, in the place of what was read of another one. @param
+ * message  not the passage's own; its descriptors are the passage's from now on */
 void passage_put(struct passage *passage, const struct vhost_user_message *message);
+
+/* The question has left: what is to come, of which there is nothing yet, is waited for. */
+void passage_await(struct passage *passage);
 
 /* Passes the message on, if it is whole; then the passage is empty. @return 0, also if it has to
  * wait; -errno */

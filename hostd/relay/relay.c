@@ -175,7 +175,9 @@ static bool serve_backend(struct relay *relay, short events)
     if (r < 0)
         return lost(relay->kind->name, r);
     if (!answer->is_whole && is_late(answer))
-        return complain(relay->kind->name, "sent an incomplete answer; stopping it");
+        return complain(relay->kind->name, answer->message.received > 0
+                                               ? "sent an incomplete answer; stopping it"
+                                               : "does not answer QEMU; stopping it");
     if (relay->question.is_whole && is_late(&relay->question))
         return complain(relay->kind->name, "does not read QEMU's messages; stopping it");
     return true;
@@ -184,6 +186,8 @@ static bool serve_backend(struct relay *relay, short events)
 /* As far as they are read over there. That one is not there any more is noticed by itself. */
 static void pass_on(struct relay *relay)
 {
+    bool had_question = relay->question.is_whole;
+
     if (relay->aperture.is_enforced) /* before virtiofsd has what makes it so */
         journal_note_enforced(&relay->journal);
     (void)passage_write(&relay->question, relay->backend.fd);
@@ -192,6 +196,8 @@ static void pass_on(struct relay *relay)
         passage_put(&relay->question, &relay->next);
         (void)passage_write(&relay->question, relay->backend.fd);
     }
+    if (had_question && !relay->question.is_whole && relay->journal.is_asked)
+        passage_await(&relay->answer);
     if (relay->journal.qemu >= 0)
         (void)passage_write(&relay->answer, relay->journal.qemu);
 }

@@ -50,7 +50,8 @@ struct relay {
 /*
  * Relays until QEMU is gone, or does not keep to the protocol: half a message and no more of it for
  * PASSAGE_PATIENCE_MS, no reading for as long, a message that there is not. A process that does
- * not is ended, and replaced as one that died.
+ * not is ended, and replaced as one that died; so is one that does not begin to answer for
+ * PASSAGE_ANSWER_MS.
  *
  * With an aperture, what it does not allow ends this process, with RELAY_EXIT_REFUSED.
  */

@@ -61,6 +61,17 @@ static bool may_renew(struct relay *relay)
     return ++relay->renewals <= RELAY_RENEWALS_MAX;
 }
 
+/* What a process that is gone did not say to the end, and what it was not told. Of half a message
+ * of QEMU's the rest will come. */
+static void drop_its_messages(struct relay *relay)
+{
+    if (!relay->answer.is_whole)
+        passage_clear(&relay->answer);
+    if (relay->question.is_whole)
+        passage_clear(&relay->question);
+    relay->has_next = false;
+}
+
 void relay_renew(struct relay *relay)
 {
     const char *reason = NULL;
@@ -69,6 +80,7 @@ void relay_renew(struct relay *relay)
     if (!may_renew(relay))
         relay_refuse(relay, "the guest's driver keeps moving its rings");
     (void)backend_end(&relay->backend);
+    drop_its_messages(relay);
     r = relay_start_backend(relay);
     if (r == 0)
         r = replay_session(&relay->journal.session, &relay->aperture, relay->backend.fd, &reason);
@@ -169,11 +181,7 @@ void relay_replace(struct relay *relay)
         end_note(relay->end_file, status);
     else
         journal_note_ended(&relay->journal, status);
-    /* What it did not say to the end is asked again, what it was not told is in the session. */
-    if (!relay->answer.is_whole)
-        passage_clear(&relay->answer);
-    if (relay->question.is_whole)
-        passage_clear(&relay->question);
-    relay->has_next = false;
+    /* What it was asked is asked again, what it was told is in the session. */
+    drop_its_messages(relay);
     relay_begin_next(relay);
 }

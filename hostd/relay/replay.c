@@ -79,11 +79,10 @@ static int ask(int fd, uint32_t request)
     for (unsigned i = 0; r == 0 && i < ANSWER_PARTS; i++)
         r = poll(&answer, 1, PASSAGE_PATIENCE_MS) > 0 ? vhost_user_receive(fd, &message)
                                                       : -ETIMEDOUT;
+    vhost_user_close(&message);
     if (r <= 0)
         return r < 0 ? r : -ETIMEDOUT;
-    r = message.request == request && message.flags & VHOST_USER_FLAG_REPLY ? 0 : -EPROTO;
-    vhost_user_close(&message);
-    return r;
+    return message.request == request && message.flags & VHOST_USER_FLAG_REPLY ? 0 : -EPROTO;
 }
 
 /* virtiofsd in Rust acknowledges what the frontend wants acknowledged (QEMU 10: when a ring is

@@ -108,6 +108,27 @@ static void print_answers(void)
     (void)printf("end\n");
 }
 
+/* What would wake it after a SIGSTOP; of bits that the kernel does not look at, too. */
+static void print_wakers(void)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGCONT};
+    int ends[2];
+    int timer;
+
+    if (syscall(SYS_pipe2, ends, O_CLOEXEC) < 0)
+        exit(EXIT_FAILURE);
+    (void)printf("timer %s ", answer(syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &timer)));
+    (void)printf("queue %s ", answer(syscall(SYS_mq_notify, -1, &event)));
+    for (int i = 0; i < 3; i++)
+        (void)printf("descriptor %s ",
+                     answer(syscall(SYS_fcntl, ends[0], F_SETSIG | (i == 1 ? 1L << 32 : 0),
+                                    i < 2 ? SIGCONT : SIGKILL)));
+    (void)printf("owner %s ", answer(syscall(SYS_fcntl, ends[0], F_SETOWN, (long)getpid())));
+    (void)printf("parent %s ", answer(syscall(SYS_prctl, (long)PR_SET_PDEATHSIG, (long)SIGCONT)));
+    (void)printf("parent %s end\n",
+                 answer(syscall(SYS_prctl, (long)PR_SET_PDEATHSIG, (long)SIGTERM)));
+}
+
 static void print_nodes(void)
 {
     static const mode_t types[] = {S_IFIFO, S_IFSOCK, S_IFREG, 0, S_IFCHR, S_IFBLK};
@@ -138,6 +159,8 @@ static int play(const char *what)
         print_answers();
     else if (strcmp(what, "nodes") == 0)
         print_nodes();
+    else if (strcmp(what, "wakers") == 0)
+        print_wakers();
     else if (strcmp(what, "library") == 0)
         print_library();
     (void)fflush(stdout);
@@ -314,6 +337,20 @@ static void calls_are_answered_as_the_spec_says(void **state)
     assert_string_equal(say(*state, jail, "answers"), expected);
 }
 
+/* One that is stopped while its device has no driver works on the guest's memory if it goes on. */
+static void program_with_its_own_filter_cannot_have_itself_woken(void **state)
+{
+    struct jail jail = usual(*state);
+
+    jail.calls = NULL;
+    for (int i = 0; i < 2; i++) {
+        jail.network = i > 0;
+        assert_string_equal(say(*state, jail, "wakers"),
+                            "timer EPERM queue EPERM descriptor EPERM descriptor EPERM descriptor "
+                            "EPERM owner 0 parent EPERM parent 0 end\n");
+    }
+}
+
 /* The answer to each of the first is an error of the kernel's if the node exists already. */
 static void no_device_is_made(void **state)
 {
@@ -484,6 +521,7 @@ int main(int argc, char *argv[])
         TEST(program_has_the_limits_of_the_spec),
         TEST(lower_limit_stays),
         TEST(calls_are_answered_as_the_spec_says),
+        TEST(program_with_its_own_filter_cannot_have_itself_woken),
         TEST(no_device_is_made),
         TEST(library_is_loaded_from_the_jail),
         TEST(jail_without_a_folder_has_an_empty_one),
@@ -494,6 +532,7 @@ int main(int argc, char *argv[])
     const struct CMUnitTest others[] = {/* where it matters */
                                         TEST(program_has_the_capabilities_of_the_spec_alone),
                                         TEST(lower_limit_stays),
+                                        TEST(program_with_its_own_filter_cannot_have_itself_woken),
                                         TEST(calls_are_answered_as_the_spec_says),
                                         TEST(processes_are_shown_where_the_spec_says_so)};
     int failed;
