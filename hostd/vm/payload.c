@@ -42,13 +42,6 @@ static void fail(struct vm *vm, int error, const char *text)
     payload->error = strdup(text);
 }
 
-const char *payload_program(const struct vm *vm)
-{
-    const struct config_strings *argv = &vm->config->payload.argv;
-
-    return argv->count > 0 ? argv->items[0] : "(removed from the configuration)";
-}
-
 static void on_started(void *userdata, const struct guest_answer *answer)
 {
     struct vm *vm = userdata;
@@ -65,8 +58,6 @@ static void on_started(void *userdata, const struct guest_answer *answer)
     /* one that was there already was told by who started it */
     if (answer->error != EALREADY)
         report_payload(vm, answer->error, answer->text);
-    if (answer->error == ETIMEDOUT)
-        report_timeout(vm, "payload", vm->config->timeouts.payload, payload_program(vm));
     vm->boot.payload_started = true;
     saver_now(&vm->saver);
     vm_wake(vm);

@@ -26,9 +26,6 @@ struct payload {
  * answered. */
 void payload_start(struct vm *vm);
 
-/* The name of its program, for people; one that the configuration lost while it starts has none. */
-const char *payload_program(const struct vm *vm);
-
 /* How long the guest waits for the payload alone when it shuts down, at most, before it stops all
  * else for @p grace_ms. */
 uint32_t payload_stop_ms(const struct vm *vm, uint32_t grace_ms);

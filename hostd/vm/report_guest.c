@@ -9,6 +9,7 @@
 #include "protocol/pool.h"
 #include "protocol/request.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -337,9 +338,8 @@ void report_disconnected(struct vm *vm, const char *reason, int error)
     report_emit(vm, TELEMETRY_GUEST_DISCONNECTED, &fields);
 }
 
-void report_payload(struct vm *vm, int error, const char *text)
+static void say_payload(struct vm *vm, const char *program, int error, const char *text)
 {
-    const char *program = payload_program(vm);
     struct fields fields = {.count = 0};
 
     if (!report_allow(vm, ALLOWANCE_DEVICE))
@@ -354,6 +354,17 @@ void report_payload(struct vm *vm, int error, const char *text)
     fields_number(&fields, "error", (uint64_t)error);
     fields_text(&fields, "text", text);
     report_emit(vm, TELEMETRY_START_PAYLOAD, &fields);
+}
+
+void report_payload(struct vm *vm, int error, const char *text)
+{
+    /* A reload may have removed it while it starts. */
+    const struct config_strings *argv = &vm->config->payload.argv;
+    const char *program = argv->count > 0 ? argv->items[0] : "(removed from the configuration)";
+
+    say_payload(vm, program, error, text);
+    if (error == ETIMEDOUT)
+        report_timeout(vm, "payload", vm->config->timeouts.payload, program);
 }
 
 void report_step_failed(struct vm *vm, const char *step, int error, const char *text)

@@ -307,16 +307,6 @@ static void let_go(struct share *share)
     }
 }
 
-void share_keep(struct share *share)
-{
-    struct attachment *a = &share->attachment;
-
-    share->dropped = share->dropped || (!a->wanted && !a->operation);
-    a->wanted = true;
-    a->state = VM_DEVICE_IN_USE;
-    a->operation = NULL;
-}
-
 static void lose(struct share *share)
 {
     let_go(share);

@@ -52,7 +52,15 @@ void shares_renew(struct vm *vm);
 
 /* It was to go, and stays in use: for good if somebody asked, who hears of it (the caller finishes
  * the operation); else until the next occasion. */
-void share_keep(struct share *share);
+static inline void share_keep(struct share *share)
+{
+    struct attachment *a = &share->attachment;
+
+    share->dropped = share->dropped || (!a->wanted && !a->operation);
+    a->wanted = true;
+    a->state = VM_DEVICE_IN_USE;
+    a->operation = NULL;
+}
 
 /* In share_mount.c, as attachment_kind has them: the guest is asked to mount and to unmount it. */
 int share_mount(struct attachment *a);
