@@ -6,6 +6,7 @@
 #include "filter.h"
 #include "relay_backend.h"
 #include "relay_hold.h"
+#include "replay.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -78,6 +79,14 @@ static bool take_answer(const struct relay *relay, struct vhost_user_message *an
     return true;
 }
 
+/* What waits in a ring that goes on was announced to the process that ended, and to no other. */
+static void note(struct relay *relay, const struct vhost_user_message *message)
+{
+    journal_note_message(&relay->journal, message);
+    if (relay->second && message->request == VHOST_USER_SET_VRING_KICK)
+        replay_announce(message);
+}
+
 /* A message of QEMU's for a confined process. */
 static void take_confined(struct relay *relay)
 {
@@ -87,7 +96,7 @@ static void take_confined(struct relay *relay)
 
     if (way == FILTER_REFUSE)
         relay_refuse(relay, reason);
-    journal_note_message(&relay->journal, message);
+    note(relay, message);
     if (relay->journal.is_held) {
         relay_hold_take(relay);
         return;
@@ -126,7 +135,7 @@ static bool take_question(struct relay *relay)
         return complain("QEMU", "sent a message that vhost-user does not define; closing its "
                                 "connection");
     }
-    journal_note_message(&relay->journal, &relay->question.message);
+    note(relay, &relay->question.message);
     return true;
 }
 

@@ -2,6 +2,7 @@
 #include "relay_backend.h"
 
 #include "end.h"
+#include "relay_hold.h"
 #include "replay.h"
 
 #include <stdio.h>
@@ -39,6 +40,20 @@ void relay_acknowledge(struct relay *relay)
         .size = sizeof(uint64_t), /* 0: it was done */
     };
 
+    journal_note_answered(&relay->journal);
+    passage_put(&relay->answer, &message);
+}
+
+void relay_answer_base(struct relay *relay, uint32_t number)
+{
+    struct vhost_user_message message = {.request = VHOST_USER_GET_VRING_BASE,
+                                         .flags = VHOST_USER_VERSION | VHOST_USER_FLAG_REPLY,
+                                         .size = sizeof(struct vhost_user_vring_state)};
+    struct vhost_user_vring_state state = {0};
+
+    (void)vhost_user_read(&relay->journal.asked, 0, &state, sizeof(state));
+    state.number = number;
+    memcpy(message.payload, &state, sizeof(state));
     journal_note_answered(&relay->journal);
     passage_put(&relay->answer, &message);
 }
@@ -88,6 +103,20 @@ void relay_renew(struct relay *relay)
         relay_refuse(relay, reason ? reason : strerrordesc_np(-r));
 }
 
+/* QEMU waits for where a ring stopped. The next process never worked on it, and QEMU's own
+ * virtiofsd ends if it is asked; what the one before had done is in the ring. */
+static void answer_for_the_one_before(struct relay *relay)
+{
+    struct vhost_user_vring_state state = {0};
+
+    (void)vhost_user_read(&relay->journal.asked, 0, &state, sizeof(state));
+    if (replay_find_base(&relay->journal.session, state.index, &state.number) < 0)
+        state.number = 0;
+    relay_answer_base(relay, state.number);
+    if (relay_hold_is_due(relay))
+        relay_hold_begin(relay);
+}
+
 /* One that was told all that the one before it was. @return 0 or -errno */
 static int set_up_next(struct relay *relay, const char **ret_reason)
 {
@@ -104,6 +133,8 @@ static int set_up_next(struct relay *relay, const char **ret_reason)
     /* What the first one took, or was never told, this one has by now. */
     if (relay->journal.is_asked && relay->journal.is_setting)
         relay_acknowledge(relay);
+    else if (relay->journal.is_asked && relay->journal.asked.request == VHOST_USER_GET_VRING_BASE)
+        answer_for_the_one_before(relay);
     else if (relay->journal.is_asked)
         passage_put(&relay->question, &relay->journal.asked);
     return 0;

@@ -51,6 +51,9 @@ void relay_revive(struct relay *relay);
 /* Tells QEMU that its setting was made, by whom or when ever. */
 void relay_acknowledge(struct relay *relay);
 
+/* Tells QEMU where the ring stopped that it asks about. */
+void relay_answer_base(struct relay *relay, uint32_t number);
+
 /* Ends the process and the relay, with RELAY_EXIT_REFUSED. @param reason  for a person */
 _Noreturn void relay_refuse(struct relay *relay, const char *reason);
 

@@ -81,20 +81,14 @@ int relay_hold_timeout(const struct relay *relay)
 /* A ring that was not worked on is where QEMU put it. */
 static void answer_base(struct relay *relay)
 {
-    struct vhost_user_message *asked = &relay->journal.asked;
-    struct vhost_user_message message = {.request = asked->request,
-                                         .flags = VHOST_USER_VERSION | VHOST_USER_FLAG_REPLY,
-                                         .size = sizeof(struct vhost_user_vring_state)};
-    struct vhost_user_vring_state state = {0}, base;
+    struct vhost_user_vring_state state = {0}, base = {0};
     const struct session_entry *entry;
 
-    (void)vhost_user_read(asked, 0, &state, sizeof(state));
+    (void)vhost_user_read(&relay->journal.asked, 0, &state, sizeof(state));
     entry = session_find(&relay->journal.session, VHOST_USER_SET_VRING_BASE, state.index);
-    state.number =
-        entry && vhost_user_read(&entry->message, 0, &base, sizeof(base)) ? base.number : 0;
-    memcpy(message.payload, &state, sizeof(state));
-    journal_note_answered(&relay->journal);
-    passage_put(&relay->answer, &message);
+    if (entry)
+        (void)vhost_user_read(&entry->message, 0, &base, sizeof(base));
+    relay_answer_base(relay, base.number);
 }
 
 static void answer(struct relay *relay)

@@ -41,8 +41,7 @@ static int read_memory(const struct session *session, uint64_t address, void *da
     return -EFAULT;
 }
 
-/* Where the vring goes on: what is used up is done, what came after is not. */
-static int used_index(const struct session *session, uint64_t vring, uint32_t *ret_index)
+int replay_find_base(const struct session *session, uint64_t vring, uint32_t *ret_index)
 {
     const struct session_entry *entry = session_find(session, VHOST_USER_SET_VRING_ADDR, vring);
     struct vhost_user_vring_address address;
@@ -168,22 +167,21 @@ static int replay_one(const struct session *session, struct aperture *aperture,
     if (message.request == VHOST_USER_SET_VRING_BASE &&
         !(aperture_is_in_force(aperture) && is_stopped(session, entry->key)) &&
         vhost_user_read(&message, 0, &state, sizeof(state)) &&
-        used_index(session, entry->key, &state.number) == 0)
+        replay_find_base(session, entry->key, &state.number) == 0)
         memcpy(message.payload, &state, sizeof(state));
     return say(fd, &message);
 }
 
-/* As if the other side of a vring had said that there is something new: none is harmless. One that
- * is full has been said so much about that nobody needs this. */
-static void announce(const struct session_entry *entry)
+/* One that is full has been said so much about that nobody needs this. */
+void replay_announce(const struct vhost_user_message *message)
 {
     const uint64_t one = 1;
     struct pollfd room = {.events = POLLOUT};
 
     /* The frontend says that it is one, and root's writing into another file might do anything. */
-    if (entry->message.fd_count != 1 || !descriptor_is_event(entry->message.fds[0]))
+    if (message->fd_count != 1 || !descriptor_is_event(message->fds[0]))
         return;
-    room.fd = entry->message.fds[0];
+    room.fd = message->fds[0];
     if (poll(&room, 1, 0) > 0 && room.revents & POLLOUT)
         (void)!write(room.fd, &one, sizeof(one));
 }
@@ -232,7 +230,7 @@ int replay_session(const struct session *session, struct aperture *aperture, int
     for (const struct session_entry *entry = session->first; entry && r == 0; entry = entry->next)
         if (entry->message.request == VHOST_USER_SET_VRING_CALL ||
             entry->message.request == VHOST_USER_SET_VRING_KICK)
-            announce(entry);
+            replay_announce(&entry->message);
     return r;
 }
 

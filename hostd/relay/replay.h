@@ -30,4 +30,12 @@ int replay_session(const struct session *session, struct aperture *aperture, int
 int replay_since(const struct session *session, struct aperture *aperture, uint64_t since, int fd,
                  const char **ret_reason);
 
+/* Where a vring goes on that nobody works on: what is used up is done, what came after is not.
+ * @return 0; -ENOENT: it has no place; -EFAULT: which is not in the guest's memory */
+int replay_find_base(const struct session *session, uint64_t vring, uint32_t *ret_index);
+
+/* As if the other side of a vring had said that there is something new: none is harmless.
+ * @param message  SET_VRING_KICK or SET_VRING_CALL */
+void replay_announce(const struct vhost_user_message *message);
+
 #endif

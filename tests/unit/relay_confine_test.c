@@ -511,6 +511,38 @@ static void process_of_a_device_without_driver_has_no_successor(void **state)
     }
 }
 
+/* QEMU hears of the ring's stop from the relay, and the device is held as if the process had said
+ * it.
+ */
+static void process_that_dies_before_its_last_ring_stopped_is_followed_by_a_hold(void **state)
+{
+    const uint16_t used = 7;
+    struct vhost_user_message message;
+    struct scene scene;
+    pid_t virtiofsd;
+
+    (void)state;
+    begin(&scene, "spy", false);
+    hand_over(&scene);
+    run_rings(&scene);
+    assert_int_equal(pwrite(scene.memory, &used, sizeof(used),
+                            (off_t)(RING_1 - HIGH + 32 * MB + 3 * PAGE / 4 + 2)),
+                     sizeof(used));
+    stop_ring(&scene.play, 0);
+    need_heard(scene.spy, VHOST_USER_GET_VRING_BASE, &message);
+    virtiofsd = child_of(child_of(scene.play.relay));
+    assert_true(virtiofsd > 0);
+    assert_int_equal(kill(virtiofsd, SIGSTOP), 0);
+    say(&scene.play, VHOST_USER_GET_VRING_BASE, 0, (const uint32_t[]){1, 0}, 8);
+    (void)poll(NULL, 0, 50);
+    assert_int_equal(kill(virtiofsd, SIGKILL), 0);
+    assert_int_equal(answer_to(&scene.play, VHOST_USER_GET_VRING_BASE), 1 | (uint64_t)used << 32);
+    say(&scene.play, VHOST_USER_GET_FEATURES, 0, NULL, 0);
+    assert_true(is_hung_up(&scene.play, WAIT_MS));
+    need_said(&scene.play, "while it has no driver");
+    end(&scene);
+}
+
 /* It cannot be made to forget the pages that it had: another one takes its place. */
 static void ring_that_moved_is_another_processs(void **state)
 {
@@ -1017,6 +1049,7 @@ int main(int argc, char *argv[])
         cmocka_unit_test(what_did_not_move_is_told_again_to_nobody),
         cmocka_unit_test(nobody_works_on_the_pool_of_a_guest_that_was_reset),
         cmocka_unit_test(process_of_a_device_without_driver_has_no_successor),
+        cmocka_unit_test(process_that_dies_before_its_last_ring_stopped_is_followed_by_a_hold),
         cmocka_unit_test(ring_that_moved_is_another_processs),
         cmocka_unit_test(ring_that_never_ran_can_be_stopped),
         cmocka_unit_test(device_starts_on_new_dma_bufs),

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -232,6 +233,44 @@ static void process_that_acknowledges_nothing_is_replaced(void **state)
     end(&scene);
 }
 
+/* Where the ring stopped is what the process had used up; the next one was never at work on it.
+ * What waits in it when QEMU goes on is announced to that one. */
+static void ring_that_its_process_does_not_stop_goes_on_where_it_was(void **state)
+{
+    static const uint64_t user = UINT64_C(0x7f0000000000);
+    const struct vhost_user_region region = {.size = 8192, .user_address = user};
+    const struct vhost_user_vring_address address = {.index = 1, .used = user + 4096};
+    struct vhost_user_message message = {
+        .request = VHOST_USER_SET_MEM_TABLE, .flags = 1, .size = 8 + sizeof(region), .fd_count = 1};
+    int memory = memfd_create("memory", MFD_CLOEXEC), kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct scene scene;
+    uint64_t kicks;
+
+    (void)state;
+    assert_int_equal(pwrite(memory, &(uint16_t){777}, 2, 4096 + 2), 2);
+    begin(&scene, "", "off");
+    run(&scene);
+    memcpy(message.payload, &(uint32_t){1}, sizeof(uint32_t));
+    memcpy(message.payload + 8, &region, sizeof(region));
+    message.fds[0] = memory;
+    assert_int_equal(vhost_user_send(scene.play.qemu, &message), 0);
+    say(&scene.play, VHOST_USER_SET_VRING_ADDR, 0, &address, sizeof(address));
+    say(&scene.play, VHOST_USER_GET_VRING_BASE, 0, (const uint32_t[]){1, 0}, 8);
+    while (message.request != VHOST_USER_GET_VRING_BASE) {
+        assert_true(hear(scene.process, &message));
+        vhost_user_close(&message);
+    }
+    (void)poll(NULL, 0, 50);
+    *ahead_s += PASSAGE_ANSWER_MS / 1000 + 1;
+    assert_int_equal(answer_to(&scene.play, VHOST_USER_GET_VRING_BASE), 1 | UINT64_C(777) << 32);
+    say_with(&scene.play, VHOST_USER_SET_VRING_KICK, 0, &(uint64_t){1}, 8, kick);
+    assert_int_equal(ask(&scene.play, VHOST_USER_GET_FEATURES), ANSWER);
+    assert_int_equal(read(kick, &kicks, sizeof(kicks)), sizeof(kicks));
+    end(&scene);
+    (void)close(memory);
+    (void)close(kick);
+}
+
 static unsigned count_descriptors(pid_t pid)
 {
     char path[32];
@@ -309,6 +348,7 @@ int main(int argc, char *argv[])
         cmocka_unit_test(answer_of_the_relays_own_leaves_nothing_of_half_a_one),
         cmocka_unit_test(process_that_never_answers_is_replaced),
         cmocka_unit_test(process_that_acknowledges_nothing_is_replaced),
+        cmocka_unit_test(ring_that_its_process_does_not_stop_goes_on_where_it_was),
     };
 
     ahead_s =
