@@ -235,6 +235,13 @@ static short wanted(bool reads, const struct passage *writes)
     return (short)((reads ? POLLIN : 0) | (writes->is_whole ? POLLOUT : 0));
 }
 
+static void begin_hold_if_due(struct relay *relay)
+{
+    relay->may_hold = false;
+    if (relay_hold_is_due(relay))
+        relay_hold_begin(relay);
+}
+
 void relay_run(struct relay *relay)
 {
     for (;;) {
@@ -242,6 +249,8 @@ void relay_run(struct relay *relay)
 
         if (relay_revival_timeout(relay) == 0)
             relay_revive(relay);
+        if (relay->may_hold)
+            begin_hold_if_due(relay);
         if (relay->resumes_hold)
             relay_hold_resume(relay);
         if (relay->journal.is_held)

@@ -31,6 +31,7 @@ struct relay {
     unsigned renewals; /* of a confined process, since then */
     int64_t renewals_since_ms;
     bool has_served;   /* the process answered: it can do it, and another one may follow */
+    bool may_hold;     /* QEMU was told where a ring stopped whose process died */
     bool resumes_hold; /* relay_hold_resume() is due */
     bool second;       /* of those that do not revive: answers errors alone */
     int pause_ms;      /* before the next that revives */

@@ -2,7 +2,6 @@
 #include "relay_backend.h"
 
 #include "end.h"
-#include "relay_hold.h"
 #include "replay.h"
 
 #include <stdio.h>
@@ -113,8 +112,7 @@ static void answer_for_the_one_before(struct relay *relay)
     if (replay_find_base(&relay->journal.session, state.index, &state.number) < 0)
         state.number = 0;
     relay_answer_base(relay, state.number);
-    if (relay_hold_is_due(relay))
-        relay_hold_begin(relay);
+    relay->may_hold = true;
 }
 
 /* One that was told all that the one before it was. @return 0 or -errno */
