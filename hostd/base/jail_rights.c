@@ -182,7 +182,7 @@ static int refuse_waking(scmp_filter_ctx filter)
     if (r == 0)
         r = seccomp_rule_add(filter, refused, SCMP_SYS(prctl), 2,
                              SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, PR_SET_PDEATHSIG),
-                             SCMP_A1(SCMP_CMP_EQ, SIGCONT));
+                             SCMP_A1(SCMP_CMP_EQ, SIGCONT, 0));
     return r;
 }
 

@@ -64,8 +64,9 @@
  * much longer before it speaks up itself. */
 #define LIMITS_ANSWER_SLACK_MS 2000u
 
-/* After its grace a guest kills (2 s), unmounts (30 s) and has its farewell acknowledged (1 s):
- * the host waits longer than that for the farewell (init/base/limits.h). */
+/* After its grace a guest kills (2 s), unmounts (30 s) waits for its output to be taken (1 s) and
+ * has its farewell acknowledged (1 s): the host waits longer than that for the farewell
+ * (init/base/limits.h). */
 #define LIMITS_FAREWELL_SLACK_MS 40000u
 
 /* The guest's clock is set that often; not again before the second has passed; and once more if the

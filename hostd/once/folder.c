@@ -44,14 +44,9 @@ void folder_name(char ret_path[FOLDER_SIZE])
     (void)snprintf(ret_path, FOLDER_SIZE, "%s/guestlink", find_base());
 }
 
-/* @return a descriptor with its lock, or -errno */
-static int lock(const char *path)
+static int open_one(const char *path)
 {
-    FD fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
-        return -errno;
-    return fd_take(&fd);
+    return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 /* One that was made a moment ago has no configuration, and may get its lock any time. */
@@ -70,10 +65,10 @@ static void sweep(const char *base)
     if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
         return;
     for (size_t i = 0; i < found.gl_pathc; i++) {
-        FD fd = lock(found.gl_pathv[i]);
+        FD fd = open_one(found.gl_pathv[i]);
 
         if (fd >= 0 && fstat(fd, &status) == 0 && status.st_uid == geteuid() &&
-            !is_new(fd, &status))
+            !is_new(fd, &status) && flock(fd, LOCK_EX | LOCK_NB) == 0)
             folder_remove(found.gl_pathv[i]);
     }
     globfree(&found);
@@ -82,16 +77,20 @@ static void sweep(const char *base)
 int folder_make(bool keep, char ret_path[FOLDER_SIZE])
 {
     const char *base = find_base();
-    int fd;
+    FD fd = -1;
 
     sweep(base);
     (void)snprintf(ret_path, FOLDER_SIZE, "%s/%s" UNIQUE, base, keep ? KEPT : TEMPORARY);
     if (mkdtemp(ret_path) == NULL)
         return -errno;
-    fd = lock(ret_path);
-    if (fd < 0)
+    fd = open_one(ret_path);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        int r = -errno;
+
         folder_remove(ret_path);
-    return fd;
+        return r;
+    }
+    return fd_take(&fd);
 }
 
 static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *level)

@@ -117,9 +117,15 @@ static bool add_share(struct request *request, const char *value)
     return taken;
 }
 
+static bool names_qcow2(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+
+    return dot != NULL && strcmp(dot, ".qcow2") == 0;
+}
+
 static bool add_disk(struct request *request, const char *value)
 {
-    const char *dot = strrchr(value, '.');
     char *path;
 
     if (request->disk_count == REQUEST_DISKS)
@@ -127,9 +133,8 @@ static bool add_disk(struct request *request, const char *value)
     path = find_path("disk", value, false);
     if (path == NULL)
         return false;
-    /* By the name that was given, wherever it leads; never by what is in the file, which its guest
-     * decides. */
-    request->is_qcow2[request->disk_count] = dot != NULL && strcmp(dot, ".qcow2") == 0;
+    /* By a name; never by what is in the file, which its guest decides. */
+    request->is_qcow2[request->disk_count] = names_qcow2(value) || names_qcow2(path);
     request->disks[request->disk_count++] = path;
     return true;
 }

@@ -24,8 +24,8 @@
 /* True if the last ring that ran has stopped, of a device whose process has memory. */
 bool relay_hold_is_due(const struct relay *relay);
 
-/* The process has answered: stops it; one that cannot be stopped is ended. Only then may QEMU, and
- * with it the guest, go on. */
+/* The process, or the relay for one that died, has answered: stops it; one that cannot be stopped
+ * is ended. Only then may QEMU, and with it the guest, go on. */
 void relay_hold_begin(struct relay *relay);
 
 /* Takes QEMU's message, which is noted, and answers it. */
