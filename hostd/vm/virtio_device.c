@@ -102,9 +102,9 @@ static void on_removed(void *userdata, const struct device_outcome *outcome)
 
     if (outcome->error == ECANCELED)
         return;
-    if (outcome->error == 0)
+    if (outcome->error == 0 && !device->unknown)
         device->kind->report_removed(device);
-    else if (!vm->ended) /* else it went with its VM */
+    else if (outcome->error != 0 && !device->unknown && !vm->ended) /* else it went with its VM */
         report_device_failed(vm, device->kind->name, device->name, "device", outcome->error,
                              outcome->text);
     forget(device, outcome->error);
@@ -321,15 +321,36 @@ void virtio_device_release(struct attachment *a)
     remove_unused(device);
 }
 
+/* Its device may live on from before the device host went: it goes when that is back. Who has that
+ * name next waits until it is known. */
+static void remove_unknown(const struct attachment *a)
+{
+    struct vm *vm = a->vm;
+    struct virtio_device *device = calloc(1, sizeof(*device));
+
+    if (!device)
+        return;
+    *device = (struct virtio_device){.next = vm->devices,
+                                     .vm = vm,
+                                     .kind = a->kind,
+                                     .name = strdup(a->name),
+                                     .state = VIRTIO_DEVICE_REMOVING,
+                                     .unknown = true};
+    vm->devices = device;
+    if (!device->name || a->kind->remove_device(vm->host, a->name, on_removed, device) < 0)
+        forget(device, 0);
+}
+
 bool virtio_device_leave(struct attachment *a)
 {
     struct virtio_device *device = a->device;
 
     if (!device) {
-        /* Its device may live on from before the device host went: it goes when that is back. */
-        if (!a->vm->ended && (!device_host_is_up(a->vm->host) ||
-                              a->vm->config->device_host.type == CONFIG_DEVICE_HOST_LIBVIRT))
-            (void)a->kind->remove_device(a->vm->host, a->name, NULL, NULL);
+        if (!a->vm->ended &&
+            (!device_host_is_up(a->vm->host) ||
+             a->vm->config->device_host.type == CONFIG_DEVICE_HOST_LIBVIRT) &&
+            !virtio_device_find(a->vm, a->kind, a->name))
+            remove_unknown(a);
         return true;
     }
     a->leaving = true;

@@ -51,6 +51,13 @@ static void make_anew(struct vm *vm, struct share *share)
         tell_no_room(vm, "share", share->config.tag);
 }
 
+/* One that could not go is wanted again: its successor goes. */
+static void keep_first(struct vm *vm, struct share *next)
+{
+    share_find(vm, next->config.tag)->dropped = false;
+    attachment_drop(&next->attachment);
+}
+
 /* Those of the file that it names no more, or otherwise, go. */
 static void drop_shares(struct vm *vm)
 {
@@ -59,6 +66,8 @@ static void drop_shares(struct vm *vm)
 
         if (config ? !share_says(share, config) : share->configured)
             attachment_drop(&share->attachment);
+        else if (share->attachment.wanted && share_find(vm, share->config.tag) != share)
+            keep_first(vm, share);
         else if (has_another_transport(vm, share))
             make_anew(vm, share);
     }

@@ -118,6 +118,24 @@ static void share_that_is_busy_keeps_what_it_has_until_it_is_not(void **state)
     assert_uses(f, 0, POLICY_TRANSPORT_9P);
 }
 
+/* The way back: one that was busy is what is wanted again, and its successor goes. */
+static void share_that_could_not_go_has_no_successor_when_it_is_wanted_again(void **state)
+{
+    struct fixture *f = *state;
+
+    f->busy = "/a";
+    change(f, SHARE ", \"virtiofs\": false");
+    assert_int_equal(attachment_count(f->vm, &share_kind), 2);
+    change(f, SHARE);
+    assert_int_equal(attachment_count(f->vm, &share_kind), 1);
+    assert_uses(f, 0, POLICY_TRANSPORT_VIRTIOFS);
+    f->busy = NULL;
+    change(f, SHARE ", \"hostname\": \"another\""); /* it is no longer to go */
+    assert_string_equal(f->mounts, "");
+    assert_int_equal(attachment_count(f->vm, &share_kind), 1);
+    assert_uses(f, 0, POLICY_TRANSPORT_VIRTIOFS);
+}
+
 static void adapter_changes_its_device_with_the_policy(void **state)
 {
     struct fixture *f = *state;
@@ -150,6 +168,7 @@ int main(void)
         TEST(share_changes_its_transport_with_the_policy),
         TEST(share_of_the_runtime_is_not_lost_by_that),
         TEST(share_that_is_busy_keeps_what_it_has_until_it_is_not),
+        TEST(share_that_could_not_go_has_no_successor_when_it_is_wanted_again),
         TEST(adapter_changes_its_device_with_the_policy),
     };
 
