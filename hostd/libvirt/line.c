@@ -25,7 +25,8 @@ static void write_all(const char *text, size_t size)
     }
 }
 
-void line_write(struct json_object *object)
+/* The caller has the mutex. */
+static void write_object(struct json_object *object)
 {
     size_t size = 0;
     const char *text =
@@ -33,15 +34,21 @@ void line_write(struct json_object *object)
 
     if (!text)
         _exit(EXIT_FAILURE);
-    (void)pthread_mutex_lock(&mutex);
     write_all(text, size);
     write_all("\n", 1);
-    (void)pthread_mutex_unlock(&mutex);
     json_object_put(object);
+}
+
+void line_write(struct json_object *object)
+{
+    (void)pthread_mutex_lock(&mutex);
+    write_object(object);
+    (void)pthread_mutex_unlock(&mutex);
 }
 
 void line_end(const char *text)
 {
-    line_write(json_texts("event", "closed", "text", text, NULL));
+    (void)pthread_mutex_lock(&mutex); /* for good: nobody else says anything behind it */
+    write_object(json_texts("event", "closed", "text", text, NULL));
     _exit(EXIT_FAILURE);
 }
