@@ -256,7 +256,7 @@ static void tell(struct config_reader *reader, const struct claim *claim)
                             value, where);
 }
 
-/* Within a VM, MACs are told where they are read. */
+/* Two equal MACs within one VM are reported where the VM is read. */
 static bool is_fine(const struct claim *claim)
 {
     const struct claim *first = claim->first;

@@ -144,7 +144,8 @@ static int on_look_again(sd_event_source *source, uint64_t now, void *userdata)
     return 0;
 }
 
-/* libvirt cannot say, and nothing that it tells later need say it. */
+/* libvirt refused to describe the domain, and may send no event that would be a reason to ask
+ * again: a timer is. */
 static void be_refused(struct device_domain *domain, const char *text)
 {
     be_unknown(domain, !domain->is_unknown, text);

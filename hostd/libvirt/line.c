@@ -48,7 +48,7 @@ void line_write(struct json_object *object)
 
 void line_end(const char *text)
 {
-    (void)pthread_mutex_lock(&mutex); /* for good: nobody else says anything behind it */
+    (void)pthread_mutex_lock(&mutex); /* never released: this is the last line */
     write_object(json_texts("event", "closed", "text", text, NULL));
     _exit(EXIT_FAILURE);
 }

@@ -22,7 +22,7 @@
 
 #define UNUSED_SECONDS ((time_t)30 * 24 * 3600)
 
-/* Between two looks at a lock; and after how many of them the wait is told. */
+/* The pause between two tries of the lock; and after how many tries the progress is shown. */
 #define LOCK_PAUSE_MS 200
 #define LOCK_PROGRESS 5u
 
@@ -141,7 +141,7 @@ static int fail(const char *path)
     return r;
 }
 
-/* Whose else it is could put an image there, which would get this user's shares.
+/* Another owner of the folder could put an image there, which would get this user's shares.
  * @param shared  it may be as /tmp is, where nobody can rename what is another's
  * @return 0, or -errno after saying why */
 static int check_owner(const char *path, bool shared)
@@ -192,7 +192,7 @@ static int find_cache(char ret_path[LIMITS_PATH])
     return check_owner(ret_path, false);
 }
 
-/* A lock wakes nobody who waits for something else, too: it is tried again and again.
+/* poll(2) cannot wait for a lock and @p stop at once, so the lock is tried again and again.
  * @return 0, -ECANCELED, or -errno after saying why */
 static int wait_for_lock(int lock, const char *cache, int stop)
 {

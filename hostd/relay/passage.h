@@ -14,8 +14,8 @@
  * sides write a message in one or two calls, and read whenever they wait for nothing else. */
 #define PASSAGE_PATIENCE_MS 5000
 
-/* From a question until its answer begins. Who asks stands meanwhile, QEMU with its monitor and
- * soon with its VM; but a process may have a disk of its own to wait for. */
+/* From a question until its answer begins. QEMU waits meanwhile: its monitor stands
+ * still, and soon its VM; but virtiofsd may itself be waiting for a disk. */
 #define PASSAGE_ANSWER_MS 30000
 
 /* As an empty one, all zero. */

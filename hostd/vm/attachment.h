@@ -130,7 +130,8 @@ void attachment_set_error(struct attachment *a, const char *text);
  * for. */
 bool attachments_are_settled(const struct vm *vm, const struct attachment_kind *kind);
 
-/* The VM ended: what is under way waits for the next one, and who asked for it is told @p text. */
+/* The VM ended: devices on their way wait for its next start; whoever asked for one is answered
+ * ENOTCONN and @p text. */
 void attachments_end(struct vm *vm, const char *text);
 
 /* Frees everything; nothing is taken away. */

@@ -198,8 +198,8 @@ static void on_added(void *userdata, const struct device_outcome *outcome)
     if (outcome->error == 0) {
         take_added(device, outcome);
     } else if (vm->ended || !device_host_is_up(vm->host)) {
-        /* Nothing failed: there is no guest to have it; or the device host went, which those who
-         * cannot do without are told in their next step. */
+        /* No failure: the VM ended; or the device host went, and step_up() fails the attachments
+         * that are not set up yet. */
         forget(device, 0);
     } else {
         fail_users(device, outcome->error, outcome->text);
@@ -321,8 +321,8 @@ void virtio_device_release(struct attachment *a)
     remove_unused(device);
 }
 
-/* Its device may live on from before the device host went: it goes when that is back. Who has that
- * name next waits until it is known. */
+/* The device may still exist, from before the device host went: asks for its removal. Until the
+ * answer, an attachment of the same name waits. */
 static void remove_unknown(const struct attachment *a)
 {
     struct vm *vm = a->vm;

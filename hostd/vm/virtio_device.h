@@ -40,7 +40,7 @@ struct virtio_device {
     const struct config_network *network;
     char options[OPTIONS_SIZE];
     enum virtio_device_state state;
-    bool unknown; /* it may not be there at all: is removed, and nothing is told */
+    bool unknown; /* it may not exist; its removal is reported to nobody */
     bool stale;   /* of another token, or without its server: goes as soon as nobody uses it */
     bool created;
     bool iommu_platform;

@@ -18,8 +18,8 @@ void process_stream_init(struct process *process);
 /* Takes the pipes of @p spawned over. processes->stream_ended is called when an output ends. */
 void process_stream_open(struct process *process, const struct spawned *spawned);
 
-/* Hangs up the process' own terminal, or a connection: no more of its output is taken. Whoever has
- * the terminal as its own gets SIGHUP. */
+/* Closes the terminal or the connection of the process: none of its output is read any more.
+ * Whoever has the terminal as its own gets SIGHUP. */
 void process_stream_hang_up(struct process *process);
 
 /* Closes stdin, if it is open; input that it did not take is answered EPIPE. */

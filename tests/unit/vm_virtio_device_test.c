@@ -680,7 +680,7 @@ static void share_without_a_device_leaves_none_behind(void **state)
     }
 }
 
-/* libvirt is asked whether one is there: whoever has that tag next waits for the answer. */
+/* libvirt is asked to remove a device that may exist: a new share of that tag waits meanwhile. */
 static void successor_of_a_device_that_may_be_there_waits(void **state)
 {
     static const struct config_share share = {
